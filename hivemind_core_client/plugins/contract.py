@@ -1,0 +1,230 @@
+"""The objects that plugins hand in and get to see (docs/plugins.md has the long contract).
+
+A plugin returns lists of `Cipher`, `Encoding`, `Serializer`, `MessageHandler` and `BinaryHandler` from
+its hooks. A handler gets a `Context` and returns actions (`Send`, `Deliver`, …): it changes nothing
+itself, so one handler serves threads, asyncio and tests alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable, Optional, Protocol, Union
+
+from attrs import Factory, define, field, frozen
+
+from hivemind_core_client.message import (
+    HiveMessage,
+    HiveMindBinaryPayloadType,
+    HiveMessageType,
+    Json,
+)
+
+Frame = Union[str, bytes]
+
+
+@frozen
+class Cipher:
+    """An authenticated cipher under its wire name.
+
+    `seal(key, nonce, plaintext)` returns ciphertext and tag in one; `open(key, nonce, sealed)` returns
+    the plaintext and raises ValueError when the tag does not fit. Sizes are in bytes.
+    """
+
+    name: str
+    key_sizes: tuple[int, ...]
+    nonce_size: int
+    tag_size: int
+    seal: Callable[[bytes, bytes, bytes], bytes]
+    open: Callable[[bytes, bytes, bytes], bytes]
+
+
+@frozen
+class Encoding:
+    """How bytes become text inside a sealed text frame.
+
+    `decode(encode(data)) == data` for every `data`; `decode` raises ValueError for anything else. It
+    is tried before it is offered, and left out if it does not round-trip.
+    """
+
+    name: str
+    encode: Callable[[bytes], str]
+    decode: Callable[[str], bytes]
+
+
+@frozen
+class Serializer:
+    """A form that a message takes before it is sealed: `text` or `binary`.
+
+    `encode(message, compress)` returns str for `text` and bytes for `binary`; `compress` is True, False, or
+    None for whichever is shorter. It returns None for a message that has no such form.
+    `decode(frame, max_size)` returns the message and raises FrameError; `max_size` bounds, in bytes,
+    what the frame may inflate to.
+    """
+
+    name: str
+    encode: Callable[[HiveMessage, Optional[bool]], Optional[Frame]]
+    decode: Callable[[Any, int], HiveMessage]
+
+
+@frozen
+class Send:
+    """Action: send this message to the hub."""
+
+    message: HiveMessage
+
+
+@frozen
+class Deliver:
+    """Action: hand this OVOS Message, as a dict `{"type", "data", "context"}`, to the internal bus."""
+
+    message: Json
+
+
+@frozen
+class Dispatch:
+    """Action: treat this inner message as if it had arrived by itself."""
+
+    message: HiveMessage
+
+
+@frozen
+class CallBack:
+    """Action: call this method of the user's BinaryDataCallbacks with these arguments."""
+
+    method: str
+    arguments: Mapping[str, Any]
+
+
+@frozen
+class SetTimer:
+    """Action: call the handler's `on_timer` with `key` after `seconds`; a new one replaces an old one."""
+
+    key: str
+    seconds: float
+
+
+@frozen
+class CancelTimer:
+    """Action: forget the timer `key`."""
+
+    key: str
+
+
+@frozen
+class Introduce:
+    """Action, HELLO only: these are the facts about the hub."""
+
+    hub: HubFacts
+
+
+@frozen
+class Negotiate:
+    """Action, HANDSHAKE only: the hub offers this; choose a kind of handshake and begin it."""
+
+    offer: Json
+
+
+@frozen
+class Conclude:
+    """Action, HANDSHAKE only: the hub answered our part of the handshake with this."""
+
+    answer: Json
+
+
+Action = Union[
+    Send, Deliver, Dispatch, CallBack, SetTimer, CancelTimer, Introduce, Negotiate, Conclude
+]
+Actions = Optional[Iterable[Action]]
+
+
+@frozen
+class HubFacts:
+    """What the hub says of itself in its first HELLO."""
+
+    node_id: str = ""
+    peer: str = ""
+    public_key: str = ""
+
+
+@frozen
+class Negotiated:
+    """What both sides agreed on. `kind` names the handshake, `version` the protocol version."""
+
+    version: int
+    kind: str
+    cipher: str
+    encoding: str
+    binarize: bool
+
+
+@define
+class Session:
+    """This satellite's session: its id, its site, and the OVOS session state as the hub last sent it."""
+
+    session_id: str
+    site_id: str = "unknown"
+    state: Json = Factory(dict)
+
+
+class Identity(Protocol):
+    """What handlers may know of this node (NodeIdentity fits)."""
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+
+    @property
+    def public_key(self) -> Optional[str]:
+        """PEM text of the node's RSA key."""
+
+    @property
+    def trusted_keys(self) -> Mapping[str, str]:
+        """PEM texts of the keys this node trusts, by alias."""
+
+
+@define
+class Context:
+    """What a handler may know. Treat it as read-only, but for `memory`.
+
+    `memory` belongs to the handlers: a dict for each, by handler name, kept as long as the client
+    lives and shared by nobody else. Bound what you keep there.
+    """
+
+    identity: Identity
+    session: Session
+    useragent: str = "HiveMindSatellite"
+    hub: Optional[HubFacts] = None
+    negotiated: Optional[Negotiated] = None
+    memory: dict[str, dict[str, Any]] = field(factory=dict, repr=False)
+
+    def recall(self, name: str) -> dict[str, Any]:
+        """The memory of the handler called `name`."""
+        return self.memory.setdefault(name, {})
+
+
+@frozen
+class MessageHandler:
+    """What happens with one message type.
+
+    `receive(context, message)` returns actions for a message that arrived. `prepare(context, message)`, where
+    given, returns the message to send in place of one that the user sends. `on_timer(context,
+    key)` returns actions when a timer of this handler is due.
+    """
+
+    msg_type: HiveMessageType
+    name: str
+    receive: Callable[[Context, HiveMessage], Actions]
+    prepare: Optional[Callable[[Context, HiveMessage], HiveMessage]] = None
+    on_timer: Optional[Callable[[Context, str], Actions]] = None
+
+
+@frozen
+class BinaryHandler:
+    """What happens with the payload of BINARY messages of one bin type.
+
+    `receive(context, data, metadata)` returns actions.
+    """
+
+    bin_type: HiveMindBinaryPayloadType
+    name: str
+    receive: Callable[[Context, bytes, Json], Actions]

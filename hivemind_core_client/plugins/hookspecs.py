@@ -1,0 +1,62 @@
+"""The hooks a plugin may implement. The long contract is docs/plugins.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.contract import (
+        BinaryHandler,
+        Cipher,
+        Encoding,
+        MessageHandler,
+        Serializer,
+    )
+
+#: The entry-point group in which plugins are found, and the name of the pluggy project.
+PROJECT = "hivemind_core_client"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def hivemind_ciphers() -> list[Cipher]:  # type: ignore[empty-body]
+    """Return the ciphers this plugin offers, each under its wire name."""
+
+
+@hookspec
+def hivemind_encodings() -> list[Encoding]:  # type: ignore[empty-body]
+    """Return the encodings this plugin offers, each under its wire name."""
+
+
+@hookspec
+def hivemind_serializers() -> list[Serializer]:  # type: ignore[empty-body]
+    """Return the serializers this plugin offers, named `text` or `binary`."""
+
+
+@hookspec
+def hivemind_message_handlers() -> list[MessageHandler]:  # type: ignore[empty-body]
+    """Return the handlers this plugin brings, one for each message type it serves."""
+
+
+@hookspec
+def hivemind_binary_handlers() -> list[BinaryHandler]:  # type: ignore[empty-body]
+    """Return the handlers this plugin brings, one for each bin type it serves."""
+
+
+@hookspec(historic=True)
+def hivemind_addhooks(pluginmanager: pluggy.PluginManager) -> None:
+    """Add hookspecs of your own to `pluginmanager`, so that other plugins can extend yours."""
+
+
+@hookspec
+def hivemind_connected(client: Any) -> None:
+    """Observe that `client` has a session with its hub, the first or a new one."""
+
+
+@hookspec
+def hivemind_disconnected(client: Any, reason: Exception) -> None:
+    """Observe that the session of `client` has ended, with the error that says why."""
