@@ -1,0 +1,93 @@
+"""Fixtures of the interop run: hubs that are shared, satellites that are not, and the report."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .hubs import HubPool, RealHub
+from .processes import tail
+from .satellite import Satellite, clear_environment
+from .table import Cell, Results, to_markdown
+
+_PAGE = Path(__file__).resolve().parents[2] / "docs" / "interop.md"
+_RESULTS = pytest.StashKey[Results]()
+_NUMBERS = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run a place for its results."""
+    config.stash[_RESULTS] = Results()
+
+
+@pytest.fixture(scope="session")
+def hubs() -> Iterator[HubPool]:
+    """Hubs by release and options, started when first asked for."""
+    pool = HubPool()
+    yield pool
+    pool.stop()
+
+
+@pytest.fixture
+def hub(request: pytest.FixtureRequest, hubs: HubPool) -> RealHub:
+    """The hub of the cell under test."""
+    cell: Cell = request.getfixturevalue("cell")
+    return hubs.get(cell.hub, cell.row.options)
+
+
+@pytest.fixture
+def satellite(
+    request: pytest.FixtureRequest, hub: RealHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Satellite]:
+    """A satellite that nobody else uses, known to the hub."""
+    cell: Cell = request.getfixturevalue("cell")
+    for name in clear_environment():
+        monkeypatch.delenv(name)
+    node = Satellite(hub, tmp_path, cell.client, f"satellite{next(_NUMBERS)}")
+    for name, value in node.env.items():
+        if name.startswith("XDG_"):
+            monkeypatch.setenv(name, value)
+    yield node
+    node.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note the outcome of a cell, and show the hub's log beside a failure."""
+    report = yield
+    cell = _cell_of(item)
+    if cell is None:
+        return report
+    if report.when == "call" or report.failed:
+        item.config.stash[_RESULTS].add(cell, report.passed)
+    hub = getattr(item, "funcargs", {}).get("hub")
+    if report.failed and hub is not None:
+        report.sections.append((f"log of {hub.spec.name}", tail(hub.log(), 60)))
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the page when asked to by HIVEMIND_INTEROP_WRITE=1 and every cell was run."""
+    if os.environ.get("HIVEMIND_INTEROP_WRITE") != "1":
+        return
+    results = session.config.stash[_RESULTS]
+    if results.is_complete():
+        _PAGE.parent.mkdir(exist_ok=True)
+        _PAGE.write_text(to_markdown(results), encoding="utf-8")
+        return
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(f"{_PAGE.name} was not written: not every row was run")
+
+
+def _cell_of(item: pytest.Item) -> Cell | None:
+    callspec = getattr(item, "callspec", None)
+    found = callspec.params.get("cell") if callspec is not None else None
+    return found if isinstance(found, Cell) else None

@@ -1,0 +1,231 @@
+"""A real hub on loopback: its own OVOS bus, something that answers on it, and hivemind-core."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .answerer import READY
+from .processes import HarnessError, Process, free_port, is_listening, run, tail, wait_until
+from .specs import Environment, HubSpec, environment
+
+Json = dict[str, Any]
+
+HOST = "127.0.0.1"
+_START_SECONDS = 60.0
+_COMMAND_SECONDS = 60.0
+_ATTEMPTS = 3
+_NODE_ID = re.compile(r"node.?id\W*?(\d+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class HubOptions:
+    """What a hub is started with; None leaves the hub's own default. Hubs of equal options are shared."""
+
+    binarize: bool = False
+    allowed_ciphers: tuple[str, ...] | None = None
+    allowed_encodings: tuple[str, ...] | None = None
+
+    def server_json(self, hub_port: int, bus_port: int) -> Json:
+        """The content of the hub's `server.json`."""
+        settings: Json = {
+            "binarize": self.binarize,
+            "network_protocol": {"hivemind-websocket-plugin": {"host": HOST, "port": hub_port, "ssl": False}},
+            "agent_protocol": {
+                "module": "hivemind-ovos-agent-plugin",
+                "hivemind-ovos-agent-plugin": {"host": HOST, "port": bus_port},
+            },
+        }
+        for name in ("allowed_ciphers", "allowed_encodings"):
+            names = getattr(self, name)
+            if names is not None:
+                settings[name] = list(names)
+        return settings
+
+
+#: A hub that is left as its release comes.
+DEFAULTS = HubOptions()
+
+
+def xdg_environment(home: Path, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Environment variables of a process that keeps all its files under `home`, with no settings of ours."""
+    inherited = os.environ if base is None else base
+    env = {name: value for name, value in inherited.items() if not name.startswith(("HIVEMIND_", "OVOS_"))}
+    env["HOME"] = str(home)
+    for kind in ("CONFIG", "DATA", "CACHE", "STATE"):
+        folder = home / kind.lower()
+        folder.mkdir(parents=True, exist_ok=True)
+        env[f"XDG_{kind}_HOME"] = str(folder)
+    env["PYTHONUNBUFFERED"] = "1"
+    return env
+
+
+class RealHub:
+    """One running hub. `host` and `port` are where satellites connect.
+
+    `start()` first. Every method is bounded in time and raises HarnessError when the hub fails.
+    """
+
+    def __init__(self, spec: HubSpec, options: HubOptions = DEFAULTS) -> None:
+        self.spec = spec
+        self.options = options
+        self.host = HOST
+        self.port = 0
+        self._bus_port = 0
+        self._venv: Environment = environment(spec)
+        self._home = Path(tempfile.mkdtemp(prefix="hivemind-interop-"))
+        self._env = xdg_environment(self._home)
+        self._record = self._home / "seen.jsonl"
+        self._bus: Process | None = None
+        self._answerer: Process | None = None
+        self._hub: Process | None = None
+
+    @property
+    def alive(self) -> bool:
+        """True while all three processes run."""
+        parts = (self._bus, self._answerer, self._hub)
+        return all(part is not None and part.alive for part in parts)
+
+    def start(self) -> RealHub:
+        """Start the bus, the answering client and the hub, and wait until the hub's port listens."""
+        # A free port may be taken by somebody else before the child binds it.
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._start()
+                return self
+            except HarnessError:
+                self._end_processes()
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        return self
+
+    def start_again(self) -> None:
+        """Start a hub that was killed, on the same port."""
+        hub = self._process("hub", self._venv.command("hivemind-core"), "listen")
+        self._hub = hub
+        hub.start()
+        hub.wait_for(lambda: is_listening(self.port), _START_SECONDS, f"port {self.port}")
+
+    def kill(self) -> None:
+        """End the hub at once, as a power cut would; the OVOS bus goes on."""
+        if self._hub is not None:
+            self._hub.kill()
+
+    def stop(self) -> None:
+        """End this hub's own processes and remove its files."""
+        self._end_processes()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def add_client(self, name: str, key: str, password: str, crypto_key: str | None = None) -> int:
+        """Register a satellite with the hub's own command line. Returns its node id.
+
+        `crypto_key` is a pre-shared key of 16 characters.
+        """
+        options = ["--name", name, "--access-key", key, "--password", password]
+        if crypto_key is not None:
+            options += ["--crypto-key", crypto_key]
+        output = self.command("add-client", *options)
+        found = _NODE_ID.search(output)
+        if found is None:
+            raise HarnessError(f"add-client told no node id:\n{tail(output)}")
+        node_id = int(found.group(1))
+        for msg_type in self.spec.allowed:
+            self.allow_msg(msg_type, node_id)
+        return node_id
+
+    def allow_msg(self, msg_type: str, node_id: int) -> None:
+        """Let a satellite send an OVOS message type."""
+        self.command("allow-msg", msg_type, str(node_id))
+
+    def make_admin(self, node_id: int) -> None:
+        """Make a satellite an administrator."""
+        self.command("make-admin", str(node_id))
+
+    def command(self, *arguments: str) -> str:
+        """Run `hivemind-core` with the hub's own files and return its output."""
+        return run([self._venv.command("hivemind-core"), *arguments], _COMMAND_SECONDS, self._env)
+
+    def seen(self, msg_type: str) -> list[Json]:
+        """The messages of this type that passed on the hub's OVOS bus: `{"type", "data", "context"}` each."""
+        if not self._record.exists():
+            return []
+        lines = self._record.read_text(encoding="utf-8").split("\n")
+        # What follows the last newline is a line that is still being written.
+        messages = [json.loads(line) for line in lines[:-1]]
+        return [message for message in messages if message.get("type") == msg_type]
+
+    def wait_for_log(self, text: str, seconds: float = 5.0) -> bool:
+        """True once the hub's log holds `text`; False if it does not within `seconds`."""
+        return wait_until(lambda: text in self.log(), seconds)
+
+    def log(self) -> str:
+        """What the hub wrote since it was first started."""
+        return self._hub.log() if self._hub is not None else ""
+
+    def _start(self) -> None:
+        self.port, self._bus_port = free_port(), free_port()
+        self._write_settings()
+        self._record.unlink(missing_ok=True)
+        self._bus = self._process("bus", self._venv.command("ovos-messagebus"))
+        self._bus.start()
+        self._bus.wait_for(lambda: is_listening(self._bus_port), _START_SECONDS, f"port {self._bus_port}")
+        script = str(Path(__file__).with_name("answerer.py"))
+        self._answerer = self._process(
+            "answerer", self._venv.command("python"), script, str(self._bus_port), str(self._record)
+        )
+        self._answerer.start()
+        # The hub takes as long to import as the answerer: let both do it at once.
+        self.start_again()
+        self._answerer.wait_for(lambda: bool(self.seen(READY)), _START_SECONDS, "connection to the bus")
+
+    def _write_settings(self) -> None:
+        config = Path(self._env["XDG_CONFIG_HOME"])
+        bus = {"websocket": {"host": HOST, "port": self._bus_port, "route": "/core", "ssl": False}}
+        _write_json(config / "mycroft" / "mycroft.conf", bus)
+        server = self.options.server_json(self.port, self._bus_port)
+        _write_json(config / "hivemind-core" / "server.json", server)
+
+    def _process(self, name: str, *command: str) -> Process:
+        return Process(f"{self.spec.name} {name}", command, self._env, self._home / f"{name}.log")
+
+    def _end_processes(self) -> None:
+        for part in (self._hub, self._answerer, self._bus):
+            if part is not None:
+                part.stop()
+
+
+class HubPool:
+    """The hubs of one test run, started on first use and shared by tests that want the same options."""
+
+    def __init__(self) -> None:
+        self._hubs: dict[tuple[str, HubOptions], RealHub] = {}
+
+    def get(self, spec: HubSpec, options: HubOptions = DEFAULTS) -> RealHub:
+        """A running hub; one that an earlier test left dead is replaced."""
+        where = (spec.version, options)
+        hub = self._hubs.get(where)
+        if hub is not None and not hub.alive:
+            hub.stop()
+            hub = None
+        if hub is None:
+            hub = self._hubs[where] = RealHub(spec, options)
+            hub.start()
+        return hub
+
+    def stop(self) -> None:
+        """End every hub of the pool."""
+        for hub in self._hubs.values():
+            hub.stop()
+        self._hubs.clear()
+
+
+def _write_json(path: Path, content: Json) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2), encoding="utf-8")

@@ -1,0 +1,133 @@
+"""Child processes and loopback ports for the real hubs; every wait here has a deadline."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_POLL = 0.02
+_NOISE = "WARNING"
+
+
+class HarnessError(RuntimeError):
+    """The harness itself failed: a hub did not install, start or take a command."""
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_listening(port: int) -> bool:
+    """True if something on 127.0.0.1 takes a TCP connection at `port`."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Ask `condition` again and again until it holds. False if it does not within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL)
+    return True
+
+
+def run(command: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> str:
+    """Run a command to its end and return its output. Raises HarnessError if it fails or takes longer."""
+    try:
+        done = subprocess.run(
+            list(command),
+            env=None if env is None else dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise HarnessError(f"{_name(command)} took longer than {seconds:.0f} s") from None
+    output = done.stdout.decode("utf-8", "replace")
+    if done.returncode:
+        raise HarnessError(f"{_name(command)} ended with {done.returncode}:\n{tail(output)}")
+    return output
+
+
+def tail(text: str, lines: int = 40) -> str:
+    """The last lines of a log; pip's warnings, which come by the hundred, are left out."""
+    kept = [line for line in text.splitlines() if not line.startswith(_NOISE)]
+    return "\n".join(kept[-lines:])
+
+
+def _name(command: Sequence[str]) -> str:
+    return " ".join([os.path.basename(command[0]), *command[1:3]])
+
+
+class Process:
+    """One child process whose output goes to a file; it is ended by its own pid and no other way."""
+
+    def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str], log_file: Path) -> None:
+        self.name = name
+        self._command = list(command)
+        self._env = dict(env)
+        self._log_file = log_file
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the child; its output is appended to the log file."""
+        with self._log_file.open("ab") as log:
+            self._child = subprocess.Popen(
+                self._command, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def alive(self) -> bool:
+        """True while the child runs."""
+        return self._child is not None and self._child.poll() is None
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        """Wait until `condition` holds. Raises HarnessError if the child ends first, or after `seconds`."""
+        met = wait_until(lambda: not self.alive or condition(), seconds)
+        if self.alive and met:
+            return
+        reason = f"no {what} within {seconds:.0f} s" if self.alive else f"it ended before {what}"
+        raise HarnessError(f"{self.name}: {reason}\n{tail(self.log())}")
+
+    def kill(self) -> None:
+        """End the child at once, as a power cut would."""
+        self._end(grace=None)
+
+    def stop(self, grace: float = 1.0) -> None:
+        """Ask the child to end, and end it after `grace` seconds if it has not."""
+        self._end(grace)
+
+    def log(self) -> str:
+        """Everything the child wrote so far."""
+        if not self._log_file.exists():
+            return ""
+        return self._log_file.read_text(encoding="utf-8", errors="replace")
+
+    def _end(self, grace: float | None) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        if grace is not None and child.poll() is None:
+            child.terminate()
+            try:
+                child.wait(timeout=grace)
+            except subprocess.TimeoutExpired:
+                child.kill()
+        elif child.poll() is None:
+            child.kill()
+        child.wait(timeout=10)

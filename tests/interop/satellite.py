@@ -1,0 +1,118 @@
+"""The satellite side of a test: credentials of its own, files of its own, clients and commands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .hubs import RealHub, xdg_environment
+
+if TYPE_CHECKING:
+    from hivemind_core_client import HiveMessageBusClient
+
+_COMMAND_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    def expect(self, exit_code: int) -> Outcome:
+        """This outcome. Raises AssertionError, with all output, if it ended with another exit code."""
+        assert self.exit_code == exit_code, f"exit code {self.exit_code}, not {exit_code}\n{self}"
+        return self
+
+    def __str__(self) -> str:
+        return f"--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
+
+
+class Satellite:
+    """One satellite that the hub knows.
+
+    `client_kind` is the column of the table. `key`, `password` and `crypto_key` are what the hub was told.
+    """
+
+    def __init__(self, hub: RealHub, home: Path, client_kind: str, name: str) -> None:
+        self.hub = hub
+        self.client_kind = client_kind
+        self.key = f"key-of-{name}"
+        self.password = f"Correct-Horse-{name}-Battery-Staple"
+        self.crypto_key = f"{name:x>16}"[-16:]
+        self.env = xdg_environment(home)
+        self._identity_file = home / "identity.json"
+        self._clients: list[HiveMessageBusClient] = []
+        self.node_id = hub.add_client(name, self.key, self.password, self.crypto_key)
+
+    def client(self, **options: Any) -> HiveMessageBusClient:
+        """A client that is not connected yet; it is closed when the test ends.
+
+        Options go to the constructor and replace the satellite's own credentials and address.
+        """
+        # The harness's own tests run without the library.
+        from hivemind_core_client import HiveMessageBusClient, NodeIdentity
+
+        settings: dict[str, Any] = {
+            "key": self.key,
+            "password": self.password,
+            "host": self.hub.host,
+            "port": self.hub.port,
+            "identity": NodeIdentity(str(self._identity_file)),
+            **options,
+        }
+        client = HiveMessageBusClient(**settings)
+        self._clients.append(client)
+        return client
+
+    def connected(self, **options: Any) -> HiveMessageBusClient:
+        """A client whose session with the hub stands."""
+        client = self.client(**options)
+        client.connect()
+        return client
+
+    def command(self, *arguments: str, stdin: str = "") -> Outcome:
+        """Run `hivemind-client` with this satellite's files, its output to a pipe."""
+        script = Path(sys.executable).with_name("hivemind-client")
+        done = subprocess.run(
+            [str(script), *arguments],
+            input=stdin,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=_COMMAND_SECONDS,
+            check=False,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def set_identity(self, **changes: str) -> Outcome:
+        """Store the satellite's credentials with `hivemind-client set-identity`; `changes` replace some."""
+        fields = {
+            "key": self.key,
+            "password": self.password,
+            "host": self.hub.host,
+            "port": str(self.hub.port),
+            **changes,
+        }
+        return self.command("set-identity", *_as_options(fields.items())).expect(0)
+
+    def close(self) -> None:
+        """Close every client."""
+        for client in self._clients:
+            client.close()
+
+
+def clear_environment() -> dict[str, str]:
+    """The names of this library's environment variables that are set now, with their values."""
+    return {name: value for name, value in os.environ.items() if name.startswith("HIVEMIND_")}
+
+
+def _as_options(fields: Iterable[tuple[str, str]]) -> list[str]:
+    return [part for name, value in fields for part in (f"--{name}", value)]

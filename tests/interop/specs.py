@@ -1,0 +1,126 @@
+"""The hubs under test, as data, and the virtual environment that each of them lives in."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .processes import HarnessError, run
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_INSTALL_SECONDS = 900.0
+_MARKER = "installed.txt"
+
+
+@dataclass(frozen=True)
+class HubSpec:
+    """One hub release.
+
+    `requirements` are pip arguments. `versions` are the handshake versions it offers. `lacks` maps a
+    feature that a behaviour may need to the reason why this hub has none of it. `allowed` are the message
+    types that must be allowed by hand before a new client may send them.
+    """
+
+    version: str
+    requirements: tuple[str, ...]
+    versions: tuple[int, ...]
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    allowed: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How reports name it."""
+        return f"hivemind-core {self.version}"
+
+
+HUBS: tuple[HubSpec, ...] = (
+    HubSpec(
+        version="4.0.0",
+        requirements=(
+            "hivemind-core==4.0.0",
+            "hivemind-json-db-plugin==0.0.2",
+            "hivemind-ovos-agent-plugin==0.1.0",
+            "hivemind-websocket-protocol==0.0.3",
+            "ovos-messagebus==0.0.10",
+            "hivemind_bus_client==0.9.1a1",
+            "ovos-bus-client==1.5.0",
+            "poorman-handshake==1.0.1",
+            # 4.0.0 does not start with bitstring 5.
+            "bitstring<5",
+        ),
+        versions=(0, 1),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An installed hub: where its Python and its commands are."""
+
+    root: Path
+
+    def command(self, name: str) -> str:
+        """Path of a console script or of `python`."""
+        return str(self.root / "bin" / name)
+
+
+def environment(spec: HubSpec) -> Environment:
+    """The virtual environment of a hub, made on first use and kept.
+
+    It lies in `$HIVEMIND_INTEROP_CACHE` (default `.cache/interop` in the repository), one per hub and Python.
+    The Python is `$HIVEMIND_INTEROP_PYTHON`, by default the one that runs the tests. Raises HarnessError if
+    the installation fails.
+    """
+    python = os.environ.get("HIVEMIND_INTEROP_PYTHON") or sys.executable
+    root = _cache() / f"{spec.version}-py{_python_version(python)}"
+    with _locked(root.with_suffix(".lock")):
+        if not _is_complete(root, spec):
+            _install(root, spec, python)
+    return Environment(root)
+
+
+def _cache() -> Path:
+    path = Path(os.environ.get("HIVEMIND_INTEROP_CACHE") or _REPOSITORY / ".cache" / "interop")
+    path.mkdir(parents=True, exist_ok=True)
+    return path.resolve()
+
+
+def _python_version(python: str) -> str:
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    return run([python, "-c", code], seconds=30).strip()
+
+
+@contextmanager
+def _locked(lock_file: Path) -> Iterator[None]:
+    # Two runs at once must not build into one directory; the lock ends with the process that holds it.
+    with lock_file.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _is_complete(root: Path, spec: HubSpec) -> bool:
+    marker = root / _MARKER
+    return marker.exists() and marker.read_text(encoding="utf-8") == _marker_text(spec)
+
+
+def _marker_text(spec: HubSpec) -> str:
+    return "\n".join(spec.requirements) + "\n"
+
+
+def _install(root: Path, spec: HubSpec, python: str) -> None:
+    # An environment without its marker was cut off half-way: what is in it cannot be trusted.
+    if root.exists():
+        shutil.rmtree(root)
+    run([python, "-m", "venv", str(root)], seconds=120)
+    pip = [str(root / "bin" / "python"), "-m", "pip", "-q", "--disable-pip-version-check"]
+    try:
+        run([*pip, "install", *spec.requirements], seconds=_INSTALL_SECONDS)
+    except HarnessError as error:
+        raise HarnessError(f"{spec.name} could not be installed: {error}") from error
+    (root / _MARKER).write_text(_marker_text(spec), encoding="utf-8")

@@ -1,0 +1,143 @@
+"""The table: behaviours (rows) by hubs and kinds of client (columns), and its Markdown form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from .hubs import DEFAULTS, HubOptions, RealHub
+from .satellite import Satellite
+from .specs import HUBS, HubSpec
+
+#: Kinds of client that have a column.
+CLIENTS = ("sync",)
+
+#: What a row does: it fails by raising.
+Check = Callable[[RealHub, Satellite], None]
+
+_HEAD = """\
+# What works with which hub
+
+Every row is a test that runs against the real `hivemind-core` from the package index. `make interop` runs
+them all and writes this page.
+
+✓ works · ✗ fails · — the hub has no such feature (the note says why)
+"""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """One row: what the reader is promised, where it belongs, and the check that proves it.
+
+    `options` are what the hub is started with. `needs` names a feature that a hub may lack. A row with
+    `uses_client` False is about the command line and is run once per hub.
+    """
+
+    text: str
+    area: str
+    check: Check
+    options: HubOptions = DEFAULTS
+    needs: str = ""
+    uses_client: bool = True
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One behaviour on one hub with one kind of client."""
+
+    row: Behaviour
+    hub: HubSpec
+    client: str
+
+    @property
+    def name(self) -> str:
+        """How a test run names it."""
+        return f"{self.hub.version}-{self.client}-{self.row.text}"
+
+    @property
+    def missing(self) -> str:
+        """Why the hub cannot do this, or the empty text where it can."""
+        return self.hub.lacks.get(self.row.needs, "") if self.row.needs else ""
+
+
+@dataclass
+class Results:
+    """The outcome of each cell that was run."""
+
+    passed: dict[str, bool] = field(default_factory=dict)
+
+    def add(self, cell: Cell, passed: bool) -> None:
+        """Note an outcome; a cell that failed once stays failed."""
+        self.passed[cell.name] = passed and self.passed.get(cell.name, True)
+
+    def is_complete(self) -> bool:
+        """True when every cell that can be run was run."""
+        return all(cell.name in self.passed for cell in runnable_cells())
+
+
+ROWS: list[Behaviour] = []
+COMMAND_LINE = "command line"
+
+
+def behaviour(
+    text: str, area: str, options: HubOptions = DEFAULTS, needs: str = ""
+) -> Callable[[Check], Check]:
+    """Register a check as a row. Rows of the area `COMMAND_LINE` have one column per hub."""
+
+    def register(check: Check) -> Check:
+        ROWS.append(Behaviour(text, area, check, options, needs, uses_client=area != COMMAND_LINE))
+        return check
+
+    return register
+
+
+def cells(row: Behaviour, hubs: Sequence[HubSpec] = HUBS) -> Iterator[Cell]:
+    """The cells of a row, by hub and then by client."""
+    for hub in hubs:
+        for client in CLIENTS if row.uses_client else CLIENTS[:1]:
+            yield Cell(row, hub, client)
+
+
+def runnable_cells() -> list[Cell]:
+    """Every cell whose hub has what the row needs, hubs of equal options one after the other."""
+    found = [cell for row in ROWS for cell in cells(row) if not cell.missing]
+    return sorted(found, key=lambda cell: (cell.hub.version, repr(cell.row.options)))
+
+
+def to_markdown(results: Results, rows: Sequence[Behaviour] = ROWS, hubs: Sequence[HubSpec] = HUBS) -> str:
+    """The page; equal results give equal text."""
+    notes: list[str] = []
+    parts = [_HEAD]
+    for area in dict.fromkeys(row.area for row in rows):
+        parts.append(_area(area, [row for row in rows if row.area == area], hubs, results, notes))
+    if notes:
+        parts.append("\n".join(f"{number}. {note}" for number, note in enumerate(notes, 1)) + "\n")
+    return "\n".join(parts)
+
+
+def _area(
+    area: str, rows: Sequence[Behaviour], hubs: Sequence[HubSpec], results: Results, notes: list[str]
+) -> str:
+    columns = [_heading(cell) for cell in cells(rows[0], hubs)]
+    lines = [
+        f"## {area[0].upper()}{area[1:]}\n",
+        "| " + " | ".join(["behaviour", *columns]) + " |",
+        "|---|" + ":-:|" * len(columns),
+    ]
+    for row in rows:
+        marks = [_mark(cell, results, notes) for cell in cells(row, hubs)]
+        lines.append("| " + " | ".join([row.text, *marks]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _heading(cell: Cell) -> str:
+    return f"{cell.hub.version} {cell.client}" if cell.row.uses_client else cell.hub.version
+
+
+def _mark(cell: Cell, results: Results, notes: list[str]) -> str:
+    if cell.missing:
+        note = f"{cell.hub.name}: {cell.missing}"
+        if note not in notes:
+            notes.append(note)
+        return f"— ({notes.index(note) + 1})"
+    return "✓" if results.passed.get(cell.name) else "✗"

@@ -1,0 +1,115 @@
+"""The harness itself, without any client of ours: bare WebSockets against every hub of the table."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websocket import (
+    WebSocket,
+    WebSocketConnectionClosedException,
+    WebSocketTimeoutException,
+    create_connection,
+)
+
+from .hubs import HubOptions, HubPool, RealHub, xdg_environment
+from .processes import HarnessError, Process, is_listening
+from .silent import silent_port
+from .specs import HUBS, HubSpec
+
+OPTIONS = HubOptions(binarize=True, allowed_ciphers=("AES-GCM",), allowed_encodings=("JSON-HEX", "JSON-B64"))
+
+
+@pytest.fixture(params=HUBS, ids=lambda spec: spec.version)
+def bare_hub(request: pytest.FixtureRequest, hubs: HubPool) -> RealHub:
+    """Each hub, with options that differ from its defaults."""
+    spec: HubSpec = request.param
+    return hubs.get(spec, OPTIONS)
+
+
+def test_offer_tells_the_options_the_hub_was_started_with(bare_hub: RealHub) -> None:
+    """The settings file reaches the hub."""
+    bare_hub.add_client("offered", "key-offered", "Correct-Horse-Battery-Staple", "0123456789abcdef")
+    hello, offer = _first_frames(bare_hub, "key-offered")
+    assert hello["msg_type"] == "hello"
+    assert hello["payload"]["node_id"]
+    assert offer["payload"]["max_protocol_version"] == max(bare_hub.spec.versions)
+    assert offer["payload"]["binarize"] is True
+    assert offer["payload"]["ciphers"] == ["AES-GCM"]
+    assert offer["payload"]["encodings"] == ["JSON-HEX", "JSON-B64"]
+
+
+def test_connections_are_recorded(bare_hub: RealHub) -> None:
+    """What passes on the hub's OVOS bus can be looked up."""
+    bare_hub.add_client("recorded", "key-recorded", "Correct-Horse-Battery-Staple")
+    _first_frames(bare_hub, "key-recorded")
+    keys = [message["data"]["key"] for message in bare_hub.seen("hive.client.connect")]
+    assert keys.count("key-recorded") == 1
+
+
+def test_unknown_key_is_hung_up_on(bare_hub: RealHub) -> None:
+    """The hub knows the clients it was told of, and no others."""
+    with pytest.raises(WebSocketConnectionClosedException):
+        connection = _connect(bare_hub, "key-of-nobody")
+        if not connection.recv():
+            raise WebSocketConnectionClosedException("closed")
+
+
+def test_killed_hub_comes_back_on_its_port_with_its_clients(bare_hub: RealHub) -> None:
+    """A restart changes neither port nor clients."""
+    bare_hub.add_client("kept", "key-kept", "Correct-Horse-Battery-Staple")
+    port = bare_hub.port
+    bare_hub.kill()
+    assert not bare_hub.alive
+    assert not is_listening(port)
+    bare_hub.start_again()
+    assert bare_hub.alive
+    assert bare_hub.port == port
+    hello, _ = _first_frames(bare_hub, "key-kept")
+    assert hello["msg_type"] == "hello"
+
+
+def test_administrator_is_told_by_node_id(bare_hub: RealHub) -> None:
+    """Node ids are read from the hub's own output: the hub takes them back."""
+    node_id = bare_hub.add_client("chief", "key-chief", "Correct-Horse-Battery-Staple")
+    bare_hub.make_admin(node_id)
+    bare_hub.allow_msg("some.type", node_id)
+    assert "chief" in bare_hub.command("list-clients")
+
+
+def _connect(hub: RealHub, key: str) -> WebSocket:
+    token = base64.b64encode(f"harness:{key}".encode()).decode()
+    return create_connection(f"ws://{hub.host}:{hub.port}?authorization={token}", timeout=10)
+
+
+def _first_frames(hub: RealHub, key: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    connection = _connect(hub, key)
+    try:
+        return json.loads(connection.recv()), json.loads(connection.recv())
+    finally:
+        connection.close()
+
+
+def test_silent_ports_accept_and_say_nothing() -> None:
+    """One stays silent at once, the other after the upgrade."""
+    with silent_port() as port, pytest.raises(WebSocketTimeoutException):
+        create_connection(f"ws://127.0.0.1:{port}", timeout=0.2)
+    with silent_port(upgrades=True) as port:
+        connection = create_connection(f"ws://127.0.0.1:{port}", timeout=0.2)
+        with pytest.raises(WebSocketTimeoutException):
+            connection.recv()
+        connection.close()
+    assert not is_listening(port)
+
+
+def test_hub_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
+    """A process that ends too early is noticed at once, and what it wrote is in the error."""
+    command = [sys.executable, "-c", "raise SystemExit('out of honey')"]
+    process = Process("bees", command, xdg_environment(tmp_path), tmp_path / "bees.log")
+    process.start()
+    with pytest.raises(HarnessError, match=r"bees: it ended before a port\n(.*\n)*.*out of honey"):
+        process.wait_for(lambda: False, 30.0, "a port")

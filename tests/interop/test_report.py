@@ -1,0 +1,48 @@
+"""The page that a full run writes, from made-up rows and results."""
+
+from __future__ import annotations
+
+from .hubs import RealHub
+from .satellite import Satellite
+from .specs import HubSpec
+from .table import COMMAND_LINE, Behaviour, Cell, Results, to_markdown
+
+OLD = HubSpec("1.0", (), (0, 1), lacks={"flying": "it has no wings"})
+NEW = HubSpec("2.0", (), (1, 2))
+
+
+def nothing(hub: RealHub, satellite: Satellite) -> None:
+    """A check that holds."""
+
+
+WALKS = Behaviour("walks", "moving", nothing)
+FLIES = Behaviour("flies", "moving", nothing, needs="flying")
+TYPES = Behaviour("`types`", COMMAND_LINE, nothing, uses_client=False)
+ROWS = (WALKS, FLIES, TYPES)
+
+
+def test_page_shows_each_outcome_and_why_a_hub_was_left_out() -> None:
+    """✓, ✗ and — with its note; the command line has a column per hub."""
+    results = Results()
+    results.add(Cell(WALKS, OLD, "sync"), True)
+    results.add(Cell(WALKS, NEW, "sync"), False)
+    results.add(Cell(FLIES, NEW, "sync"), True)
+    results.add(Cell(TYPES, OLD, "sync"), True)
+    page = to_markdown(results, ROWS, (OLD, NEW))
+    assert "## Moving" in page
+    assert "| behaviour | 1.0 sync | 2.0 sync |" in page
+    assert "| walks | ✓ | ✗ |" in page
+    assert "| flies | — (1) | ✓ |" in page
+    assert "1. hivemind-core 1.0: it has no wings" in page
+    assert "| behaviour | 1.0 | 2.0 |" in page
+    assert "| `types` | ✓ | ✗ |" in page
+    assert page == to_markdown(results, ROWS, (OLD, NEW))
+
+
+def test_a_cell_that_failed_once_stays_failed() -> None:
+    """A teardown that passes does not mend a call that failed."""
+    cell = Cell(WALKS, OLD, "sync")
+    results = Results()
+    results.add(cell, False)
+    results.add(cell, True)
+    assert not results.passed[cell.name]
