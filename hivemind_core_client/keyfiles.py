@@ -1,0 +1,289 @@
+"""Files that only their owner may read: the identity file, and the private key beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import stat
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
+from typing import Any
+
+from hivemind_core_client.errors import IdentityFileError, InvalidOption, PluginError
+
+LOG = logging.getLogger(__name__)
+RSA_BITS = 2048
+_GONE = object()
+_warned: set[str] = set()
+
+
+def read_private(path: str, what: str) -> bytes | None:
+    """The bytes of the regular file `path`; None if nothing is there.
+
+    `what` names the file in messages ("identity file"). Logs one warning per path if others than
+    the owner may read it. Raises IdentityFileError if it cannot be read.
+    """
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        with open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as exc:
+        raise IdentityFileError(
+            f"cannot read the {what} {path!r} ({_reason(exc)}); it was left as it is. "
+            "Make it a plain file that belongs to this user and has mode 600"
+        ) from exc
+    if _is_wide(mode) and path not in _warned:
+        _warned.add(path)
+        LOG.warning("%s %s is open to other users of this machine: run chmod 600 on it", what, path)
+    return data
+
+
+def write_private(path: str, data: bytes, what: str) -> None:
+    """Put `data` at `path` in one step, mode 0600 from the first byte; a symlink keeps pointing there.
+
+    Folders that are missing are made with mode 0700.
+    Raises IdentityFileError, and then the old file is whole.
+    """
+    target = os.path.realpath(path)
+    try:
+        _make_folder(os.path.dirname(target))
+        _replace(target, data)
+    except (OSError, ValueError) as exc:
+        raise IdentityFileError(
+            f"cannot write the {what} {path!r} ({_reason(exc)}); what was there is left as it was. "
+            "Check that this user may write in its folder and that the disk is not full"
+        ) from exc
+    _warned.discard(path)
+
+
+def _replace(target: str, data: bytes) -> None:
+    temporary = f"{target}.{os.urandom(6).hex()}.tmp"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    # The rename must survive a power cut too. Not every system lets a folder be opened or synced.
+    with contextlib.suppress(OSError):
+        folder = os.open(os.path.dirname(target), os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _make_folder(folder: str) -> None:
+    """Like os.makedirs, but the folders in between get mode 0700 as well."""
+    if os.path.isdir(folder):
+        return
+    _make_folder(os.path.dirname(folder))
+    # Another process may have made it meanwhile; if something else stands there, writing says so.
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+
+
+def prepare_private(path: str) -> None:
+    """Make sure that a file which someone else's code is about to write has mode 0600; best effort."""
+    with contextlib.suppress(OSError):
+        _make_folder(os.path.dirname(os.path.abspath(path)))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        tighten(path)
+
+
+def tighten(path: str) -> None:
+    """Take the rights of group and others off `path`; best effort, nothing happens if it is missing."""
+    with contextlib.suppress(OSError):
+        if _is_wide(os.stat(path).st_mode):
+            os.chmod(path, 0o600)
+            _warned.discard(path)
+
+
+def _is_wide(mode: int) -> bool:
+    # Elsewhere the mode bits say nothing about who may read.
+    return os.name == "posix" and bool(stat.S_IMODE(mode) & 0o077)
+
+
+def _reason(exc: Exception) -> str:
+    return getattr(exc, "strerror", None) or str(exc)
+
+
+def read_object(path: str) -> dict[str, Any] | None:
+    """The JSON object in the identity file `path`; None if there is no such file.
+
+    Raises IdentityFileError, which never quotes the content, if it cannot be read or is something else.
+    """
+    raw = read_private(path, "identity file")
+    if raw is None:
+        return None
+    value: Any = None
+    problem = "holds no JSON object"
+    try:
+        value = json.loads(raw)
+    except json.JSONDecodeError as exc:
+        problem = f"is no valid JSON (line {exc.lineno}, column {exc.colno})" if raw.strip() else "is empty"
+    except (ValueError, RecursionError):
+        problem = "is no valid JSON"
+    if isinstance(value, dict):
+        return value
+    # Raised out here: a JSONDecodeError carries the whole text, secrets and all.
+    raise IdentityFileError(
+        f"the identity file {path!r} {problem}; it was left as it is. Correct it, or move it away "
+        "and run 'hivemind-client set-identity'"
+    )
+
+
+def field_error(path: str | None, field: str, wanted: str) -> IdentityFileError:
+    """The error for a known `field` of the identity file `path` (None: in memory) that is not `wanted`."""
+    where = "the identity in memory" if path is None else f"the identity file {path!r}"
+    return IdentityFileError(
+        f"{where}: the field {field!r} is not {wanted}. Correct it, or set it again "
+        "with 'hivemind-client set-identity'"
+    )
+
+
+class IdentityFile(MutableMapping[str, Any]):
+    """The fields of an identity file as a mapping; nothing is written before `store()`.
+
+    `store()` reads the file again and applies only what was assigned here since the last load, so
+    what other processes wrote stays. Values are to be assigned whole, or by `set_entry`.
+
+    Args:
+        path: absolute path of the file; missing means empty.
+        shared: a file whose values are read as long as `path` does not exist. It is never written.
+
+    Raises:
+        IdentityFileError: a file is there that cannot be read or understood.
+    """
+
+    def __init__(self, path: str, shared: str | None = None) -> None:
+        self.path = path
+        self._shared = shared
+        self._data: dict[str, Any] = {}
+        self._journal: dict[tuple[str, ...], Any] = {}
+        self.reload()
+
+    def __getitem__(self, field: str) -> Any:
+        return self._data[field]
+
+    def __setitem__(self, field: str, value: Any) -> None:
+        self._data[field] = value
+        self._note(field, value)
+
+    def __delitem__(self, field: str) -> None:
+        del self._data[field]
+        self._note(field, _GONE)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def _note(self, field: str, value: Any) -> None:
+        self._journal = {step: old for step, old in self._journal.items() if step[0] != field}
+        self._journal[(field,)] = value
+
+    def set_entry(self, field: str, entry: str, value: str | None) -> None:
+        """Set, or with None remove, one `entry` of the object in `field`; its other entries are untouched."""
+        step, new = (field, entry), _GONE if value is None else value
+        self._apply(self._data, step, new)
+        self._journal[step] = new
+
+    def _apply(self, data: dict[str, Any], step: tuple[str, ...], value: Any) -> None:
+        target = data
+        if len(step) > 1:
+            target = data[step[0]] = data.get(step[0]) or {}
+            if not isinstance(target, dict):
+                raise field_error(self.path, step[0], "an object")
+        if value is _GONE:
+            target.pop(step[-1], None)
+        else:
+            target[step[-1]] = value
+
+    def reload(self) -> None:
+        """Read the file again and forget what was assigned; nothing changes on IdentityFileError."""
+        data = read_object(self.path)
+        if data is None and self._shared is not None:
+            data = self._read_shared(self._shared)
+        self._data, self._journal = data or {}, {}
+
+    @staticmethod
+    def _read_shared(shared: str) -> dict[str, Any] | None:
+        data = read_object(shared)
+        key = data.get("secret_key") if data else None
+        if data and key and isinstance(key, str):
+            # A key path is relative to the file it stands in, and that will be another one.
+            data["secret_key"] = os.path.join(file_folder(shared), os.path.expanduser(key))
+        return data
+
+    def store(self) -> None:
+        """Write the file. Raises IdentityFileError; a file that cannot be understood is left alone."""
+        data = read_object(self.path)
+        if data is None:
+            data = self._data
+        else:
+            for step, value in self._journal.items():
+                self._apply(data, step, value)
+        try:
+            text = json.dumps(data, indent=4)
+        except (TypeError, ValueError):
+            text = ""
+        if not text:
+            raise InvalidOption(f"the identity file {self.path!r} holds JSON only; nothing was written")
+        write_private(self.path, text.encode("ascii") + b"\n", "identity file")
+        self._data, self._journal = data, {}
+
+
+def file_folder(path: str) -> str:
+    """The folder that the file `path` really lies in: that of its target if it is a symlink."""
+    return os.path.dirname(os.path.realpath(path) if os.path.islink(path) else os.path.abspath(path))
+
+
+def generate_rsa_key() -> tuple[str, str]:
+    """A new RSA key of 2048 bits: (private, public) as PEM text (PKCS#1, SubjectPublicKeyInfo).
+
+    Takes 0.1 s to some seconds. Raises PluginError if no library for it is installed.
+    """
+    for generate in (_by_cryptography, _by_pycryptodome):
+        pair = generate()
+        if pair is not None:
+            # Peers compare public keys as text, without a newline at the end.
+            return pair[0].strip() + "\n", pair[1].strip()
+    raise PluginError("no library can make RSA keys: install 'cryptography' or 'pycryptodome'")
+
+
+def _by_cryptography() -> tuple[str, str] | None:
+    try:
+        rsa: Any = import_module("cryptography.hazmat.primitives.asymmetric.rsa")
+        to: Any = import_module("cryptography.hazmat.primitives.serialization")
+    except ImportError:
+        return None
+    key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+    private = key.private_bytes(to.Encoding.PEM, to.PrivateFormat.TraditionalOpenSSL, to.NoEncryption())
+    public = key.public_key().public_bytes(to.Encoding.PEM, to.PublicFormat.SubjectPublicKeyInfo)
+    return private.decode("ascii"), public.decode("ascii")
+
+
+def _by_pycryptodome() -> tuple[str, str] | None:
+    # The same library goes by two names: pycryptodome and pycryptodomex.
+    for package in ("Crypto", "Cryptodome"):
+        try:
+            rsa: Any = import_module(f"{package}.PublicKey.RSA")
+        except ImportError:
+            continue
+        key = rsa.generate(RSA_BITS)
+        return key.export_key().decode("ascii"), key.public_key().export_key().decode("ascii")
+    return None
