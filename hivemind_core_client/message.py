@@ -31,7 +31,10 @@ class HiveMessageType(str, Enum):
     INTERCOM = "intercom"
 
     __str__ = str.__str__
-    __format__ = str.__format__
+
+    def __format__(self, format_spec: str) -> str:
+        """The wire name, on every Python."""
+        return str.__format__(self.value, format_spec)
 
 
 class HiveMindBinaryPayloadType(IntEnum):

@@ -14,8 +14,8 @@ from attrs import Factory, define, field, frozen
 
 from hivemind_core_client.message import (
     HiveMessage,
-    HiveMindBinaryPayloadType,
     HiveMessageType,
+    HiveMindBinaryPayloadType,
     Json,
 )
 
@@ -97,16 +97,18 @@ class CallBack:
 
 @frozen
 class SetTimer:
-    """Action: call the handler's `on_timer` with `key` after `seconds`; a new one replaces an old one."""
+    """Action: call this handler's `on_timer` with `key` after `seconds`; a new one replaces an old one."""
 
+    msg_type: HiveMessageType
     key: str
     seconds: float
 
 
 @frozen
 class CancelTimer:
-    """Action: forget the timer `key`."""
+    """Action: forget the timer `key` of the handler of `msg_type`."""
 
+    msg_type: HiveMessageType
     key: str
 
 
@@ -131,9 +133,7 @@ class Conclude:
     answer: Json
 
 
-Action = Union[
-    Send, Deliver, Dispatch, CallBack, SetTimer, CancelTimer, Introduce, Negotiate, Conclude
-]
+Action = Union[Send, Deliver, Dispatch, CallBack, SetTimer, CancelTimer, Introduce, Negotiate, Conclude]
 Actions = Optional[Iterable[Action]]
 
 

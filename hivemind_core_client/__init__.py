@@ -1,0 +1,69 @@
+"""Connect a satellite to a HiveMind hub, with everything but transport and handshake as a plugin.
+
+Nothing heavy is imported before a name is used: neither the OVOS bus client nor a crypto library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from hivemind_core_client import message as _message
+from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
+
+if TYPE_CHECKING:
+    from hivemind_core_client.callbacks import BinaryDataCallbacks
+    from hivemind_core_client.client import HiveMessageBusClient
+    from hivemind_core_client.errors import HiveMindError
+    from hivemind_core_client.identity import NodeIdentity
+    from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Backoff",
+    "BinaryDataCallbacks",
+    "Deadlines",
+    "HiveMessage",
+    "HiveMessageBusClient",
+    "HiveMessageType",
+    "HiveMindBinaryPayloadType",
+    "HiveMindError",
+    "Limits",
+    "NodeIdentity",
+    "__version__",
+]
+
+_HOMES = {
+    "Backoff": "kernel.policy",
+    "BinaryDataCallbacks": "callbacks",
+    "Deadlines": "kernel.policy",
+    "HiveMessageBusClient": "client",
+    "HiveMindError": "errors",
+    "Limits": "kernel.policy",
+    "NodeIdentity": "identity",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, imported or not."""
+    return sorted(__all__)
+
+
+def _to_ovos_message(fields: dict[str, Any]) -> Any:
+    from hivemind_core_client.ovos import to_message
+
+    return to_message(fields)
+
+
+_message.ovos_message_reader = _to_ovos_message

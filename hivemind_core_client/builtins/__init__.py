@@ -1,0 +1,1 @@
+"""The built-in plugins, found through entry points like anyone's and marked `trylast`."""

@@ -1,0 +1,57 @@
+"""BINARY: each bin type goes to its method of the user's BinaryDataCallbacks."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from hivemind_core_client.message import HiveMindBinaryPayloadType as BinType
+from hivemind_core_client.message import Json
+from hivemind_core_client.plugins.contract import Actions, BinaryHandler, CallBack, Context
+from hivemind_core_client.plugins.hookspecs import hookimpl
+
+_MAX_LABEL = 255
+
+#: The callback and the metadata it is given, for each bin type.
+CALLBACKS: dict[BinType, tuple[str, tuple[str, ...]]] = {
+    BinType.UNDEFINED: ("handle_receive_undefined", ()),
+    BinType.RAW_AUDIO: ("handle_receive_raw_audio", ("sample_rate", "sample_width", "lang")),
+    BinType.NUMPY_IMAGE: ("handle_receive_image", ("camera_id",)),
+    BinType.FILE: ("handle_receive_file", ("file_name",)),
+    BinType.STT_AUDIO_TRANSCRIBE: (
+        "handle_receive_stt_transcribe",
+        ("sample_rate", "sample_width", "lang"),
+    ),
+    BinType.STT_AUDIO_HANDLE: ("handle_receive_stt_handle", ("sample_rate", "sample_width", "lang")),
+    BinType.TTS_AUDIO: ("handle_receive_tts", ("utterance", "lang", "file_name")),
+}
+
+
+@hookimpl(trylast=True)
+def hivemind_binary_handlers() -> list[BinaryHandler]:
+    """One handler for each bin type."""
+    return [
+        BinaryHandler(bin_type, bin_type.name.lower(), _receiver(method, names))
+        for bin_type, (method, names) in CALLBACKS.items()
+    ]
+
+
+def label(file_name: Any) -> str:
+    """A file name from the wire as a label: no directories, no control characters, never `.` or `..`.
+
+    Empty when nothing safe is left of it, or when it was no text.
+    """
+    if not isinstance(file_name, str):
+        return ""
+    last = file_name.replace("\\", "/").rsplit("/", 1)[-1]
+    shown = "".join(character for character in last if character.isprintable()).strip()[:_MAX_LABEL]
+    return "" if shown in (".", "..") else shown
+
+
+def _receiver(method: str, names: tuple[str, ...]) -> Callable[[Context, bytes, Json], Actions]:
+    def receive(context: Context, data: bytes, metadata: Json) -> Actions:
+        arguments = {name: metadata.get(name) for name in names}
+        if "file_name" in arguments:
+            arguments["file_name"] = label(arguments["file_name"])
+        return [CallBack(method, {"bin_data": data, **arguments})]
+
+    return receive

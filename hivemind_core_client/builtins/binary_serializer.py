@@ -1,0 +1,207 @@
+"""Binary frames, bit by bit as docs/protocol.md has them.
+
+Every field of a frame is a whole number of bytes but for the 4 bits of a bin type, so a frame begins either
+on a byte or, BINARY, in the middle of one. The head (start bit to metadata, and bin type) is one
+small integer, shifted once; the payload is a slice.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, Optional
+
+from attrs import frozen
+
+from hivemind_core_client.errors import (
+    FrameError,
+    FrameTooLarge,
+    InvalidMessage,
+    UnknownMessageType,
+    UnsupportedProtocolVersion,
+)
+from hivemind_core_client.message import (
+    WRAPPER_TYPES,
+    HiveMessage,
+    HiveMessageType,
+    HiveMindBinaryPayloadType,
+    json_object,
+    json_text,
+)
+from hivemind_core_client.plugins.contract import Serializer
+from hivemind_core_client.plugins.hookspecs import hookimpl
+
+FRAME_VERSION = 1
+_MAX_METADATA = 255
+
+#: The 5-bit code of each type; INTERCOM has none.
+CODES: dict[HiveMessageType, int] = {
+    HiveMessageType.HANDSHAKE: 0,
+    HiveMessageType.BUS: 1,
+    HiveMessageType.SHARED_BUS: 2,
+    HiveMessageType.BROADCAST: 3,
+    HiveMessageType.PROPAGATE: 4,
+    HiveMessageType.ESCALATE: 5,
+    HiveMessageType.HELLO: 6,
+    HiveMessageType.QUERY: 7,
+    HiveMessageType.CASCADE: 8,
+    HiveMessageType.PING: 9,
+    HiveMessageType.RENDEZVOUS: 10,
+    HiveMessageType.THIRDPRTY: 11,
+    HiveMessageType.BINARY: 12,
+}
+_TYPES = {code: msg_type for msg_type, code in CODES.items()}
+_BINARY = HiveMessageType.BINARY
+
+
+@hookimpl(trylast=True)
+def hivemind_serializers() -> list[Serializer]:
+    """The serializer named `binary`."""
+    return [Serializer("binary", encode, decode)]
+
+
+@frozen
+class _Head:
+    """What stands before the payload; `end` is the byte at which the payload begins."""
+
+    code: int
+    compressed: bool
+    metadata: bytes
+    bin_type: int
+    end: int
+
+
+def encode(message: HiveMessage, compress: Optional[bool] = None, versioned: bool = False) -> Optional[bytes]:
+    """The binary frame of a message.
+
+    `compress` is True, False, or None for whichever is shorter; a BINARY payload is never compressed.
+    Returns None for a message without a binary form: a type without a code, or metadata beyond 255
+    bytes. Raises InvalidMessage for BINARY with that much metadata, which has no other form.
+    """
+    code = CODES.get(message.msg_type)
+    if code is None:
+        return None
+    metadata = _bytes_of(message.metadata)
+    payload = message.raw_payload if message.msg_type is _BINARY else _bytes_of(message.raw_payload)
+    compressed, metadata, payload = _compressed(message.msg_type, compress, metadata, payload)
+    if len(metadata) <= _MAX_METADATA:
+        return _head(code, compressed, metadata, message, versioned) + payload
+    if message.msg_type is _BINARY:
+        raise InvalidMessage(
+            f"the metadata of a BINARY message is {len(metadata)} bytes; {_MAX_METADATA} fit. Shorten it"
+        )
+    return None
+
+
+def decode(frame: bytes, max_size: int) -> HiveMessage:
+    """Raises FrameError for anything that is no frame, and FrameTooLarge for one that inflates beyond `max_size`."""
+    head = _read_head(frame)
+    msg_type = _TYPES.get(head.code)
+    if msg_type is None:
+        raise UnknownMessageType(f"unknown message type code {head.code}")
+    metadata = _object(head.metadata, head.compressed, max_size, "metadata") if head.metadata else {}
+    payload = frame[head.end :]
+    try:
+        if msg_type is _BINARY:
+            return HiveMessage(msg_type, payload, bin_type=_bin_type(head.bin_type), metadata=metadata)
+        body = _object(payload, head.compressed, max_size, "payload")
+        return HiveMessage(msg_type, body, metadata=metadata, route=_inner_route(msg_type, body))
+    except InvalidMessage as error:
+        raise FrameError(str(error)) from error
+
+
+def _bytes_of(value: Any) -> bytes:
+    try:
+        return json_text(value).encode()
+    except UnicodeEncodeError as error:
+        raise InvalidMessage("a message holds a lone surrogate, which has no UTF-8 form") from error
+
+
+def _compressed(
+    msg_type: HiveMessageType, compress: Optional[bool], metadata: bytes, payload: bytes
+) -> tuple[bool, bytes, bytes]:
+    if compress is False:
+        return False, metadata, payload
+    small_metadata = zlib.compress(metadata)
+    small_payload = payload if msg_type is _BINARY else zlib.compress(payload)
+    if compress or len(small_metadata) + len(small_payload) < len(metadata) + len(payload):
+        return True, small_metadata, small_payload
+    return False, metadata, payload
+
+
+def _head(code: int, compressed: bool, metadata: bytes, message: HiveMessage, versioned: bool) -> bytes:
+    bits = 0b11 << 8 | FRAME_VERSION if versioned else 0b10
+    bits = (bits << 5 | code) << 1 | compressed
+    size = 3 if versioned else 2
+    start = (bits << 8 | len(metadata)).to_bytes(size, "big") + metadata
+    if message.msg_type is not _BINARY:
+        return start
+    shifted = int.from_bytes(start, "big") << 4 | message.bin_type
+    return shifted.to_bytes(len(start) + 1, "big")
+
+
+def _read_head(frame: bytes) -> _Head:
+    begin = _first_one(frame)
+    shift = 8 - frame[begin].bit_length()
+    if shift not in (0, 4):
+        raise FrameError("a binary frame that does not begin on half a byte")
+    versioned = bool(frame[begin] << shift & 0x40)
+    fixed = 3 if versioned else 2
+    bits = _bits(frame, begin, fixed, shift)
+    if versioned and bits >> 14 & 0xFF > FRAME_VERSION:
+        raise UnsupportedProtocolVersion(
+            f"a binary frame of version {bits >> 14 & 0xFF}; this client reads {FRAME_VERSION}"
+        )
+    code, compressed, length = bits >> 9 & 0x1F, bool(bits >> 8 & 1), bits & 0xFF
+    if (code == CODES[_BINARY]) != bool(shift):
+        raise FrameError("a binary frame whose length does not fit its type")
+    size = fixed + length
+    metadata = (_bits(frame, begin, size, shift) & ((1 << 8 * length) - 1)).to_bytes(length, "big")
+    end = begin + size + (1 if shift else 0)
+    return _Head(code, compressed, metadata, frame[end - 1] & 0x0F, end)
+
+
+def _first_one(frame: bytes) -> int:
+    """Index of the first byte that is not zero."""
+    index = len(frame) - len(frame.lstrip(b"\0"))
+    if index == len(frame):
+        raise FrameError("a binary frame without a start bit")
+    return index
+
+
+def _bits(frame: bytes, begin: int, size: int, shift: int) -> int:
+    """The integer of `size` bytes that begin `shift` bits into the byte at `begin`."""
+    end = begin + size + (1 if shift else 0)
+    if end > len(frame):
+        raise FrameError(f"a binary frame of {len(frame)} bytes ends within its head")
+    value = int.from_bytes(frame[begin:end], "big")
+    return (value >> (8 - shift) if shift else value) & ((1 << 8 * size) - 1)
+
+
+def _bin_type(value: int) -> HiveMindBinaryPayloadType:
+    try:
+        return HiveMindBinaryPayloadType(value)
+    except ValueError:
+        raise FrameError(f"unknown bin type code {value}") from None
+
+
+def _object(data: bytes, compressed: bool, max_size: int, what: str) -> dict[str, Any]:
+    return json_object(_inflated(data, max_size, what) if compressed else data, what)
+
+
+def _inflated(data: bytes, max_size: int, what: str) -> bytes:
+    stream = zlib.decompressobj()
+    try:
+        inflated = stream.decompress(data, max_size + 1)
+    except zlib.error as error:
+        raise FrameError(f"the {what} is no zlib stream") from error
+    if len(inflated) > max_size:
+        raise FrameTooLarge(f"the {what} inflates to more than the limit of {max_size} bytes")
+    if not stream.eof or stream.unused_data:
+        raise FrameError(f"the {what} is not one whole zlib stream")
+    return inflated
+
+
+def _inner_route(msg_type: HiveMessageType, body: dict[str, Any]) -> Optional[list[dict[str, Any]]]:
+    """The binary frame has no field for a route; a wrapper's is that of the message inside."""
+    route = body.get("route") if msg_type in WRAPPER_TYPES else None
+    return list(route) if isinstance(route, list) else None

@@ -1,0 +1,73 @@
+"""BUS: an OVOS Message between this satellite and its hub."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hivemind_core_client.message import HiveMessage, HiveMessageType, Json
+from hivemind_core_client.plugins.contract import Actions, Context, Deliver, MessageHandler
+from hivemind_core_client.plugins.hookspecs import hookimpl
+
+#: Set by the INTERCOM handler alone; from anywhere else it would be a forgery.
+VERIFIED_SOURCE = "hivemind_verified_source_peer"
+
+
+@hookimpl(trylast=True)
+def hivemind_message_handlers() -> list[MessageHandler]:
+    """The handler of BUS."""
+    return [MessageHandler(HiveMessageType.BUS, "bus", receive, prepare)]
+
+
+def receive(context: Context, message: HiveMessage) -> Actions:
+    """Deliver the Message once, made native to this satellite, and keep the session state it carries."""
+    payload: Json = message.raw_payload
+    fields: Json = dict(payload.get("context") or {})
+    fields.pop(VERIFIED_SOURCE, None)
+    if "destination" in fields:
+        fields["source"] = fields.pop("destination")
+    _keep_session(context, fields.get("session"))
+    return [Deliver({"type": payload["type"], "data": payload.get("data") or {}, "context": fields})]
+
+
+def prepare(context: Context, message: HiveMessage) -> HiveMessage:
+    """The same Message with the routing fields filled in that its sender left open."""
+    payload: Json = message.raw_payload
+    fields: Json = dict(payload.get("context") or {})
+    fields.setdefault("source", context.useragent)
+    fields.setdefault("platform", context.useragent)
+    fields.setdefault("destination", "HiveMind")
+    fields["session"] = _outgoing_session(context, fields.get("session"))
+    return HiveMessage(
+        HiveMessageType.BUS,
+        {"type": payload["type"], "data": payload.get("data") or {}, "context": fields},
+        node=message.node_id,
+        source_peer=message.source_peer,
+        route=message.route,
+        target_peers=message.target_peers,
+        target_site_id=message.target_site_id,
+        target_pubkey=message.target_public_key,
+        metadata=message.metadata,
+    )
+
+
+def _keep_session(context: Context, session: Any) -> None:
+    """Remember what the hub last sent for our own session; our site stays where it is."""
+    if isinstance(session, dict) and session.get("session_id") == context.session.session_id:
+        context.session.state = {**session, "site_id": context.session.site_id}
+
+
+def _outgoing_session(context: Context, session: Any) -> Json:
+    own = context.session
+    given: Json = _as_dict(session)
+    if given.get("session_id", own.session_id) == own.session_id:
+        given = {**own.state, **given}
+    given.setdefault("session_id", own.session_id)
+    given.setdefault("site_id", own.site_id)
+    return given
+
+
+def _as_dict(session: Any) -> Json:
+    """A session as the caller may have put it: a dict, an OVOS Session, or nothing."""
+    serialize = getattr(session, "serialize", None)
+    plain = serialize() if callable(serialize) else session
+    return dict(plain) if isinstance(plain, dict) else {}

@@ -1,0 +1,45 @@
+"""HELLO: hub and satellite introduce themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hivemind_core_client.message import HiveMessage, HiveMessageType, Json
+from hivemind_core_client.plugins.contract import Actions, Context, HubFacts, Introduce, MessageHandler
+from hivemind_core_client.plugins.hookspecs import hookimpl
+
+
+@hookimpl(trylast=True)
+def hivemind_message_handlers() -> list[MessageHandler]:
+    """The handler of HELLO."""
+    return [MessageHandler(HiveMessageType.HELLO, "hello", receive, prepare)]
+
+
+def receive(context: Context, message: HiveMessage) -> Actions:
+    """Read who the hub is. The kernel takes the first one of a connection only."""
+    return [
+        Introduce(
+            HubFacts(
+                node_id=_text(message["node_id"]),
+                peer=_text(message["peer"]),
+                public_key=_text(message["pubkey"]),
+            )
+        )
+    ]
+
+
+def prepare(context: Context, message: HiveMessage) -> HiveMessage:
+    """Our own HELLO: public key where we have one, session and site."""
+    session = context.session
+    payload: Json = {
+        "session": {**session.state, "session_id": session.session_id, "site_id": session.site_id},
+        "site_id": session.site_id,
+        **message.raw_payload,
+    }
+    if context.identity.public_key:
+        payload.setdefault("pubkey", context.identity.public_key)
+    return HiveMessage(HiveMessageType.HELLO, payload)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

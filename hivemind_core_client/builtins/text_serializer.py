@@ -1,0 +1,30 @@
+"""Text frames: a message as its JSON object."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from hivemind_core_client.errors import FrameTooLarge
+from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.plugins.contract import Serializer
+from hivemind_core_client.plugins.hookspecs import hookimpl
+
+
+@hookimpl(trylast=True)
+def hivemind_serializers() -> list[Serializer]:
+    """The serializer named `text`."""
+    return [Serializer("text", encode, decode)]
+
+
+def encode(message: HiveMessage, compress: Optional[bool] = None) -> Optional[str]:
+    """JSON text, or None for BINARY, which has none. Text is never compressed."""
+    if message.msg_type is HiveMessageType.BINARY:
+        return None
+    return message.as_json
+
+
+def decode(frame: str, max_size: int) -> HiveMessage:
+    """Raises FrameError for anything that is no message, and FrameTooLarge beyond `max_size` characters."""
+    if len(frame) > max_size:
+        raise FrameTooLarge(f"a text of {len(frame)} characters; the limit is {max_size}")
+    return HiveMessage.deserialize(frame)

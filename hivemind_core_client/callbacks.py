@@ -1,0 +1,55 @@
+"""What a user overrides to get binary data."""
+
+from __future__ import annotations
+
+import logging
+from typing import Optional
+
+log = logging.getLogger(__name__)
+
+
+class BinaryDataCallbacks:
+    """One method for each bin type; override those you want.
+
+    `bin_data` is the payload in bytes. A `file_name` is a label without directories, never a path, and may be
+    empty. `sample_rate` is in Hz and `sample_width` in bytes. What the hub did not say is None.
+    """
+
+    def handle_receive_tts(
+        self, bin_data: bytes, utterance: Optional[str], lang: Optional[str], file_name: str
+    ) -> None:
+        """Synthesized speech, an audio file of `utterance`."""
+        self._ignored("TTS audio", bin_data)
+
+    def handle_receive_file(self, bin_data: bytes, file_name: str) -> None:
+        """A file."""
+        self._ignored("a file", bin_data)
+
+    def handle_receive_raw_audio(
+        self, bin_data: bytes, sample_rate: Optional[int], sample_width: Optional[int], lang: Optional[str]
+    ) -> None:
+        """Raw audio samples."""
+        self._ignored("raw audio", bin_data)
+
+    def handle_receive_stt_transcribe(
+        self, bin_data: bytes, sample_rate: Optional[int], sample_width: Optional[int], lang: Optional[str]
+    ) -> None:
+        """Audio that somebody wants as text."""
+        self._ignored("audio to transcribe", bin_data)
+
+    def handle_receive_stt_handle(
+        self, bin_data: bytes, sample_rate: Optional[int], sample_width: Optional[int], lang: Optional[str]
+    ) -> None:
+        """Audio of an utterance that somebody wants handled."""
+        self._ignored("audio to handle", bin_data)
+
+    def handle_receive_image(self, bin_data: bytes, camera_id: Optional[str]) -> None:
+        """A NumPy image."""
+        self._ignored("an image", bin_data)
+
+    def handle_receive_undefined(self, bin_data: bytes) -> None:
+        """Bytes of a kind that the sender did not name."""
+        self._ignored("untyped data", bin_data)
+
+    def _ignored(self, what: str, data: bytes) -> None:
+        log.warning("ignored %s of %d bytes: set bin_callbacks to get it", what, len(data))

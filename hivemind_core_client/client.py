@@ -1,0 +1,410 @@
+"""HiveMessageBusClient: the OVOS bus client whose bus is a hive."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import ssl
+import threading
+from collections.abc import Iterable
+from typing import Any, Optional, Union
+
+from ovos_bus_client import MessageBusClient
+
+from hivemind_core_client.callbacks import BinaryDataCallbacks
+from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption
+from hivemind_core_client.identity import NodeIdentity
+from hivemind_core_client.kernel.bridge import marked, upward
+from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
+from hivemind_core_client.localbus import Handler, LocalBus, Subscriptions
+from hivemind_core_client.mailbox import Mailbox
+from hivemind_core_client.message import (
+    HiveMessage,
+    HiveMessageType,
+    HiveMindBinaryPayloadType,
+    Json,
+    json_object,
+)
+from hivemind_core_client.ovos import to_message
+from hivemind_core_client.plugins.contract import CallBack, Deliver, Negotiated
+from hivemind_core_client.plugins.manager import load_plugins
+from hivemind_core_client.properties import SatelliteProperties
+from hivemind_core_client.satellite import Satellite
+from hivemind_core_client.settings import resolve
+from hivemind_core_client.transport import Tls, WebSocketTransport
+from hivemind_core_client.waiters import Waiters, is_hive_type
+from hivemind_core_client.waiting import WaitVerbs, as_packet
+from hivemind_core_client.worker import ClientState, Listener, Worker
+
+__all__ = ["BinaryDataCallbacks", "HiveMessageBusClient"]
+
+log = logging.getLogger(__name__)
+
+#: What the OVOS bus client says of its own connection, as names for `on`.
+_LIFECYCLE = frozenset({"open", "close", "error", "reconnecting"})
+_UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
+
+
+class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  # type: ignore[misc]  # the base is untyped
+    """A satellite's connection with its hub, in the place of an OVOS bus.
+
+    `key`, `password`, `host` and `port` come from the argument, else the environment (HIVEMIND_KEY, …), else
+    `identity` (a NodeIdentity; default: the shared identity file); arguments are never written
+    back. `host` may be `h`, `ws://h` or `wss://h`. `crypto_key` is a pre-shared key of 16, 24 or 32
+    characters (protocol version 0). `self_signed` True accepts any certificate, False verifies it;
+    `ca_file` or `ssl_context` say by what. `compress` is True, False, or None for whichever is
+    shorter; `binarize` allows binary frames where the hub does. `internal_bus` is the OVOS bus of
+    this device, if it has one. `ciphers` and `encodings` are wire names in order of preference,
+    `plugins` and `blocked_plugins` entry-point names; `hub_key` pins the hub's RSA key (PEM).
+    Pings go out after `websocket_ping_interval` seconds of silence (0: never), and a
+    connection is lost when none is answered within `websocket_ping_timeout` seconds.
+
+    Raises IdentityNotSet, InvalidCredential, InvalidOption, UnknownCipher, UnknownEncoding or PluginError.
+    """
+
+    def __init__(
+        self,
+        key: Optional[str] = None,
+        password: Optional[str] = None,
+        crypto_key: Union[str, bytes, None] = None,
+        host: Optional[str] = None,
+        port: Optional[int] = None,
+        useragent: str = "",
+        self_signed: bool = True,
+        share_bus: bool = False,
+        compress: Optional[bool] = True,
+        binarize: bool = True,
+        identity: Optional[NodeIdentity] = None,
+        internal_bus: Any = None,
+        bin_callbacks: Optional[BinaryDataCallbacks] = None,
+        *,
+        plugins: Optional[Iterable[str]] = None,
+        blocked_plugins: Optional[Iterable[str]] = None,
+        ciphers: Optional[Iterable[str]] = None,
+        encodings: Optional[Iterable[str]] = None,
+        max_protocol_version: Optional[int] = None,
+        ssl_context: Optional[ssl.SSLContext] = None,
+        ca_file: Optional[str] = None,
+        hub_key: Optional[str] = None,
+        websocket_ping_interval: Optional[float] = 30.0,
+        websocket_ping_timeout: float = 20.0,
+        deadlines: Optional[Deadlines] = None,
+        backoff: Optional[Backoff] = None,
+        limits: Optional[Limits] = None,
+    ) -> None:
+        # The base's constructor is left out: it reads the OVOS configuration and makes a WebSocket of its own.
+        identity = identity if identity is not None else NodeIdentity()
+        settings = resolve(
+            identity,
+            key=key,
+            password=password,
+            crypto_key=crypto_key,
+            host=host,
+            port=port,
+            useragent=useragent,
+        )
+        self.satellite = Satellite(
+            settings,
+            identity,
+            load_plugins(plugins, blocked_plugins),
+            binarize=binarize,
+            compress=compress,
+            ciphers=ciphers,
+            encodings=encodings,
+            max_protocol_version=max_protocol_version,
+            limits=limits or Limits(),
+            hub_key=hub_key,
+        )
+        self.share_bus = share_bus
+        self.bin_callbacks = bin_callbacks or BinaryDataCallbacks()
+        self.connected_event = threading.Event()
+        self.handshake_event = threading.Event()
+        self.started_running = False
+        self.wrapped_funcs: dict[Any, Any] = {}
+        self.deadlines = deadlines or Deadlines()
+        self._backoff = backoff or Backoff()
+        self._tls = Tls(self_signed, ca_file, ssl_context)
+        self._ping = (websocket_ping_interval, websocket_ping_timeout)
+        self.mailbox = Mailbox("hivemind-callbacks")
+        self._hive_handlers = Subscriptions()
+        self._lifecycle_handlers = Subscriptions()
+        self.waiters = Waiters()
+        self._bus: Any = LocalBus(self.mailbox.put, self._from_local)
+        if internal_bus is not None:
+            self.internal_bus = internal_bus
+        self._closed = False
+        self._worker = self._new_worker()
+
+    # connecting and closing
+
+    def connect(
+        self,
+        bus: Any = None,
+        protocol: None = None,
+        site_id: Optional[str] = None,
+        handshake_max_retries: Optional[int] = None,
+    ) -> None:
+        """Return when the session stands; from then on the client reconnects by itself.
+
+        `bus` becomes the internal bus, `site_id` our site. The first attempt counts, and `handshake_max_retries`
+        more (default 0). Raises the error of the last attempt: HubUnreachable, HubTimeout, KeyRefused,
+        PasswordRefused, … A refusal is never tried again.
+        """
+        if protocol is not None:
+            raise InvalidOption(
+                "connect() takes no protocol object: write a handler plugin (docs/plugins.md)"
+            )
+        if bus is not None:
+            self.internal_bus = bus
+        if site_id is not None:
+            self.site_id = site_id
+        if not self.started_running:
+            self._start(handshake_max_retries or 0)
+        with self.mailbox.blocking():
+            settled = self._worker.wait_settled(self._patience(handshake_max_retries or 0))
+        if not self._worker.standing.is_set():
+            self._give_up(settled)
+
+    def run_in_thread(self) -> threading.Thread:
+        """Connect in the background, for ever; returns the thread. See `connect` to wait for the session."""
+        return self._start(None)
+
+    def run_forever(self, *args: Any, **kwargs: Any) -> None:
+        """Block until the client is closed or refused; connects first if nobody did. Raises what refused it."""
+        self._start(None)
+        self._worker.finished.wait()
+        if self.state is ClientState.REFUSED and self.last_error is not None:
+            raise self.last_error
+
+    def close(self) -> None:
+        """End the session, the threads and all waits. Idempotent; from any thread, handlers included."""
+        self._closed = True
+        self._worker.stop()
+        self.waiters.give_up(requests_only=False)
+        self.mailbox.close(self.deadlines.close)
+        self.connected_event.clear()
+        self.handshake_event.clear()
+        self.started_running = False
+
+    def __enter__(self) -> HiveMessageBusClient:
+        """Connect."""
+        if not self.started_running:
+            self.connect()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close."""
+        self.close()
+
+    def round_trip(self, timeout: float = 5.0) -> float:
+        """Seconds of one WebSocket ping and pong, which every hub answers. Raises HubTimeout or NotConnected."""
+        seconds = self._worker.ping(secrets.token_bytes(8), timeout)
+        if seconds is None:
+            raise HubTimeout(str(self.satellite.settings.address), "pong", timeout)
+        return seconds
+
+    # sending
+
+    def emit(self, message: Any, binary_type: HiveMindBinaryPayloadType = _UNDEFINED) -> None:
+        """Send a HiveMessage, or an OVOS Message as BUS, which reaches the local handlers of its type too.
+
+        `binary_type` is for BINARY and wins over the message's own. Waits up to `deadlines.send` for a session.
+        Raises NotConnected, ConnectionLost or HubRefused when the message was not sent, and InvalidMessage
+        for one that cannot be.
+        """
+        packet = as_packet(message, binary_type)
+        with self.mailbox.blocking():
+            sent = self._worker.send(packet)
+        if sent.msg_type is HiveMessageType.BUS:
+            self._to_internal_bus(sent.raw_payload, from_us=True)
+
+    def emit_mycroft(self, message: Any) -> None:
+        """Send an OVOS Message as BUS; see `emit`."""
+        self.emit(HiveMessage(HiveMessageType.BUS, message))
+
+    # handlers
+
+    def on(self, event_name: str, func: Handler) -> None:
+        """Call `func` for each message of a type: a HiveMessageType gets HiveMessages, any other name OVOS Messages."""
+        self._subscribe(event_name, func, once=False)
+
+    def once(self, event_name: str, func: Handler) -> None:
+        """Like `on`, for the next message only."""
+        self._subscribe(event_name, func, once=True)
+
+    def on_mycroft(self, mycroft_msg_type: str, func: Handler) -> None:
+        """Call `func(Message)` for each OVOS message of a type, even one named like a hive type."""
+        self._bus.on(mycroft_msg_type, func)
+
+    def remove(self, event_name: str, func: Handler) -> None:
+        """Call `func` no more for this type; one that was not registered is no error."""
+        func = self.wrapped_funcs.pop(func, func)
+        handlers = self._own_handlers(event_name)
+        if handlers is None:
+            self._bus.remove(event_name, func)
+        else:
+            handlers.remove(event_name, func)
+
+    def remove_all_listeners(self, event_name: str) -> None:
+        """Forget every handler of this type."""
+        handlers = self._own_handlers(event_name)
+        if handlers is None:
+            self._bus.remove_all_listeners(event_name)
+        else:
+            handlers.clear(event_name)
+
+    # facts
+
+    @property
+    def internal_bus(self) -> Any:
+        """The bus that OVOS messages from the hub go to: the one that was given, else one in this process."""
+        return self._bus
+
+    @internal_bus.setter
+    def internal_bus(self, bus: Any) -> None:
+        old, self._bus = self._bus, bus
+        if bus is old:
+            return
+        if isinstance(old, LocalBus):
+            for name, handler, once in old.subscriptions.all():
+                (bus.once if once else bus.on)(name, handler)
+        if not isinstance(bus, LocalBus):
+            bus.on("message", self._from_local)
+
+    @property
+    def state(self) -> ClientState:
+        """Where the client stands."""
+        return self._worker.state
+
+    @property
+    def last_error(self) -> Optional[HiveMindError]:
+        """What ended the last connection, or the last attempt at one."""
+        return self._worker.last_error
+
+    @property
+    def rejected(self) -> int:
+        """How many frames of the hub were dropped because they broke the protocol."""
+        return self._worker.rejected
+
+    @property
+    def protocol(self) -> Any:
+        """The Link of the present or last connection, or None."""
+        return self._worker.link
+
+    # what the worker tells
+
+    def _start(self, retries: Optional[int]) -> threading.Thread:
+        if self.started_running:
+            return self._worker.thread
+        if self._worker.state is not ClientState.IDLE:
+            self._worker = self._new_worker()
+        if self._closed:
+            self._closed = False
+            self.mailbox.reopen()
+        if self.satellite.settings.address.tls and not self._tls.verifies:
+            log.warning(
+                "any certificate of %s is accepted: pass ca_file, or self_signed=False",
+                self.satellite.settings.address,
+            )
+        self.started_running = True
+        return self._worker.start(retries)
+
+    def _new_worker(self) -> Worker:
+        listener = Listener(self._arrived, self._deliver, self._call_back, self._established, self._ended)
+        return Worker(
+            self.satellite, listener, self.mailbox, self._new_transport, self.deadlines, self._backoff
+        )
+
+    def _new_transport(self) -> WebSocketTransport:
+        address, limits = self.satellite.settings.address, self.satellite.options.limits
+        return WebSocketTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
+
+    def _patience(self, retries: int) -> float:
+        """More seconds than any number of attempts can take: `connect` ends even if the system's resolver hangs."""
+        limits = self.deadlines
+        attempt = limits.tcp + limits.tls + limits.upgrade + limits.first_frame + limits.handshake
+        return (retries + 1) * (attempt + self._backoff.cap) + limits.close
+
+    def _give_up(self, settled: bool) -> None:
+        error = self.last_error or HubTimeout(str(self.satellite.settings.address), "tcp", self.deadlines.tcp)
+        if settled:
+            self.started_running = False
+        else:
+            self.close()
+        raise error
+
+    def _arrived(self, message: HiveMessage) -> None:
+        self.waiters.offer(message)
+        for handler in self._hive_handlers.take(message.msg_type.value):
+            self._run(handler, message)
+
+    def _deliver(self, event: Deliver) -> None:
+        self.mailbox.put(lambda: self._to_internal_bus(event.message, from_us=False))
+
+    def _call_back(self, event: CallBack) -> None:
+        self.mailbox.put(lambda: getattr(self.bin_callbacks, event.method)(**event.arguments))
+
+    def _established(self, negotiated: Negotiated) -> None:
+        self.connected_event.set()
+        self.handshake_event.set()
+        self.mailbox.put(lambda: self._tell("open"))
+        self.mailbox.put(lambda: self.satellite.plugins.observe("hivemind_connected", client=self))
+
+    def _ended(self, error: HiveMindError, stood: bool) -> None:
+        self.connected_event.clear()
+        self.handshake_event.clear()
+        final = self._closed or self._worker.is_final(error)
+        self.waiters.give_up(requests_only=not final)
+        if stood:
+            observe = self.satellite.plugins.observe
+            self.mailbox.put(lambda: self._tell("close"))
+            self.mailbox.put(lambda: observe("hivemind_disconnected", client=self, reason=error))
+        elif not self._closed:
+            self.mailbox.put(lambda: self._tell("error", error))
+
+    def _tell(self, event: str, *arguments: Any) -> None:
+        for handler in self._lifecycle_handlers.take(event):
+            self._run(handler, *arguments)
+
+    def _run(self, handler: Handler, *arguments: Any) -> None:
+        def job() -> None:
+            try:
+                handler(*arguments)
+            except Exception:  # a user's callback may fail, the client may not
+                log.exception("handler %s raised", getattr(handler, "__qualname__", handler))
+
+        self.mailbox.put(job)
+
+    def _to_internal_bus(self, fields: Json, from_us: bool) -> None:
+        bus = self._bus
+        if isinstance(bus, LocalBus):
+            bus.deliver(to_message(fields))
+        else:
+            bus.emit(to_message(marked(self.satellite.context, fields) if from_us else fields))
+
+    def _from_local(self, message: Any) -> None:
+        """What somebody said on the local bus: send up what is for the hub."""
+        fields = json_object(message) if isinstance(message, str) else _ovos_fields(message)
+        for packet in upward(self.satellite.context, fields, self.share_bus):
+            try:
+                self._worker.send(packet)
+            except HiveMindError as error:
+                log.warning("a %s message of the local bus was not sent: %s", packet.msg_type.name, error)
+
+    def _own_handlers(self, name: str) -> Optional[Subscriptions]:
+        if name in _LIFECYCLE:
+            return self._lifecycle_handlers
+        return self._hive_handlers if is_hive_type(name) else None
+
+    def _subscribe(self, name: str, func: Handler, once: bool) -> None:
+        handlers = self._own_handlers(name)
+        if handlers is not None:
+            handlers.add(str(name), func, once)
+        elif once:
+            self._bus.once(name, func)
+        else:
+            self._bus.on(name, func)
+
+
+def _ovos_fields(message: Any) -> Json:
+    return {"type": message.msg_type, "data": message.data, "context": message.context}

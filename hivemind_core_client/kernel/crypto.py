@@ -1,0 +1,124 @@
+"""Sealing and opening frames with what was negotiated (docs/protocol.md, "Text frames and binary frames")."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Optional, Protocol
+
+from hivemind_core_client.errors import (
+    CleartextRefused,
+    DecodingError,
+    DecryptionFailed,
+    EncryptionFailed,
+    FrameError,
+    InvalidKeySize,
+)
+from hivemind_core_client.message import json_object, json_text
+from hivemind_core_client.plugins.contract import Cipher, Encoding, Frame
+
+_MEND = "got encrypted message, but could not decrypt! The key or password differs from the hub's"
+
+
+class Channel(Protocol):
+    """What both sides own once a handshake is done."""
+
+    def seal(self, plain: Frame) -> list[Frame]:
+        """The sealed frames that carry `plain`, to be sent in this order with none between them."""
+
+    def open(self, frame: Frame) -> Optional[Frame]:
+        """What a sealed frame carries, or None while more frames must come."""
+
+
+class CipherChannel:
+    """One symmetric key, a fresh random nonce for each message (protocol versions 0 to 2).
+
+    Raises InvalidKeySize when the cipher does not take a key of this length.
+    """
+
+    def __init__(
+        self,
+        cipher: Cipher,
+        encoding: Encoding,
+        key: bytes,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        if len(key) not in cipher.key_sizes:
+            sizes = ", ".join(str(size) for size in cipher.key_sizes)
+            raise InvalidKeySize(f"{cipher.name} takes a key of {sizes} bytes, not of {len(key)}")
+        self._cipher = cipher
+        self._encoding = encoding
+        self._key = key
+        self._random_bytes = random_bytes
+
+    def __repr__(self) -> str:
+        """Names only: the key stays out of logs."""
+        return f"<CipherChannel {self._cipher.name}, {self._encoding.name}>"
+
+    def seal(self, plain: Frame) -> list[Frame]:
+        """Text becomes `{"ciphertext", "tag", "nonce"}`, bytes become nonce ‖ ciphertext ‖ tag."""
+        if isinstance(plain, str):
+            return [self._seal_text(plain)]
+        nonce = self._random_bytes(self._cipher.nonce_size)
+        return [nonce + self._seal(nonce, plain)]
+
+    def open(self, frame: Frame) -> Frame:
+        """Raises CleartextRefused, FrameError or DecryptionFailed."""
+        if isinstance(frame, str):
+            return self._open_text(frame)
+        return self._open_bytes(frame)
+
+    def _seal(self, nonce: bytes, plain: bytes) -> bytes:
+        try:
+            return self._cipher.seal(self._key, nonce, plain)
+        except Exception as error:  # a cipher is a plugin: whatever it raises, the message was not sealed
+            raise EncryptionFailed(f"{self._cipher.name} could not seal: {type(error).__name__}") from error
+
+    def _seal_text(self, plain: str) -> str:
+        try:
+            data = plain.encode()
+        except UnicodeEncodeError as error:
+            raise EncryptionFailed("a message holds a lone surrogate, which has no UTF-8 form") from error
+        nonce = self._random_bytes(self._cipher.nonce_size)
+        sealed = self._seal(nonce, data)
+        cut = len(sealed) - self._cipher.tag_size
+        encode = self._encoding.encode
+        return json_text(
+            {"ciphertext": encode(sealed[:cut]), "tag": encode(sealed[cut:]), "nonce": encode(nonce)}
+        )
+
+    def _open_text(self, frame: str) -> str:
+        fields = json_object(frame)
+        if "ciphertext" not in fields:
+            raise CleartextRefused("a frame in the clear on a keyed connection was dropped")
+        sealed = self._decode(fields, "ciphertext")
+        if fields.get("tag") is not None:
+            sealed += self._decode(fields, "tag")
+        try:
+            return self._open(self._decode(fields, "nonce"), sealed).decode()
+        except UnicodeDecodeError as error:
+            raise FrameError("a sealed text frame holds no UTF-8") from error
+
+    def _open_bytes(self, frame: bytes) -> bytes:
+        size = self._cipher.nonce_size
+        if len(frame) < size + self._cipher.tag_size:
+            raise FrameError(f"a sealed binary frame of {len(frame)} bytes is shorter than nonce and tag")
+        return self._open(frame[:size], frame[size:])
+
+    def _decode(self, fields: dict[str, Any], name: str) -> bytes:
+        text = fields.get(name)
+        if not isinstance(text, str):
+            raise FrameError(f"{name!r} of a sealed frame is a {type(text).__name__}, not text")
+        try:
+            return self._encoding.decode(text)
+        except Exception as error:  # an encoding is a plugin and may raise anything on a peer's text
+            raise DecodingError(f"{name!r} of a sealed frame is not in {self._encoding.name}") from error
+
+    def _open(self, nonce: bytes, sealed: bytes) -> bytes:
+        if len(nonce) != self._cipher.nonce_size:
+            raise FrameError(
+                f"a nonce of {len(nonce)} bytes; {self._cipher.name} takes {self._cipher.nonce_size}"
+            )
+        try:
+            return self._cipher.open(self._key, nonce, sealed)
+        except Exception as error:  # ciphers differ in what they raise for a wrong tag
+            raise DecryptionFailed(_MEND) from error

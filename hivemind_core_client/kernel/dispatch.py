@@ -1,0 +1,82 @@
+"""From a message to the actions of its handler, whatever the handler does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Any, Callable
+
+from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.plugins.contract import Action, Actions, Context, Dispatch
+from hivemind_core_client.plugins.registry import Registry
+
+log = logging.getLogger(__name__)
+
+#: How deep messages may be wrapped in messages.
+MAX_DEPTH = 8
+
+
+class Dispatcher:
+    """Looks a message's handler up and runs it. One that raises is logged by name, and costs its message only."""
+
+    def __init__(self, registry: Registry, context: Context) -> None:
+        self.context = context
+        self._handlers = registry.handlers
+        self._binary_handlers = registry.binary_handlers
+
+    def receive(self, message: HiveMessage, depth: int = 0) -> Iterator[Action]:
+        """The actions for a message that arrived, those of messages inside it included."""
+        if depth > MAX_DEPTH:
+            log.warning(
+                "dropped a %s message: messages are nested deeper than %d", message.msg_type, MAX_DEPTH
+            )
+            return
+        yield from self._expanded(self._actions_for(message), depth)
+
+    def prepare(self, message: HiveMessage) -> HiveMessage:
+        """The message to send in place of one that the user sends.
+
+        A handler that raises passes its error on: the sender must know that nothing was sent.
+        """
+        handler = self._handlers.get(message.msg_type)
+        if handler is None or handler.prepare is None:
+            return message
+        return handler.prepare(self.context, message)
+
+    def due(self, msg_type: HiveMessageType, key: str) -> Iterator[Action]:
+        """The actions of a handler whose timer `key` ran out."""
+        handler = self._handlers.get(msg_type)
+        if handler is not None and handler.on_timer is not None:
+            yield from self._expanded(self._run(handler.name, handler.on_timer, self.context, key), 0)
+
+    def _expanded(self, actions: Iterable[Action], depth: int) -> Iterator[Action]:
+        for action in actions:
+            if type(action) is Dispatch:
+                yield from self.receive(action.message, depth + 1)
+            else:
+                yield action
+
+    def _actions_for(self, message: HiveMessage) -> Iterator[Action]:
+        if message.msg_type is HiveMessageType.BINARY:
+            yield from self._binary_actions(message)
+            return
+        handler = self._handlers.get(message.msg_type)
+        if handler is None:
+            log.info("dropped a %s message: no plugin handles that type", message.msg_type)
+            return
+        yield from self._run(handler.name, handler.receive, self.context, message)
+
+    def _binary_actions(self, message: HiveMessage) -> Iterator[Action]:
+        handler = self._binary_handlers.get(message.bin_type)
+        if handler is None:
+            log.info("dropped binary data: no plugin handles %s", message.bin_type.name)
+            return
+        arguments = (self.context, message.raw_payload, message.metadata)
+        yield from self._run(handler.name, handler.receive, *arguments)
+
+    def _run(self, name: str, function: Callable[..., Actions], *arguments: Any) -> list[Action]:
+        try:
+            return list(function(*arguments) or ())
+        except Exception:  # a handler is a plugin: it may fail, the connection may not
+            log.exception("handler %s raised; its message was dropped", name)
+            return []

@@ -1,0 +1,59 @@
+"""What a Link tells its shell; the shell acts, the kernel does not."""
+
+from __future__ import annotations
+
+from typing import Union
+
+from attrs import frozen
+
+from hivemind_core_client.errors import HiveMindError, ProtocolError
+from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.plugins.contract import (
+    CallBack,
+    CancelTimer,
+    Deliver,
+    Frame,
+    Negotiated,
+    Send,
+    SetTimer,
+)
+
+
+@frozen
+class Transmit:
+    """Write these frames to the transport now, in this order."""
+
+    frames: list[Frame]
+
+
+@frozen
+class Established:
+    """A session stands: messages may be sent."""
+
+    negotiated: Negotiated
+
+
+@frozen
+class Arrived:
+    """This message arrived; hand it to whoever waits for it or listens to its type."""
+
+    message: HiveMessage
+
+
+@frozen
+class Rejected:
+    """A frame was dropped because of this; the connection goes on."""
+
+    error: ProtocolError
+
+
+@frozen
+class Failed:
+    """The connection is of no more use because of this: close it."""
+
+    error: HiveMindError
+
+
+Event = Union[
+    Transmit, Established, Arrived, Rejected, Failed, Send, Deliver, CallBack, SetTimer, CancelTimer
+]

@@ -1,0 +1,95 @@
+"""Versions 1 and 2: both sides prove that they know one password, and derive the key from it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import warnings
+from functools import lru_cache
+from typing import Any
+
+from poorman_handshake import PasswordHandShake
+
+from hivemind_core_client.errors import HandshakeError, PasswordRefused
+from hivemind_core_client.kernel.handshake.base import (
+    DEFAULT_CIPHER,
+    DEFAULT_ENCODING,
+    Handshake,
+    Offer,
+    Outcome,
+    Progress,
+    Terms,
+    envelope_of,
+)
+from hivemind_core_client.message import Json
+from hivemind_core_client.plugins.contract import Negotiated
+
+log = logging.getLogger(__name__)
+
+_IV_DIGITS = 16
+
+
+class PasswordHandshake(Handshake):
+    """Each side sends a salted hash of the password; the key comes of both salts."""
+
+    kind = "password"
+    max_version = 2
+
+    def __init__(self, offer: Offer, terms: Terms) -> None:
+        super().__init__(offer, terms)
+        self._exchange = _exchange(terms.credentials.password or "")
+        self._envelope = ""
+
+    @classmethod
+    def fits(cls, offer: Offer, terms: Terms) -> bool:
+        """The hub holds a password for us, and we have one."""
+        return offer.password and bool(terms.credentials.password)
+
+    def begin(self) -> Progress:
+        """Our envelope, with what we allow."""
+        proposal = self.terms.proposal(self.offer)
+        self._envelope = self._exchange.generate_handshake()
+        return Progress(reply={**proposal, "envelope": self._envelope})
+
+    def receive(self, answer: Json) -> Progress:
+        """Check the hub's envelope, and derive the key. Raises PasswordRefused or NegotiationRefused."""
+        envelope = envelope_of(answer)
+        if envelope[:_IV_DIGITS].lower() == self._envelope[:_IV_DIGITS]:
+            raise HandshakeError(
+                "the hub sent our own envelope back instead of proving that it knows the password"
+            )
+        if not self._exchange.receive_and_verify(envelope):
+            raise PasswordRefused(
+                f"the hub at {self.terms.where} does not prove the password we have (got encrypted message, but could "
+                "not decrypt! would follow): the password differs from the hub's. Set the one that 'hivemind-core "
+                "add-client' printed, with 'hivemind-client set-identity'"
+            )
+        proposal = self.terms.proposal(self.offer)
+        cipher = self.terms.accepted(answer, "cipher", DEFAULT_CIPHER, tuple(proposal["ciphers"]))
+        encoding = self.terms.accepted(answer, "encoding", DEFAULT_ENCODING, tuple(proposal["encodings"]))
+        version = min(self.max_version, self.offer.max_version, self.terms.max_version)
+        negotiated = Negotiated(version, self.kind, cipher, encoding, proposal["binarize"])
+        return Progress(
+            outcome=Outcome(self.terms.channel(cipher, encoding, self._exchange.secret), negotiated)
+        )
+
+
+def _exchange(password: str) -> Any:
+    # poorman-handshake 2 warns of this kind of handshake, which the hub chose, and refuses guessable
+    # passwords, which a satellite cannot change.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            return PasswordHandShake(password)
+        except ValueError:
+            _warn_of_weakness(hashlib.sha256(password.encode()).digest())
+            return PasswordHandShake(password, min_bits=0)
+
+
+@lru_cache(maxsize=64)
+def _warn_of_weakness(_digest: bytes) -> None:
+    """Warn once for each password, which is remembered by its hash alone."""
+    log.warning(
+        "the password for this hub is easy to guess, and who records a handshake can try guesses at leisure: "
+        "give this client a long random one with 'hivemind-core add-client'"
+    )

@@ -1,0 +1,75 @@
+"""Version 1 without a password: the hub sends a random key, wrapped for our RSA key and signed with its own."""
+
+from __future__ import annotations
+
+from hivemind_core_client.errors import HandshakeError, HubRefused
+from hivemind_core_client.kernel.handshake.base import (
+    DEFAULT_CIPHER,
+    DEFAULT_ENCODING,
+    Handshake,
+    Offer,
+    Outcome,
+    Progress,
+    Terms,
+    envelope_of,
+)
+from hivemind_core_client.message import Json
+from hivemind_core_client.plugins.contract import Negotiated
+
+
+class RsaHandshake(Handshake):
+    """We send our public key; the hub's envelope is `hex(signature ‖ wrapped key)`."""
+
+    kind = "rsa"
+    max_version = 1
+
+    @classmethod
+    def fits(cls, offer: Offer, terms: Terms) -> bool:
+        """We have no password or key. With one, falling back to RSA would be a downgrade."""
+        return not terms.credentials.password and terms.credentials.crypto_key is None
+
+    def begin(self) -> Progress:
+        """Our public key, with what we allow. Raises HandshakeError when the hub showed no key of its own."""
+        self._hub_key()
+        return Progress(
+            reply={**self.terms.proposal(self.offer), "pubkey": self.terms.credentials.public_key()}
+        )
+
+    def receive(self, answer: Json) -> Progress:
+        """Verify, then unwrap. Raises HubRefused when the signature is not the hub's."""
+        key = self._unwrap(*self._split(envelope_of(answer)))
+        terms = self.terms
+        cipher = terms.accepted(answer, "cipher", DEFAULT_CIPHER, terms.ciphers)
+        encoding = terms.accepted(answer, "encoding", DEFAULT_ENCODING, terms.encodings)
+        binarize = bool(terms.proposal(self.offer)["binarize"])
+        negotiated = Negotiated(1, self.kind, cipher, encoding, binarize)
+        return Progress(outcome=Outcome(terms.channel(cipher, encoding, key), negotiated))
+
+    def _hub_key(self) -> str:
+        key = self.terms.credentials.hub_key or self.terms.hub.public_key
+        if not key:
+            raise HandshakeError("the hub showed no public key, so its RSA handshake cannot be verified")
+        return key
+
+    def _split(self, envelope: str) -> tuple[bytes, bytes]:
+        from Crypto.PublicKey import RSA
+
+        try:
+            size = RSA.import_key(self._hub_key()).size_in_bytes()
+            sealed = bytes.fromhex(envelope)
+        except (ValueError, IndexError, TypeError) as error:
+            raise HandshakeError("the hub's RSA key or envelope cannot be read") from error
+        return sealed[:size], sealed[size:]
+
+    def _unwrap(self, signature: bytes, wrapped: bytes) -> bytes:
+        from poorman_handshake.asymmetric.utils import decrypt_RSA, verify_RSA
+
+        if not verify_RSA(self._hub_key(), wrapped, signature):
+            raise HubRefused(
+                f"the envelope of {self.terms.where} is not signed with the hub's key: somebody stands between, or the "
+                "pinned key is of another hub"
+            )
+        try:
+            return bytes(decrypt_RSA(self.terms.credentials.private_key(), wrapped))
+        except ValueError as error:
+            raise HandshakeError("the hub's RSA envelope is not wrapped for our key") from error

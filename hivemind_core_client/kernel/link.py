@@ -1,0 +1,317 @@
+"""Link: one connection with a hub, as a state machine that is fed frames."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Any, Callable, Optional, cast
+
+from attrs import field, frozen
+
+from hivemind_core_client.errors import (
+    CleartextRefused,
+    ConnectionLost,
+    FrameTooLarge,
+    HandshakeError,
+    HiveMindError,
+    HubRefused,
+    HubTimeout,
+    InvalidMessage,
+    KeyRefused,
+    NotConnected,
+    ProtocolError,
+    UsageError,
+)
+from hivemind_core_client.kernel.crypto import Channel
+from hivemind_core_client.kernel.dispatch import Dispatcher
+from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
+from hivemind_core_client.kernel.handshake import Credentials, Handshake, Offer, Terms, choose
+from hivemind_core_client.kernel.handshake.base import Outcome, Progress
+from hivemind_core_client.kernel.policy import Deadlines, Limits
+from hivemind_core_client.kernel.states import PHASES, Signal, State, advance
+from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.plugins.contract import (
+    Action,
+    CallBack,
+    CancelTimer,
+    Conclude,
+    Context,
+    Deliver,
+    Frame,
+    HubFacts,
+    Introduce,
+    Negotiate,
+    Negotiated,
+    Send,
+    SetTimer,
+)
+from hivemind_core_client.plugins.registry import Registry
+
+log = logging.getLogger(__name__)
+
+#: The highest protocol version this kernel speaks.
+MAX_PROTOCOL_VERSION = 2
+
+_FOR_THE_SHELL = frozenset({Send, Deliver, CallBack, SetTimer, CancelTimer})
+#: Types that always travel as text.
+_TEXT_ONLY = frozenset({HiveMessageType.HELLO, HiveMessageType.HANDSHAKE})
+#: WebSocket close codes of a hub that goes away or broke, not of one that refuses (RFC 6455, 7.4.1).
+_GOING_AWAY = frozenset({1001, 1006, 1011, 1012, 1013, 1014})
+_REFUSED_BY_POLICY = 1008
+
+
+@frozen
+class LinkOptions:
+    """What a connection is asked to do.
+
+    `ciphers` and `encodings` are wire names in order of preference; empty means all, the fastest first.
+    `compress` is True, False, or None for whichever is shorter. `where` names the hub in errors.
+    """
+
+    where: str
+    credentials: Credentials = field(factory=Credentials)
+    ciphers: tuple[str, ...] = ()
+    encodings: tuple[str, ...] = ()
+    binarize: bool = True
+    compress: Optional[bool] = True
+    max_version: int = MAX_PROTOCOL_VERSION
+    limits: Limits = field(factory=Limits)
+
+
+class Link:
+    """One connection. The shell feeds `receive`, `opened`, `ended`; it sends what comes out of it.
+
+    Not locked: `receive`, `opened` and `ended` belong to whoever reads the transport; `prepare` and `seal` to
+    one sender at a time. After the session stands the two sides share nothing that changes.
+    """
+
+    def __init__(self, registry: Registry, context: Context, options: LinkOptions) -> None:
+        self.state = State.IDLE
+        self.context = context
+        context.hub = context.negotiated = None
+        self._options = options
+        self._registry = registry
+        self._dispatcher = Dispatcher(registry, context)
+        self._text = registry.serializers["text"]
+        self._binary = registry.serializers["binary"]
+        self._handshake: Optional[Handshake] = None
+        self._channel: Optional[Channel] = None
+        self._binarize = False
+        self._acts: dict[type, Callable[[Any], Iterator[Event]]] = {
+            Introduce: self._introduce,
+            Negotiate: self._negotiate,
+            Conclude: self._conclude,
+        }
+
+    @property
+    def hub(self) -> Optional[HubFacts]:
+        """What the hub said of itself, once it did."""
+        return self.context.hub
+
+    @property
+    def negotiated(self) -> Optional[Negotiated]:
+        """What was agreed on, once it was."""
+        return self.context.negotiated
+
+    @property
+    def phase(self) -> Optional[str]:
+        """What is waited for, named as in Deadlines.of, or None when nothing is."""
+        return PHASES.get(self.state)
+
+    def opened(self) -> None:
+        """The transport is open. Nothing is sent before the hub's offer."""
+        self._advance(Signal.OPENED)
+
+    def receive(self, frame: Frame) -> list[Event]:
+        """What a frame from the hub means; never raises for anything a peer can send."""
+        if self.state in (State.REFUSED, State.CLOSED):
+            return []
+        try:
+            message = self._read(frame)
+            return [] if message is None else self._arrived(message)
+        except HubRefused as refusal:
+            return [self._fail(refusal)]
+        except ProtocolError as error:
+            return [self._reject(error)]
+
+    def due(self, msg_type: HiveMessageType, key: str) -> list[Event]:
+        """What follows from a timer that ran out."""
+        return list(self._interpret(self._dispatcher.due(msg_type, key)))
+
+    def prepare(self, message: HiveMessage) -> HiveMessage:
+        """The message as it will be sent: what the protocol asks for is filled in where it is missing."""
+        return self._dispatcher.prepare(message)
+
+    def seal(self, message: HiveMessage) -> list[Frame]:
+        """The frames for a prepared message, to be written in this order.
+
+        Raises NotConnected without a session, and InvalidMessage or EncryptionFailed for a message that
+        has no form on the wire.
+        """
+        if self.state is not State.ESTABLISHED or self._channel is None:
+            raise NotConnected(
+                f"no session with {self._options.where} ({self.state.value}): the message was not sent"
+            )
+        return self._channel.seal(self._plain(message))
+
+    def ended(self, code: Optional[int] = None, reason: str = "") -> HiveMindError:
+        """The transport is closed: with `code` by a close frame (1005: one without a code), else None.
+
+        Returns what that means: a HubRefused when trying again is useless.
+        """
+        error = self._ending(code, reason)
+        if isinstance(error, HubRefused) and self.state is not State.REFUSED:
+            self._advance(Signal.REFUSAL)
+        self._advance(Signal.ENDED)
+        return error
+
+    def overdue(self, deadlines: Deadlines) -> HubTimeout:
+        """The error for a phase that ran into its deadline."""
+        phase = self.phase or "handshake"
+        return HubTimeout(self._options.where, phase, deadlines.of(phase))
+
+    def _advance(self, signal: Signal) -> None:
+        self.state = advance(self.state, signal)
+
+    def _fail(self, error: HiveMindError) -> Failed:
+        self._advance(Signal.REFUSAL)
+        return Failed(error)
+
+    def _reject(self, error: ProtocolError) -> Event:
+        """A broken handshake is fatal for its connection; any other broken frame costs only itself."""
+        if isinstance(error, HandshakeError) and self.state is State.AWAITING_ANSWER:
+            return self._fail(error)
+        return Rejected(error)
+
+    def _read(self, frame: Frame) -> Optional[HiveMessage]:
+        limits = self._options.limits
+        if len(frame) > limits.frame:
+            raise FrameTooLarge(f"a frame of {len(frame)} bytes; the limit is {limits.frame}")
+        plain: Optional[Frame] = frame
+        if self._channel is not None:
+            plain = self._channel.open(frame)
+        elif isinstance(frame, bytes):
+            raise CleartextRefused("a binary frame before the handshake was dropped")
+        if plain is None:
+            return None
+        serializer = self._text if isinstance(plain, str) else self._binary
+        message = serializer.decode(plain, limits.inflated)
+        if self._channel is None and message.msg_type not in _TEXT_ONLY:
+            raise CleartextRefused(f"a {message.msg_type.name} message before the handshake was dropped")
+        return message
+
+    def _arrived(self, message: HiveMessage) -> list[Event]:
+        events: list[Event] = [Arrived(message)]
+        events.extend(self._interpret(self._dispatcher.receive(message)))
+        return events
+
+    def _interpret(self, actions: Iterable[Action]) -> Iterator[Event]:
+        for action in actions:
+            act = self._acts.get(type(action))
+            if act is not None:
+                yield from act(action)
+            elif type(action) in _FOR_THE_SHELL:
+                yield cast(Event, action)
+            else:
+                log.warning("a handler returned a %s, which is no action", type(action).__name__)
+
+    def _introduce(self, action: Introduce) -> Iterator[Event]:
+        if self.state is State.AWAITING_HELLO:
+            self.context.hub = action.hub
+            self._advance(Signal.HELLO)
+        else:
+            log.debug("ignored another HELLO of the hub")
+        return iter(())
+
+    def _negotiate(self, action: Negotiate) -> Iterator[Event]:
+        if self.state is not State.AWAITING_OFFER or self.context.hub is None:
+            log.debug("ignored an offer in the state %r", self.state.value)
+            return
+        try:
+            handshake = choose(Offer.read(action.offer), self._terms(self.context.hub))
+            progress = handshake.begin()
+        except (ProtocolError, HubRefused, UsageError) as error:
+            yield self._fail(error)
+            return
+        self._handshake = handshake
+        self._advance(Signal.OFFER)
+        yield from self._progress(progress)
+
+    def _conclude(self, action: Conclude) -> Iterator[Event]:
+        if self.state is not State.AWAITING_ANSWER or self._handshake is None:
+            raise HandshakeError("an envelope that nobody asked for was dropped")
+        yield from self._progress(self._handshake.receive(action.answer))
+
+    def _progress(self, progress: Progress) -> Iterator[Event]:
+        if progress.reply is not None:
+            yield Transmit([self._clear(HiveMessage(HiveMessageType.HANDSHAKE, progress.reply))])
+        if progress.outcome is not None:
+            yield from self._establish(progress.outcome)
+
+    def _establish(self, outcome: Outcome) -> Iterator[Event]:
+        self._channel = outcome.channel
+        self._binarize = outcome.negotiated.binarize
+        self.context.negotiated = outcome.negotiated
+        self._handshake = None
+        self._advance(Signal.KEYED)
+        yield Transmit(self.seal(self.prepare(HiveMessage(HiveMessageType.HELLO, {}))))
+        yield Established(outcome.negotiated)
+
+    def _clear(self, message: HiveMessage) -> Frame:
+        return self._encoded(message, binary=False)
+
+    def _plain(self, message: HiveMessage) -> Frame:
+        msg_type = message.msg_type
+        if msg_type is HiveMessageType.BINARY:
+            return self._encoded(message, binary=True)
+        if self._binarize and msg_type not in _TEXT_ONLY:
+            frame = self._binary.encode(message, self._options.compress)
+            if frame is not None:
+                return frame
+        return self._encoded(message, binary=False)
+
+    def _encoded(self, message: HiveMessage, binary: bool) -> Frame:
+        serializer = self._binary if binary else self._text
+        frame = serializer.encode(message, self._options.compress)
+        if frame is None:
+            raise InvalidMessage(f"a {message.msg_type.name} message has no {serializer.name} form")
+        return frame
+
+    def _terms(self, hub: HubFacts) -> Terms:
+        options, registry = self._options, self._registry
+        return Terms(
+            credentials=options.credentials,
+            registry=registry,
+            hub=hub,
+            ciphers=options.ciphers or tuple(registry.ciphers),
+            encodings=options.encodings or tuple(registry.encodings),
+            binarize=options.binarize,
+            max_version=options.max_version,
+            where=options.where,
+        )
+
+    def _ending(self, code: Optional[int], reason: str) -> HiveMindError:
+        refused = code is not None and code not in _GOING_AWAY
+        if self.state is State.AWAITING_HELLO and refused:
+            return KeyRefused(self._key_refusal(reason))
+        if self.state is State.AWAITING_ANSWER and refused and self._handshake is not None:
+            interrupted = self._handshake.interrupted()
+            if interrupted is not None:
+                return interrupted
+        if code == _REFUSED_BY_POLICY and self.state is State.AWAITING_OFFER:
+            return HubRefused(f"the hub at {self._options.where} refused this client: {_shown(reason)}")
+        return ConnectionLost(f"the connection with {self._options.where} ended ({_shown(reason, code)})")
+
+    def _key_refusal(self, reason: str) -> str:
+        said = f" ({_shown(reason)})" if reason else ""
+        return (
+            f"the hub at {self._options.where} refused the access key{said}: it does not know this client. Compare the "
+            "key with 'hivemind-core list-clients', and set it with 'hivemind-client set-identity'"
+        )
+
+
+def _shown(reason: str, code: Optional[int] = None) -> str:
+    text = "".join(character if character.isprintable() else "?" for character in reason[:120])
+    if code is not None:
+        return f"close code {code}: {text}" if text else f"close code {code}"
+    return text or "no close frame"

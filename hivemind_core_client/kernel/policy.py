@@ -1,0 +1,62 @@
+"""Numbers the shells live by: limits, deadlines, and how long to wait before connecting again."""
+
+from __future__ import annotations
+
+import random
+from typing import Callable
+
+from attrs import field, frozen, validators
+
+_some_bytes = validators.gt(0)
+_some_seconds = validators.gt(0.0)
+
+
+@frozen
+class Limits:
+    """Bounds on what a peer can make us hold, in bytes.
+
+    `frame` bounds one frame as it arrives, `inflated` what a frame may decompress to.
+    """
+
+    frame: int = field(default=96 * 2**20, validator=_some_bytes)
+    inflated: int = field(default=32 * 2**20, validator=_some_bytes)
+
+
+@frozen
+class Deadlines:
+    """Seconds that each phase may take.
+
+    `tcp` includes finding the address; `first_frame` runs from the upgrade to the hub's HELLO; `handshake` from
+    there to the session; `send` is how long `emit` waits for a session before it raises; `close`
+    how long `close` waits for the hub's farewell and for our threads.
+    """
+
+    tcp: float = field(default=10.0, validator=_some_seconds)
+    tls: float = field(default=10.0, validator=_some_seconds)
+    upgrade: float = field(default=10.0, validator=_some_seconds)
+    first_frame: float = field(default=10.0, validator=_some_seconds)
+    handshake: float = field(default=20.0, validator=_some_seconds)
+    send: float = field(default=2.0, validator=validators.ge(0.0))
+    close: float = field(default=3.0, validator=_some_seconds)
+
+    def of(self, phase: str) -> float:
+        """The deadline of a phase named as in `states.PHASES`."""
+        return self.first_frame if phase == "first frame" else self.handshake
+
+
+@frozen
+class Backoff:
+    """Seconds before the n-th attempt to reconnect: doubling from `first`, capped, jittered.
+
+    The jitter is a factor of 0.5 to 1.5 of the capped delay, and the result is capped again, so that
+    a fleet that lost its hub at one moment comes back spread over time.
+    """
+
+    first: float = field(default=1.0, validator=_some_seconds)
+    cap: float = field(default=60.0, validator=_some_seconds)
+    chance: Callable[[], float] = random.random
+
+    def delay(self, attempt: int) -> float:
+        """The delay in seconds before attempt number `attempt`, counted from 0."""
+        capped = min(self.cap, self.first * 2.0 ** min(attempt, 30))
+        return min(self.cap, capped * (0.5 + self.chance()))

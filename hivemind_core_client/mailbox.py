@@ -1,0 +1,196 @@
+"""Running users' callbacks in order, on a thread of ours, without letting one of them block the rest."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Callable, Optional
+
+log = logging.getLogger(__name__)
+
+Job = Callable[[], None]
+
+
+class Mailbox:
+    """A queue of jobs that one thread, the leader, runs one after the other.
+
+    A job that runs longer than `stall` seconds while others wait is left to itself: another thread takes the
+    lead, up to `workers` threads. `limit` bounds the queue: who puts a job waits up to `stall` seconds
+    for room, and then the job is dropped, logged and counted in `dropped`.
+    """
+
+    def __init__(self, name: str, limit: int = 10_000, stall: float = 5.0, workers: int = 8) -> None:
+        self.dropped = 0
+        self._name = name
+        self._limit = limit
+        self._stall = stall
+        self._most = workers
+        self._jobs: deque[Job] = deque()
+        self._timers: list[tuple[float, int, object, Job]] = []
+        self._order = itertools.count()
+        self._changed = threading.Condition()
+        self._workers: set[threading.Thread] = set()
+        self._leader: Optional[threading.Thread] = None
+        self._busy_since: Optional[float] = None
+        self._watched = False
+        self._closed = False
+
+    def put(self, job: Job) -> None:
+        """Run `job` after those that were put before it."""
+        with self._changed:
+            if self._closed or not self._has_room():
+                return
+            self._jobs.append(job)
+            self._wake()
+
+    def later(self, seconds: float, key: object, job: Job) -> None:
+        """Run `job` after `seconds`, in place of an earlier one under the same `key`."""
+        with self._changed:
+            self._forget(key)
+            if not self._closed:
+                heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._order), key, job))
+                self._wake()
+
+    def cancel(self, key: object) -> None:
+        """Forget the delayed job under `key`."""
+        with self._changed:
+            self._forget(key)
+
+    @contextmanager
+    def blocking(self) -> Iterator[None]:
+        """Around a wait: if the waiting thread runs a job of ours, another one takes the lead meanwhile."""
+        with self._changed:
+            if self._leader is threading.current_thread():
+                self._hand_over()
+        yield
+
+    def owns_current_thread(self) -> bool:
+        """True within a job."""
+        return threading.current_thread() in self._workers
+
+    def close(self, seconds: float) -> None:
+        """Run no more jobs, and wait up to `seconds` for those that run; never for the one that calls."""
+        with self._changed:
+            self._closed = True
+            self._jobs.clear()
+            self._timers.clear()
+            self._changed.notify_all()
+            workers = [worker for worker in self._workers if worker is not threading.current_thread()]
+        end = time.monotonic() + seconds
+        for worker in workers:
+            worker.join(max(0.0, end - time.monotonic()))
+
+    def reopen(self) -> None:
+        """Take jobs again after `close`."""
+        with self._changed:
+            self._closed = False
+
+    def _has_room(self) -> bool:
+        if len(self._jobs) < self._limit:
+            return True
+        if not self.owns_current_thread():
+            self._changed.wait_for(lambda: len(self._jobs) < self._limit or self._closed, self._stall)
+        if len(self._jobs) < self._limit:
+            return not self._closed
+        self.dropped += 1
+        log.error(
+            "%s: %d callbacks wait; dropped one (%d so far). Is a handler stuck?",
+            self._name,
+            self._limit,
+            self.dropped,
+        )
+        return False
+
+    def _forget(self, key: object) -> None:
+        self._timers = [timer for timer in self._timers if timer[2] != key]
+        heapq.heapify(self._timers)
+
+    def _wake(self) -> None:
+        if self._leader is None:
+            self._hand_over()
+        elif (
+            self._busy_since is not None
+            and self._jobs
+            and not self._watched
+            and len(self._workers) < self._most
+        ):
+            self._watched = True
+            self._start(self._watch)
+        self._changed.notify_all()
+
+    def _hand_over(self) -> None:
+        self._busy_since = None
+        self._leader = None
+        if len(self._workers) < self._most:
+            self._leader = self._start(self._lead)
+
+    def _start(self, target: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=self._work, args=(target,), name=self._name, daemon=True)
+        self._workers.add(thread)
+        thread.start()
+        return thread
+
+    def _work(self, target: Callable[[], None]) -> None:
+        try:
+            target()
+        finally:
+            with self._changed:
+                self._workers.discard(threading.current_thread())
+                if self._leader is threading.current_thread():
+                    self._leader = None
+                if self._leader is None and self._jobs and not self._closed:
+                    self._hand_over()
+
+    def _watch(self) -> None:
+        """Wait until the leader moves on, or take the lead from it when it does not."""
+        with self._changed:
+            while not self._closed and self._jobs and self._busy_since is not None:
+                began = self._busy_since
+                self._changed.wait_for(lambda: self._closed or self._busy_since != began, self._stall)
+                if self._busy_since == began:
+                    log.warning(
+                        "%s: a handler has been running for %g s; the others go on without it",
+                        self._name,
+                        self._stall,
+                    )
+                    self._leader = threading.current_thread()
+                    self._busy_since = None
+                    break
+            self._watched = False
+        self._lead()
+
+    def _lead(self) -> None:
+        while True:
+            job = self._next_job()
+            if job is None:
+                return
+            try:
+                job()
+            except Exception:  # a user's callback may fail, the client may not
+                log.exception("%s: a handler raised", self._name)
+            with self._changed:
+                if self._leader is threading.current_thread():
+                    self._busy_since = None
+                    self._changed.notify_all()
+
+    def _next_job(self) -> Optional[Job]:
+        """The next job, or None when this thread leads no more."""
+        with self._changed:
+            while self._leader is threading.current_thread() and not self._closed:
+                self._ripen()
+                if self._jobs:
+                    self._busy_since = time.monotonic()
+                    return self._jobs.popleft()
+                self._changed.wait(self._timers[0][0] - time.monotonic() if self._timers else None)
+            return None
+
+    def _ripen(self) -> None:
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            self._jobs.append(heapq.heappop(self._timers)[3])

@@ -1,0 +1,115 @@
+"""What every client is made of, whatever moves its bytes: who we are, what we allow, and a Link for each connection."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Optional, Union
+
+from attrs import evolve
+
+from hivemind_core_client.errors import InvalidOption, UnknownCipher, UnknownEncoding
+from hivemind_core_client.identity import NodeIdentity
+from hivemind_core_client.kernel.handshake import Credentials
+from hivemind_core_client.kernel.link import MAX_PROTOCOL_VERSION, Link, LinkOptions
+from hivemind_core_client.kernel.policy import Limits
+from hivemind_core_client.ovos import new_session
+from hivemind_core_client.plugins.contract import Context, Session
+from hivemind_core_client.plugins.manager import Plugins
+from hivemind_core_client.settings import Settings
+
+
+class Satellite:
+    """Settings, session and options of one client, which its connections share."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        identity: NodeIdentity,
+        plugins: Plugins,
+        *,
+        binarize: bool,
+        compress: Optional[bool],
+        ciphers: Optional[Iterable[str]],
+        encodings: Optional[Iterable[str]],
+        max_protocol_version: Optional[int],
+        limits: Limits,
+        hub_key: Optional[str],
+    ) -> None:
+        self.settings = settings
+        self.identity = identity
+        self.plugins = plugins
+        self.registry = plugins.require()
+        self.context = Context(
+            identity=identity,
+            session=Session(str(uuid.uuid4()), settings.site_id),
+            useragent=settings.useragent,
+        )
+        self.options = LinkOptions(
+            where=str(settings.address),
+            ciphers=_chosen(ciphers, self.registry.ciphers, "cipher", UnknownCipher),
+            encodings=_chosen(encodings, self.registry.encodings, "encoding", UnknownEncoding),
+            binarize=binarize,
+            compress=compress,
+            max_version=_version(max_protocol_version),
+            limits=limits,
+        )
+        self._hub_key = hub_key
+
+    def new_link(self) -> Link:
+        """A Link for the next connection, with the settings as they are now."""
+        session = self.context.session
+        session.site_id = self.settings.site_id
+        self.context.useragent = self.settings.useragent
+        if session.state.get("session_id") != session.session_id:
+            session.state = new_session(session.session_id, session.site_id)
+        options = evolve(self.options, where=str(self.settings.address), credentials=self._credentials())
+        return Link(self.registry, self.context, options)
+
+    def change(self, **fields: object) -> None:
+        """Change settings; the next connection uses them."""
+        self.settings = evolve(self.settings, **fields)  # type: ignore[arg-type]  # checked by callers' properties
+
+    def _credentials(self) -> Credentials:
+        return Credentials(
+            password=self.settings.password,
+            crypto_key=self.settings.crypto_key,
+            private_key=self._private_key,
+            public_key=self._public_key,
+            hub_key=self._hub_key,
+        )
+
+    def _private_key(self) -> str:
+        if not self.identity.private_key_pem():
+            self.identity.create_keys()
+            self.identity.save()
+        return self.identity.private_key_pem() or ""
+
+    def _public_key(self) -> str:
+        self._private_key()
+        return self.identity.public_key or ""
+
+
+def _chosen(
+    names: Optional[Iterable[str]],
+    known: Iterable[str],
+    what: str,
+    error: Union[type[UnknownCipher], type[UnknownEncoding]],
+) -> tuple[str, ...]:
+    chosen = (names,) if isinstance(names, str) else tuple(names or ())
+    unknown = [name for name in chosen if name not in set(known)]
+    if unknown:
+        raise error(
+            f"no plugin offers the {what} {', '.join(unknown)}; there are: {', '.join(known)}. See 'hivemind-client plugins'"
+        )
+    return chosen
+
+
+def _version(wanted: Optional[int]) -> int:
+    if wanted is None:
+        return MAX_PROTOCOL_VERSION
+    if wanted not in range(MAX_PROTOCOL_VERSION + 1):
+        raise InvalidOption(
+            f"max_protocol_version {wanted!r} is not a number from 0 to {MAX_PROTOCOL_VERSION}"
+        )
+    return wanted

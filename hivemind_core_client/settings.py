@@ -1,0 +1,153 @@
+"""Who we are and where the hub is: argument, then environment, then identity file."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from typing import Any, Optional, Union
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+
+from hivemind_core_client.errors import IdentityNotSet, InvalidCredential, InvalidOption
+from hivemind_core_client.identity import NodeIdentity
+
+DEFAULT_PORT = 5678
+DEFAULT_USERAGENT = "HiveMindSatellite"
+DEFAULT_SITE = "unknown"
+
+#: Environment variables, by the field they fill.
+ENVIRONMENT = {
+    "key": "HIVEMIND_KEY",
+    "password": "HIVEMIND_PASSWORD",
+    "host": "HIVEMIND_HOST",
+    "port": "HIVEMIND_PORT",
+    "site_id": "HIVEMIND_SITE_ID",
+}
+
+
+@frozen
+class Address:
+    """Where a hub listens. `tls` is True for `wss://`."""
+
+    host: str
+    port: int
+    tls: bool = False
+
+    def __str__(self) -> str:
+        """`ws://host:port`, which never holds a credential."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'wss' if self.tls else 'ws'}://{host}:{self.port}"
+
+    @classmethod
+    def read(cls, host: str, port: Any = None) -> Address:
+        """From `h`, `h:port`, `ws://h` or `wss://h:port`; `port` wins over one in `host`.
+
+        Raises InvalidOption for anything else.
+        """
+        text = host.strip()
+        if text.count(":") > 1 and "://" not in text and not text.startswith("["):
+            text = f"[{text}]"
+        try:
+            parts = urlsplit(text if "://" in text else f"ws://{text}")
+            found, inner_port = parts.hostname, parts.port
+        except ValueError as error:
+            raise InvalidOption(f"the hub's address {host!r} cannot be read: {error}") from error
+        if parts.scheme not in ("ws", "wss") or not found or parts.username or parts.path.strip("/"):
+            raise InvalidOption(f"the hub's address {host!r} is not HOST, ws://HOST or wss://HOST")
+        return cls(found, read_port(port or inner_port or DEFAULT_PORT), parts.scheme == "wss")
+
+
+@frozen
+class Settings:
+    """What a client connects with. Secrets are left out of its text."""
+
+    key: str = field(repr=False)
+    address: Address
+    useragent: str
+    site_id: str
+    password: Optional[str] = field(default=None, repr=False)
+    crypto_key: Optional[bytes] = field(default=None, repr=False)
+
+    def url(self) -> str:
+        """The address with our name and key, as the hub reads them (docs/protocol.md, "Connection")."""
+        authorization = b64encode(f"{self.useragent}:{self.key}".encode()).decode("ascii")
+        return f"{self.address}?authorization={authorization}"
+
+
+def read_port(value: Any) -> int:
+    """A port number. Raises InvalidOption for anything that is none."""
+    try:
+        port = int(value)
+    except (TypeError, ValueError):
+        port = 0
+    if not 0 < port < 65536:
+        raise InvalidOption(f"the port {value!r} is not a number from 1 to 65535")
+    return port
+
+
+def given(name: str, argument: Any, stored: Any = None) -> Any:
+    """The argument, else the environment variable, else what the identity has; empty text counts as none."""
+    if argument not in (None, ""):
+        return argument
+    variable = ENVIRONMENT.get(name)
+    return (os.environ.get(variable) if variable else None) or stored
+
+
+def resolve(
+    identity: NodeIdentity,
+    *,
+    key: Optional[str] = None,
+    password: Optional[str] = None,
+    crypto_key: Union[str, bytes, None] = None,
+    host: Optional[str] = None,
+    port: Any = None,
+    useragent: str = "",
+    site_id: Optional[str] = None,
+) -> Settings:
+    """Raises IdentityNotSet without a key or a hub, InvalidCredential and InvalidOption for what the wire cannot carry."""
+    access_key = given("key", key, identity.access_key)
+    if not access_key:
+        raise IdentityNotSet("access key")
+    hub = given("host", host, identity.default_master)
+    if not hub:
+        raise IdentityNotSet("host of a hub")
+    name = useragent or _stored_name(identity) or DEFAULT_USERAGENT
+    return Settings(
+        key=without_colon("access key", access_key),
+        address=Address.read(hub, given("port", port, identity.default_port)),
+        useragent=without_colon("user agent", name),
+        site_id=given("site_id", site_id, identity.site_id) or DEFAULT_SITE,
+        password=_text("password", given("password", password, identity.password)),
+        crypto_key=read_crypto_key(crypto_key),
+    )
+
+
+def _stored_name(identity: NodeIdentity) -> str:
+    return "" if identity.name == "unnamed-node" else identity.name
+
+
+def without_colon(what: str, value: Any) -> str:
+    """Text that the hub can split at a colon. Raises InvalidCredential."""
+    text = _text(what, value) or ""
+    if ":" in text:
+        raise InvalidCredential(
+            f"the {what} holds a colon, which the hub takes for a separator: choose another"
+        )
+    return text
+
+
+def _text(what: str, value: Any) -> Optional[str]:
+    if value is not None and not isinstance(value, str):
+        raise InvalidCredential(f"the {what} is a {type(value).__name__}, not text")
+    return value or None
+
+
+def read_crypto_key(crypto_key: Union[str, bytes, None]) -> Optional[bytes]:
+    """A pre-shared key in bytes, or None for an empty one. Raises InvalidCredential for a wrong length."""
+    if not crypto_key:
+        return None
+    key = crypto_key.encode() if isinstance(crypto_key, str) else bytes(crypto_key)
+    if len(key) not in (16, 24, 32):
+        raise InvalidCredential(f"the pre-shared crypto_key is {len(key)} bytes; AES takes 16, 24 or 32")
+    return key

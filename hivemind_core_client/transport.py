@@ -1,0 +1,311 @@
+"""One WebSocket over websocket-client: opened phase by phase, each with its deadline; read by one thread."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Optional, Union, cast
+
+import websocket
+from attrs import frozen
+
+from hivemind_core_client.errors import (
+    ConnectionLost,
+    FrameTooLarge,
+    HubConnectionError,
+    HubTimeout,
+    HubUnreachable,
+    KeyRefused,
+    NotAHub,
+    SecureConnectionFailed,
+)
+from hivemind_core_client.kernel.policy import Deadlines
+from hivemind_core_client.plugins.contract import Frame
+from hivemind_core_client.settings import Address
+
+log = logging.getLogger(__name__)
+
+_BROKEN = (OSError, ssl.SSLError, websocket.WebSocketException)
+_KEEP_ALIVE = (websocket.ABNF.OPCODE_PING, websocket.ABNF.OPCODE_PONG)
+
+
+@frozen
+class Tls:
+    """How a `wss://` hub is verified: by `context`, else by `ca_file`, else not at all if `self_signed`."""
+
+    self_signed: bool = True
+    ca_file: Optional[str] = None
+    context: Optional[ssl.SSLContext] = None
+
+    def make_context(self) -> ssl.SSLContext:
+        """Raises SecureConnectionFailed for a CA file that cannot be read."""
+        if self.context is not None:
+            return self.context
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+        except OSError as error:
+            raise SecureConnectionFailed(f"the CA file {self.ca_file!r} cannot be read: {error}") from error
+        if self.self_signed and self.ca_file is None:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+    @property
+    def verifies(self) -> bool:
+        """False when anyone's certificate is accepted."""
+        return self.context is not None or self.ca_file is not None or not self.self_signed
+
+
+@frozen
+class Closed:
+    """The hub hung up: with a close frame (`code` 1005 when it carried none), or without one (`code` None)."""
+
+    code: Optional[int]
+    reason: str = ""
+
+
+class WebSocketTransport:
+    """A connection. `open` and `receive` belong to one thread; `send`, `ping`, `farewell` and `abort` to any."""
+
+    def __init__(
+        self,
+        address: Address,
+        tls: Tls,
+        deadlines: Deadlines,
+        max_frame: int,
+        ping_interval: Optional[float],
+        ping_timeout: float,
+    ) -> None:
+        self._address = address
+        self._tls = tls
+        self._deadlines = deadlines
+        self._max_frame = max_frame
+        self._ping_interval = ping_interval or None
+        self._ping_timeout = ping_timeout
+        self._socket: Optional[socket.socket] = None
+        self._ws: Optional[websocket.WebSocket] = None
+        self._aborted = False
+        self._probed = False
+        self._pongs: dict[bytes, tuple[float, threading.Event, list[float]]] = {}
+
+    def open(self, url: str) -> None:
+        """TCP, TLS, upgrade. Raises a HubConnectionError, or KeyRefused when the upgrade is forbidden."""
+        self._socket = self._tcp()
+        if self._address.tls:
+            self._socket = self._handshake_tls(self._socket)
+        self._ws = self._upgrade(self._socket, url)
+
+    @contextmanager
+    def deadline(self, phase: str, seconds: float) -> Iterator[None]:
+        """Whatever happens inside ends within `seconds`, or HubTimeout is raised."""
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            self.abort()
+
+        timer = threading.Timer(seconds, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except (HubConnectionError, *_BROKEN):
+            if not expired.is_set():
+                raise
+        finally:
+            timer.cancel()
+        if expired.is_set():
+            raise HubTimeout(str(self._address), phase, seconds)
+
+    def stand(self) -> None:
+        """The session stands: from now on an idle connection is probed."""
+        if self._ws is not None:
+            self._ws.settimeout(self._ping_interval)
+
+    def receive(self) -> Union[Frame, Closed]:
+        """The next message or the end. Raises ConnectionLost for one that broke, FrameTooLarge for a flood."""
+        ws = self._ready()
+        while True:
+            try:
+                opcode, frame = ws.recv_data_frame(control_frame=True)
+            except websocket.WebSocketTimeoutException:
+                self._probe()
+                continue
+            except websocket.WebSocketConnectionClosedException:
+                return Closed(None)
+            except _BROKEN as error:
+                raise ConnectionLost(f"the connection with {self._address} broke: {error}") from error
+            if self._probed:
+                self._probed = False
+                ws.settimeout(self._ping_interval)
+            if opcode == websocket.ABNF.OPCODE_CLOSE:
+                return _closed(frame.data)
+            if opcode == websocket.ABNF.OPCODE_PONG:
+                self._note_pong(bytes(frame.data))
+            if opcode not in _KEEP_ALIVE:
+                return self._message(opcode, frame.data)
+
+    def send(self, frames: list[Frame]) -> None:
+        """Write whole frames in order. Raises ConnectionLost when the connection broke."""
+        ws = self._ready()
+        try:
+            for frame in frames:
+                if isinstance(frame, str):
+                    ws.send(frame)
+                else:
+                    ws.send_binary(frame)
+        except _BROKEN as error:
+            raise ConnectionLost(
+                f"the connection with {self._address} broke while sending: {error}"
+            ) from error
+
+    def ping(self, payload: bytes, seconds: float) -> Optional[float]:
+        """Seconds until the hub's pong, or None when it did not come in time."""
+        answered, figures = threading.Event(), [0.0]
+        self._pongs[payload] = (time.perf_counter(), answered, figures)
+        try:
+            self._ready().ping(payload)
+            return figures[0] if answered.wait(seconds) else None
+        except _BROKEN as error:
+            raise ConnectionLost(f"the connection with {self._address} broke: {error}") from error
+        finally:
+            self._pongs.pop(payload, None)
+
+    def farewell(self) -> None:
+        """Tell the hub that we go; it answers by closing."""
+        try:
+            self._ready().send_close()
+        except (HubConnectionError, *_BROKEN) as error:
+            log.debug("no farewell: %s", error)
+
+    def abort(self) -> None:
+        """Close at once, and wake whoever reads or writes."""
+        self._aborted = True
+        if self._socket is None:
+            return
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError as error:
+            log.debug("already shut: %s", error)
+
+    def release(self) -> None:
+        """Give the socket back to the system. For the reading thread, when it reads no more."""
+        self._aborted = True
+        if self._socket is not None:
+            self._socket.close()
+
+    def _ready(self) -> websocket.WebSocket:
+        if self._ws is None or self._aborted:
+            raise ConnectionLost(f"the connection with {self._address} is closed")
+        return self._ws
+
+    def _tcp(self) -> socket.socket:
+        address, seconds = self._address, self._deadlines.tcp
+        try:
+            connected = socket.create_connection((address.host, address.port), timeout=seconds)
+        except (TimeoutError, socket.timeout) as error:
+            raise HubTimeout(str(address), "tcp", seconds) from error
+        except socket.gaierror as error:
+            raise HubUnreachable(
+                f"timed out waiting for handshake: the name {address.host!r} does not resolve. Check the host"
+            ) from error
+        except (OSError, UnicodeError) as error:
+            raise HubUnreachable(
+                f"timed out waiting for handshake: nothing listens at {address} ({error}). Is the hub running, and is this its "
+                "port?"
+            ) from error
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connected.settimeout(None)
+        return connected
+
+    def _handshake_tls(self, connected: socket.socket) -> socket.socket:
+        context = self._tls.make_context()
+        with self.deadline("tls", self._deadlines.tls):
+            try:
+                return context.wrap_socket(connected, server_hostname=self._address.host)
+            except (OSError, ValueError) as error:
+                connected.close()
+                raise SecureConnectionFailed(
+                    f"TLS with {self._address} failed: {error}. For a hub with a certificate of its own pass ca_file, or "
+                    "self_signed=True to accept any; for a hub without TLS use ws://"
+                ) from error
+        raise HubTimeout(str(self._address), "tls", self._deadlines.tls)
+
+    def _upgrade(self, connected: socket.socket, url: str) -> websocket.WebSocket:
+        ws: Any = websocket.WebSocket(enable_multithread=True, skip_utf8_validation=True)
+        bound_frames(ws, self._max_frame)
+        with self.deadline("upgrade", self._deadlines.upgrade):
+            try:
+                ws.connect(url, socket=connected, suppress_origin=True)
+            except websocket.WebSocketBadStatusException as error:
+                raise self._bad_status(error.status_code) from error
+            except (*_BROKEN, ValueError) as error:
+                raise NotAHub(
+                    f"{self._address} answers, but not as a WebSocket ({type(error).__name__}). Is this the hub's port, and "
+                    "does it want wss:// instead of ws://, or the other way round?"
+                ) from error
+        connected.settimeout(None)
+        return cast(websocket.WebSocket, ws)
+
+    def _bad_status(self, status: Optional[int]) -> Exception:
+        if status in (401, 403):
+            return KeyRefused(f"{self._address} refused the access key with HTTP status {status}")
+        return NotAHub(
+            f"{self._address} answers with HTTP status {status} and no WebSocket. Is this the hub's port?"
+        )
+
+    def _probe(self) -> None:
+        if self._probed:
+            raise ConnectionLost(f"{self._address} did not answer a ping within {self._ping_timeout:g} s")
+        self._probed = True
+        ws = self._ready()
+        try:
+            ws.ping()
+            ws.settimeout(self._ping_timeout)
+        except _BROKEN as error:
+            raise ConnectionLost(f"the connection with {self._address} broke: {error}") from error
+
+    def _note_pong(self, payload: bytes) -> None:
+        pending = self._pongs.get(payload)
+        if pending is not None:
+            began, answered, figures = pending
+            figures[0] = time.perf_counter() - began
+            answered.set()
+
+    def _message(self, opcode: int, data: Any) -> Frame:
+        if opcode != websocket.ABNF.OPCODE_TEXT:
+            return bytes(data)
+        try:
+            return bytes(data).decode()
+        except UnicodeDecodeError as error:
+            raise ConnectionLost(f"{self._address} sent a text message that is no UTF-8") from error
+
+
+def bound_frames(ws: websocket.WebSocket, limit: int) -> None:
+    """Let no message of more than `limit` bytes pile up in memory, whole or in fragments.
+
+    Raises FrameTooLarge from the reading call, before the bytes are read.
+    """
+    reader: Any = ws.frame_buffer
+    fragments: Any = ws.cont_frame
+    read_length = reader.recv_length
+
+    def checked_length() -> None:
+        read_length()
+        size = reader.length + (len(fragments.cont_data[1]) if fragments.cont_data else 0)
+        if size > limit:
+            raise FrameTooLarge(f"a message of {size} bytes or more; the limit is {limit}")
+
+    reader.recv_length = checked_length
+
+
+def _closed(data: bytes) -> Closed:
+    if len(data) < 2:
+        return Closed(1005)
+    return Closed(int.from_bytes(data[:2], "big"), bytes(data[2:]).decode("utf-8", "replace"))

@@ -1,0 +1,114 @@
+"""Waiting for a message: who waits, for what, and what ended the wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from threading import Event, Lock
+from typing import Callable, Optional, Union
+
+from hivemind_core_client.message import OVOS_TYPES, HiveMessage, HiveMessageType, read_message_type
+
+Names = Union[str, Iterable[str]]
+Matcher = Callable[[HiveMessage], bool]
+
+_TYPE_NAMES = frozenset(member.value for member in HiveMessageType)
+
+
+class Waiter:
+    """One wait. `request` True ends it with the connection, since its answer can come no more."""
+
+    def __init__(self, matches: Matcher, request: bool) -> None:
+        self._matches = matches
+        self._over = Event()
+        self.request = request
+        self.message: Optional[HiveMessage] = None
+
+    def offer(self, message: HiveMessage) -> bool:
+        """True when this message ends the wait."""
+        if self._over.is_set() or not self._matches(message):
+            return False
+        self.message = message
+        self._over.set()
+        return True
+
+    def give_up(self) -> None:
+        """End the wait without a message."""
+        self._over.set()
+
+    def wait(self, seconds: Optional[float]) -> Optional[HiveMessage]:
+        """The message, or None when the wait ended without one. None waits for ever."""
+        self._over.wait(seconds)
+        return self.message
+
+
+class Waiters:
+    """All who wait on one client; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._waiting: list[Waiter] = []
+
+    def add(self, matches: Matcher, request: bool = False) -> Waiter:
+        """Begin to wait: what arrives from now on counts."""
+        waiter = Waiter(matches, request)
+        with self._lock:
+            self._waiting.append(waiter)
+        return waiter
+
+    def remove(self, waiter: Waiter) -> None:
+        """Wait no more; a waiter that is gone already is no error."""
+        with self._lock:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+
+    def offer(self, message: HiveMessage) -> None:
+        """Show a message to all who wait."""
+        if not self._waiting:
+            return
+        with self._lock:
+            self._waiting = [waiter for waiter in self._waiting if not waiter.offer(message)]
+
+    def give_up(self, requests_only: bool) -> None:
+        """End the waits for answers, or all of them."""
+        with self._lock:
+            ended = [waiter for waiter in self._waiting if waiter.request or not requests_only]
+            self._waiting = [waiter for waiter in self._waiting if waiter not in ended]
+        for waiter in ended:
+            waiter.give_up()
+
+
+def names_of(names: Names) -> frozenset[str]:
+    """One name or several, as a set."""
+    return frozenset((names,)) if isinstance(names, str) else frozenset(names)
+
+
+def is_hive_type(name: str) -> bool:
+    """True for a HiveMessageType or its wire name; anything else names an OVOS message."""
+    return name in _TYPE_NAMES
+
+
+def message_named(names: Names) -> Matcher:
+    """Matches hive messages of a type, or BUS messages that carry an OVOS message of a type."""
+    wanted = names_of(names)
+    hive = {read_message_type(name) for name in wanted if is_hive_type(name)}
+    ovos = {name for name in wanted if not is_hive_type(name)}
+
+    def matches(message: HiveMessage) -> bool:
+        if message.msg_type in hive:
+            return True
+        return message.msg_type is HiveMessageType.BUS and message["type"] in ovos
+
+    return matches
+
+
+def payload_named(payload_type: Names, message_type: Names) -> Matcher:
+    """Matches hive messages of `message_type` whose payload, a Message or a HiveMessage, is of `payload_type`."""
+    payloads = names_of(payload_type)
+    types = {read_message_type(name) for name in names_of(message_type)}
+
+    def matches(message: HiveMessage) -> bool:
+        if message.msg_type not in types or message.msg_type is HiveMessageType.BINARY:
+            return False
+        return message["type" if message.msg_type in OVOS_TYPES else "msg_type"] in payloads
+
+    return matches

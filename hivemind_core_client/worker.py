@@ -1,0 +1,294 @@
+"""The thread that keeps a satellite connected: opens, reads, and comes back after every kind of end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from enum import Enum
+from typing import Any, Callable, Optional
+
+from attrs import frozen
+
+from hivemind_core_client.errors import (
+    ClientClosed,
+    ConnectionLost,
+    FrameTooLarge,
+    HiveMindError,
+    HubRefused,
+    HubTimeout,
+    NotConnected,
+    UsageError,
+)
+from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
+from hivemind_core_client.kernel.link import Link
+from hivemind_core_client.kernel.policy import Backoff, Deadlines
+from hivemind_core_client.mailbox import Mailbox
+from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.plugins.contract import CallBack, CancelTimer, Deliver, Negotiated, Send, SetTimer
+from hivemind_core_client.satellite import Satellite
+from hivemind_core_client.transport import Closed, WebSocketTransport
+
+log = logging.getLogger(__name__)
+
+#: How long whoever failed to send waits for the reader to find out why the connection ended, in seconds.
+_VERDICT = 1.0
+
+
+class ClientState(str, Enum):
+    """Where a client stands, as `client.state` tells it."""
+
+    IDLE = "idle"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    RECONNECTING = "reconnecting"
+    REFUSED = "refused"
+    CLOSED = "closed"
+
+    __str__ = str.__str__
+
+
+@frozen
+class Listener:
+    """Whom the worker tells what happened. All are called on the worker's thread and must be short."""
+
+    arrived: Callable[[HiveMessage], None]
+    deliver: Callable[[Deliver], None]
+    call_back: Callable[[CallBack], None]
+    established: Callable[[Negotiated], None]
+    ended: Callable[[HiveMindError, bool], None]
+
+
+class Worker:
+    """Connects, serves and reconnects on a thread of its own until it is stopped or refused."""
+
+    def __init__(
+        self,
+        satellite: Satellite,
+        listener: Listener,
+        mailbox: Mailbox,
+        new_transport: Callable[[], WebSocketTransport],
+        deadlines: Deadlines,
+        backoff: Backoff,
+    ) -> None:
+        self.state = ClientState.IDLE
+        self.last_error: Optional[HiveMindError] = None
+        self.rejected = 0
+        self.link: Optional[Link] = None
+        self.standing = threading.Event()
+        self.finished = threading.Event()
+        self._satellite = satellite
+        self._listener = listener
+        self._mailbox = mailbox
+        self._new_transport = new_transport
+        self._deadlines = deadlines
+        self._backoff = backoff
+        self._transport: Optional[WebSocketTransport] = None
+        self._retries: Optional[int] = None
+        self._stopping = threading.Event()
+        self._settled = threading.Condition()
+        self._send_lock = threading.Lock()
+        self._link_lock = threading.Lock()
+        self.thread = threading.Thread(target=self._run, name="hivemind-link", daemon=True)
+        self._handle: dict[type, Callable[[Any], None]] = {
+            Arrived: lambda event: listener.arrived(event.message),
+            Deliver: listener.deliver,
+            CallBack: listener.call_back,
+            Transmit: self._transmit,
+            Established: self._established,
+            Rejected: self._note_rejected,
+            Failed: self._fail,
+            Send: self._send_later,
+            SetTimer: self._set_timer,
+            CancelTimer: lambda event: mailbox.cancel((event.msg_type, event.key)),
+        }
+
+    def start(self, retries: Optional[int]) -> threading.Thread:
+        """Begin. Before the first session stands, give up after `retries` more attempts; None never gives up."""
+        self._retries = retries
+        self.state = ClientState.CONNECTING
+        self.thread.start()
+        return self.thread
+
+    def wait_settled(self, seconds: Optional[float]) -> bool:
+        """Wait until a session stands or the worker gave up; False when neither came in time."""
+        with self._settled:
+            return self._settled.wait_for(lambda: self.standing.is_set() or self.finished.is_set(), seconds)
+
+    def send(self, message: HiveMessage) -> HiveMessage:
+        """Send, and return the message as it was sent.
+
+        Waits a little for a session. Raises NotConnected when none came, and what ended the connection
+        when it broke under the message.
+        """
+        link, transport = self._standing_link()
+        prepared = link.prepare(message)
+        try:
+            with self._send_lock:
+                transport.send(link.seal(prepared))
+        except ConnectionLost as error:
+            raise self._verdict(transport, error) from error
+        return prepared
+
+    def ping(self, payload: bytes, seconds: float) -> Optional[float]:
+        """Seconds of one WebSocket round trip, or None when no pong came in time."""
+        return self._standing_link()[1].ping(payload, seconds)
+
+    def stop(self) -> None:
+        """Say farewell, wake the thread, and wait for it, unless it is the one that calls. Idempotent."""
+        self._stopping.set()
+        transport = self._transport
+        own = threading.current_thread() is self.thread
+        if transport is not None and self.standing.is_set():
+            transport.farewell()
+            if not own:
+                self.finished.wait(self._deadlines.close)
+        if transport is not None:
+            transport.abort()
+        if self.thread.ident is not None and not own:
+            self.thread.join(self._deadlines.close)
+
+    def _standing_link(self) -> tuple[Link, WebSocketTransport]:
+        self.wait_settled(self._deadlines.send)
+        link, transport = self.link, self._transport
+        if self.standing.is_set() and link is not None and transport is not None:
+            return link, transport
+        raise self._not_connected()
+
+    def _not_connected(self) -> HiveMindError:
+        if self._stopping.is_set():
+            return ClientClosed("the client is closed: nothing was sent")
+        if isinstance(self.last_error, HubRefused):
+            return self.last_error
+        why = f": {self.last_error}" if self.last_error else ""
+        return NotConnected(f"no session with {self._satellite.settings.address}, so nothing was sent{why}")
+
+    def _verdict(self, transport: WebSocketTransport, error: HiveMindError) -> HiveMindError:
+        """What ended the connection, if the reader finds it out at once; else the failure to send."""
+        with self._settled:
+            self._settled.wait_for(
+                lambda: self._transport is not transport or self.finished.is_set(), _VERDICT
+            )
+        return self.last_error if isinstance(self.last_error, HubRefused) else error
+
+    def _run(self) -> None:
+        attempt = 0
+        while True:
+            stood = self._attempt()
+            attempt = 0 if stood else attempt + 1
+            if stood:
+                self._retries = None
+            if not self._goes_on(attempt):
+                break
+            self.state = ClientState.RECONNECTING if self._retries is None else ClientState.CONNECTING
+            delay = self._backoff.delay(max(0, attempt - 1))
+            log.info("connecting to %s again in %.1f s", self._satellite.settings.address, delay)
+            if self._stopping.wait(delay):
+                break
+        self.state = ClientState.REFUSED if isinstance(self.last_error, HubRefused) else ClientState.CLOSED
+        self._settle(self.finished.set)
+
+    def _attempt(self) -> bool:
+        """One connection from its opening to its end; True if a session stood."""
+        transport = self._new_transport()
+        self._transport = transport
+        try:
+            error = self._converse(transport)
+        except HiveMindError as raised:
+            error = raised
+        except Exception as raised:  # a fault of ours must not end the satellite: it is logged whole, and the next attempt runs
+            log.exception("the connection ended by a fault of the client")
+            error = ConnectionLost(f"the connection ended by a fault of the client: {type(raised).__name__}")
+        finally:
+            transport.release()
+        stood = self.standing.is_set()
+        self.standing.clear()
+        if self._stopping.is_set():
+            error = ClientClosed("the client is closed")
+        self.last_error = error
+        self._listener.ended(error, stood)
+        self._settle(lambda: setattr(self, "_transport", None))
+        return stood
+
+    def is_final(self, error: HiveMindError) -> bool:
+        """True for an error after which connecting again is useless."""
+        return isinstance(error, (HubRefused, UsageError))
+
+    def _goes_on(self, attempt: int) -> bool:
+        if self._stopping.is_set() or (self.last_error is not None and self.is_final(self.last_error)):
+            return False
+        return self._retries is None or attempt <= self._retries
+
+    def _converse(self, transport: WebSocketTransport) -> HiveMindError:
+        """Serve one connection; returns what ended it."""
+        self.link = link = self._satellite.new_link()
+        transport.open(self._satellite.settings.url())
+        link.opened()
+        try:
+            while link.phase is not None:
+                phase = link.phase
+                with transport.deadline(phase, self._deadlines.of(phase)):
+                    while link.phase == phase:
+                        self._take(link, transport)
+            while True:
+                self._take(link, transport)
+        except (ConnectionLost, FrameTooLarge, HubTimeout) as error:
+            link.ended()
+            return error
+
+    def _take(self, link: Link, transport: WebSocketTransport) -> None:
+        incoming = transport.receive()
+        if isinstance(incoming, Closed):
+            raise link.ended(incoming.code, incoming.reason)
+        with self._link_lock:
+            events = link.receive(incoming)
+        self._act(events)
+
+    def _act(self, events: list[Event]) -> None:
+        for event in events:
+            self._handle[type(event)](event)
+
+    def _transmit(self, event: Transmit) -> None:
+        transport = self._transport
+        if transport is not None:
+            with self._send_lock:
+                transport.send(event.frames)
+
+    def _established(self, event: Established) -> None:
+        if self._transport is not None:
+            self._transport.stand()
+        self.state = ClientState.CONNECTED
+        self._listener.established(event.negotiated)
+        self._settle(self.standing.set)
+
+    def _note_rejected(self, event: Rejected) -> None:
+        self.rejected += 1
+        log.warning("dropped a frame from %s: %s", self._satellite.settings.address, event.error)
+
+    def _fail(self, event: Failed) -> None:
+        raise event.error
+
+    def _send_later(self, event: Send) -> None:
+        def job() -> None:
+            try:
+                self.send(event.message)
+            except HiveMindError as error:
+                log.warning("a %s message of a handler was not sent: %s", event.message.msg_type.name, error)
+
+        self._mailbox.put(job)
+
+    def _set_timer(self, event: SetTimer) -> None:
+        self._mailbox.later(
+            event.seconds, (event.msg_type, event.key), lambda: self._due(event.msg_type, event.key)
+        )
+
+    def _due(self, msg_type: HiveMessageType, key: str) -> None:
+        if self.link is None:
+            return
+        with self._link_lock:
+            events = self.link.due(msg_type, key)
+        self._act(events)
+
+    def _settle(self, change: Callable[[], object]) -> None:
+        with self._settled:
+            change()
+            self._settled.notify_all()
