@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import threading
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Union, overload
@@ -162,7 +163,7 @@ class NodeIdentity:
 
     def add_trusted_key(self, alias: str, pubkey: str) -> bool:
         """Trust `pubkey` (PEM text) under the name `alias`; False, and no change, if the alias is taken."""
-        if not isinstance(alias, str) or not alias.strip():
+        if not _normal(alias):
             raise InvalidOption("the alias of a trusted key must be text and not empty")
         if not _normal(pubkey):
             raise InvalidOption(f"the key to trust as {alias!r} must be PEM text and not empty")
@@ -304,16 +305,19 @@ def _open(identity_file: PathOrMapping | None, app_name: str | None) -> MutableM
         shared = os.path.join(_config_home(), "hivemind", FILE_NAME)
         own = shared if app is None else os.path.join(os.path.dirname(shared), app, FILE_NAME)
         return IdentityFile(own, None if app is None else shared)
-    if not isinstance(identity_file, (str, os.PathLike)) or not os.fspath(identity_file):
+    return IdentityFile(_checked_path(identity_file))
+
+
+def _checked_path(path: object) -> str:
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise InvalidOption("identity_file must be the path of a file, a dict-like object or None")
-    return IdentityFile(os.path.abspath(os.path.expanduser(os.fsdecode(identity_file))))
+    return os.path.abspath(os.path.expanduser(os.fsdecode(path)))
 
 
-def _checked_app(name: str) -> str:
-    sane = isinstance(name, str) and name.isprintable() and name.strip() not in ("", ".", "..")
-    if not sane or any(separator in name for separator in "/\\"):
-        raise InvalidOption("app_name must be a plain folder name: not empty, not '..', no path separators")
-    return name
+def _checked_app(name: object) -> str:
+    if isinstance(name, str) and name.isprintable() and re.search(r"[/\\]|^\s*\.{0,2}\s*$", name) is None:
+        return name
+    raise InvalidOption("app_name must be a plain folder name: not empty, not '..', no path separators")
 
 
 def _config_home() -> str:
