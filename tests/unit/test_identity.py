@@ -106,7 +106,7 @@ def test_missing_file_is_an_empty_identity_and_nothing_is_written(file: Path) ->
     assert node.secret_key == str(file.parent / "unnamed-node.pem")
     node.password = SECRET
     node.reload()
-    assert (node.password, file.parent.exists()) == (None, False)
+    assert not node.IDENTITY_FILE and not file.parent.exists()
 
 
 @pytest.mark.parametrize("field", TEXT_FIELDS)
