@@ -1,0 +1,1 @@
+"""`hivemind-client`: the command line of hivemind-core-client, itself one of its plugins."""

@@ -1,0 +1,104 @@
+"""Sending something to the hub and waiting for what comes back."""
+
+from __future__ import annotations
+
+import queue
+import time
+from typing import TYPE_CHECKING, Any
+
+from hivemind_core_client.errors import ConnectionLost, HubRefused, QueryTimeout
+from hivemind_core_client.message import HiveMessage, HiveMessageType, Json
+
+if TYPE_CHECKING:
+    from hivemind_core_client import HiveMessageBusClient
+
+#: What a hub answers to a message that its allow-list does not hold.
+DENIED = "hive.policy.denied"
+#: How often, in seconds, a wait looks whether the connection still stands.
+_GLANCE = 0.1
+#: How long, in seconds, a hub may take to answer the WebSocket ping that follows a message.
+_RECEIPT = 2.0
+
+
+class Inbox:
+    """Collects the OVOS messages of some types that the hub sends from now on, and refusals.
+
+    It listens for BUS messages, not on the internal bus: there our own messages pass too.
+    """
+
+    def __init__(self, client: HiveMessageBusClient, *types: str) -> None:
+        self._client = client
+        self._types = {*types, DENIED}
+        self._messages: queue.Queue[Json] = queue.Queue()
+        client.on(HiveMessageType.BUS, self._sort)
+
+    def _sort(self, message: HiveMessage) -> None:
+        if message.raw_payload.get("type") in self._types:
+            self._messages.put(message.raw_payload)
+
+    def next(self, sent: str, timeout: float) -> Json | None:
+        """The next message, or None after `timeout` seconds.
+
+        `sent` names what was sent, for the error. Raises HubRefused when the hub's policy denies it, and
+        what ended the connection when that is what happened.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                message = self._messages.get(timeout=max(0.0, min(_GLANCE, left)))
+            except queue.Empty:
+                if left <= 0:
+                    return None
+                self._check_connection()
+                continue
+            if message["type"] == DENIED:
+                raise denied(sent, message.get("data") or {})
+            return message
+
+    def clear(self) -> None:
+        """Forget what has come in."""
+        while not self._messages.empty():
+            self._messages.get_nowait()
+
+    def _check_connection(self) -> None:
+        if self._client.connected_event.is_set():
+            return
+        lost = ConnectionLost("the connection to the hub ended while waiting for an answer")
+        raise self._client.last_error or lost
+
+
+def confirm_receipt(client: HiveMessageBusClient, inbox: Inbox, sent: str) -> None:
+    """Wait until the hub has surely read what was sent; raises HubRefused when it says that it denies it.
+
+    Hubs read in order, so the pong to a ping sent now says so. One that answers no pings is believed.
+    """
+    try:
+        client.round_trip(timeout=_RECEIPT)
+    except TimeoutError:
+        return
+    inbox.next(sent, _GLANCE)
+
+
+def allow_hint(msg_type: str) -> str:
+    """The command that mends a message type that is not allowed."""
+    return (
+        f"run 'hivemind-core allow-msg {msg_type} NODE_ID' on the hub's machine "
+        "('hivemind-core list-clients' shows NODE_ID)"
+    )
+
+
+def denied(sent: str, data: dict[str, Any]) -> HubRefused:
+    """The error for a `hive.policy.denied` that answers the message type `sent`."""
+    named = data.get("msg_type") or data.get("message_type")
+    return HubRefused(
+        f"hive.policy.denied: the hub does not take {named or sent!r} from here: {allow_hint(named or sent)}"
+    )
+
+
+def no_answer(wanted: str, sent: str, timeout: float) -> QueryTimeout:
+    """The error for a wait that ran out."""
+    return QueryTimeout(
+        f"no {wanted!r} came within {timeout:g} s. A hub drops in silence what its allow-list does not "
+        f"hold; if {sent!r} may be missing there, {allow_hint(sent)}"
+    )

@@ -1,0 +1,99 @@
+"""`hivemind-client demo`: a hub and a satellite in one process, from pairing to a spoken answer."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from datetime import datetime
+from typing import Any
+
+import click
+from attrs import frozen
+
+from hivemind_client_cli.answers import Inbox, no_answer
+from hivemind_client_cli.message_commands import as_text, bus_message
+from hivemind_client_cli.options import Connection, connected, reporting, timeout_option
+from hivemind_client_cli.output import Output, aligned, milliseconds
+
+_UTTERANCE = "recognizer_loop:utterance"
+
+
+@click.command("demo", epilog='Example: hivemind-client demo "what time is it"')
+@click.argument("utterance", default="what time is it")
+@timeout_option(10.0, "How long to wait for the answer.")
+@reporting
+def demo(output: Output, utterance: str, timeout: float) -> None:
+    """Pair with a hub inside this process and ask it UTTERANCE.
+
+    The hub listens on a free loopback port and lives in a temporary directory: your own identity is
+    neither read nor written.
+    """
+    from hivemind_core_client.testing import EmbeddedHub
+
+    key, password = os.urandom(16).hex(), os.urandom(16).hex()
+    output.hide(key, password)
+    hub = EmbeddedHub(clients={key: password}, agent=_answer)
+    with tempfile.TemporaryDirectory(prefix="hivemind-demo-") as folder, hub:
+        connection = Connection(
+            key=key,
+            password=password,
+            host=hub.url.rsplit(":", 1)[0],
+            port=hub.port,
+            site_id="demo",
+            identity_file=os.path.join(folder, "_identity.json"),
+        )
+        output.note(f"A hub in this process at {hub.url}, and a satellite that pairs with it.\n")
+        story = _converse(output, connection, utterance, timeout)
+    output.result({"hub": hub.url, **story.data}, aligned(story.rows, indent="  "))
+    output.note("\nWith a hub of your own: hivemind-client set-identity --help")
+
+
+@frozen
+class _Story:
+    data: dict[str, Any]
+    rows: dict[str, str]
+
+
+def _converse(output: Output, connection: Connection, utterance: str, timeout: float) -> _Story:
+    started = time.perf_counter()
+    with connected(output, connection) as client:
+        paired = time.perf_counter() - started
+        inbox = Inbox(client, "speak")
+        asked = time.perf_counter()
+        client.emit(bus_message(_UTTERANCE, {"utterances": [utterance], "lang": "en-US"}))
+        answer = inbox.next(_UTTERANCE, timeout)
+        round_trip = time.perf_counter() - asked
+        agreed = client.negotiated
+    if answer is None or agreed is None:
+        raise no_answer("speak", _UTTERANCE, timeout)
+    frames = "binary" if agreed.binarize else "text"
+    spoken = as_text(answer)
+    return _Story(
+        data={
+            "handshake": agreed.kind,
+            "protocol_version": agreed.version,
+            "handshake_seconds": round(paired, 6),
+            "cipher": agreed.cipher,
+            "encoding": agreed.encoding,
+            "binarize": agreed.binarize,
+            "utterance": utterance,
+            "answer": spoken,
+            "round_trip_seconds": round(round_trip, 6),
+        },
+        rows={
+            "handshake": f"{agreed.kind}, protocol version {agreed.version}, done in {milliseconds(paired)}",
+            "cipher": agreed.cipher,
+            "encoding": f"{agreed.encoding}, {frames} frames",
+            "you": utterance,
+            "hub": spoken,
+            "round trip": milliseconds(round_trip),
+        },
+    )
+
+
+def _answer(utterance: str) -> str:
+    """What the demo's hub says to an utterance."""
+    if "time" in utterance.lower():
+        return f"It is {datetime.now():%H:%M}."
+    return f"You said: {utterance}"

@@ -1,0 +1,139 @@
+"""Commands that read and write the identity file and never connect."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hivemind_client_cli.options import (
+    VISIBLE,
+    address_options,
+    choose_password,
+    identity_option,
+    password_options,
+    read_identity,
+    reporting,
+)
+from hivemind_client_cli.output import MASK, Output, aligned
+
+if TYPE_CHECKING:
+    from hivemind_core_client.identity import NodeIdentity
+
+
+@click.command(
+    "set-identity",
+    epilog="Example: hivemind-client set-identity --key KEY --ask-password --host hub.local --siteid kitchen",
+)
+@click.option("--key", metavar="TEXT", help=f"Access key that the hub gave to this node. {VISIBLE}.")
+@password_options
+@address_options
+@identity_option
+@reporting
+def set_identity(
+    output: Output,
+    key: str | None,
+    password: str | None,
+    password_file: str | None,
+    ask_password: bool,
+    host: str | None,
+    port: int | None,
+    site_id: str | None,
+    identity_file: str | None,
+) -> None:
+    """Note the credentials of this satellite and the address of its hub.
+
+    Every option may be left out and given later; what is not given stays as it is. Makes an RSA key pair
+    where there is none.
+    """
+    output.hide(key, password)
+    given = {
+        "access_key": key,
+        "password": choose_password(password, password_file, ask_password),
+        "default_master": host,
+        "default_port": port,
+        "site_id": site_id,
+    }
+    identity = read_identity(identity_file)
+    changed = {field: value for field, value in given.items() if value is not None}
+    for field, value in changed.items():
+        setattr(identity, field, value)
+    new_keys = identity.public_key is None or identity.private_key_pem() is None
+    if new_keys:
+        identity.create_keys()
+    identity.save()
+    output.result({"file": identity.path, "set": sorted(changed), "new_rsa_keys": new_keys})
+    output.note(f"saved {identity.path}" + (" with a new RSA key pair" if new_keys else ""))
+
+
+@click.command("show-identity", epilog="Example: hivemind-client show-identity --json")
+@identity_option
+@reporting
+def show_identity(output: Output, identity_file: str | None) -> None:
+    """Show what the identity file holds; secrets are masked."""
+    identity = read_identity(identity_file)
+    output.hide(identity.access_key, identity.password)
+    data = _facts(identity)
+    rows = {
+        "file": data["file"],
+        "name": data["name"],
+        "access key": data["access_key"],
+        "password": data["password"],
+        "hub": data["default_master"],
+        "port": data["default_port"],
+        "site": data["site_id"],
+        "public key": data["fingerprint"],
+        "private key": data["secret_key"],
+        "trusted keys": ", ".join(data["trusted_keys"]),
+    }
+    output.result(
+        data, aligned({name: value if value not in (None, "") else "-" for name, value in rows.items()})
+    )
+
+
+@click.command("reset-pgp", epilog="Example: hivemind-client reset-pgp --yes")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@identity_option
+@reporting
+def reset_pgp(output: Output, yes: bool, identity_file: str | None) -> None:
+    """Replace the RSA key pair of this satellite; peers that trust the old key trust it no more."""
+    identity = read_identity(identity_file)
+    if not yes:
+        _ask(identity)
+    identity.create_keys()
+    identity.save()
+    data = {"file": identity.path, "fingerprint": fingerprint(identity.public_key)}
+    output.result(data, f"new public key {data['fingerprint']}")
+
+
+def _ask(identity: NodeIdentity) -> None:
+    """Return if the user agrees. Raises click.UsageError where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody to ask: confirm with --yes")
+    if not click.confirm(f"Replace the RSA key pair of {identity.path}?", err=True):
+        raise click.ClickException("nothing was changed")
+
+
+def _facts(identity: NodeIdentity) -> dict[str, Any]:
+    return {
+        "file": identity.path,
+        "name": identity.name,
+        "access_key": MASK if identity.access_key else None,
+        "password": MASK if identity.password else None,
+        "default_master": identity.default_master,
+        "default_port": identity.default_port,
+        "site_id": identity.site_id,
+        "public_key": identity.public_key,
+        "fingerprint": fingerprint(identity.public_key),
+        "secret_key": identity.secret_key,
+        "trusted_keys": {alias: fingerprint(key) for alias, key in identity.trusted_keys.items()},
+    }
+
+
+def fingerprint(pem: str | None) -> str | None:
+    """`sha256:` and 64 hex digits, over a PEM text without its white space; None for none."""
+    if not pem:
+        return None
+    return "sha256:" + hashlib.sha256("".join(pem.split()).encode()).hexdigest()

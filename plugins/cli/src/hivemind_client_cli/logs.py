@@ -1,0 +1,45 @@
+"""What libraries log while a command runs: on stderr, at the level asked for, with secrets masked."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+
+import click
+
+from hivemind_client_cli.output import Output
+
+
+class _StderrHandler(logging.Handler):
+    """Writes to whatever stderr is at the time: the terminal's line editor replaces it."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self._output = output
+        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        click.echo(self._output.masked(self.format(record)), err=True)
+
+
+@contextlib.contextmanager
+def logging_to_stderr(output: Output) -> Iterator[None]:
+    """Within the block, show warnings; with `quiet` only errors, with `verbose` all that our library logs."""
+    level = logging.ERROR if output.quiet else logging.WARNING
+    # OVOS has loggers of its own that ask the environment and nothing else.
+    os.environ.setdefault("OVOS_DEFAULT_LOG_LEVEL", logging.getLevelName(level))
+    root, ours = logging.getLogger(), logging.getLogger("hivemind_core_client")
+    handler, before = _StderrHandler(output), ours.level
+    handler.setLevel(logging.DEBUG if output.verbose else level)
+    if output.verbose:
+        # Not the root: other libraries' debug logs hold frames and headers.
+        ours.setLevel(logging.DEBUG)
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        ours.setLevel(before)

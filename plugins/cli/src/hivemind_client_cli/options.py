@@ -1,0 +1,230 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import field, frozen
+
+from hivemind_client_cli.output import Output
+
+if TYPE_CHECKING:
+    from hivemind_core_client import HiveMessageBusClient
+    from hivemind_core_client.identity import NodeIdentity
+
+Command = Callable[..., Any]
+
+VISIBLE = "Visible to every user of this machine in the process list"
+
+
+def _stack(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """One decorator for several, in the order in which help shall list them."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _manner(*names: str, text: str) -> Callable[[Command], Command]:
+    def remember(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value:
+            setattr(ctx.ensure_object(Output), param.name or "", True)
+
+    return click.option(*names, is_flag=True, expose_value=False, is_eager=True, callback=remember, help=text)
+
+
+#: `--json`, `--quiet` and `--verbose`.
+output_options = _stack(
+    _manner("--json", text="Print JSON and nothing else on stdout."),
+    _manner("-q", "--quiet", text="Print results and errors only."),
+    _manner("-v", "--verbose", text="Show what the library logs."),
+)
+
+
+def reporting(command: Command) -> Command:
+    """Give a command `--json`, `--quiet` and `--verbose`, and an `Output` as its first argument.
+
+    What anything else prints to stdout while it runs goes to stderr, so that `--json` stays clean.
+    """
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        output = click.get_current_context().ensure_object(Output)
+        with contextlib.redirect_stdout(sys.stderr):
+            command(output, *args, **kwargs)
+
+    return output_options(run)
+
+
+@frozen
+class Connection:
+    """Where and how to connect; None leaves a field to the environment and the identity file."""
+
+    key: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    crypto_key: str | None = field(default=None, repr=False)
+    host: str | None = None
+    port: int | None = None
+    site_id: str | None = None
+    self_signed: bool | None = None
+    ca_file: str | None = None
+    identity_file: str | None = None
+
+    def client(self) -> HiveMessageBusClient:
+        """A client that is not connected yet."""
+        from hivemind_core_client import HiveMessageBusClient
+
+        more: dict[str, Any] = {}
+        if self.identity_file:
+            more["identity"] = read_identity(self.identity_file)
+        if self.self_signed is not None:
+            more["self_signed"] = self.self_signed
+        elif self.ca_file:
+            more["self_signed"] = False
+        return HiveMessageBusClient(
+            key=self.key,
+            password=self.password,
+            crypto_key=self.crypto_key,
+            host=self.host,
+            port=self.port,
+            ca_file=self.ca_file,
+            **more,
+        )
+
+
+@contextlib.contextmanager
+def connected(output: Output, connection: Connection) -> Iterator[HiveMessageBusClient]:
+    """A connected client, closed at the end; raises what `connect()` raises."""
+    output.hide(connection.key, connection.password, connection.crypto_key)
+    client = connection.client()
+    # The hub wants name and key in the URL, in this form.
+    authorization = base64.b64encode(f"{client.useragent}:{client.key}".encode()).decode()
+    output.hide(client.key, client.password, authorization)
+    try:
+        client.connect(site_id=connection.site_id)
+        yield client
+    finally:
+        client.close()
+
+
+def read_identity(path: str | None) -> NodeIdentity:
+    """The identity in `path`, or the user's own when None. Raises IdentityFileError."""
+    from hivemind_core_client.identity import NodeIdentity
+
+    return NodeIdentity(path) if path else NodeIdentity()
+
+
+def read_secret(path: str, what: str) -> str:
+    """The first line of a file, or of stdin for `-`. Raises click.UsageError when there is none."""
+    try:
+        if path == "-":
+            line = sys.stdin.readline()
+        else:
+            with open(path, encoding="utf-8") as file:
+                line = file.readline()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise click.UsageError(f"cannot read the {what} from {path}: {reason}") from error
+    secret = line.rstrip("\r\n")
+    if not secret:
+        raise click.UsageError(f"the first line of {path} is empty: no {what}")
+    return secret
+
+
+password_options = _stack(
+    click.option("--password", metavar="TEXT", help=f"Password. {VISIBLE}; prefer the next two."),
+    click.option(
+        "--password-file", metavar="FILE", help="Read the password from the first line of FILE (- is stdin)."
+    ),
+    click.option("--ask-password", is_flag=True, help="Ask for the password at the terminal."),
+)
+
+address_options = _stack(
+    click.option("--host", metavar="HOST", help="Address of the hub: a name, ws://NAME or wss://NAME."),
+    click.option("--port", type=click.IntRange(1, 65535), metavar="PORT", help="Port of the hub."),
+    click.option("--siteid", "site_id", metavar="SITE", help="Where this satellite stands, such as kitchen."),
+)
+
+identity_option = click.option(
+    "--identity-file", metavar="FILE", help="Identity file to use in place of the user's own."
+)
+
+
+def choose_password(password: str | None, password_file: str | None, ask_password: bool) -> str | None:
+    """The password from whichever option was given. Raises click.UsageError for more than one."""
+    if sum((password is not None, password_file is not None, ask_password)) > 1:
+        raise click.UsageError("give one of --password, --password-file and --ask-password")
+    if ask_password:
+        return str(click.prompt("Password", hide_input=True, err=True))
+    return read_secret(password_file, "password") if password_file else password
+
+
+def connection_options(command: Command) -> Command:
+    """Give a command the options of a connection, and a `Connection` as the argument `connection`."""
+
+    @functools.wraps(command)
+    def run(
+        *args: Any,
+        password: str | None,
+        password_file: str | None,
+        ask_password: bool,
+        crypto_key_file: str | None,
+        **kwargs: Any,
+    ) -> None:
+        names = ("key", "host", "port", "site_id", "self_signed", "ca_file", "identity_file")
+        connection = Connection(
+            password=choose_password(password, password_file, ask_password),
+            crypto_key=read_secret(crypto_key_file, "pre-shared key") if crypto_key_file else None,
+            **{name: kwargs.pop(name) for name in names},
+        )
+        command(*args, connection=connection, **kwargs)
+
+    return _connection_stack(run)
+
+
+_connection_stack = _stack(
+    click.option("--key", metavar="TEXT", help=f"Access key. {VISIBLE}; or set HIVEMIND_KEY."),
+    password_options,
+    click.option(
+        "--crypto-key-file", metavar="FILE", help="Read a pre-shared key from the first line of FILE."
+    ),
+    address_options,
+    click.option(
+        "--self-signed/--verify", default=None, help="For wss://: take any certificate, or check it."
+    ),
+    click.option("--ca-file", metavar="FILE", help="For wss://: check against the certificates in FILE."),
+    identity_option,
+)
+
+
+def json_object(ctx: click.Context, param: click.Parameter, value: str) -> dict[str, Any]:
+    """The callback of an option whose value is a JSON object. Raises click.BadParameter for anything else."""
+    try:
+        parsed = json.loads(value)
+    except ValueError as error:
+        raise click.BadParameter(f"this is not JSON: {error}", ctx, param) from error
+    if not isinstance(parsed, dict):
+        raise click.BadParameter('this is no JSON object such as {"utterances": ["hello"]}', ctx, param)
+    return parsed
+
+
+def timeout_option(default: float, text: str) -> Callable[[Command], Command]:
+    """`--timeout SECONDS`, above 0 and finite."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(0, 86400, min_open=True),
+        default=default,
+        show_default=True,
+        metavar="SECONDS",
+        help=text,
+    )

@@ -1,0 +1,51 @@
+"""The entry point `cli`: brings the hook for subcommands, and the built-in ones through it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from hivemind_core_client.plugins.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    import click
+    import pluggy
+
+#: Where `click.Context.meta` of the root keeps the loaded plugins.
+PLUGINS = "hivemind_client_cli.plugins"
+
+
+@hookimpl
+def hivemind_addhooks(pluginmanager: pluggy.PluginManager) -> None:
+    """Make `hivemind_cli_commands` a hook."""
+    from pluggy import PluginValidationError
+
+    from hivemind_client_cli import hookspecs
+
+    caller = getattr(pluginmanager.hook, "hivemind_cli_commands", None)
+    if caller is None or not caller.has_spec():
+        # An implementation with wrong arguments must not take this plugin down: it fails when it is
+        # called, alone and under its own name.
+        with contextlib.suppress(PluginValidationError):
+            pluginmanager.add_hookspecs(hookspecs)
+
+
+@hookimpl(trylast=True)
+def hivemind_cli_commands(cli: click.Group) -> None:
+    """Add the built-in subcommands; last, so that anyone's command under the same name comes first."""
+    from hivemind_client_cli import demo, identity_commands, message_commands, ping, plugins_command, terminal
+
+    for command in (
+        demo.demo,
+        identity_commands.set_identity,
+        identity_commands.show_identity,
+        identity_commands.reset_pgp,
+        message_commands.test_identity,
+        terminal.terminal,
+        message_commands.send_mycroft,
+        message_commands.escalate,
+        message_commands.propagate,
+        ping.ping,
+        plugins_command.plugins,
+    ):
+        cli.add_command(command)

@@ -1,0 +1,87 @@
+"""`hivemind-client plugins`: what was found, what it provides, what was left out and what failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hivemind_client_cli.group import HiveMindGroup
+from hivemind_client_cli.options import reporting
+from hivemind_client_cli.output import Output
+from hivemind_client_cli.plugin import PLUGINS
+from hivemind_core_client.errors import HiveMindError
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.manager import Plugins
+
+Row = dict[str, Any]
+
+
+@click.command("plugins", epilog="Example: HIVEMIND_CLIENT_PLUGINS_BLOCK=intercom hivemind-client plugins")
+@click.pass_context
+@reporting
+def plugins(output: Output, ctx: click.Context) -> None:
+    """List the plugins: what each provides, what is blocked, what failed and why.
+
+    HIVEMIND_CLIENT_PLUGINS names the only ones to load besides the built-in ones (empty: none),
+    HIVEMIND_CLIENT_PLUGINS_BLOCK names those to leave out.
+    """
+    loaded: Plugins = ctx.meta[PLUGINS]
+    root = ctx.find_root().command
+    problem = ""
+    try:
+        loaded.require()
+    except HiveMindError as error:
+        problem = str(error)
+    rows = [_row(info) for info in loaded.report]
+    conflicts = [
+        {"kind": each.kind, "name": str(each.name), "winner": each.winner, "losers": list(each.losers)}
+        for each in loaded.conflicts()
+    ]
+    if isinstance(root, HiveMindGroup):
+        _add_commands(rows, root)
+        conflicts += [
+            {"kind": "command", "name": each.name, "winner": each.winner, "losers": [each.loser]}
+            for each in root.conflicts
+        ]
+    output.result(
+        {"plugins": rows, "conflicts": conflicts, "problem": problem or None}, _table(rows, conflicts)
+    )
+    if problem:
+        output.warn(problem)
+
+
+def _row(info: Any) -> Row:
+    return {
+        "name": info.name,
+        "distribution": info.distribution,
+        "version": info.version,
+        "state": info.state,
+        "builtin": info.builtin,
+        "provides": list(info.provides),
+        "error": info.error or None,
+    }
+
+
+def _add_commands(rows: list[Row], root: HiveMindGroup) -> None:
+    """Add to each plugin's row the subcommands it brought, or why it could not."""
+    for row in rows:
+        row["provides"] += [f"command {name}" for name, owner in root.owners.items() if owner == row["name"]]
+        if row["name"] in root.broken:
+            row["state"], row["error"] = "failed", root.broken[row["name"]]
+
+
+def _table(rows: list[Row], conflicts: list[Row]) -> str:
+    cells = [(row["name"], row["state"], f"{row['distribution']} {row['version']}".strip()) for row in rows]
+    widths = [max((len(cell[column]) for cell in cells), default=0) for column in range(2)]
+    lines = []
+    for row, (name, state, origin) in zip(rows, cells):
+        lines.append(f"{name:<{widths[0]}}  {state:<{widths[1]}}  {origin}".rstrip())
+        if row["provides"]:
+            lines.append(f"    provides {', '.join(row['provides'])}")
+        if row["error"]:
+            lines.append(f"    error: {row['error']}")
+    for each in conflicts:
+        lines.append(f"{each['kind']} {each['name']}: {each['winner']} wins over {', '.join(each['losers'])}")
+    return "\n".join(lines)

@@ -1,0 +1,89 @@
+"""`hivemind-client terminal`: type utterances, or pipe them in, and read the answers."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from hivemind_client_cli.answers import DENIED, Inbox, denied, no_answer
+from hivemind_client_cli.message_commands import as_text, bus_message
+from hivemind_client_cli.options import Connection, connected, connection_options, reporting, timeout_option
+from hivemind_client_cli.output import Output
+from hivemind_core_client.errors import QueryTimeout
+from hivemind_core_client.message import Json
+
+if TYPE_CHECKING:
+    from hivemind_core_client import HiveMessageBusClient
+
+_UTTERANCE = "recognizer_loop:utterance"
+SPEAK = "speak"
+#: The hub's word that no more answers to an utterance come.
+_HANDLED = "ovos.utterance.handled"
+#: How long, in seconds, after an answer a further one is taken for part of it.
+_SETTLE = 0.3
+
+
+@click.command("terminal", epilog="Example: echo 'what time is it' | hivemind-client terminal")
+@click.option("--lang", default="en-US", show_default=True, help="Language of what you type.")
+@timeout_option(10.0, "Piped input: how long to wait for the answers to each line.")
+@connection_options
+@reporting
+def terminal(output: Output, connection: Connection, lang: str, timeout: float) -> None:
+    """Talk to the hub line by line.
+
+    At a terminal: a line editor with history; speech prints above the prompt, Ctrl-C clears the line, Ctrl-D
+    leaves. With piped input, or --json: each line is sent when the one before is answered; exit
+    code 4 when an answer did not come in time.
+    """
+    with connected(output, connection) as client:
+        if not output.json and sys.stdin.isatty() and output.stdout.isatty():
+            from hivemind_client_cli.line_editor import converse
+
+            converse(output, client, lang)
+        else:
+            _answer_lines(output, client, lang, timeout)
+
+
+def say(client: HiveMessageBusClient, line: str, lang: str) -> None:
+    """Send a line as an utterance."""
+    client.emit(bus_message(_UTTERANCE, {"utterances": [line], "lang": lang}))
+
+
+def _answer_lines(output: Output, client: HiveMessageBusClient, lang: str, timeout: float) -> None:
+    inbox = Inbox(client, SPEAK, _HANDLED)
+    late: list[str] = []
+    for line in map(str.strip, sys.stdin):
+        if not line:
+            continue
+        inbox.clear()
+        say(client, line, lang)
+        answers = [as_text(message) for message in _speech(inbox, timeout)]
+        if not answers:
+            late.append(line)
+            output.warn(f"no answer to {line!r} within {timeout:g} s")
+        output.result({"utterance": line, "answers": answers}, "\n".join(answers) if answers else None)
+    if late:
+        raise QueryTimeout(f"{len(late)} of the lines got no answer: {no_answer(SPEAK, _UTTERANCE, timeout)}")
+
+
+def _speech(inbox: Inbox, timeout: float) -> list[Json]:
+    """The answers to one utterance: until the hub says that it is handled, or for a moment after the last."""
+    answers: list[Json] = []
+    deadline = time.monotonic() + timeout
+    while True:
+        left = deadline - time.monotonic()
+        message = inbox.next(_UTTERANCE, min(_SETTLE, left) if answers else left)
+        if message is None or (answers and message["type"] == _HANDLED):
+            return answers
+        if message["type"] == SPEAK:
+            answers.append(message)
+
+
+def heard(message: Json) -> str:
+    """The line to show for a message that arrived while a person is at the terminal."""
+    if message["type"] == DENIED:
+        return f"error: {denied(_UTTERANCE, message.get('data') or {})}"
+    return as_text(message)
