@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Callable, Optional
 
 log = logging.getLogger(__name__)
@@ -152,8 +153,7 @@ class Mailbox:
         with self._changed:
             while not self._closed and self._jobs and self._busy_since is not None:
                 began = self._busy_since
-                self._changed.wait_for(lambda: self._closed or self._busy_since != began, self._stall)
-                if self._busy_since == began:
+                if not self._changed.wait_for(partial(self._moved_on, began), self._stall):
                     log.warning(
                         "%s: a handler has been running for %g s; the others go on without it",
                         self._name,
@@ -164,6 +164,9 @@ class Mailbox:
                     break
             self._watched = False
         self._lead()
+
+    def _moved_on(self, began: float) -> bool:
+        return self._closed or self._busy_since != began
 
     def _lead(self) -> None:
         while True:

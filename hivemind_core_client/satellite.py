@@ -100,7 +100,8 @@ def _chosen(
     unknown = [name for name in chosen if name not in set(known)]
     if unknown:
         raise error(
-            f"no plugin offers the {what} {', '.join(unknown)}; there are: {', '.join(known)}. See 'hivemind-client plugins'"
+            f"no plugin offers the {what} {', '.join(unknown)}; there are: {', '.join(known)}. "
+            "See 'hivemind-client plugins'"
         )
     return chosen
 

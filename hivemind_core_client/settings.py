@@ -105,7 +105,7 @@ def resolve(
     useragent: str = "",
     site_id: Optional[str] = None,
 ) -> Settings:
-    """Raises IdentityNotSet without a key or a hub, InvalidCredential and InvalidOption for what the wire cannot carry."""
+    """Raises IdentityNotSet without a key or a hub, InvalidCredential or InvalidOption for unusable values."""
     access_key = given("key", key, identity.access_key)
     if not access_key:
         raise IdentityNotSet("access key")

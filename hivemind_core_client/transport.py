@@ -216,8 +216,8 @@ class WebSocketTransport:
             ) from error
         except (OSError, UnicodeError) as error:
             raise HubUnreachable(
-                f"timed out waiting for handshake: nothing listens at {address} ({error}). Is the hub running, and is this its "
-                "port?"
+                f"timed out waiting for handshake: nothing listens at {address} ({error}). "
+                "Is the hub running, and is this its port?"
             ) from error
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -232,8 +232,8 @@ class WebSocketTransport:
             except (OSError, ValueError) as error:
                 connected.close()
                 raise SecureConnectionFailed(
-                    f"TLS with {self._address} failed: {error}. For a hub with a certificate of its own pass ca_file, or "
-                    "self_signed=True to accept any; for a hub without TLS use ws://"
+                    f"TLS with {self._address} failed: {error}. For a hub with a certificate of its own pass ca_file, "
+                    "or self_signed=True to accept any; for a hub without TLS use ws://"
                 ) from error
         raise HubTimeout(str(self._address), "tls", self._deadlines.tls)
 
@@ -247,8 +247,8 @@ class WebSocketTransport:
                 raise self._bad_status(error.status_code) from error
             except (*_BROKEN, ValueError) as error:
                 raise NotAHub(
-                    f"{self._address} answers, but not as a WebSocket ({type(error).__name__}). Is this the hub's port, and "
-                    "does it want wss:// instead of ws://, or the other way round?"
+                    f"{self._address} answers, but not as a WebSocket ({type(error).__name__}). Is this the hub's port, "
+                    "and does it want wss:// instead of ws://, or the other way round?"
                 ) from error
         connected.settimeout(None)
         return cast(websocket.WebSocket, ws)

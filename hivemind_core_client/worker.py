@@ -195,7 +195,7 @@ class Worker:
             error = self._converse(transport)
         except HiveMindError as raised:
             error = raised
-        except Exception as raised:  # a fault of ours must not end the satellite: it is logged whole, and the next attempt runs
+        except Exception as raised:  # a fault of ours must not end the satellite
             log.exception("the connection ended by a fault of the client")
             error = ConnectionLost(f"the connection ended by a fault of the client: {type(raised).__name__}")
         finally:

@@ -46,7 +46,7 @@ def _no_kind(offer: Offer, terms: Terms) -> str:
         if there
     ]
     return (
-        f"no handshake fits: the hub at {terms.where} has {' and '.join(offered) or 'neither a password nor a key'} for "
-        f"this access key, and we have {' and '.join(ours) or 'neither'}. Pass what 'hivemind-core add-client' "
+        f"no handshake fits: the hub at {terms.where} has {' and '.join(offered) or 'neither a password nor a key'} "
+        f"for this access key, and we have {' and '.join(ours) or 'neither'}. Pass what 'hivemind-core add-client' "
         "printed for this client"
     )

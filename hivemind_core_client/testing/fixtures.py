@@ -1,0 +1,66 @@
+"""pytest fixtures for satellite authors, found through the `pytest11` entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+if TYPE_CHECKING:
+    from hivemind_core_client.client import HiveMessageBusClient
+    from hivemind_core_client.testing.hub import EmbeddedHub
+
+#: The client that the fixtures' hub knows.
+KEY, PASSWORD = "fixture-key", "a fixture's password, long and random enough"
+
+
+@pytest.fixture
+def hivemind_hub() -> Iterator[EmbeddedHub]:
+    """A running EmbeddedHub that knows one client and answers each utterance with `you said: …`."""
+    from hivemind_core_client.testing.hub import EmbeddedHub
+
+    with EmbeddedHub(clients={KEY: PASSWORD}) as hub:
+        yield hub
+
+
+@pytest.fixture
+def hivemind_client(hivemind_hub: EmbeddedHub) -> Iterator[HiveMessageBusClient]:
+    """A client that is connected with `hivemind_hub`."""
+    from hivemind_core_client.client import HiveMessageBusClient
+
+    client = HiveMessageBusClient(
+        KEY, PASSWORD, host=hivemind_hub.url, port=hivemind_hub.port, identity=memory_identity()
+    )
+    with client:
+        yield client
+
+
+@pytest.fixture
+def hivemind_client_factory(hivemind_hub: EmbeddedHub) -> Iterator[Callable[..., HiveMessageBusClient]]:
+    """A function that makes more clients of `hivemind_hub`, with the options of the constructor; all get closed."""
+    from hivemind_core_client.client import HiveMessageBusClient
+
+    made: list[HiveMessageBusClient] = []
+
+    def make(**options: Any) -> HiveMessageBusClient:
+        defaults: dict[str, Any] = {
+            "key": KEY,
+            "password": PASSWORD,
+            "host": hivemind_hub.url,
+            "port": hivemind_hub.port,
+        }
+        client = HiveMessageBusClient(**{"identity": memory_identity(), **defaults, **options})
+        made.append(client)
+        return client
+
+    yield make
+    for client in made:
+        client.close()
+
+
+def memory_identity() -> Any:
+    """A NodeIdentity that lives in memory: tests leave the user's own alone."""
+    from hivemind_core_client.identity import NodeIdentity
+
+    return NodeIdentity({})
