@@ -48,6 +48,7 @@ def satellite(
     cell: Cell = request.getfixturevalue("cell")
     for name in clear_environment():
         monkeypatch.delenv(name)
+    hub.wait_until_ready()
     node = Satellite(hub, tmp_path, cell.client, f"satellite{next(_NUMBERS)}")
     for name, value in node.env.items():
         if name.startswith("XDG_"):

@@ -1,0 +1,338 @@
+"""Rows about the library: what a client and a hub do together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from ovos_bus_client.message import Message
+
+from hivemind_core_client import HiveMessage, HiveMessageBusClient, HiveMessageType
+from hivemind_core_client.errors import (
+    HubTimeout,
+    HubUnreachable,
+    KeyRefused,
+    NegotiationRefused,
+    NotConnected,
+    PasswordRefused,
+)
+from hivemind_core_client.message import HiveMindBinaryPayloadType
+
+from .hubs import HubOptions, RealHub
+from .processes import free_port, wait_until
+from .satellite import Satellite
+from .silent import silent_port
+from .table import behaviour
+
+CIPHERS = ("AES-GCM", "CHACHA20-POLY1305")
+ENCODINGS = (
+    "JSON-B91",
+    "JSON-Z85B",
+    "JSON-Z85P",
+    "JSON-B64",
+    "JSON-URLSAFE-B64",
+    "JSON-B32",
+    "JSON-HEX",
+)
+BINARIZE = HubOptions(binarize=True)
+STRICT = HubOptions(allowed_ciphers=("AES-GCM",), allowed_encodings=("JSON-B32",))
+CONNECTING = "connecting"
+REFUSALS = "refusals and silence"
+MESSAGES = "messages"
+
+_ANSWER_SECONDS = 10.0
+_END = "the end"
+_COMEBACK_SECONDS = 45.0
+_PHASES_SECONDS = 60.0
+
+
+class Heard:
+    """What a client was told to speak, in order of arrival."""
+
+    def __init__(self, client: HiveMessageBusClient) -> None:
+        self.texts: list[str] = []
+        client.on_mycroft("speak", self._hear)
+
+    def _hear(self, message: Message) -> None:
+        self.texts.append(message.data["utterance"])
+
+    def wait_for(self, text: str, seconds: float = _ANSWER_SECONDS) -> bool:
+        """True once `text` was spoken."""
+        return wait_until(lambda: text in self.texts, seconds)
+
+    def before_end(self) -> list[str]:
+        """Everything but the answer to `_END`, which the hub gives last: what comes twice is here by then."""
+        return [text for text in self.texts if text != f"you said: {_END}"]
+
+
+def utterance(text: str, **context: Any) -> Message:
+    """The OVOS message for something that was said."""
+    return Message("recognizer_loop:utterance", {"utterances": [text]}, context)
+
+
+def check_answer(client: HiveMessageBusClient, text: str = "what time is it") -> Message:
+    """Say something and check the spoken answer. Returns the `speak` message."""
+    answer = client.wait_for_response(utterance(text), reply_type="speak", timeout=_ANSWER_SECONDS)
+    assert answer is not None, "no answer to the utterance"
+    spoken: Message = answer.payload
+    assert spoken.data["utterance"] == f"you said: {text}"
+    return spoken
+
+
+@behaviour("connects and negotiates", CONNECTING)
+def connects(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected()
+    assert client.negotiated is not None and client.hub is not None
+    assert client.negotiated.version in hub.spec.versions
+    assert client.negotiated.cipher in CIPHERS
+    assert client.negotiated.encoding in ENCODINGS
+    assert client.hub.node_id
+
+
+def _register_cipher(name: str) -> None:
+    @behaviour(f"cipher {name}", CONNECTING)
+    def check(hub: RealHub, satellite: Satellite) -> None:
+        client = satellite.connected(ciphers=[name])
+        assert client.negotiated is not None
+        assert client.negotiated.cipher == name
+        check_answer(client)
+
+
+def _register_encoding(name: str) -> None:
+    @behaviour(f"encoding {name}", CONNECTING)
+    def check(hub: RealHub, satellite: Satellite) -> None:
+        client = satellite.connected(encodings=[name])
+        assert client.negotiated is not None
+        assert client.negotiated.encoding == name
+        for text in ("a", "ab", "abc", "abcd", "äöü 時 🕑"):
+            check_answer(client, text)
+
+
+for _name in CIPHERS:
+    _register_cipher(_name)
+for _name in ENCODINGS:
+    _register_encoding(_name)
+
+
+@behaviour("hub allows one cipher and one encoding: these are taken", CONNECTING, STRICT)
+def hub_restricts(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected()
+    assert client.negotiated is not None
+    assert (client.negotiated.cipher, client.negotiated.encoding) == ("AES-GCM", "JSON-B32")
+    check_answer(client)
+
+
+@behaviour("binary frames, where hub and client both want them", CONNECTING, BINARIZE)
+def binarize_on(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected()
+    assert client.negotiated is not None and client.negotiated.binarize
+    check_answer(client)
+    check_answer(client, "a longer text, which is worth compressing. " * 50)
+
+
+@behaviour("text frames, where the client wants no binary ones", CONNECTING, BINARIZE)
+def binarize_off_at_client(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected(binarize=False)
+    assert client.negotiated is not None and not client.negotiated.binarize
+    check_answer(client)
+
+
+@behaviour("text frames, where the hub wants no binary ones", CONNECTING)
+def binarize_off_at_hub(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected(binarize=True)
+    assert client.negotiated is not None and not client.negotiated.binarize
+    check_answer(client)
+
+
+@behaviour("RSA handshake, without a password", CONNECTING, needs="rsa handshake")
+def rsa(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected(password=None)
+    assert client.negotiated is not None and client.negotiated.kind == "rsa"
+    check_answer(client)
+
+
+@behaviour("pre-shared key, without a handshake", CONNECTING, needs="pre-shared key")
+def preshared(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected(password=None, crypto_key=satellite.crypto_key)
+    assert client.negotiated is not None and client.negotiated.version == 0
+    check_answer(client)
+
+
+@behaviour("hub killed and started again: the client comes back by itself, handlers and all", CONNECTING)
+def comes_back(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.client()
+    heard = Heard(client)
+    client.connect()
+    check_answer(client, "before")
+    hub.kill()
+    # The client finds a dead hub first: coming back must not depend on luck with the first attempt.
+    time.sleep(1.0)
+    hub.start_again()
+
+    def answered() -> bool:
+        try:
+            client.emit(utterance("after"))
+        except NotConnected:
+            return False
+        return heard.wait_for("you said: after", seconds=1.0)
+
+    assert wait_until(answered, _COMEBACK_SECONDS), "the client did not come back"
+    logins = [
+        message for message in hub.seen("hive.client.connect") if message["data"]["key"] == satellite.key
+    ]
+    assert len(logins) == 2
+
+
+@behaviour("wrong key: KeyRefused", REFUSALS)
+def wrong_key(hub: RealHub, satellite: Satellite) -> None:
+    with pytest.raises(KeyRefused):
+        satellite.client(key="key-of-nobody").connect()
+
+
+@behaviour("wrong password: PasswordRefused", REFUSALS)
+def wrong_password(hub: RealHub, satellite: Satellite) -> None:
+    with pytest.raises(PasswordRefused):
+        satellite.client(password="Another-Horse-Another-Staple").connect()
+
+
+@behaviour("no cipher that both allow: NegotiationRefused", REFUSALS, STRICT)
+def no_common_cipher(hub: RealHub, satellite: Satellite) -> None:
+    with pytest.raises(NegotiationRefused):
+        satellite.client(ciphers=["CHACHA20-POLY1305"]).connect()
+
+
+@behaviour("wrong port: HubUnreachable", REFUSALS)
+def wrong_port(hub: RealHub, satellite: Satellite) -> None:
+    with pytest.raises(HubUnreachable):
+        satellite.client(port=free_port()).connect()
+
+
+@behaviour("a port that accepts and stays silent: HubTimeout within its deadline", REFUSALS)
+def silent_from_the_start(hub: RealHub, satellite: Satellite) -> None:
+    with silent_port() as port:
+        _check_timeout(satellite, port)
+
+
+@behaviour("a port that upgrades and stays silent: HubTimeout within its deadline", REFUSALS)
+def silent_after_upgrade(hub: RealHub, satellite: Satellite) -> None:
+    with silent_port(upgrades=True) as port:
+        _check_timeout(satellite, port)
+
+
+def _check_timeout(satellite: Satellite, port: int) -> None:
+    client = satellite.client(port=port)
+    began = time.monotonic()
+    with pytest.raises(HubTimeout) as caught:
+        client.connect()
+    taken = time.monotonic() - began
+    assert taken < _PHASES_SECONDS
+    assert taken < caught.value.seconds + 5.0
+
+
+@behaviour("utterance answered by speak", MESSAGES)
+def speaks(hub: RealHub, satellite: Satellite) -> None:
+    spoken = check_answer(satellite.connected())
+    assert spoken.context["source"]
+
+
+@behaviour("each message reaches each handler exactly once", MESSAGES)
+def once_each(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.client()
+    first, second = Heard(client), Heard(client)
+    client.connect()
+    for number in range(5):
+        client.emit(utterance(f"number {number}"))
+    expected = [f"you said: number {number}" for number in range(5)]
+    assert first.wait_for(expected[-1]) and second.wait_for(expected[-1])
+    check_answer(client, _END)
+    assert first.before_end() == second.before_end() == expected
+
+
+@behaviour("the session that the caller set is kept", MESSAGES)
+def caller_session(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected()
+    # 4.0.0 puts the connection's own session in the place of a foreign one before it reaches the OVOS bus.
+    # Its log shows the message as it came.
+    foreign = f"caller-of-{satellite.node_id}-{free_port()}"
+    client.emit(utterance("mine", session={"session_id": foreign, "lang": "pt-pt"}))
+    assert hub.wait_for_log(f'"session_id": "{foreign}"')
+    own = {"session_id": client.session_id, "lang": "pt-pt"}
+    client.emit(utterance("and mine", session=own))
+    assert wait_until(lambda: _language_of(hub, "and mine").startswith("pt"), _ANSWER_SECONDS)
+
+
+def _language_of(hub: RealHub, text: str) -> str:
+    for message in hub.seen("recognizer_loop:utterance"):
+        if message["data"]["utterances"] == [text]:
+            return str(message["context"]["session"].get("lang"))
+    return ""
+
+
+@behaviour("BINARY accepted by the hub", MESSAGES)
+def binary(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected()
+    size = 1000 + satellite.node_id
+    facts = {"sample_rate": 16000, "sample_width": 2, "lang": "en-us"}
+    sound = HiveMessage(
+        HiveMessageType.BINARY, bytes(size), bin_type=HiveMindBinaryPayloadType.RAW_AUDIO, metadata=facts
+    )
+    client.emit(sound)
+    assert hub.wait_for_log(f"{size} bytes at sample_rate: 16000")
+    check_answer(client, "still there")
+
+
+@behaviour("300 kB in one message, there and back", MESSAGES)
+def large(hub: RealHub, satellite: Satellite) -> None:
+    check_answer(satellite.connected(), "lorem ipsum " * 25_000)
+
+
+@behaviour("50 messages from 4 threads: all answered, none lost, none twice", MESSAGES)
+def many_threads(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.client()
+    heard = Heard(client)
+    client.connect()
+    texts = [f"message {number} of {satellite.node_id}" for number in range(50)]
+
+    def send(own: list[str]) -> None:
+        for text in own:
+            client.emit(utterance(text))
+
+    _in_threads([partial(send, texts[start::4]) for start in range(4)])
+    assert wait_until(lambda: len(heard.texts) >= len(texts), 30.0)
+    check_answer(client, _END)
+    assert sorted(heard.before_end()) == sorted(f"you said: {text}" for text in texts)
+
+
+def _in_threads(jobs: list[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=job) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+@behaviour("PROPAGATE reaches the other satellites", MESSAGES)
+def propagate(hub: RealHub, satellite: Satellite) -> None:
+    _check_reaches_other(satellite, HiveMessageType.PROPAGATE)
+
+
+@behaviour("BROADCAST of an administrator reaches the other satellites", MESSAGES)
+def broadcast(hub: RealHub, satellite: Satellite) -> None:
+    hub.make_admin(satellite.node_id)
+    _check_reaches_other(satellite, HiveMessageType.BROADCAST)
+
+
+def _check_reaches_other(satellite: Satellite, wrapper: HiveMessageType) -> None:
+    sender, other = satellite.connected(), satellite.client()
+    heard = Heard(other)
+    other.connect()
+    # Its HELLO has been read once the hub answers it.
+    check_answer(other, "here")
+    inner = HiveMessage(HiveMessageType.BUS, Message("speak", {"utterance": f"to all by {wrapper.value}"}))
+    sender.emit(HiveMessage(wrapper, inner))
+    assert heard.wait_for(f"to all by {wrapper.value}")
