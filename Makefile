@@ -1,0 +1,71 @@
+# Every target makes the virtual environment it needs. Only Python 3.9 or later, git and make must be there.
+#   make PYTHON=python3.12 VENV=.venv-mine test    another interpreter, another place
+
+PYTHON ?= python3
+VENV ?= .venv
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
+PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
+# In one call, so that what they require of each other is found in the tree and not on an index.
+PLUGINS := $(patsubst %/pyproject.toml,-e ./%,$(wildcard plugins/*/pyproject.toml))
+
+.PHONY: help demo test lint interop bench matrix clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/'
+
+demo: $(VENV)/.demo ## pair with a hub that runs in this process, speak, and hear the answer
+	@$(BIN)/hivemind-client demo
+
+test: $(VENV)/.test ## unit tests, documentation and plugins; the kernel must be covered whole
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage report --include='hivemind_core_client/kernel/*' --show-missing --skip-covered --fail-under=100
+
+lint: $(VENV)/.lint ## ruff, its formatter, mypy --strict
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python -m mypy --strict
+
+interop: $(VENV)/.test ## every behaviour against real hubs; writes docs/interop.md
+	HIVEMIND_INTEROP_WRITE=1 $(BIN)/python -m pytest --timeout=600 tests/interop
+
+bench: $(VENV)/.bench ## this client beside the reference client, as ratios
+	$(BIN)/python benchmarks/run.py
+
+matrix: ## the unit suite on every Python from 3.9 to 3.13 that is installed
+	@tools/matrix
+
+clean: ## remove environments, caches and build products
+	rm -rf .venv .venv-* .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name .git -prune -o -type d \( -name __pycache__ -o -name build -o -name dist -o -name '*.egg-info' \) \
+		-prune -exec rm -rf {} +
+
+# A link to an interpreter that is gone counts as missing, so a stale environment is made anew.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' \
+		|| { echo "Python 3.9 or later is needed: make PYTHON=/path/to/python3 …" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/.demo: $(BIN)/python $(PYPROJECTS)
+	@echo "Installing into $(VENV)" >&2
+	@$(PIP_INSTALL) -e . -e ./plugins/cli
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python $(PYPROJECTS)
+	@echo "Installing into $(VENV)" >&2
+	@$(PIP_INSTALL) -e '.[test]' $(PLUGINS)
+	@touch $@
+
+$(VENV)/.lint: $(BIN)/python $(PYPROJECTS)
+	@echo "Installing into $(VENV)" >&2
+	@$(PIP_INSTALL) -e '.[lint,test]' $(PLUGINS)
+	@touch $@
+
+$(VENV)/.bench: $(BIN)/python $(PYPROJECTS)
+	@echo "Installing into $(VENV)" >&2
+	@$(PIP_INSTALL) -e '.[speed]' -e ./plugins/cli
+	@touch $@

@@ -1,0 +1,47 @@
+"""Keeps the test run away from the files and settings of whoever runs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+_FOLDERS = {
+    "XDG_CONFIG_HOME": "config",
+    "XDG_DATA_HOME": "data",
+    "XDG_CACHE_HOME": "cache",
+    "XDG_STATE_HOME": "state",
+    "XDG_RUNTIME_DIR": "runtime",
+}
+_HOME = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Point the XDG folders at a temporary place and drop this library's variables."""
+    _keep_pip_settings()
+    home = Path(tempfile.mkdtemp(prefix="hivemind-tests-"))
+    config.stash[_HOME] = home
+    for name, folder in _FOLDERS.items():
+        (home / folder).mkdir(mode=0o700)
+        os.environ[name] = str(home / folder)
+    for name in list(os.environ):
+        if name.startswith("HIVEMIND_") and not name.startswith("HIVEMIND_INTEROP_"):
+            del os.environ[name]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the temporary place."""
+    home = config.stash.get(_HOME, None)
+    if home is not None:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _keep_pip_settings() -> None:
+    """Name the user's pip settings outright: pip, run by a test, would look for them under XDG_CONFIG_HOME."""
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    settings = Path(base) / "pip" / "pip.conf"
+    if settings.is_file():
+        os.environ.setdefault("PIP_CONFIG_FILE", str(settings))

@@ -1,0 +1,42 @@
+"""File names from the wire, made into labels: a peer names its file, and never a place on our disk."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+#: The longest label, in bytes of UTF-8: what common file systems take for one name.
+MAX_LABEL_BYTES = 255
+
+_SEPARATORS = re.compile(r"[/\\]")
+_DRIVES = re.compile(r"^(?:\s*[A-Za-z]:)+")
+#: A longer one is no extension that anyone needs to recognise.
+_LONGEST_SUFFIX = 16
+
+
+def safe_label(file_name: Any, fallback: str) -> str:
+    """The last part of `file_name`, or `fallback` where nothing safe is left of it.
+
+    Directories of either style and a drive letter go, and so do characters that cannot be printed: they
+    could disguise the name or steer a terminal. Refused are names that are no text, hold a NUL, or end up
+    empty or as dots alone. What is left is cut to 255 bytes of UTF-8, before a short extension
+    if there is one. `fallback` is returned as it is.
+    """
+    if not isinstance(file_name, str) or "\0" in file_name:
+        return fallback
+    # First, or what is left out could have parted a drive letter from its colon.
+    shown = "".join(character for character in file_name if character.isprintable())
+    last = _DRIVES.sub("", _SEPARATORS.split(shown)[-1])
+    label = _cut(last.strip()).strip()
+    return label if label.strip(". ") else fallback
+
+
+def _cut(name: str) -> str:
+    if len(name.encode()) <= MAX_LABEL_BYTES:
+        return name
+    stem, dot, extension = name.rpartition(".")
+    suffix = (dot + extension).encode()
+    if not stem or len(suffix) > _LONGEST_SUFFIX:
+        stem, suffix = name, b""
+    room = MAX_LABEL_BYTES - len(suffix)
+    return stem.encode()[:room].decode(errors="ignore") + suffix.decode()

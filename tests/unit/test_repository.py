@@ -1,0 +1,132 @@
+"""The repository itself: distributions that fit together, and nothing in it that belongs to one machine."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))
+DISTRIBUTIONS = [ROOT, *PLUGINS]
+PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13"]
+MACHINE_PATH = re.compile(r"(?<![\w.~}])/(?:root|work|tmp/w)(?=/)")
+
+
+def pyproject(folder: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def project(folder: Path) -> dict[str, Any]:
+    section: dict[str, Any] = pyproject(folder)["project"]
+    return section
+
+
+def name_of(folder: Path) -> str:
+    return "root" if folder == ROOT else folder.name
+
+
+def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+distributions = pytest.mark.parametrize("folder", DISTRIBUTIONS, ids=name_of)
+plugins = pytest.mark.parametrize("folder", PLUGINS, ids=name_of)
+
+
+def test_there_are_three_plugins() -> None:
+    assert {"binary_tts", "cli", "intercom"} <= {folder.name for folder in PLUGINS}
+
+
+@plugins
+def test_a_plugin_is_whole(folder: Path) -> None:
+    (package,) = (folder / "src").iterdir()
+    assert (package / "__init__.py").is_file()
+    assert (package / "py.typed").is_file()
+    assert list((folder / "tests").glob("test_*.py"))
+    assert (folder / "README.md").read_text(encoding="utf-8").startswith(f"# {project(folder)['name']}\n")
+
+
+@plugins
+def test_a_plugin_is_found_by_entry_point(folder: Path) -> None:
+    (package,) = (folder / "src").iterdir()
+    assert project(folder)["entry-points"]["hivemind_core_client"] == {folder.name: f"{package.name}.plugin"}
+    assert (package / "plugin.py").is_file()
+
+
+@plugins
+def test_a_plugin_belongs_to_an_extra_of_the_root(folder: Path) -> None:
+    major_minor = ".".join(project(ROOT)["version"].split(".")[:2])
+    wanted = f"{project(folder)['name']}>={project(folder)['version']}"
+    assert [wanted] in project(ROOT)["optional-dependencies"].values()
+    (back,) = [line for line in project(folder)["dependencies"] if line.startswith("hivemind-core-client")]
+    assert back.startswith(f"hivemind-core-client>={major_minor}.")
+
+
+@distributions
+def test_versions_agree(folder: Path) -> None:
+    version = project(folder)["version"]
+    assert version == project(ROOT)["version"]
+    assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@distributions
+def test_the_licence_is_stated_and_there(folder: Path) -> None:
+    assert project(folder)["license"] == "Apache-2.0"
+    assert project(folder)["license-files"] == ["LICENSE"]
+    text = (folder / "LICENSE").read_text(encoding="utf-8")
+    assert text == (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Apache License" in text
+    assert "END OF TERMS AND CONDITIONS" in text
+
+
+@distributions
+def test_every_supported_python_is_named(folder: Path) -> None:
+    named = [line.rsplit(" ", 1)[1] for line in project(folder)["classifiers"] if " :: 3." in line]
+    assert named == PYTHONS
+    assert project(folder)["requires-python"] == f">={PYTHONS[0]}"
+
+
+def test_every_built_in_plugin_has_an_entry_point() -> None:
+    modules = {path.stem for path in (ROOT / "hivemind_core_client" / "builtins").glob("[!_]*.py")}
+    entry_points = project(ROOT)["entry-points"]["hivemind_core_client"]
+    assert entry_points == {f"builtin_{name}": f"hivemind_core_client.builtins.{name}" for name in modules}
+
+
+def test_the_packages_are_typed() -> None:
+    assert (ROOT / "hivemind_core_client" / "py.typed").is_file()
+    assert "hivemind_core_client" in pyproject(ROOT)["tool"]["mypy"]["files"]
+    checked = set(pyproject(ROOT)["tool"]["mypy"]["files"])
+    assert {f"plugins/{folder.name}/src" for folder in PLUGINS} <= checked
+
+
+@pytest.mark.parametrize(
+    "path", [".venv/x", ".venv-3.9/x", ".cache/x", ".mypy_cache/x", "a/__pycache__/x", ".coverage"]
+)
+def test_what_a_run_leaves_behind_is_ignored(path: str) -> None:
+    assert git("check-ignore", path).returncode == 0
+
+
+def test_no_file_belongs_to_one_machine() -> None:
+    own = {str(place) for place in (ROOT, Path.home()) if len(place.parts) > 2}
+    listed = [name for name in git("ls-files", "-z").stdout.split("\0") if name]
+    found = []
+    for name in listed:
+        path = ROOT / name
+        if not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if MACHINE_PATH.search(text) or any(place in text for place in own):
+            found.append(name)
+    assert listed
+    assert found == []
