@@ -110,10 +110,15 @@ def reset_pgp(output: Output, yes: bool, identity_file: str | None) -> None:
 
 def _ask(identity: NodeIdentity) -> None:
     """Return if the user agrees. Raises click.UsageError where nobody can be asked."""
-    if not sys.stdin.isatty():
+    if not can_ask():
         raise click.UsageError("nobody to ask: confirm with --yes")
     if not click.confirm(f"Replace the RSA key pair of {identity.path}?", err=True):
         raise click.ClickException("nothing was changed")
+
+
+def can_ask() -> bool:
+    """Whether somebody sits at the terminal."""
+    return sys.stdin.isatty()
 
 
 def _facts(identity: NodeIdentity) -> dict[str, Any]:

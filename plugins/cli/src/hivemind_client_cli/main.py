@@ -13,6 +13,8 @@ from hivemind_client_cli.logs import logging_to_stderr
 from hivemind_client_cli.options import output_options
 
 if TYPE_CHECKING:
+    import pluggy
+
     from hivemind_core_client.plugins.manager import Plugins
 
 _EPILOG = "Example: hivemind-client demo"
@@ -42,13 +44,17 @@ def build_cli(plugins: Plugins | None = None) -> HiveMindGroup:
     if not manager.is_registered(plugin):
         manager.register(plugin, name=plugin.__name__ if manager.has_plugin("cli") else "cli")
     cli = _root(plugins)
-    implementations = manager.hook.hivemind_cli_commands.get_hookimpls()
-    for each in reversed(implementations):
-        # One call for each plugin: pluggy would stop at the first that raises.
-        others = [other.plugin for other in implementations if other is not each]
+    # One by one: a call through pluggy would end at the first plugin that raises.
+    for each in reversed(manager.hook.hivemind_cli_commands.get_hookimpls()):
         with cli.commands_of(each.plugin_name):
-            manager.subset_hook_caller("hivemind_cli_commands", others)(cli=cli)
+            _add_commands(cli, each)
     return cli
+
+
+def _add_commands(cli: HiveMindGroup, implementation: pluggy.HookImpl) -> None:
+    if set(implementation.argnames) - {"cli"}:
+        raise TypeError(f"hivemind_cli_commands takes cli, not {', '.join(implementation.argnames)}")
+    implementation.function(*[cli] * len(implementation.argnames))
 
 
 def _root(plugins: Plugins) -> HiveMindGroup:

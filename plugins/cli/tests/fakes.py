@@ -1,0 +1,72 @@
+"""A client whose hub is a function."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any, Callable
+
+from hivemind_core_client.errors import HiveMindError
+from hivemind_core_client.message import HiveMessage, Json
+from hivemind_core_client.plugins.contract import HubFacts, Negotiated
+
+Answer = Callable[[HiveMessage], Iterable[Json]]
+
+
+def message(msg_type: str, **data: Any) -> Json:
+    return {"type": msg_type, "data": data, "context": {}}
+
+
+def spoken(sent: HiveMessage) -> list[Json]:
+    return [message("speak", utterance=f"you said: {sent.raw_payload['data']['utterances'][0]}")]
+
+
+class FakeClient:
+    key = "key-of-the-fake"
+    password = "password-of-the-fake"
+    useragent = "fake"
+    host = "hub.invalid"
+    port = 5678
+
+    def __init__(self, answer: Answer = lambda sent: (), refusal: Exception | None = None) -> None:
+        self.answer = answer
+        self.refusal = refusal
+        self.sent: list[HiveMessage] = []
+        self.site_id: str | None = None
+        self.closed = False
+        self.hub = HubFacts("hub-1", "peer-1")
+        self.negotiated = Negotiated(1, "password", "AES-GCM", "JSON-B64", False)
+        self.last_error: HiveMindError | None = None
+        self.connected_event = threading.Event()
+        self.handshake_event = threading.Event()
+        self.trips: list[float | Exception] = []
+        self._handlers: list[Callable[[HiveMessage], None]] = []
+
+    def connect(self, site_id: str | None = None) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.site_id = site_id
+        self.connected_event.set()
+        self.handshake_event.set()
+
+    def on(self, name: str, handler: Callable[[HiveMessage], None]) -> None:
+        assert name == "bus"
+        self._handlers.append(handler)
+
+    def emit(self, sent: HiveMessage) -> None:
+        self.sent.append(sent)
+        for each in self.answer(sent):
+            self.hear(each)
+
+    def hear(self, payload: Json) -> None:
+        for handler in self._handlers:
+            handler(HiveMessage("bus", payload))
+
+    def round_trip(self, timeout: float) -> float:
+        trip = self.trips.pop(0) if self.trips else 0.001
+        if isinstance(trip, Exception):
+            raise trip
+        return trip
+
+    def close(self) -> None:
+        self.closed = True

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hivemind_client_cli.identity_commands import fingerprint
+from hivemind_core_client.identity import NodeIdentity
+
+from .tools import Done
+
+KEY, PASSWORD = "key-0123456789", "Correct-Horse-9"
+
+
+def stored(home: Path) -> Any:
+    return json.loads((home / "config" / "hivemind" / "_identity.json").read_text())
+
+
+def silent_about_secrets(done: Done) -> Done:
+    assert KEY not in done.out + done.err
+    assert PASSWORD not in done.out + done.err
+    return done
+
+
+FIELDS = [
+    (["--key", KEY], {"access_key": KEY}),
+    (["--password", PASSWORD], {"password": PASSWORD}),
+    (["--host", "wss://hub.local"], {"default_master": "wss://hub.local"}),
+    (["--port", "5678"], {"default_port": 5678}),
+    (["--siteid", "kitchen"], {"site_id": "kitchen"}),
+    (["--key", KEY, "--password", PASSWORD], {"access_key": KEY, "password": PASSWORD}),
+    ([], {}),
+]
+
+
+@pytest.mark.parametrize(("args", "fields"), FIELDS, ids=lambda value: " ".join(value))
+def test_any_subset_on_a_fresh_machine(run: Any, home: Path, args: list[str], fields: dict[str, Any]) -> None:
+    done = silent_about_secrets(run("set-identity", *args, "--json").expect(0))
+    assert done.json["set"] == sorted(fields)
+    assert done.json["new_rsa_keys"] is True
+    found = stored(home)
+    assert {name: found[name] for name in fields} == fields
+    assert "PUBLIC KEY" in found["public_key"]
+
+
+def test_what_is_not_given_stays(run: Any, home: Path) -> None:
+    run("set-identity", "--key", KEY, "--password", PASSWORD).expect(0)
+    before = stored(home)
+    assert run("set-identity", "--host", "hub.local", "--json").expect(0).json["new_rsa_keys"] is False
+    assert stored(home) == {**before, "default_master": "hub.local"}
+
+
+def test_password_from_a_file_stdin_and_a_prompt(
+    run: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = home / "password"
+    file.write_text(f"{PASSWORD}\nanother line\n")
+    silent_about_secrets(run("set-identity", "--password-file", str(file)).expect(0))
+    assert stored(home)["password"] == PASSWORD
+    run("set-identity", "--password-file", "-", stdin="from stdin \r\n").expect(0)
+    assert stored(home)["password"] == "from stdin "
+    monkeypatch.setattr("click.prompt", lambda *args, **kwargs: "from the prompt")
+    run("set-identity", "--ask-password").expect(0)
+    assert stored(home)["password"] == "from the prompt"
+
+
+def test_an_empty_password_file_changes_nothing(run: Any, home: Path) -> None:
+    file = home / "password"
+    file.write_text("\n")
+    run("set-identity", "--key", KEY, "--password-file", str(file)).expect(2)
+    assert not (home / "config" / "hivemind" / "_identity.json").exists()
+
+
+def test_show_masks_secrets(run: Any, home: Path) -> None:
+    run("set-identity", "--key", KEY, "--password", PASSWORD, "--host", "hub.local").expect(0)
+    shown = silent_about_secrets(run("show-identity").expect(0)).out
+    assert "hub.local" in shown
+    assert "access key     ***" in shown
+    data = silent_about_secrets(run("show-identity", "--json").expect(0)).json
+    assert data["access_key"] == data["password"] == "***"
+    assert data["public_key"].startswith("-----BEGIN")
+    assert "PRIVATE" not in json.dumps(data)
+
+
+def test_show_on_a_fresh_machine_writes_nothing(run: Any, home: Path) -> None:
+    data = run("show-identity", "--json").expect(0).json
+    assert data["access_key"] is None
+    assert data["default_master"] is None
+    assert not (home / "config").exists()
+
+
+def test_another_identity_file(run: Any, home: Path) -> None:
+    path = home / "other" / "id.json"
+    run("set-identity", "--siteid", "attic", "--identity-file", str(path)).expect(0)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert run("show-identity", "--identity-file", str(path), "--json").expect(0).json["site_id"] == "attic"
+    assert not (home / "config").exists()
+
+
+@pytest.mark.parametrize("name", ["set-identity", "show-identity", "reset-pgp"])
+def test_a_corrupt_file_is_an_error_and_stays(run: Any, home: Path, name: str) -> None:
+    path = home / "id.json"
+    path.write_text("{corrupt")
+    args = ["--yes"] if name == "reset-pgp" else []
+    done = run(name, "--identity-file", str(path), *args).expect(2)
+    assert str(path) in done.err
+    assert path.read_text() == "{corrupt"
+
+
+def test_reset_pgp(run: Any, home: Path) -> None:
+    run("set-identity").expect(0)
+    before = stored(home)["public_key"]
+    run("reset-pgp").expect(2)
+    assert stored(home)["public_key"] == before
+    data = run("reset-pgp", "--yes", "--json").expect(0).json
+    after = stored(home)["public_key"]
+    assert after != before
+    assert data["fingerprint"] == fingerprint(after)
+
+
+@pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 1)])
+def test_reset_pgp_asks(run: Any, monkeypatch: pytest.MonkeyPatch, answer: bool, code: int) -> None:
+    monkeypatch.setattr("click.confirm", lambda *args, **kwargs: answer)
+    monkeypatch.setattr("hivemind_client_cli.identity_commands.can_ask", lambda: True)
+    run("reset-pgp").expect(code)
+    assert (NodeIdentity().public_key is not None) is answer
+
+
+def test_a_private_key_that_is_gone_is_made_anew(run: Any, home: Path) -> None:
+    run("set-identity").expect(0)
+    Path(NodeIdentity().secret_key or "").unlink()
+    assert run("set-identity", "--json").expect(0).json["new_rsa_keys"] is True
