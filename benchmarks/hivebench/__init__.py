@@ -1,0 +1,1 @@
+"""Parts of the benchmark (benchmarks/README.md). The workers run these modules under either side's Python."""

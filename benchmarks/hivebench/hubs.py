@@ -1,0 +1,65 @@
+"""The hubs that the clients connect to: the embedded one in a process of its own, and hivemind-core 4.0.0."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from hivebench.sides import BENCHMARKS, REPOSITORY, BenchError, Side
+
+Json = dict[str, Any]
+
+HUB_VERSION = "4.0.0"
+KEY = "benchmark-access-key"
+#: Long enough for the newer poorman-handshake, which refuses guessable passwords.
+PASSWORD = "Tn4-moss-lantern-9Qv-orbit"
+
+
+@contextmanager
+def embedded_hub(side: Side) -> Iterator[Json]:
+    """The embedded hub of this library under our Python; yields where to connect."""
+    child = subprocess.Popen(
+        [side.python, str(BENCHMARKS / "embedded_hub.py"), KEY, PASSWORD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=side.environment(),
+    )
+    try:
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        if not line.strip().isdigit():
+            raise BenchError("the embedded hub did not start")
+        yield _target("127.0.0.1", int(line))
+    finally:
+        child.terminate()
+        child.communicate(timeout=10)
+
+
+@contextmanager
+def real_hub() -> Iterator[Json]:
+    """hivemind-core 4.0.0 as the interop tests start it; yields where to connect."""
+    folder = str(REPOSITORY / "tests")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    specs, hubs = import_module("interop.specs"), import_module("interop.hubs")
+    failure = import_module("interop.processes").HarnessError
+    try:
+        hub = hubs.RealHub(next(spec for spec in specs.HUBS if spec.version == HUB_VERSION))
+    except failure as error:
+        raise BenchError(str(error)) from error
+    try:
+        hub.start()
+        hub.add_client("benchmark", KEY, PASSWORD)
+        yield _target(hub.host, hub.port)
+    except failure as error:
+        raise BenchError(str(error)) from error
+    finally:
+        hub.stop()
+
+
+def _target(host: str, port: int) -> Json:
+    return {"host": host, "port": port, "key": KEY, "password": PASSWORD}

@@ -1,0 +1,153 @@
+"""Rows of the report, and how they are printed and written."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+SECONDS = "s"
+BYTES = "B"
+
+_HEADER = ("case", "reference", "ours", "ratio")
+
+
+@dataclass
+class Sample:
+    """What one side measured, in the unit of its row: one value for each repeat. `facts` are its other findings."""
+
+    values: list[float] = field(default_factory=list)
+    error: str = ""
+    facts: Json = field(default_factory=dict)
+
+    @property
+    def median(self) -> float | None:
+        """The median, or None where nothing was measured."""
+        return statistics.median(self.values) if self.values else None
+
+    def as_json(self) -> Json:
+        """The form in latest.json."""
+        content = asdict(self)
+        if self.values:
+            content.update(median=self.median, min=min(self.values))
+        return content
+
+
+@dataclass
+class Row:
+    """One line of the report. `reference` is None if that side was not run."""
+
+    group: str
+    name: str
+    unit: str
+    ours: Sample
+    reference: Sample | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Median of the reference by ours: how many times less ours needs."""
+        ours = self.ours.median
+        reference = self.reference.median if self.reference else None
+        return reference / ours if ours and reference is not None else None
+
+    @property
+    def failed(self) -> bool:
+        """True if a side that was run has no value."""
+        return bool(self.ours.error or (self.reference and self.reference.error))
+
+    def as_json(self) -> Json:
+        """The form in latest.json."""
+        return {
+            "group": self.group,
+            "name": self.name,
+            "unit": self.unit,
+            "ours": self.ours.as_json(),
+            "reference": self.reference.as_json() if self.reference else None,
+            "ratio": self.ratio,
+        }
+
+
+def machine_facts() -> Json:
+    """What the numbers depend on."""
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "cpu": _cpu_model(),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def write_json(path: Path, content: Json) -> None:
+    """Write the results, and nothing if that fails half-way."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".tmp")
+    fresh.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    fresh.replace(path)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as an aligned Markdown table, with the reasons of what failed below it."""
+    cells = [_HEADER, *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADER))]
+    lines = [_line(line, widths) for line in cells]
+    rule = [":" + "-" * (width - 1) if not at else "-" * (width - 1) + ":" for at, width in enumerate(widths)]
+    lines.insert(1, _line(rule, widths))
+    return "\n".join([*lines, *_reasons(rows)])
+
+
+def _cells(row: Row) -> tuple[str, str, str, str]:
+    ratio = "" if row.ratio is None else f"{row.ratio:.{0 if row.ratio >= 100 else 1}f} x"
+    return row.name, _shown(row.reference, row.unit), _shown(row.ours, row.unit), ratio
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first = cells[0].ljust(widths[0])
+    rest = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:])]
+    return "| " + " | ".join([first, *rest]) + " |"
+
+
+def _shown(sample: Sample | None, unit: str) -> str:
+    if sample is None or not (sample.error or sample.values):
+        return "-"
+    if sample.median is None:
+        return "failed"
+    return _bytes(sample.median) if unit == BYTES else _seconds(sample.median)
+
+
+def _seconds(value: float) -> str:
+    for factor, unit in ((1.0, "s"), (1e3, "ms")):
+        if value * factor >= 1:
+            return f"{value * factor:.3g} {unit}"
+    return f"{value * 1e6:.3g} µs"
+
+
+def _bytes(value: float) -> str:
+    return f"{value / 2**20:.1f} MiB"
+
+
+def _reasons(rows: Sequence[Row]) -> list[str]:
+    seen = {}
+    for row in rows:
+        for side, sample in (("ours", row.ours), ("reference", row.reference)):
+            if sample and sample.error:
+                seen[f"{row.name} ({side}): {sample.error}"] = True
+    return ["", "Failed:", *(f"- {reason}" for reason in seen)] if seen else []
+
+
+def _cpu_model() -> str:
+    if sys.platform.startswith("linux"):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()

@@ -1,0 +1,109 @@
+"""Run the benchmark: this library beside hivemind-bus-client 0.9.2a1 (benchmarks/README.md)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from pathlib import Path
+
+from hivebench.groups import QUICK, Effort, Json, codec, connection, start
+from hivebench.hubs import HUB_VERSION, embedded_hub, real_hub
+from hivebench.results import SECONDS, Row, Sample, machine_facts, table, write_json
+from hivebench.sides import BENCHMARKS, REFERENCE_VERSION, BenchError, Side, ours, reference
+
+GROUPS = ("codec", "start", "connect", "hub")
+#: A hub of its own takes many seconds to start, more than a quick run may take.
+QUICK_GROUPS = ("codec", "start", "connect")
+LATEST = BENCHMARKS / "results" / "latest.json"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the table, write the JSON. Returns 1 if a row failed; no timing makes it fail."""
+    options = _parser().parse_args(arguments)
+    effort = QUICK if options.quick else Effort()
+    groups = options.only or (QUICK_GROUPS if options.quick else GROUPS)
+    facts: Json = {}
+    with tempfile.TemporaryDirectory(prefix="hivemind-bench-", ignore_cleanup_errors=True) as home:
+        sides = [ours(Path(home))]
+        if not options.ours_only:
+            sides.append(reference(Path(home)))
+        rows = list(_measure(groups, sides, effort, facts))
+    machine = machine_facts()
+    print(_heading(machine), table(rows), sep="\n\n")
+    content = {
+        "machine": machine,
+        "reference_version": REFERENCE_VERSION,
+        "effort": asdict(effort),
+        "sides": facts,
+        "rows": [row.as_json() for row in rows],
+    }
+    write_json(options.json, content)
+    return int(any(row.failed for row in rows))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="a smoke test of seconds; its numbers are coarse"
+    )
+    parser.add_argument("--only", type=_groups, help=f"groups to run, comma separated: {', '.join(GROUPS)}")
+    parser.add_argument("--ours-only", action="store_true", help="leave the reference out")
+    parser.add_argument(
+        "--json", type=Path, default=LATEST, help="where the results go (default: %(default)s)"
+    )
+    return parser
+
+
+def _groups(text: str) -> tuple[str, ...]:
+    asked = tuple(name.strip() for name in text.split(","))
+    unknown = [name for name in asked if name not in GROUPS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    return asked
+
+
+def _measure(groups: Sequence[str], sides: Sequence[Side], effort: Effort, facts: Json) -> Iterator[Row]:
+    if "codec" in groups:
+        yield from _guarded("codec", codec(sides, effort, facts))
+    if "start" in groups:
+        yield from _guarded("start", start(sides, effort, facts))
+    if "connect" in groups:
+        yield from _guarded(
+            "connect", _on_hub("connect", "embedded hub", embedded_hub(sides[0]), sides, effort)
+        )
+    if "hub" in groups:
+        yield from _guarded("hub", _on_hub("hub", f"hub {HUB_VERSION}", real_hub(), sides, effort))
+
+
+def _on_hub(
+    group: str, name: str, hub: AbstractContextManager[Json], sides: Sequence[Side], effort: Effort
+) -> Iterator[Row]:
+    # Making the RSA keys takes up to seconds and happens once in a node's life.
+    for side in sides:
+        side.ask("keys")
+    with hub as target:
+        yield from connection(group, name, target, sides, effort)
+
+
+def _guarded(group: str, rows: Iterator[Row]) -> Iterator[Row]:
+    print(f"{group} …", file=sys.stderr)
+    try:
+        yield from rows
+    except BenchError as error:
+        yield Row(group, f"the group {group}", SECONDS, Sample(error=str(error)))
+
+
+def _heading(machine: Json) -> str:
+    return (
+        f"hivemind-core-client beside hivemind-bus-client {REFERENCE_VERSION}; medians; ratio = reference / ours\n"
+        f"{machine['implementation']} {machine['python']}, {machine['cpu_count']} CPUs ({machine['cpu']}), "
+        f"{machine['platform']}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
