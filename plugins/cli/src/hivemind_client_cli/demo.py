@@ -29,6 +29,7 @@ def demo(output: Output, utterance: str, timeout: float) -> None:
     The hub listens on a free loopback port and lives in a temporary directory: your own identity is
     neither read nor written.
     """
+    # Both before the clock starts: importing OVOS takes longer than pairing.
     from hivemind_core_client.testing import EmbeddedHub
 
     key, password = os.urandom(16).hex(), os.urandom(16).hex()

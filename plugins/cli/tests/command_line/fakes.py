@@ -13,12 +13,14 @@ from hivemind_core_client.plugins.contract import HubFacts, Negotiated
 Answer = Callable[[HiveMessage], Iterable[Json]]
 
 
-def message(msg_type: str, **data: Any) -> Json:
+def message(msg_type: str, /, **data: Any) -> Json:
     return {"type": msg_type, "data": data, "context": {}}
 
 
 def spoken(sent: HiveMessage) -> list[Json]:
-    return [message("speak", utterance=f"you said: {sent.raw_payload['data']['utterances'][0]}")]
+    """What a hub says to an utterance; nothing to anything else."""
+    lines = sent.raw_payload.get("data", {}).get("utterances", [])
+    return [message("speak", utterance=f"you said: {line}") for line in lines]
 
 
 class FakeClient:

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import io
+import stat
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+
+from hivemind_client_cli.line_editor import converse
+from hivemind_client_cli.output import Output
+from hivemind_core_client.errors import ConnectionLost, NotConnected
+from hivemind_core_client.message import HiveMessage, Json
+
+from .fakes import FakeClient, message, spoken
+
+CTRL_C, CTRL_D, UP, ENTER = "\x03", "\x04", "\x1b[A", "\r"
+
+
+def talk(client: FakeClient, *steps: str | Callable[[], None], quiet: bool = False) -> str:
+    """Type the steps, pausing after each; returns what was shown."""
+    output = Output(stdout=io.StringIO(), quiet=quiet)
+    client.connect()
+    with create_pipe_input() as keyboard, create_app_session(input=keyboard):
+
+        def type_in() -> None:
+            for step in (*steps, CTRL_D):
+                time.sleep(0.35)
+                if callable(step):
+                    step()
+                else:
+                    keyboard.send_text(step)
+
+        typist = threading.Thread(target=type_in)
+        typist.start()
+        converse(output, client, "en-US")  # type: ignore[arg-type]  # a stand-in for the client
+        typist.join()
+    assert isinstance(output.stdout, io.StringIO)
+    return output.stdout.getvalue()
+
+
+def said(client: FakeClient) -> list[str]:
+    return [sent.raw_payload["data"]["utterances"][0] for sent in client.sent]
+
+
+def test_a_talk_with_history_and_ctrl_c(home: Path) -> None:
+    client = FakeClient(spoken)
+    shown = talk(client, f"hello{ENTER}", f"never sent{CTRL_C}", f"{UP}{ENTER}", ENTER)
+    assert said(client) == ["hello", "hello"]
+    assert shown.count("you said: hello") == 2
+    assert "Ctrl-D leaves" in shown
+    history = home / "state" / "hivemind" / "terminal_history"
+    assert stat.S_IMODE(history.stat().st_mode) == 0o600
+    assert "+hello" in history.read_text()
+
+
+def test_denials_and_unasked_speech_are_shown(home: Path) -> None:
+    def unasked() -> None:
+        client.hear(message("speak", utterance="dinner is ready"))
+        client.hear(message("other", utterance="not for ears"))
+
+    client = FakeClient(lambda sent: [message("hive.policy.denied")])
+    shown = talk(client, f"hello{ENTER}", unasked, quiet=True)
+    assert "allow-msg recognizer_loop:utterance" in shown
+    assert "dinner is ready" in shown
+    assert "not for ears" not in shown
+    assert "Ctrl-D leaves" not in shown
+
+
+def test_a_lost_connection_is_remarked_on_and_survived(home: Path) -> None:
+    def lose() -> None:
+        client.last_error = ConnectionLost("the hub went away")
+        client.handshake_event.clear()
+
+    def fail(sent: HiveMessage) -> list[Json]:
+        if client.handshake_event.is_set():
+            return spoken(sent)
+        raise NotConnected("no session")
+
+    client = FakeClient(fail)
+    shown = talk(client, lose, f"one{ENTER}", client.handshake_event.set, f"two{ENTER}")
+    assert "[connection lost, reconnecting: the hub went away]" in shown
+    assert "error: no session" in shown
+    assert "[connected again]" in shown
+    assert "you said: two" in shown
+
+
+def test_without_a_place_for_history(home: Path) -> None:
+    (home / "state").write_text("a file where a folder should be")
+    client = FakeClient(spoken)
+    talk(client, f"hello{ENTER}")
+    assert said(client) == ["hello"]

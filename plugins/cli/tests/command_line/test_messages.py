@@ -1,0 +1,197 @@
+"""Commands that talk to a hub, with a function in its place."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from hivemind_client_cli.options import Connection
+from hivemind_core_client.errors import ConnectionLost, HubTimeout, HubUnreachable, KeyRefused
+from hivemind_core_client.message import HiveMessage
+
+from .fakes import FakeClient, message, spoken
+
+SAY = ("send-mycroft", "--msg", "recognizer_loop:utterance", "--payload", '{"utterances": ["hi"]}')
+ALLOW = "hivemind-core allow-msg recognizer_loop:utterance NODE_ID"
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
+    client = FakeClient(spoken)
+    monkeypatch.setattr(Connection, "client", lambda connection: client)
+    return client
+
+
+def test_wait_prints_the_answer(run: Any, fake: FakeClient) -> None:
+    assert run(*SAY, "--wait", "speak").expect(0).out == "you said: hi\n"
+    assert fake.closed
+    data = run(*SAY, "--wait", "speak", "--json").expect(0).json
+    assert data["answer"]["data"] == {"utterance": "you said: hi"}
+    assert data["sent"] == {"type": "recognizer_loop:utterance", "data": {"utterances": ["hi"]}}
+
+
+def test_an_answer_that_is_no_speech_is_shown_with_its_type(run: Any, fake: FakeClient) -> None:
+    fake.answer = lambda sent: [message("other"), message("my.reply", door="öpen")]
+    assert (
+        run("send-mycroft", "--msg", "my.ask", "--wait", "my.reply").expect(0).out
+        == 'my.reply {"door": "öpen"}\n'
+    )
+
+
+def test_without_wait(run: Any, fake: FakeClient) -> None:
+    assert run("send-mycroft", "--msg", "my.alarm").expect(0).out == "sent my.alarm\n"
+    assert fake.sent[0] == HiveMessage("bus", {"type": "my.alarm", "data": {}, "context": {}})
+    fake.trips = [HubTimeout("hub", "pong", 2)]
+    assert run("send-mycroft", "--msg", "my.alarm", "--json").expect(0).json["answer"] is None
+
+
+@pytest.mark.parametrize("wrapper", ["escalate", "propagate"])
+@pytest.mark.parametrize("site", [None, "kitchen"])
+def test_wrappers_wrap_a_bus_message(run: Any, fake: FakeClient, wrapper: str, site: str | None) -> None:
+    more = ["--site", site] if site else []
+    run(wrapper, "--msg", "my.alarm", "--payload", '{"a": 1}', *more).expect(0)
+    (sent,) = fake.sent
+    assert sent.msg_type == wrapper
+    assert sent.target_site_id == site
+    assert sent.payload == HiveMessage("bus", {"type": "my.alarm", "data": {"a": 1}, "context": {}})
+
+
+def test_a_wait_that_runs_out_names_the_allow_list(run: Any, fake: FakeClient) -> None:
+    fake.answer = lambda sent: []
+    done = run(*SAY, "--wait", "speak", "--timeout", "0.1").expect(4)
+    assert "no 'speak' came within 0.1 s" in done.err
+    assert ALLOW in done.err
+
+
+@pytest.mark.parametrize("wait", [[], ["--wait", "speak"]], ids=["sent", "waited"])
+@pytest.mark.parametrize("data", [{}, {"msg_type": "recognizer_loop:utterance"}], ids=["bare", "named"])
+def test_a_denial_is_shown_with_its_mend(run: Any, fake: FakeClient, wait: list[str], data: Any) -> None:
+    fake.answer = lambda sent: [message("hive.policy.denied", **data)]
+    done = run(*SAY, *wait).expect(3)
+    assert "hive.policy.denied" in done.err
+    assert ALLOW in done.err
+
+
+@pytest.mark.parametrize("cause", [ConnectionLost("the hub went away"), None])
+def test_a_wait_ends_with_the_connection(run: Any, fake: FakeClient, cause: Any) -> None:
+    fake.answer = lambda sent: fake.connected_event.clear() or []
+    fake.last_error = cause
+    began = time.monotonic()
+    done = run(*SAY, "--wait", "speak", "--timeout", "30").expect(4)
+    assert time.monotonic() - began < 5
+    assert (str(cause) if cause else "ended while waiting") in done.err
+
+
+@pytest.mark.parametrize(
+    "args", [SAY, ("ping",), ("test-identity",), ("terminal",)], ids=lambda args: args[0]
+)
+@pytest.mark.parametrize(("error", "code"), [(KeyRefused("the key"), 3), (HubUnreachable("nobody there"), 4)])
+def test_what_connect_raises(
+    run: Any, fake: FakeClient, args: tuple[str, ...], error: Exception, code: int
+) -> None:
+    fake.refusal = error
+    assert run(*args).expect(code).err == f"error: {error}\n"
+    assert fake.closed
+
+
+def test_secrets_of_the_client_are_masked(run: Any, fake: FakeClient) -> None:
+    fake.refusal = HubUnreachable(f"bad {fake.key} and {fake.password}, ZmFrZTprZXktb2YtdGhlLWZha2U=")
+    assert run("ping").expect(4).err == "error: bad *** and ***, ***\n"
+
+
+def test_test_identity(run: Any, fake: FakeClient) -> None:
+    out = run("test-identity", "--siteid", "attic").expect(0).out
+    assert out == "ok: hub hub-1, AES-GCM, JSON-B64, handshake password\n"
+    assert fake.site_id == "attic"
+    assert run("test-identity", "--json").expect(0).json["negotiated"]["cipher"] == "AES-GCM"
+
+
+def test_ping_figures(run: Any, fake: FakeClient) -> None:
+    fake.trips = [0.001, HubTimeout("hub", "pong", 5), 0.003]
+    data = run("ping", "--count", "3", "--json").expect(0).json
+    assert data["seconds"] == {"min": 0.001, "avg": 0.002, "max": 0.003}
+    assert (data["sent"], data["received"]) == (3, 2)
+    out = run("ping", "--count", "1").expect(0).out
+    assert "1.00 ms" in out
+    assert "4.0.0" in out
+    assert "4.0.0" not in run("ping", "--count", "1", "--quiet").expect(0).out
+
+
+def test_ping_without_a_pong(run: Any, fake: FakeClient) -> None:
+    fake.trips = [HubTimeout("hub", "pong", 5), HubTimeout("hub", "pong", 5)]
+    run("ping", "--count", "2").expect(4)
+
+
+def test_connection_options_reach_the_client(monkeypatch: pytest.MonkeyPatch, run: Any, home: Any) -> None:
+    given: dict[str, Any] = {}
+
+    def constructor(**arguments: Any) -> FakeClient:
+        given.update(arguments)
+        return FakeClient(spoken)
+
+    monkeypatch.setattr("hivemind_core_client.HiveMessageBusClient", constructor, raising=False)
+    (home / "psk").write_text("0123456789abcdef\n")
+    options = [
+        "--key",
+        "k",
+        "--password-file",
+        "-",
+        "--host",
+        "wss://h",
+        "--port",
+        "99",
+        "--ca-file",
+        "ca.pem",
+    ]
+    run("test-identity", *options, "--crypto-key-file", str(home / "psk"), stdin="pass word\n").expect(0)
+    expected = {"key": "k", "password": "pass word", "host": "wss://h", "port": 99, "ca_file": "ca.pem"}
+    assert {name: given[name] for name in expected} == expected
+    assert given["crypto_key"] == "0123456789abcdef"
+    assert given["self_signed"] is False
+    given.clear()
+    run("test-identity", "--self-signed", "--identity-file", str(home / "id.json")).expect(0)
+    assert given["self_signed"] is True
+    assert given["identity"].path == str(home / "id.json")
+    given.clear()
+    run("test-identity").expect(0)
+    assert not {name for name, value in given.items() if value is not None}
+
+
+def test_no_secret_in_the_text_of_a_connection() -> None:
+    text = repr(Connection(key="SECRET", password="SECRET", crypto_key="SECRET"))
+    assert "SECRET" not in text
+
+
+class TestPipedTerminal:
+    def test_answers_come_in_order(self, run: Any, fake: FakeClient) -> None:
+        assert run("terminal", stdin="one\n\n  two  \n").expect(0).out == "you said: one\nyou said: two\n"
+        assert fake.sent[0].raw_payload["data"] == {"utterances": ["one"], "lang": "en-US"}
+
+    def test_several_answers_to_one_line(self, run: Any, fake: FakeClient) -> None:
+        end = message("ovos.utterance.handled")
+        fake.answer = lambda sent: [message("speak", utterance=text) for text in "ab"] + [end]
+        began = time.monotonic()
+        assert run("terminal", "--lang", "de-DE", stdin="x\ny\n").expect(0).out == "a\nb\na\nb\n"
+        assert time.monotonic() - began < 0.3
+        assert fake.sent[0].raw_payload["data"]["lang"] == "de-DE"
+
+    def test_json_is_a_document_for_each_line(self, run: Any, fake: FakeClient) -> None:
+        out = run("terminal", "--json", stdin="one\n").expect(0).out
+        assert out == '{"utterance": "one", "answers": ["you said: one"]}\n'
+
+    def test_a_line_without_an_answer(self, run: Any, fake: FakeClient) -> None:
+        fake.answer = lambda sent: [] if "two" in str(sent.raw_payload) else spoken(sent)
+        done = run("terminal", "--timeout", "0.4", stdin="one\ntwo\nthree\n").expect(4)
+        assert done.out == "you said: one\nyou said: three\n"
+        assert "no answer to 'two'" in done.err
+        assert ALLOW in done.err
+
+    def test_a_denial_ends_it(self, run: Any, fake: FakeClient) -> None:
+        fake.answer = lambda sent: [message("hive.policy.denied")]
+        assert ALLOW in run("terminal", stdin="one\ntwo\n").expect(3).err
+        assert len(fake.sent) == 1
+
+    def test_no_lines(self, run: Any, fake: FakeClient) -> None:
+        assert run("terminal").expect(0).out == ""

@@ -1,0 +1,148 @@
+"""Subcommands from plugins, and the command that lists them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+import pytest
+
+from hivemind_client_cli import plugin
+from hivemind_client_cli.main import build_cli
+from hivemind_core_client.plugins.hookspecs import hookimpl
+
+from .tools import Done, install, plugins_of, spawn
+
+HELLO = """
+import click
+from hivemind_core_client.plugins.hookspecs import hookimpl
+
+@hookimpl
+def hivemind_cli_commands(cli):
+    @cli.command()
+    def {name}():
+        click.echo("hello from {name}")
+"""
+BROKEN = "raise RuntimeError('broken on purpose')"
+FAILING = """
+from hivemind_core_client.plugins.hookspecs import hookimpl
+
+@hookimpl
+def hivemind_cli_commands(cli):
+    raise ValueError("will not")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    return folder
+
+
+def module(**members: Any) -> ModuleType:
+    made = ModuleType("made")
+    for name, member in members.items():
+        setattr(made, name, member)
+    return made
+
+
+def bringing(*names: str, error: Exception | None = None) -> ModuleType:
+    """A plugin whose hook brings these commands, and then raises."""
+
+    @hookimpl
+    def hook(cli: click.Group) -> None:
+        for name in names:
+            cli.add_command(click.Command(name, callback=lambda name=name: click.echo(f"third-party {name}")))
+        if error is not None:
+            raise error
+
+    return module(hivemind_cli_commands=hook)
+
+
+def test_a_subcommand_of_an_installed_plugin(folder: Path) -> None:
+    install(folder, "hello", HELLO.format(name="hello"))
+    assert spawn("hello", folders=(folder,)).expect(0) == Done(0, "hello from hello\n", "")
+    assert "hello" in spawn("--help", folders=(folder,)).expect(0).out
+
+
+def test_broken_plugins_harm_nobody(folder: Path) -> None:
+    install(folder, "hello", HELLO.format(name="hello"))
+    install(folder, "broken", BROKEN)
+    install(folder, "failing", FAILING)
+    done = spawn("hello", folders=(folder,)).expect(0)
+    assert done.out == "hello from hello\n"
+    assert "failing" in done.err
+    assert "will not" in done.err
+    data = spawn("plugins", "--json", folders=(folder,)).expect(0).json
+    found = {row["name"]: row for row in data["plugins"]}
+    assert found["hello"]["provides"] == ["command hello"]
+    assert found["hello"]["version"] == "1.2"
+    assert found["broken"]["state"] == found["failing"]["state"] == "failed"
+    assert "broken on purpose" in found["broken"]["error"]
+    assert "will not" in found["failing"]["error"]
+    table = spawn("plugins", folders=(folder,)).expect(0).out
+    assert "broken on purpose" in table
+    assert "provides command hello" in table
+
+
+SELECTIONS = [
+    ({"HIVEMIND_CLIENT_PLUGINS": ""}, "not selected"),
+    ({"HIVEMIND_CLIENT_PLUGINS": "other"}, "not selected"),
+    ({"HIVEMIND_CLIENT_PLUGINS_BLOCK": "hello,cli"}, "blocked"),
+]
+
+
+@pytest.mark.parametrize(("variables", "state"), SELECTIONS)
+def test_builtin_commands_survive_any_selection(folder: Path, variables: dict[str, str], state: str) -> None:
+    install(folder, "hello", HELLO.format(name="hello"))
+    spawn("hello", folders=(folder,), **variables).expect(2)
+    data = spawn("plugins", "--json", folders=(folder,), **variables).expect(0).json
+    assert next(row["state"] for row in data["plugins"] if row["name"] == "hello") == state
+
+
+def test_a_third_party_command_replaces_a_builtin_one(run: Any) -> None:
+    for order in ({"cli": plugin, "x": bringing("ping")}, {"x": bringing("ping"), "cli": plugin}):
+        done = run("ping", "--verbose", plugins=plugins_of(**order))
+        assert done.code == 2, "the replacement has no such option"
+        assert "command 'ping' of plugin 'x' replaces that of 'cli'" in done.err
+        assert run("ping", plugins=plugins_of(**order)).expect(0).out == "third-party ping\n"
+        data = run("plugins", "--json", plugins=plugins_of(**order)).expect(0).json
+        assert data["conflicts"][-1] == {"kind": "command", "name": "ping", "winner": "x", "losers": ["cli"]}
+
+
+def test_a_plugin_that_fails_midway_leaves_nothing(run: Any) -> None:
+    plugins = plugins_of(x=bringing("ping", "extra", error=ValueError("no")))
+    assert (
+        "plugin 'x' could not add its commands: ValueError: no" in run("show-identity", plugins=plugins).err
+    )
+    run("extra", plugins=plugins).expect(2)
+    assert "--count" in run("ping", "--help", plugins=plugins).expect(0).out
+
+
+def test_a_hook_with_wrong_arguments_fails_alone(run: Any) -> None:
+    @hookimpl
+    def hook(parser: Any) -> None:
+        raise AssertionError("never called")
+
+    done = run("show-identity", plugins=plugins_of(x=module(hivemind_cli_commands=hook), cli=plugin)).expect(
+        0
+    )
+    assert "'x'" in done.err
+    assert "parser" in done.err
+
+
+def test_what_is_missing_is_told(run: Any) -> None:
+    done = run("plugins").expect(0)
+    assert "no plugin provides" in done.err
+    assert "no plugin provides" in run("plugins", "--json").expect(0).json["problem"]
+
+
+def test_the_hook_is_documented() -> None:
+    cli = build_cli(plugins_of())
+    assert cli.owners["plugins"] == "cli"
+    from hivemind_client_cli import hookspecs
+
+    assert hookspecs.hivemind_cli_commands.__doc__
