@@ -76,7 +76,11 @@ def test_a_denial_is_shown_with_its_mend(run: Any, fake: FakeClient, wait: list[
 
 @pytest.mark.parametrize("cause", [ConnectionLost("the hub went away"), None])
 def test_a_wait_ends_with_the_connection(run: Any, fake: FakeClient, cause: Any) -> None:
-    fake.answer = lambda sent: fake.connected_event.clear() or []
+    def vanish(sent: HiveMessage) -> list[Any]:
+        fake.connected_event.clear()
+        return []
+
+    fake.answer = vanish
     fake.last_error = cause
     began = time.monotonic()
     done = run(*SAY, "--wait", "speak", "--timeout", "30").expect(4)
