@@ -7,6 +7,7 @@ import secrets
 import ssl
 import threading
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Optional, Union
 
 from ovos_bus_client import MessageBusClient
@@ -14,17 +15,12 @@ from ovos_bus_client import MessageBusClient
 from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption
 from hivemind_core_client.identity import NodeIdentity
+from hivemind_core_client.jsontext import Json, json_object
 from hivemind_core_client.kernel.bridge import marked, upward
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
-from hivemind_core_client.localbus import Handler, LocalBus, Subscriptions
+from hivemind_core_client.localbus import Handler, LocalBus, Subscriptions, call_safely
 from hivemind_core_client.mailbox import Mailbox
-from hivemind_core_client.message import (
-    HiveMessage,
-    HiveMessageType,
-    HiveMindBinaryPayloadType,
-    Json,
-    json_object,
-)
+from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.ovos import to_message
 from hivemind_core_client.plugins.contract import CallBack, Deliver, Negotiated
 from hivemind_core_client.plugins.manager import load_plugins
@@ -160,8 +156,9 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
             self.site_id = site_id
         if not self.started_running:
             self._start(handshake_max_retries or 0)
-        with self.mailbox.blocking():
-            settled = self._worker.wait_settled(self._patience(handshake_max_retries or 0))
+        patience = (1 + (handshake_max_retries or 0)) * (self.deadlines.attempt + self._backoff.cap)
+        with self.mailbox.blocking():  # bounded even if the system's resolver hangs
+            settled = self._worker.wait_settled(patience)
         if not self._worker.standing.is_set():
             self._give_up(settled)
 
@@ -216,7 +213,7 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         with self.mailbox.blocking():
             sent = self._worker.send(packet)
         if sent.msg_type is HiveMessageType.BUS:
-            self._to_internal_bus(sent.raw_payload, from_us=True)
+            self._from_us(sent.raw_payload)
 
     def emit_mycroft(self, message: Any) -> None:
         """Send an OVOS Message as BUS; see `emit`."""
@@ -319,12 +316,6 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         address, limits = self.satellite.settings.address, self.satellite.options.limits
         return WebSocketTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
 
-    def _patience(self, retries: int) -> float:
-        """More seconds than any number of attempts can take: `connect` ends even if the system's resolver hangs."""
-        limits = self.deadlines
-        attempt = limits.tcp + limits.tls + limits.upgrade + limits.first_frame + limits.handshake
-        return (retries + 1) * (attempt + self._backoff.cap) + limits.close
-
     def _give_up(self, settled: bool) -> None:
         error = self.last_error or HubTimeout(str(self.satellite.settings.address), "tcp", self.deadlines.tcp)
         if settled:
@@ -339,7 +330,7 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
             self._run(handler, message)
 
     def _deliver(self, event: Deliver) -> None:
-        self.mailbox.put(lambda: self._to_internal_bus(event.message, from_us=False))
+        self.mailbox.put(partial(self._from_hub, event.message))
 
     def _call_back(self, event: CallBack) -> None:
         self.mailbox.put(lambda: getattr(self.bin_callbacks, event.method)(**event.arguments))
@@ -367,20 +358,18 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
             self._run(handler, *arguments)
 
     def _run(self, handler: Handler, *arguments: Any) -> None:
-        def job() -> None:
-            try:
-                handler(*arguments)
-            except Exception:  # a user's callback may fail, the client may not
-                log.exception("handler %s raised", getattr(handler, "__qualname__", handler))
+        self.mailbox.put(partial(call_safely, handler, *arguments))
 
-        self.mailbox.put(job)
+    def _from_hub(self, fields: Json) -> None:
+        bus = self._bus
+        (bus.deliver_now if isinstance(bus, LocalBus) else bus.emit)(to_message(fields))
 
-    def _to_internal_bus(self, fields: Json, from_us: bool) -> None:
+    def _from_us(self, fields: Json) -> None:
         bus = self._bus
         if isinstance(bus, LocalBus):
             bus.deliver(to_message(fields))
         else:
-            bus.emit(to_message(marked(self.satellite.context, fields) if from_us else fields))
+            bus.emit(to_message(marked(self.satellite.context, fields)))
 
     def _from_local(self, message: Any) -> None:
         """What somebody said on the local bus: send up what is for the hub."""

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from threading import Lock
 from typing import Any, Callable
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[Any], Any]
+Handler = Callable[..., Any]
+
+
+def call_safely(handler: Handler, *arguments: Any) -> None:
+    """Call a user's handler; one that raises is logged by name, and costs nobody else anything."""
+    try:
+        handler(*arguments)
+    except Exception:  # a user's callback may fail, the others and the client may not
+        log.exception("handler %s raised", getattr(handler, "__qualname__", handler))
 
 
 class Subscriptions:
@@ -95,19 +104,18 @@ class LocalBus:
 
     def deliver(self, message: Any) -> None:
         """Hand an OVOS Message to its handlers, and to nobody else."""
-        for handler in self.subscriptions.take(message.msg_type):
-            self._call(handler, message)
+        for handler, argument in self._calls(message):
+            self._run(partial(call_safely, handler, argument))
+
+    def deliver_now(self, message: Any) -> None:
+        """Like `deliver`, on the thread that calls."""
+        for handler, argument in self._calls(message):
+            call_safely(handler, argument)
+
+    def _calls(self, message: Any) -> list[tuple[Handler, Any]]:
+        calls = [(handler, message) for handler in self.subscriptions.take(message.msg_type)]
         watchers = self.subscriptions.take("message")
         if watchers:
             text = message.serialize()
-            for handler in watchers:
-                self._call(handler, text)
-
-    def _call(self, handler: Handler, argument: Any) -> None:
-        def job() -> None:
-            try:
-                handler(argument)
-            except Exception:  # a user's callback may fail, the others and the client may not
-                log.exception("handler %s raised", getattr(handler, "__qualname__", handler))
-
-        self._run(job)
+            calls += [(handler, text) for handler in watchers]
+        return calls

@@ -23,15 +23,19 @@ class Mailbox:
 
     A job that runs longer than `stall` seconds while others wait is left to itself: another thread takes the
     lead, up to `workers` threads. `limit` bounds the queue: who puts a job waits up to `stall` seconds
-    for room, and then the job is dropped, logged and counted in `dropped`.
+    for room, and then the job is dropped, logged and counted in `dropped`. A thread that has been
+    idle for `idle` seconds ends; the next job starts another.
     """
 
-    def __init__(self, name: str, limit: int = 10_000, stall: float = 5.0, workers: int = 8) -> None:
+    def __init__(
+        self, name: str, limit: int = 10_000, stall: float = 5.0, workers: int = 8, idle: float = 5.0
+    ) -> None:
         self.dropped = 0
         self._name = name
         self._limit = limit
         self._stall = stall
         self._most = workers
+        self._idle = idle
         self._jobs: deque[Job] = deque()
         self._timers: list[tuple[float, int, object, Job]] = []
         self._order = itertools.count()
@@ -76,14 +80,20 @@ class Mailbox:
         return threading.current_thread() in self._workers
 
     def close(self, seconds: float) -> None:
-        """Run no more jobs, and wait up to `seconds` for those that run; never for the one that calls."""
+        """Take no more jobs, and wait up to `seconds` until those that wait have run; the rest is dropped.
+
+        Within a job it does not wait: what is left runs when that job is over.
+        """
+        end = time.monotonic() + seconds
         with self._changed:
             self._closed = True
-            self._jobs.clear()
             self._timers.clear()
             self._changed.notify_all()
-            workers = [worker for worker in self._workers if worker is not threading.current_thread()]
-        end = time.monotonic() + seconds
+            if threading.current_thread() in self._workers:
+                return
+            self._changed.wait_for(lambda: not self._jobs, seconds)
+            self._jobs.clear()
+            workers = list(self._workers)
         for worker in workers:
             worker.join(max(0.0, end - time.monotonic()))
 
@@ -145,13 +155,13 @@ class Mailbox:
                 self._workers.discard(threading.current_thread())
                 if self._leader is threading.current_thread():
                     self._leader = None
-                if self._leader is None and self._jobs and not self._closed:
+                if self._leader is None and self._jobs:
                     self._hand_over()
 
     def _watch(self) -> None:
         """Wait until the leader moves on, or take the lead from it when it does not."""
         with self._changed:
-            while not self._closed and self._jobs and self._busy_since is not None:
+            while self._jobs and self._busy_since is not None:
                 began = self._busy_since
                 if not self._changed.wait_for(partial(self._moved_on, began), self._stall):
                     log.warning(
@@ -166,7 +176,7 @@ class Mailbox:
         self._lead()
 
     def _moved_on(self, began: float) -> bool:
-        return self._closed or self._busy_since != began
+        return self._busy_since != began
 
     def _lead(self) -> None:
         while True:
@@ -185,13 +195,21 @@ class Mailbox:
     def _next_job(self) -> Optional[Job]:
         """The next job, or None when this thread leads no more."""
         with self._changed:
-            while self._leader is threading.current_thread() and not self._closed:
+            while self._leader is threading.current_thread():
                 self._ripen()
                 if self._jobs:
                     self._busy_since = time.monotonic()
+                    self._changed.notify_all()
                     return self._jobs.popleft()
-                self._changed.wait(self._timers[0][0] - time.monotonic() if self._timers else None)
+                if self._closed:
+                    return None
+                if not self._changed.wait(self._rest()) and not self._timers and not self._jobs:
+                    self._leader = None
             return None
+
+    def _rest(self) -> float:
+        """Seconds to wait for a job: until the next timer, or as long as an idle thread is kept."""
+        return self._timers[0][0] - time.monotonic() if self._timers else self._idle
 
     def _ripen(self) -> None:
         now = time.monotonic()

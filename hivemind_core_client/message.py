@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from enum import Enum, IntEnum
-from typing import Any, Callable, Union, cast
+from typing import Any, Callable, Union
 
 from hivemind_core_client.errors import FrameError, InvalidMessage, UnknownMessageType
-
-Json = dict[str, Any]
+from hivemind_core_client.jsontext import Json, json_object, json_text
 
 
 class HiveMessageType(str, Enum):
@@ -64,46 +61,9 @@ WRAPPER_TYPES = frozenset(
 
 _BY_NAME: dict[str, HiveMessageType] = {member.value: member for member in HiveMessageType}
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
-_ENCODE = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), default=lambda value: _plain(value)
-).encode
-
 #: How a BUS or SHARED_BUS payload becomes an OVOS Message. The floor above sets it
 #: (hivemind_core_client/__init__.py), so this module needs no OVOS to be imported.
 ovos_message_reader: Callable[[Json], Any] = dict
-
-
-def _plain(value: Any) -> Any:
-    """JSON form of an object inside a payload (OVOS Session and Message know their own)."""
-    serialize = getattr(value, "serialize", None)
-    if callable(serialize):
-        return serialize()
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, (set, frozenset, tuple)):
-        return list(value)
-    raise InvalidMessage(f"a payload holds a {type(value).__name__}, which has no JSON form")
-
-
-def json_text(value: Any) -> str:
-    """Compact JSON, non-ASCII kept. Raises InvalidMessage for what has no JSON form."""
-    try:
-        return _ENCODE(value)
-    except InvalidMessage:
-        raise
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidMessage(f"a payload has no JSON form: {error}") from error
-
-
-def json_object(text: Union[str, bytes], what: str = "frame") -> Json:
-    """Parse JSON text that must be an object. Raises FrameError otherwise."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise FrameError(f"{what} is not JSON: {type(error).__name__}") from error
-    if type(value) is not dict:
-        raise FrameError(f"{what} is a JSON {type(value).__name__}, not an object")
-    return cast(Json, value)
 
 
 def read_message_type(name: Any) -> HiveMessageType:

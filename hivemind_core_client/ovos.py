@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hivemind_core_client.message import Json
+from hivemind_core_client.jsontext import Json
 
 if TYPE_CHECKING:
     from ovos_bus_client.message import Message

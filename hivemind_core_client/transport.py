@@ -224,18 +224,23 @@ class WebSocketTransport:
         connected.settimeout(None)
         return connected
 
-    def _handshake_tls(self, connected: socket.socket) -> socket.socket:
-        context = self._tls.make_context()
-        with self.deadline("tls", self._deadlines.tls):
-            try:
-                return context.wrap_socket(connected, server_hostname=self._address.host)
-            except (OSError, ValueError) as error:
-                connected.close()
-                raise SecureConnectionFailed(
-                    f"TLS with {self._address} failed: {error}. For a hub with a certificate of its own pass ca_file, "
-                    "or self_signed=True to accept any; for a hub without TLS use ws://"
-                ) from error
-        raise HubTimeout(str(self._address), "tls", self._deadlines.tls)
+    def _handshake_tls(self, connected: socket.socket) -> ssl.SSLSocket:
+        address, seconds = self._address, self._deadlines.tls
+        try:
+            wrapped = self._tls.make_context().wrap_socket(
+                connected, server_hostname=address.host, do_handshake_on_connect=False
+            )
+            self._socket = wrapped  # before the handshake, so that its deadline can shut it
+            with self.deadline("tls", seconds):
+                wrapped.do_handshake()
+        except HubConnectionError:
+            raise
+        except (OSError, ValueError) as error:
+            raise SecureConnectionFailed(
+                f"TLS with {address} failed: {error}. For a hub with a certificate of its own pass ca_file, or "
+                "self_signed=True to accept any; for a hub without TLS use ws://"
+            ) from error
+        return wrapped
 
     def _upgrade(self, connected: socket.socket, url: str) -> websocket.WebSocket:
         ws: Any = websocket.WebSocket(enable_multithread=True, skip_utf8_validation=True)
@@ -247,8 +252,8 @@ class WebSocketTransport:
                 raise self._bad_status(error.status_code) from error
             except (*_BROKEN, ValueError) as error:
                 raise NotAHub(
-                    f"{self._address} answers, but not as a WebSocket ({type(error).__name__}). Is this the hub's port, "
-                    "and does it want wss:// instead of ws://, or the other way round?"
+                    f"{self._address} answers, but not as a WebSocket ({type(error).__name__}). Is this the hub's "
+                    "port, and does it want wss:// instead of ws://, or the other way round?"
                 ) from error
         connected.settimeout(None)
         return cast(websocket.WebSocket, ws)

@@ -19,13 +19,12 @@ from hivemind_core_client.errors import (
     UnknownMessageType,
     UnsupportedProtocolVersion,
 )
+from hivemind_core_client.jsontext import json_object, json_text
 from hivemind_core_client.message import (
     WRAPPER_TYPES,
     HiveMessage,
     HiveMessageType,
     HiveMindBinaryPayloadType,
-    json_object,
-    json_text,
 )
 from hivemind_core_client.plugins.contract import Serializer
 from hivemind_core_client.plugins.hookspecs import hookimpl

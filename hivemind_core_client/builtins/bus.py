@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hivemind_core_client.message import HiveMessage, HiveMessageType, Json
+from hivemind_core_client.jsontext import Json
+from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Actions, Context, Deliver, MessageHandler
 from hivemind_core_client.plugins.hookspecs import hookimpl
 

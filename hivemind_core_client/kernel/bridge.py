@@ -6,7 +6,8 @@ import logging
 from typing import Any
 
 from hivemind_core_client.errors import FrameError, InvalidMessage
-from hivemind_core_client.message import HiveMessage, HiveMessageType, Json, read_message_type
+from hivemind_core_client.jsontext import Json
+from hivemind_core_client.message import HiveMessage, HiveMessageType, read_message_type
 from hivemind_core_client.plugins.contract import Context
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from hivemind_core_client.errors import (
     FrameError,
     InvalidKeySize,
 )
-from hivemind_core_client.message import json_object, json_text
+from hivemind_core_client.jsontext import json_object, json_text
 from hivemind_core_client.plugins.contract import Cipher, Encoding, Frame
 
 _MEND = "got encrypted message, but could not decrypt! The key or password differs from the hub's"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Union
 
-from attrs import frozen
+from attrs import field, frozen
 
 from hivemind_core_client.errors import HiveMindError, ProtocolError
 from hivemind_core_client.message import HiveMessage
@@ -23,7 +23,7 @@ from hivemind_core_client.plugins.contract import (
 class Transmit:
     """Write these frames to the transport now, in this order."""
 
-    frames: list[Frame]
+    frames: list[Frame] = field(repr=False)
 
 
 @frozen

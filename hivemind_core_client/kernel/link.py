@@ -240,7 +240,12 @@ class Link:
     def _conclude(self, action: Conclude) -> Iterator[Event]:
         if self.state is not State.AWAITING_ANSWER or self._handshake is None:
             raise HandshakeError("an envelope that nobody asked for was dropped")
-        yield from self._progress(self._handshake.receive(action.answer))
+        try:
+            progress = self._handshake.receive(action.answer)
+        except UsageError as error:  # such as a cipher that takes no key of the length both sides made
+            yield self._fail(error)
+            return
+        yield from self._progress(progress)
 
     def _progress(self, progress: Progress) -> Iterator[Event]:
         if progress.reply is not None:
@@ -254,7 +259,12 @@ class Link:
         self.context.negotiated = outcome.negotiated
         self._handshake = None
         self._advance(Signal.KEYED)
-        yield Transmit(self.seal(self.prepare(HiveMessage(HiveMessageType.HELLO, {}))))
+        try:
+            frames = self.seal(self.prepare(HiveMessage(HiveMessageType.HELLO, {})))
+        except UsageError as error:  # such as a session state that has no form on the wire
+            yield self._fail(error)
+            return
+        yield Transmit(frames)
         yield Established(outcome.negotiated)
 
     def _clear(self, message: HiveMessage) -> Frame:

@@ -39,6 +39,11 @@ class Deadlines:
     send: float = field(default=2.0, validator=validators.ge(0.0))
     close: float = field(default=3.0, validator=_some_seconds)
 
+    @property
+    def attempt(self) -> float:
+        """What one attempt to connect can take at most."""
+        return self.tcp + self.tls + self.upgrade + self.first_frame + self.handshake
+
     def of(self, phase: str) -> float:
         """The deadline of a phase named as in `states.PHASES`."""
         return self.first_frame if phase == "first frame" else self.handshake

@@ -12,12 +12,8 @@ from typing import Any, Callable, Optional, Protocol, Union
 
 from attrs import Factory, define, field, frozen
 
-from hivemind_core_client.message import (
-    HiveMessage,
-    HiveMessageType,
-    HiveMindBinaryPayloadType,
-    Json,
-)
+from hivemind_core_client.jsontext import Json
+from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
 Frame = Union[str, bytes]
 
@@ -123,14 +119,14 @@ class Introduce:
 class Negotiate:
     """Action, HANDSHAKE only: the hub offers this; choose a kind of handshake and begin it."""
 
-    offer: Json
+    offer: Json = field(repr=False)
 
 
 @frozen
 class Conclude:
     """Action, HANDSHAKE only: the hub answered our part of the handshake with this."""
 
-    answer: Json
+    answer: Json = field(repr=False)
 
 
 Action = Union[Send, Deliver, Dispatch, CallBack, SetTimer, CancelTimer, Introduce, Negotiate, Conclude]

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional, Union
 
 from hivemind_core_client.errors import HiveMindError
-from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType, Json
+from hivemind_core_client.jsontext import Json
+from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.testing.hub_link import Account, HubLink, HubOptions

@@ -9,9 +9,10 @@ from typing import Any, Optional
 from attrs import field, frozen
 
 from hivemind_core_client.errors import HandshakeError, NegotiationRefused
+from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.crypto import Channel, CipherChannel
 from hivemind_core_client.kernel.handshake.base import DEFAULT_CIPHER, DEFAULT_ENCODING
-from hivemind_core_client.message import HiveMessage, HiveMessageType, Json
+from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.registry import Registry
 

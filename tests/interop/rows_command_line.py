@@ -53,12 +53,6 @@ def ping(hub: RealHub, satellite: Satellite) -> None:
     assert " ms" in done.stdout, str(done)
 
 
-@behaviour("`doctor` finds nothing wrong", COMMAND_LINE)
-def doctor(hub: RealHub, satellite: Satellite) -> None:
-    satellite.set_identity()
-    satellite.command("doctor").expect(0)
-
-
 @behaviour("wrong key: exit code 3", COMMAND_LINE)
 def wrong_key(hub: RealHub, satellite: Satellite) -> None:
     satellite.set_identity(key="key-of-nobody")

@@ -8,8 +8,8 @@ from typing import Any, Callable, ClassVar, Optional
 from attrs import field, frozen
 
 from hivemind_core_client.errors import HandshakeError, HiveMindError, NegotiationRefused
+from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.crypto import Channel, CipherChannel
-from hivemind_core_client.message import Json
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
 from hivemind_core_client.plugins.registry import Registry
 
@@ -122,7 +122,7 @@ class Outcome:
 class Progress:
     """One step of a handshake: fields for a HANDSHAKE to the hub, the outcome, or both."""
 
-    reply: Optional[Json] = None
+    reply: Optional[Json] = field(default=None, repr=False)
     outcome: Optional[Outcome] = None
 
 

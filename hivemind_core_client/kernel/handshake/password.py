@@ -11,6 +11,7 @@ from typing import Any
 from poorman_handshake import PasswordHandShake
 
 from hivemind_core_client.errors import HandshakeError, PasswordRefused
+from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.handshake.base import (
     DEFAULT_CIPHER,
     DEFAULT_ENCODING,
@@ -21,7 +22,6 @@ from hivemind_core_client.kernel.handshake.base import (
     Terms,
     envelope_of,
 )
-from hivemind_core_client.message import Json
 from hivemind_core_client.plugins.contract import Negotiated
 
 log = logging.getLogger(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Optional
 
 from hivemind_core_client.errors import HandshakeError, HiveMindError
+from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.handshake.base import (
     DEFAULT_CIPHER,
     DEFAULT_ENCODING,
@@ -14,7 +15,6 @@ from hivemind_core_client.kernel.handshake.base import (
     Progress,
     Terms,
 )
-from hivemind_core_client.message import Json
 from hivemind_core_client.plugins.contract import Negotiated
 
 

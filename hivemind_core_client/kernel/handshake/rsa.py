@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hivemind_core_client.errors import HandshakeError, HubRefused
+from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.handshake.base import (
     DEFAULT_CIPHER,
     DEFAULT_ENCODING,
@@ -13,8 +14,9 @@ from hivemind_core_client.kernel.handshake.base import (
     Terms,
     envelope_of,
 )
-from hivemind_core_client.message import Json
 from hivemind_core_client.plugins.contract import Negotiated
+
+_KEY_SIZE = 32
 
 
 class RsaHandshake(Handshake):
@@ -39,10 +41,10 @@ class RsaHandshake(Handshake):
         """Verify, then unwrap. Raises HubRefused when the signature is not the hub's."""
         key = self._unwrap(*self._split(envelope_of(answer)))
         terms = self.terms
-        cipher = terms.accepted(answer, "cipher", DEFAULT_CIPHER, terms.ciphers)
-        encoding = terms.accepted(answer, "encoding", DEFAULT_ENCODING, terms.encodings)
-        binarize = bool(terms.proposal(self.offer)["binarize"])
-        negotiated = Negotiated(1, self.kind, cipher, encoding, binarize)
+        proposal = terms.proposal(self.offer)
+        cipher = terms.accepted(answer, "cipher", DEFAULT_CIPHER, tuple(proposal["ciphers"]))
+        encoding = terms.accepted(answer, "encoding", DEFAULT_ENCODING, tuple(proposal["encodings"]))
+        negotiated = Negotiated(1, self.kind, cipher, encoding, proposal["binarize"])
         return Progress(outcome=Outcome(terms.channel(cipher, encoding, key), negotiated))
 
     def _hub_key(self) -> str:
@@ -70,6 +72,9 @@ class RsaHandshake(Handshake):
                 "pinned key is of another hub"
             )
         try:
-            return bytes(decrypt_RSA(self.terms.credentials.private_key(), wrapped))
+            key = bytes(decrypt_RSA(self.terms.credentials.private_key(), wrapped))
         except ValueError as error:
             raise HandshakeError("the hub's RSA envelope is not wrapped for our key") from error
+        if len(key) != _KEY_SIZE:
+            raise HandshakeError(f"the hub's RSA envelope holds a key of {len(key)} bytes, not {_KEY_SIZE}")
+        return key

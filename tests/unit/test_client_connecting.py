@@ -1,0 +1,458 @@
+"""The threaded client: connecting, refusals, deadlines, reconnecting, closing (defects.md, first section)."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from typing import Any, Callable
+
+import pytest
+from ovos_bus_client.message import Message
+
+from hivemind_core_client import (
+    Backoff,
+    Deadlines,
+    HiveMessage,
+    HiveMessageBusClient,
+    HiveMessageType,
+    Limits,
+)
+from hivemind_core_client import errors as err
+from hivemind_core_client.identity import NodeIdentity
+from hivemind_core_client.testing import Account, EmbeddedHub
+
+from . import servers
+
+PASSWORD = "seven green lanterns above the quiet harbour"
+UTTERANCE = "recognizer_loop:utterance"
+QUICK = Backoff(first=0.01, cap=0.05)
+
+
+def make(hub: EmbeddedHub, **options: Any) -> HiveMessageBusClient:
+    defaults: dict[str, Any] = {"key": "k", "password": PASSWORD, "host": hub.url, "backoff": QUICK}
+    return HiveMessageBusClient(**{"identity": NodeIdentity({}), **defaults, **options})
+
+
+def ask(client: HiveMessageBusClient, text: str = "hello") -> str:
+    answer = client.wait_for_response(Message(UTTERANCE, {"utterances": [text]}), "speak", 5)
+    assert answer is not None
+    return str(answer.payload.data["utterance"])
+
+
+@pytest.fixture
+def new_threads() -> Callable[[], list[threading.Thread]]:
+    """The client's threads that were not there when the test began."""
+    before = set(threading.enumerate())
+
+    def new() -> list[threading.Thread]:
+        return [
+            thread for thread in threading.enumerate() if thread not in before and "hivemind-" in thread.name
+        ]
+
+    return new
+
+
+@pytest.mark.parametrize(
+    ("hub_options", "client_options", "kind"),
+    [
+        ({}, {}, "password"),
+        ({"binarize": True}, {}, "password"),
+        ({"binarize": True}, {"binarize": False}, "password"),
+        ({"ciphers": ["CHACHA20-POLY1305"]}, {}, "password"),
+        ({"encodings": ["JSON-B32"]}, {}, "password"),
+        (
+            {"clients": [Account("k", crypto_key="sixteen chars ok")]},
+            {"crypto_key": "sixteen chars ok"},
+            "preshared",
+        ),
+        ({"clients": [Account("k")]}, {"password": None}, "rsa"),
+        ({"tls": True}, {}, "password"),
+    ],
+    ids=["defaults", "binarize", "binarize-off-here", "chacha", "base32", "preshared", "rsa", "tls"],
+)
+def test_every_kind_of_session_answers_an_utterance(
+    hub_options: dict[str, Any], client_options: dict[str, Any], kind: str
+) -> None:
+    with (
+        EmbeddedHub(**{"clients": {"k": PASSWORD}, **hub_options}) as hub,
+        make(hub, **client_options) as client,
+    ):
+        assert ask(client) == "you said: hello"
+        assert client.negotiated is not None
+        assert client.negotiated.kind == kind
+        assert client.negotiated.binarize == (hub_options == {"binarize": True} and not client_options)
+        assert client.rejected == 0
+        assert 0 < client.round_trip() < 5
+
+
+@pytest.mark.parametrize(
+    "encoding", ["JSON-B91", "JSON-Z85B", "JSON-Z85P", "JSON-B64", "JSON-URLSAFE-B64", "JSON-B32", "JSON-HEX"]
+)
+def test_the_first_encoding_that_both_allow_is_used(encoding: str) -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub, make(hub, encodings=[encoding]) as client:
+        assert client.json_encoding == encoding
+        assert ask(client) == "you said: hello"
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "text"),
+    [
+        (servers.silent, err.HubTimeout, "'upgrade'"),
+        (servers.dripping, err.HubTimeout, "'upgrade'"),
+        (servers.upgraded_then_silent, err.HubTimeout, "'first frame'"),
+        (servers.upgraded_then_drips, err.HubTimeout, "'first frame'"),
+        (servers.ssh, err.NotAHub, "wss://"),
+        (servers.not_found, err.NotAHub, "404"),
+        (servers.forbidden, err.KeyRefused, "401"),
+    ],
+)
+def test_connect_cannot_hang_and_says_which_phase(
+    script: Any, error: type[Exception], text: str, new_threads: Callable[[], list[threading.Thread]]
+) -> None:
+    quick = Deadlines(tcp=1, tls=0.3, upgrade=0.3, first_frame=0.3, handshake=0.3)
+    with servers.server(script) as port:
+        client = HiveMessageBusClient(
+            "k", PASSWORD, host="127.0.0.1", port=port, identity=NodeIdentity({}), deadlines=quick
+        )
+        began = time.monotonic()
+        with pytest.raises(error, match=text) as caught:
+            client.connect()
+        assert time.monotonic() - began < 5
+        if error is err.HubTimeout:
+            assert "timed out waiting for handshake" in str(caught.value)
+        client.close()
+    assert not new_threads()
+
+
+def test_a_tls_port_that_stays_silent_runs_into_the_tls_deadline() -> None:
+    with servers.server(servers.silent) as port:
+        client = HiveMessageBusClient(
+            "k",
+            PASSWORD,
+            host=f"wss://127.0.0.1:{port}",
+            identity=NodeIdentity({}),
+            deadlines=Deadlines(tls=0.2),
+        )
+        with pytest.raises(err.HubTimeout, match="'tls'"):
+            client.connect()
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    client = HiveMessageBusClient("k", PASSWORD, host="127.0.0.1", port=port, identity=NodeIdentity({}))
+    with pytest.raises(err.HubUnreachable, match="timed out waiting for handshake"):
+        client.connect()
+    assert client.state == "closed"
+    assert client.last_error is not None
+    assert client.last_error.exit_code == 4
+
+
+def test_a_name_that_does_not_resolve_is_unreachable() -> None:
+    client = HiveMessageBusClient("k", PASSWORD, host="no-such-host.invalid", identity=NodeIdentity({}))
+    with pytest.raises(err.HubUnreachable, match="does not resolve"):
+        client.connect()
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"key": "unknown"}, err.KeyRefused),
+        ({"password": "another password altogether"}, err.PasswordRefused),
+        ({"ciphers": ["AES-GCM"]}, err.NegotiationRefused),
+        ({"password": None}, err.HubRefused),
+        ({"max_protocol_version": 0}, err.VersionRefused),
+    ],
+    ids=["key", "password", "cipher", "no-credentials", "version"],
+)
+def test_a_refusal_is_typed_final_and_never_tried_again(
+    options: dict[str, Any], error: type[Exception]
+) -> None:
+    with EmbeddedHub({"k": PASSWORD}, ciphers=["CHACHA20-POLY1305"]) as hub:
+        client = make(hub, **options)
+        with pytest.raises((error, err.HandshakeError)) as caught:
+            client.connect(handshake_max_retries=5)
+        assert PASSWORD not in str(caught.value)
+        assert client.state in ("refused", "closed")
+        if isinstance(caught.value, err.HubRefused):
+            assert caught.value.exit_code == 3
+            with pytest.raises(error):
+                client.emit(Message("x"))
+        client.close()
+
+
+def test_run_forever_raises_the_refusal() -> None:
+    with EmbeddedHub({}) as hub:
+        client = make(hub)
+        with pytest.raises(err.KeyRefused):
+            client.run_forever()
+        client.close()
+
+
+@pytest.mark.parametrize("code", [None, 1000, 1001, 1008, 1011], ids=str)
+def test_every_end_of_a_session_leads_to_a_new_one(code: int | None) -> None:
+    heard: list[str] = []
+    again = threading.Event()
+    with EmbeddedHub({"k": PASSWORD}) as hub, make(hub) as client:
+        client.on_mycroft("speak", lambda message: heard.append(message.data["utterance"]))
+        first = client.protocol
+        client.on("open", again.set)
+        again.clear()
+        hub.drop(code)
+        hub.wait_for(HiveMessageType.HELLO, count=2)
+        hub.wait_for_sessions(1)
+        assert again.wait(5)
+        assert client.protocol is not first
+        assert ask(client, "back") == "you said: back"
+    assert heard == ["you said: back"]
+
+
+def test_the_client_comes_back_after_the_hub_was_away() -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        client = make(hub)
+        client.connect()
+        lost = threading.Event()
+        client.on("error", lambda error: lost.set())
+        hub.stop()
+        assert lost.wait(5)
+        assert client.state == "reconnecting"
+        hub.start()
+        hub.wait_for_sessions(1)
+        assert ask(client) == "you said: hello"
+        client.close()
+
+
+def test_waits_for_answers_end_with_the_connection_and_other_waits_go_on() -> None:
+    with EmbeddedHub({"k": PASSWORD}, agent=lambda utterance: None) as hub, make(hub) as client:
+        passive: list[HiveMessage | None] = []
+        waiting = threading.Thread(target=lambda: passive.append(client.wait_for_mycroft("later", 10)))
+        waiting.start()
+        began = time.monotonic()
+        dropper = threading.Thread(target=lambda: (hub.wait_for(UTTERANCE), hub.drop()))
+        dropper.start()
+        assert client.wait_for_response(Message(UTTERANCE, {"utterances": ["x"]}), "speak", 30) is None
+        assert time.monotonic() - began < 10
+        hub.wait_for(HiveMessageType.HELLO, count=2)
+        hub.wait_for_sessions(1)
+        hub.broadcast(Message("later"))
+        waiting.join(5)
+        dropper.join(5)
+        assert passive[0] is not None
+
+
+def test_emit_without_a_hub_raises_within_a_short_grace() -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        client = make(hub, deadlines=Deadlines(send=0.1))
+        with pytest.raises(err.NotConnected):
+            client.emit(Message("x"))
+        lost = threading.Event()
+        client.on("close", lost.set)
+        client.connect()
+        hub.stop()
+        assert lost.wait(5)
+        with pytest.raises((err.NotConnected, err.ConnectionLost)):
+            client.emit(Message("x"))
+        client.close()
+        with pytest.raises(err.ClientClosed):
+            client.emit(Message("x"))
+
+
+def test_close_leaves_no_thread_behind_and_may_be_called_twice(
+    new_threads: Callable[[], list[threading.Thread]],
+) -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        client = make(hub)
+        client.connect()
+        client.close()
+        client.close()
+        assert not new_threads()
+        assert client.state == "closed"
+        hub.wait_for_sessions(0)
+
+
+def test_close_may_be_called_from_a_handler() -> None:
+    closed = threading.Event()
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        client = make(hub)
+        client.connect()
+        client.on_mycroft("speak", lambda message: (client.close(), closed.set()))
+        client.emit(Message(UTTERANCE, {"utterances": ["bye"]}))
+        assert closed.wait(5)
+        hub.wait_for_sessions(0)
+
+
+def test_close_wakes_a_client_that_waits_to_connect_again(
+    new_threads: Callable[[], list[threading.Thread]],
+) -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        client = make(hub, backoff=Backoff(first=60))
+        client.connect()
+        lost = threading.Event()
+        client.on("close", lost.set)
+        hub.stop()
+        assert lost.wait(5)
+        began = time.monotonic()
+        client.close()
+        assert time.monotonic() - began < 2
+        assert not new_threads()
+
+
+def test_a_closed_client_can_connect_again() -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        client = make(hub)
+        for _ in range(2):
+            with client:
+                assert ask(client) == "you said: hello"
+
+
+def test_connect_retries_until_the_hub_is_there() -> None:
+    hub = EmbeddedHub({"k": PASSWORD})
+    with hub:
+        pass
+    client = make(hub)
+    failed = threading.Event()
+    client.on("error", lambda error: failed.set())
+    starter = threading.Thread(target=lambda: (failed.wait(5), hub.start()))
+    starter.start()
+    try:
+        client.connect(handshake_max_retries=200)
+        assert ask(client) == "you said: hello"
+    finally:
+        client.close()
+        starter.join(5)
+        hub.stop()
+
+
+def test_run_forever_after_connect_blocks_until_close() -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        client = make(hub)
+        client.connect()
+        running = threading.Thread(target=client.run_forever)
+        running.start()
+        assert ask(client) == "you said: hello"
+        assert running.is_alive()
+        client.close()
+        running.join(5)
+        assert not running.is_alive()
+
+
+def test_run_in_thread_connects_in_the_background() -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        client = make(hub)
+        thread = client.run_in_thread()
+        assert client.connected_event.wait(5)
+        assert client.started_running
+        assert thread.is_alive()
+        client.close()
+
+
+def test_a_flood_is_refused_before_it_is_read() -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub, make(hub, limits=Limits(frame=20_000)) as client:
+        lost = threading.Event()
+        client.on("close", lost.set)
+        hub.send_raw(b"\0" * 20_001)
+        assert lost.wait(5)
+        assert isinstance(client.last_error, err.FrameTooLarge)
+        hub.wait_for(HiveMessageType.HELLO, count=2)
+
+
+def test_a_hub_that_stops_answering_pings_is_given_up() -> None:
+    stop = threading.Event()
+    with EmbeddedHub({"k": PASSWORD}) as hub, servers.server(stalling_proxy(hub.port, stop)) as port:
+        client = make(
+            hub, host=f"ws://127.0.0.1:{port}", websocket_ping_interval=0.1, websocket_ping_timeout=0.1
+        )
+        lost = threading.Event()
+        client.on("close", lost.set)
+        client.connect()
+        stop.set()
+        assert lost.wait(5)
+        client.close()
+
+
+def stalling_proxy(port: int, stop: threading.Event) -> servers.Script:
+    """Pass bytes on both ways until `stop` is set; then keep the connections open and say nothing."""
+
+    def script(connection: socket.socket, done: threading.Event) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as upstream:
+            down = threading.Thread(target=pump, args=(upstream, connection), daemon=True)
+            down.start()
+            pump(connection, upstream)
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        while True:
+            try:
+                data = source.recv(65536)
+                if not data:
+                    return
+                if not stop.is_set():
+                    sink.sendall(data)
+            except OSError:
+                return
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("options", "works"),
+    [
+        ({}, True),
+        ({"self_signed": False}, False),
+        ({"ca_file": True}, True),
+        ({"ca_file": "/nonexistent/ca.pem"}, False),
+    ],
+    ids=["self-signed", "verified-by-system", "ca-file", "no-such-ca-file"],
+)
+def test_tls_options(options: dict[str, Any], works: bool, caplog: pytest.LogCaptureFixture) -> None:
+    with EmbeddedHub({"k": PASSWORD}, tls=True) as hub:
+        if options.get("ca_file") is True:
+            options = {"ca_file": hub.ca_file}
+        client = make(hub, **options)
+        with caplog.at_level(logging.WARNING):
+            if works:
+                client.connect()
+                assert ask(client) == "you said: hello"
+            else:
+                with pytest.raises(err.SecureConnectionFailed):
+                    client.connect()
+        client.close()
+        warned = [record for record in caplog.records if "any certificate" in record.getMessage()]
+        assert len(warned) == (0 if options else 1)
+
+
+def test_tls_by_a_context_of_the_callers() -> None:
+    import ssl
+
+    with EmbeddedHub({"k": PASSWORD}, tls=True) as hub:
+        context = ssl.create_default_context(cafile=hub.ca_file)
+        with make(hub, ssl_context=context) as client:
+            assert ask(client) == "you said: hello"
+
+
+def test_a_plain_client_at_a_tls_port_is_told_so() -> None:
+    with EmbeddedHub({"k": PASSWORD}, tls=True) as hub:
+        client = make(hub, host=f"ws://127.0.0.1:{hub.port}", deadlines=Deadlines(upgrade=2))
+        with pytest.raises((err.NotAHub, err.HubTimeout), match="port"):
+            client.connect()
+
+
+def test_connect_refuses_a_protocol_object() -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub, pytest.raises(err.InvalidOption, match="plugin"):
+        make(hub).connect(protocol=object())  # type: ignore[arg-type]
+
+
+def test_what_the_log_holds(caplog: pytest.LogCaptureFixture) -> None:
+    """No password, access key, session key or envelope, at any level."""
+    with caplog.at_level(logging.DEBUG), EmbeddedHub({"very-secret-key": PASSWORD}) as hub:
+        with make(hub, key="very-secret-key") as client:
+            ask(client)
+            hub.drop()
+            hub.wait_for(HiveMessageType.HELLO, count=2)
+    ours = [
+        record.getMessage() for record in caplog.records if record.name.startswith("hivemind_core_client")
+    ]
+    for secret in (PASSWORD, "very-secret-key", "envelope"):
+        assert not any(secret in text for text in ours)
+    assert PASSWORD not in repr(client)
