@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Callable
 
+from hivemind_core_client.jsontext import Json
+from hivemind_core_client.labels import safe_label
 from hivemind_core_client.message import HiveMindBinaryPayloadType as BinType
-from hivemind_core_client.message import Json
 from hivemind_core_client.plugins.contract import Actions, BinaryHandler, CallBack, Context
 from hivemind_core_client.plugins.hookspecs import hookimpl
-
-_MAX_LABEL = 255
 
 #: The callback and the metadata it is given, for each bin type.
 CALLBACKS: dict[BinType, tuple[str, tuple[str, ...]]] = {
@@ -35,23 +34,11 @@ def hivemind_binary_handlers() -> list[BinaryHandler]:
     ]
 
 
-def label(file_name: Any) -> str:
-    """A file name from the wire as a label: no directories, no control characters, never `.` or `..`.
-
-    Empty when nothing safe is left of it, or when it was no text.
-    """
-    if not isinstance(file_name, str):
-        return ""
-    last = file_name.replace("\\", "/").rsplit("/", 1)[-1]
-    shown = "".join(character for character in last if character.isprintable()).strip()[:_MAX_LABEL]
-    return "" if shown in (".", "..") else shown
-
-
 def _receiver(method: str, names: tuple[str, ...]) -> Callable[[Context, bytes, Json], Actions]:
     def receive(context: Context, data: bytes, metadata: Json) -> Actions:
         arguments = {name: metadata.get(name) for name in names}
         if "file_name" in arguments:
-            arguments["file_name"] = label(arguments["file_name"])
+            arguments["file_name"] = safe_label(arguments["file_name"], "")
         return [CallBack(method, {"bin_data": data, **arguments})]
 
     return receive

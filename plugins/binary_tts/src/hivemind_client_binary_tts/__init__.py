@@ -1,5 +1,5 @@
 """Speech and files that a hub sends, handed on with names that are safe to show and to keep."""
 
-from hivemind_client_binary_tts.labels import safe_label
+from hivemind_core_client.labels import safe_label
 
 __all__ = ["safe_label"]

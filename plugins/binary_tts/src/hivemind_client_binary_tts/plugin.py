@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from hivemind_client_binary_tts.labels import safe_label
+from hivemind_core_client.jsontext import Json
+from hivemind_core_client.labels import safe_label
 from hivemind_core_client.message import HiveMindBinaryPayloadType as BinType
-from hivemind_core_client.message import Json
 from hivemind_core_client.plugins.contract import Actions, BinaryHandler, CallBack, Context
 from hivemind_core_client.plugins.hookspecs import hookimpl
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivemind_client_binary_tts import safe_label
-from hivemind_client_binary_tts.labels import MAX_LABEL_BYTES
+from hivemind_core_client.labels import MAX_LABEL_BYTES, safe_label
 
 
 @pytest.mark.parametrize(
