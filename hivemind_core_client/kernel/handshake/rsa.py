@@ -71,8 +71,9 @@ class RsaHandshake(Handshake):
                 f"the envelope of {self.terms.where} is not signed with the hub's key: somebody stands between, or the "
                 "pinned key is of another hub"
             )
+        private_key = self.terms.credentials.private_key()  # not in the try: its errors are ValueErrors too
         try:
-            key = bytes(decrypt_RSA(self.terms.credentials.private_key(), wrapped))
+            key = bytes(decrypt_RSA(private_key, wrapped))
         except ValueError as error:
             raise HandshakeError("the hub's RSA envelope is not wrapped for our key") from error
         if len(key) != _KEY_SIZE:
