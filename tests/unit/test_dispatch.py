@@ -1,0 +1,160 @@
+"""Dispatcher: handlers are found in a table, and what one does costs nobody else anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Callable, Optional
+
+import pytest
+
+from hivemind_core_client.errors import InvalidMessage
+from hivemind_core_client.kernel.dispatch import MAX_DEPTH, Dispatcher
+from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client.plugins.contract import (
+    BinaryHandler,
+    CallBack,
+    Context,
+    Deliver,
+    Dispatch,
+    MessageHandler,
+)
+from hivemind_core_client.plugins.registry import Registry
+
+from .support import new_context
+
+T = HiveMessageType
+BIN = HiveMindBinaryPayloadType
+BUS = HiveMessage("bus", {"type": "speak", "data": {}, "context": {}})
+
+
+def unwrap(context: Context, message: HiveMessage) -> list[Any]:
+    return [Dispatch(message.payload)]
+
+
+def deliver(context: Context, message: HiveMessage) -> list[Any]:
+    return [Deliver(message.raw_payload)]
+
+
+def explode(*arguments: Any) -> Any:
+    raise RuntimeError("broken")
+
+
+def explode_late(context: Context, message: HiveMessage) -> Iterator[Any]:
+    yield Deliver({})
+    raise RuntimeError("broken late")
+
+
+def dispatcher(*handlers: MessageHandler, binary: Optional[list[BinaryHandler]] = None) -> Dispatcher:
+    return Dispatcher(
+        Registry(
+            handlers={handler.msg_type: handler for handler in handlers},
+            binary_handlers={handler.bin_type: handler for handler in binary or []},
+        ),
+        new_context(),
+    )
+
+
+def wrapped(times: int) -> HiveMessage:
+    message = BUS
+    for _ in range(times):
+        message = HiveMessage("broadcast", message)
+    return message
+
+
+BUS_HANDLER = MessageHandler(T.BUS, "bus", deliver)
+BROADCAST_HANDLER = MessageHandler(T.BROADCAST, "broadcast", unwrap)
+
+
+@pytest.mark.parametrize("times", range(MAX_DEPTH + 1))
+def test_messages_inside_messages_are_treated_as_arrived(times: int) -> None:
+    found = dispatcher(BUS_HANDLER, BROADCAST_HANDLER).receive(wrapped(times))
+    assert list(found) == [Deliver(BUS.raw_payload)]
+
+
+@pytest.mark.parametrize("times", [MAX_DEPTH + 1, MAX_DEPTH + 50])
+def test_messages_wrapped_too_deep_are_dropped(times: int, caplog: pytest.LogCaptureFixture) -> None:
+    assert list(dispatcher(BUS_HANDLER, BROADCAST_HANDLER).receive(wrapped(times))) == []
+    assert f"nested deeper than {MAX_DEPTH}" in caplog.text
+
+
+@pytest.mark.parametrize("receive", [explode, explode_late])
+def test_messages_a_handler_that_raises_is_named_and_costs_its_message(
+    receive: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Row: one raising handler killed the receive loop."""
+    broken = dispatcher(MessageHandler(T.PING, "acme-ping", receive), BUS_HANDLER)
+    assert list(broken.receive(HiveMessage("ping", {}))) == []
+    assert "handler acme-ping raised" in caplog.text and "broken" in caplog.text
+    assert list(broken.receive(BUS)) == [Deliver(BUS.raw_payload)]
+
+
+def test_an_inner_handler_that_raises_leaves_the_outer_actions() -> None:
+    def both(context: Context, message: HiveMessage) -> list[Any]:
+        return [Deliver({"first": 1}), Dispatch(message.payload), Deliver({"last": 1})]
+
+    found = dispatcher(MessageHandler(T.BUS, "bus", explode), MessageHandler(T.BROADCAST, "b", both))
+    assert list(found.receive(wrapped(1))) == [Deliver({"first": 1}), Deliver({"last": 1})]
+
+
+@pytest.mark.parametrize("nothing", [None, [], (), iter(())])
+def test_a_handler_may_return_nothing(nothing: Any) -> None:
+    quiet = dispatcher(MessageHandler(T.PING, "quiet", lambda context, message: nothing))
+    assert list(quiet.receive(HiveMessage("ping", {}))) == []
+
+
+def test_a_type_without_a_handler_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    assert list(dispatcher().receive(HiveMessage("3rdparty", {"a": "secret"}))) == []
+    assert "no plugin handles that type" in caplog.text and "secret" not in caplog.text
+
+
+def test_an_inner_type_that_is_unknown_costs_its_message_only(caplog: pytest.LogCaptureFixture) -> None:
+    odd = HiveMessage("broadcast", {"msg_type": "unheard-of", "payload": {}})
+    assert list(dispatcher(BROADCAST_HANDLER).receive(odd)) == []
+    assert "handler broadcast raised" in caplog.text and "unheard-of" in caplog.text
+
+
+def test_bytes_go_to_the_handler_of_their_bin_type(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    handlers = [
+        BinaryHandler(
+            BIN.FILE, "file", lambda context, data, metadata: [CallBack("m", {"d": data, **metadata})]
+        ),
+        BinaryHandler(BIN.TTS_AUDIO, "acme-tts", explode),
+    ]
+    some = dispatcher(binary=handlers)
+    message = HiveMessage("bin", b"x", bin_type=BIN.FILE, metadata={"lang": "en"})
+    assert list(some.receive(message)) == [CallBack("m", {"d": b"x", "lang": "en"})]
+    assert list(some.receive(HiveMessage("bin", b"x", bin_type=BIN.TTS_AUDIO))) == []
+    assert list(some.receive(HiveMessage("bin", b"x", bin_type=BIN.RAW_AUDIO))) == []
+    assert "acme-tts raised" in caplog.text and "no plugin handles RAW_AUDIO" in caplog.text
+
+
+def test_prepare_is_the_handlers_or_nothing() -> None:
+    replacement = HiveMessage("ping", {"a": 1})
+    some = dispatcher(
+        MessageHandler(T.PING, "ping", deliver, prepare=lambda context, message: replacement),
+        BUS_HANDLER,
+        MessageHandler(T.HELLO, "strict", deliver, prepare=refuse),
+    )
+    assert some.prepare(HiveMessage("ping", {})) is replacement
+    assert some.prepare(BUS) is BUS
+    third = HiveMessage("3rdparty", {})
+    assert some.prepare(third) is third
+    with pytest.raises(InvalidMessage):
+        some.prepare(HiveMessage("hello", {}))
+
+
+def refuse(context: Context, message: HiveMessage) -> HiveMessage:
+    raise InvalidMessage("no")
+
+
+def test_timers_go_to_their_handler_and_their_messages_are_expanded(caplog: pytest.LogCaptureFixture) -> None:
+    some = dispatcher(
+        BUS_HANDLER,
+        MessageHandler(T.QUERY, "query", deliver, on_timer=lambda context, key: [Dispatch(BUS)]),
+        MessageHandler(T.PING, "acme-ping", deliver, on_timer=explode),
+    )
+    assert list(some.due(T.QUERY, "q")) == [Deliver(BUS.raw_payload)]
+    assert list(some.due(T.BUS, "q")) == list(some.due(T.HELLO, "q")) == list(some.due(T.PING, "q")) == []
+    assert "acme-ping raised" in caplog.text

@@ -1,0 +1,72 @@
+"""Limits, deadlines and the delays between attempts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
+from hivemind_core_client.kernel.states import PHASES
+
+
+@pytest.mark.parametrize(
+    ("chance", "delays"),
+    [
+        (0.0, [0.5, 1, 2, 4, 8, 16, 30, 30]),
+        (0.5, [1, 2, 4, 8, 16, 32, 60, 60]),
+        (1.0, [1.5, 3, 6, 12, 24, 48, 60, 60]),
+    ],
+)
+def test_connecting_delays_double_up_to_the_cap_and_are_jittered(chance: float, delays: list[float]) -> None:
+    """Row: a whole fleet reconnected in step after a hub restart."""
+    backoff = Backoff(chance=lambda: chance)
+    assert [backoff.delay(attempt) for attempt in range(8)] == delays
+
+
+@given(st.integers(0, 10**6), st.floats(0, 1, exclude_max=True), st.floats(0.001, 60), st.floats(60, 600))
+def test_a_delay_is_never_beyond_its_cap(attempt: int, chance: float, first: float, cap: float) -> None:
+    delay = Backoff(first=first, cap=cap, chance=lambda: chance).delay(attempt)
+    assert 0 < delay <= cap
+    assert delay >= min(cap, first * 2.0 ** min(attempt, 30)) / 2
+
+
+def test_two_satellites_do_not_come_back_together() -> None:
+    assert len({Backoff().delay(9) for _ in range(50)}) > 10
+
+
+def test_deadlines_by_phase() -> None:
+    deadlines = Deadlines(first_frame=1.0, handshake=2.0)
+    assert {phase: deadlines.of(phase) for phase in PHASES.values()} == {"first frame": 1.0, "handshake": 2.0}
+
+
+@pytest.mark.parametrize("name", ["tcp", "tls", "upgrade", "first_frame", "handshake", "close"])
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_a_deadline_is_some_time(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        Deadlines(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (Limits, {"frame": 0}),
+        (Limits, {"inflated": -1}),
+        (Backoff, {"first": 0.0}),
+        (Backoff, {"cap": 0.0}),
+        (Deadlines, {"send": -0.1}),
+    ],
+)
+def test_numbers_that_make_no_sense(kind: Any, fields: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        kind(**fields)
+
+
+def test_emit_may_wait_not_at_all() -> None:
+    assert Deadlines(send=0.0).send == 0.0
+
+
+def test_the_limits_of_the_protocol() -> None:
+    assert Limits().inflated == 32 * 2**20
