@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from hivemind_core_client.errors import ConnectionLost, HubRefused, QueryTimeout
-from hivemind_core_client.message import HiveMessage, HiveMessageType, Json
+from hivemind_core_client.jsontext import Json
+from hivemind_core_client.message import HiveMessage, HiveMessageType
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient

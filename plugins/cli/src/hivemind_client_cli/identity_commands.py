@@ -48,10 +48,11 @@ def set_identity(
     Every option may be left out and given later; what is not given stays as it is. Makes an RSA key pair
     where there is none.
     """
+    password = choose_password(password, password_file, ask_password)
     output.hide(key, password)
     given = {
         "access_key": key,
-        "password": choose_password(password, password_file, ask_password),
+        "password": password,
         "default_master": host,
         "default_port": port,
         "site_id": site_id,

@@ -20,7 +20,8 @@ from hivemind_client_cli.options import (
     timeout_option,
 )
 from hivemind_client_cli.output import Output
-from hivemind_core_client.message import HiveMessage, HiveMessageType, Json
+from hivemind_core_client.jsontext import Json
+from hivemind_core_client.message import HiveMessage, HiveMessageType
 
 Wrap = Callable[[HiveMessage], HiveMessage]
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any, Callable
 
 from hivemind_core_client.errors import HiveMindError
-from hivemind_core_client.message import HiveMessage, Json
+from hivemind_core_client.jsontext import Json
+from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
 
 Answer = Callable[[HiveMessage], Iterable[Json]]

@@ -112,7 +112,11 @@ def test_arguments_are_not_written_back(paired: EmbeddedHub, run: Any, home: Pat
 
 
 def test_the_environment_is_read(hub: EmbeddedHub) -> None:
-    variables: dict[str, Any] = {"HIVEMIND_KEY": KEY, "HIVEMIND_PASSWORD": PASSWORD, "HIVEMIND_PORT": str(hub.port)}
+    variables: dict[str, Any] = {
+        "HIVEMIND_KEY": KEY,
+        "HIVEMIND_PASSWORD": PASSWORD,
+        "HIVEMIND_PORT": str(hub.port),
+    }
     spawn("test-identity", HIVEMIND_HOST="127.0.0.1", **variables).expect(0)
 
 
@@ -126,7 +130,11 @@ def test_demo(run: Any, home: Path) -> None:
 
 
 def test_demo_json_in_a_process_with_credentials_around() -> None:
-    variables: dict[str, Any] = {"HIVEMIND_KEY": "a:b", "HIVEMIND_PASSWORD": "other", "HIVEMIND_HOST": "hub.invalid"}
+    variables: dict[str, Any] = {
+        "HIVEMIND_KEY": "a:b",
+        "HIVEMIND_PASSWORD": "other",
+        "HIVEMIND_HOST": "hub.invalid",
+    }
     data = spawn("demo", "hello there", "--json", **variables).expect(0).json
     assert data["answer"] == "You said: hello there"
     assert data["handshake"] == "password"
