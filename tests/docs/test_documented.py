@@ -1,0 +1,136 @@
+"""What users can name in code or type at a prompt is named in the documentation."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import click
+import pytest
+
+import hivemind_core_client
+from hivemind_client_cli import hookspecs as cli_hookspecs
+from hivemind_client_cli.main import build_cli
+from hivemind_core_client import errors
+from hivemind_core_client.client import HiveMessageBusClient
+from hivemind_core_client.message import HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client.plugins import contract, hookspecs
+from hivemind_core_client.settings import ENVIRONMENT
+from hivemind_core_client.testing import EmbeddedHub
+
+from .documents import all_blocks, page, pages
+
+EVERYTHING = "\n".join(path.read_text(encoding="utf-8") for path in pages())
+HOOKS = sorted(
+    name for module in (hookspecs, cli_hookspecs) for name in vars(module) if name.startswith("hivemind_")
+)
+ERRORS = sorted(
+    name
+    for name, value in vars(errors).items()
+    if inspect.isclass(value) and issubclass(value, errors.HiveMindError)
+)
+CONTRACT = sorted(
+    name
+    for name, value in vars(contract).items()
+    if inspect.isclass(value) and value.__module__ == contract.__name__
+)
+VERBS = sorted(
+    {
+        name
+        for parent in HiveMessageBusClient.__mro__
+        if parent.__module__.startswith("hivemind_core_client.")
+        for name, value in vars(parent).items()
+        if not name.startswith("_") and (callable(value) or isinstance(value, property))
+    }
+)
+
+
+def named(name: str, text: str = EVERYTHING) -> bool:
+    """True where `text` has this name as a word of its own."""
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) is not None
+
+
+@pytest.mark.parametrize("name", hivemind_core_client.__all__)
+def test_a_public_name_is_documented(name: str) -> None:
+    assert named(name)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verb_of_the_client_is_documented(name: str) -> None:
+    assert named(name, page("README.md"))
+
+
+@pytest.mark.parametrize("name", inspect.signature(HiveMessageBusClient).parameters)
+def test_an_option_of_the_client_is_documented(name: str) -> None:
+    assert named(name, page("README.md"))
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_a_hook_has_a_contract_and_an_example(name: str) -> None:
+    assert re.search(rf"^### `{name}\(", page("docs/plugins.md"), re.MULTILINE), f"no section for {name}"
+    examples = [block.text for block in all_blocks("python") if block.page.name == "plugins.md"]
+    assert any(f"def {name}(" in text for text in examples), f"no example of {name}"
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_an_object_of_the_contract_is_explained(name: str) -> None:
+    assert named(name, page("docs/plugins.md"))
+
+
+@pytest.mark.parametrize("name", ["Cipher", "Encoding", "Serializer", "MessageHandler", "BinaryHandler"])
+def test_each_field_of_what_plugins_offer_is_explained(name: str) -> None:
+    for parameter in inspect.signature(getattr(contract, name)).parameters:
+        assert named(parameter, page("docs/plugins.md")), parameter
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_is_explained_with_its_exit_code(name: str) -> None:
+    code = getattr(errors, name).exit_code
+    rows = re.findall(rf"^\| `{name}` \|(.*)\|$", page("docs/errors.md"), re.MULTILINE)
+    assert len(rows) == 1
+    assert rows[0].split("|")[-1].strip() == str(code)
+
+
+@pytest.mark.parametrize("name", build_cli().commands)
+def test_a_command_is_documented(name: str) -> None:
+    assert named(f"hivemind-client {name}", page("README.md"))
+
+
+@pytest.mark.parametrize("name", build_cli().commands)
+def test_a_command_has_help_with_an_example(name: str) -> None:
+    command: click.Command = build_cli().commands[name]
+    assert command.help
+    assert (command.epilog or "").startswith("Example: ")
+
+
+@pytest.mark.parametrize(
+    "variable", [*ENVIRONMENT.values(), "HIVEMIND_CLIENT_PLUGINS", "HIVEMIND_CLIENT_PLUGINS_BLOCK"]
+)
+def test_a_variable_is_documented(variable: str) -> None:
+    assert named(variable, page("README.md"))
+
+
+@pytest.mark.parametrize(
+    "member", [*HiveMessageType, *HiveMindBinaryPayloadType], ids=lambda member: member.name
+)
+def test_a_type_on_the_wire_is_documented(member: HiveMessageType | HiveMindBinaryPayloadType) -> None:
+    assert named(member.name, page("docs/protocol.md"))
+
+
+@pytest.mark.parametrize("name", [name for name in vars(EmbeddedHub) if not name.startswith("_")], ids=str)
+def test_a_verb_of_the_embedded_hub_is_documented(name: str) -> None:
+    assert named(name, page("docs/plugins.md")) or named(name, page("README.md"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NodeIdentity not set",
+        "timed out waiting for handshake",
+        "got encrypted message, but could not decrypt!",
+        "hive.policy.denied",
+    ],
+)
+def test_a_text_that_people_search_for_is_in_troubleshooting(text: str) -> None:
+    troubleshooting = page("README.md").partition("\n## Troubleshooting\n")[2]
+    assert text in troubleshooting.partition("\n## ")[0]

@@ -1,0 +1,93 @@
+"""Every Python block of the documentation runs, from top to bottom of its page, in one namespace."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sybil import Document, Example, Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+from hivemind_core_client.plugins.manager import forget_plugins
+from hivemind_core_client.testing import EmbeddedHub
+
+from .documents import ROOT, Block, all_blocks, pages
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+KEY, PASSWORD = "readme-key", "a-password-of-the-docs-long-and-random-4711"
+#: A language on every block, so that none escapes its check.
+LANGUAGES = {"python", "console", "toml", "json", "text", "make"}
+
+_SYBIL = Sybil(parsers=[PythonCodeBlockParser()])
+
+
+def _documents() -> Iterator[tuple[Document, int]]:
+    for path in pages():
+        document = _SYBIL.parse(path)
+        for number in range(len(list(document.examples()))):
+            yield document, number
+
+
+def _name(value: object) -> str:
+    if isinstance(value, Document):
+        return str(Path(value.path).relative_to(ROOT))
+    return str(value)
+
+
+def _examples(document: Document) -> list[Example]:
+    return list(document.examples())
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[EmbeddedHub]:
+    """The hub that a page means by 'your hub'."""
+
+    def agent(utterance: str) -> str:
+        return f"you said: {utterance}"
+
+    with EmbeddedHub(clients={KEY: PASSWORD}, agent=agent) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _as_if_paired(hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """What `hivemind-client set-identity` leaves behind, but in the environment."""
+    values = {"KEY": KEY, "PASSWORD": PASSWORD, "HOST": hub.host, "PORT": str(hub.port)}
+    for name, value in values.items():
+        monkeypatch.setenv(f"HIVEMIND_{name}", value)
+    monkeypatch.chdir(tmp_path)
+    yield
+    forget_plugins()
+
+
+@pytest.mark.parametrize(("document", "number"), list(_documents()), ids=_name)
+def test_an_example_runs(document: Document, number: int) -> None:
+    # One that is run alone needs those before it.
+    done = document.namespace.setdefault("__blocks_done__", set())
+    for earlier in range(number + 1):
+        if earlier not in done:
+            done.add(earlier)
+            _examples(document)[earlier].evaluate()
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_block_names_its_language(path: Path) -> None:
+    unknown = [block.name for block in all_blocks() if block.page == path and block.language not in LANGUAGES]
+    assert unknown == []
+
+
+@pytest.mark.parametrize("block", all_blocks("toml"), ids=lambda block: block.name)
+def test_a_toml_block_is_toml(block: Block) -> None:
+    assert tomllib.loads(block.text)
+
+
+@pytest.mark.parametrize("block", all_blocks("json"), ids=lambda block: block.name)
+def test_a_json_block_is_json(block: Block) -> None:
+    assert json.loads(block.text)
