@@ -93,6 +93,11 @@ def test_imports_go_down_only(module: str) -> None:
             assert floors[imported] >= floors[module], f"{module} imports {imported}, which is above it"
 
 
+@pytest.mark.parametrize("module", [name for name in _modules() if name.startswith("kernel/")])
+def test_the_kernel_knows_no_built_in_plugin(module: str) -> None:
+    assert not any("builtins" in name for name in _imports(PACKAGE / module))
+
+
 @pytest.mark.parametrize("kind", [Deadlines, Limits, Backoff])
 def test_every_number_is_given_with_its_default(kind: type) -> None:
     for field in attrs.fields(kind):
