@@ -327,7 +327,7 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
     def _arrived(self, message: HiveMessage) -> None:
         self.waiters.offer(message)
         for handler in self._hive_handlers.take(message.msg_type.value):
-            self._run(handler, message)
+            self.mailbox.put(partial(call_safely, handler, message))
 
     def _deliver(self, event: Deliver) -> None:
         self.mailbox.put(partial(self._from_hub, event.message))
@@ -355,10 +355,7 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
 
     def _tell(self, event: str, *arguments: Any) -> None:
         for handler in self._lifecycle_handlers.take(event):
-            self._run(handler, *arguments)
-
-    def _run(self, handler: Handler, *arguments: Any) -> None:
-        self.mailbox.put(partial(call_safely, handler, *arguments))
+            call_safely(handler, *arguments)
 
     def _from_hub(self, fields: Json) -> None:
         bus = self._bus

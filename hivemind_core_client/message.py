@@ -61,6 +61,16 @@ WRAPPER_TYPES = frozenset(
 
 _BY_NAME: dict[str, HiveMessageType] = {member.value: member for member in HiveMessageType}
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
+#: What the optional fields of a message must be.
+_FIELD_KINDS: tuple[tuple[str, type], ...] = (
+    ("node", str),
+    ("source_peer", str),
+    ("target_site_id", str),
+    ("target_pubkey", str),
+    ("route", list),
+    ("metadata", dict),
+)
+
 #: How a BUS or SHARED_BUS payload becomes an OVOS Message. The floor above sets it
 #: (hivemind_core_client/__init__.py), so this module needs no OVOS to be imported.
 ovos_message_reader: Callable[[Json], Any] = dict
@@ -232,16 +242,20 @@ class HiveMessage:
         body = fields.get("payload")
         if type(body) is not dict:
             raise FrameError(f"the payload of {msg_type.name} is a {type(body).__name__}, not an object")
+        for key, kind in _FIELD_KINDS:
+            value = fields.get(key)
+            if value is not None and type(value) is not kind:
+                raise FrameError(f"{key!r} is a {type(value).__name__}, not a {kind.__name__}")
         try:
             return HiveMessage(
                 msg_type,
                 body,
-                node=_text_or_none(fields, "node"),
-                source_peer=_text_or_none(fields, "source_peer"),
-                route=_of_kind(fields, "route", list),
-                target_site_id=_text_or_none(fields, "target_site_id"),
-                target_pubkey=_text_or_none(fields, "target_pubkey"),
-                metadata=_of_kind(fields, "metadata", dict),
+                node=fields.get("node"),
+                source_peer=fields.get("source_peer"),
+                route=fields.get("route"),
+                target_site_id=fields.get("target_site_id"),
+                target_pubkey=fields.get("target_pubkey"),
+                metadata=fields.get("metadata"),
             )
         except InvalidMessage as error:
             raise FrameError(str(error)) from error
@@ -322,23 +336,11 @@ def _is_hop(hop: Any) -> bool:
     return isinstance(hop, dict) and bool(hop.get("source")) and bool(hop.get("targets"))
 
 
-def _text_or_none(fields: Json, key: str) -> str | None:
-    value = fields.get(key)
-    if value is not None and not isinstance(value, str):
-        raise FrameError(f"{key!r} is a {type(value).__name__}, not text")
-    return value
-
-
-def _of_kind(fields: Json, key: str, kind: type[Any]) -> Any:
-    value = fields.get(key)
-    if value is not None and not isinstance(value, kind):
-        raise FrameError(f"{key!r} is a {type(value).__name__}, not a {kind.__name__}")
-    return value
-
-
 def _checked_bin_type(msg_type: HiveMessageType, bin_type: int) -> HiveMindBinaryPayloadType:
-    if msg_type is not HiveMessageType.BINARY and bin_type:
-        raise InvalidMessage(f"bin_type is for BINARY messages, not for {msg_type.name}")
+    if msg_type is not HiveMessageType.BINARY:
+        if bin_type:
+            raise InvalidMessage(f"bin_type is for BINARY messages, not for {msg_type.name}")
+        return _UNDEFINED
     try:
         return HiveMindBinaryPayloadType(bin_type)
     except ValueError:

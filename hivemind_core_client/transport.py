@@ -152,7 +152,7 @@ class WebSocketTransport:
 
     def send(self, frames: list[Frame]) -> None:
         """Write whole frames in order. Raises ConnectionLost when the connection broke."""
-        ws = self._ready()
+        ws: Any = self._ready()
         try:
             for frame in frames:
                 if isinstance(frame, str):

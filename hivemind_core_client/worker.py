@@ -112,7 +112,10 @@ class Worker:
     def wait_settled(self, seconds: Optional[float]) -> bool:
         """Wait until a session stands or the worker gave up; False when neither came in time."""
         with self._settled:
-            return self._settled.wait_for(lambda: self.standing.is_set() or self.finished.is_set(), seconds)
+            return self._settled.wait_for(self._is_settled, seconds)
+
+    def _is_settled(self) -> bool:
+        return self.standing.is_set() or self.finished.is_set() or self._stopping.is_set()
 
     def send(self, message: HiveMessage) -> HiveMessage:
         """Send, and return the message as it was sent.
@@ -148,6 +151,8 @@ class Worker:
             self.thread.join(self._deadlines.close)
 
     def _standing_link(self) -> tuple[Link, WebSocketTransport]:
+        if self.state is ClientState.IDLE and not self._stopping.is_set():
+            raise NotConnected("the client was never connected: call connect() first, then send")
         self.wait_settled(self._deadlines.send)
         link, transport = self.link, self._transport
         if self.standing.is_set() and link is not None and transport is not None:

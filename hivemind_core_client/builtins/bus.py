@@ -60,7 +60,7 @@ def _keep_session(context: Context, session: Any) -> None:
 def _outgoing_session(context: Context, session: Any) -> Json:
     own = context.session
     given: Json = _as_dict(session)
-    if given.get("session_id", own.session_id) == own.session_id:
+    if given.get("session_id", own.session_id) == own.session_id == own.state.get("session_id"):
         given = {**own.state, **given}
     given.setdefault("session_id", own.session_id)
     given.setdefault("site_id", own.site_id)

@@ -15,15 +15,18 @@ def hivemind_ciphers() -> list[Cipher]:
     """Both ciphers, or none where `cryptography` is not installed."""
     if importlib.util.find_spec("cryptography") is None:
         return []
+    from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
     return [
-        _cipher("AES-GCM", AESGCM, key_sizes=(16, 24, 32), nonce_size=16),
-        _cipher("CHACHA20-POLY1305", ChaCha20Poly1305, key_sizes=(32,), nonce_size=12),
+        _cipher("AES-GCM", AESGCM, InvalidTag, key_sizes=(16, 24, 32), nonce_size=16),
+        _cipher("CHACHA20-POLY1305", ChaCha20Poly1305, InvalidTag, key_sizes=(32,), nonce_size=12),
     ]
 
 
-def _cipher(name: str, algorithm: Any, key_sizes: tuple[int, ...], nonce_size: int) -> Cipher:
+def _cipher(
+    name: str, algorithm: Any, wrong_tag: type[Exception], key_sizes: tuple[int, ...], nonce_size: int
+) -> Cipher:
     keyed = lru_cache(maxsize=8)(algorithm)  # setting a key up costs more than sealing a short message
 
     def seal(key: bytes, nonce: bytes, plaintext: bytes) -> bytes:
@@ -31,12 +34,14 @@ def _cipher(name: str, algorithm: Any, key_sizes: tuple[int, ...], nonce_size: i
         return sealed
 
     def open_(key: bytes, nonce: bytes, sealed: bytes) -> bytes:
-        from cryptography.exceptions import InvalidTag
-
         try:
             plaintext: bytes = keyed(key).decrypt(nonce, sealed, None)
-        except InvalidTag:
+        except wrong_tag:
             raise ValueError("the tag does not fit") from None
         return plaintext
 
-    return Cipher(name, key_sizes, nonce_size, 16, seal, open_)
+    def seal_into(key: bytes, nonce: bytes, plaintext: bytes, buffer: memoryview) -> None:
+        keyed(key).encrypt_into(nonce, plaintext, None, buffer)
+
+    into = seal_into if hasattr(algorithm, "encrypt_into") else None  # cryptography 46 and later
+    return Cipher(name, key_sizes, nonce_size, 16, seal, open_, into)

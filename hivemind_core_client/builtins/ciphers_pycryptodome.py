@@ -12,19 +12,23 @@ _TAG = 16
 
 @hookimpl(trylast=True)
 def hivemind_ciphers() -> list[Cipher]:
-    """Both ciphers."""
-    from Crypto.Cipher import AES, ChaCha20_Poly1305
-
-    def aes(key: bytes, nonce: bytes) -> Any:
-        return AES.new(key, AES.MODE_GCM, nonce=nonce, mac_len=_TAG)
-
-    def chacha(key: bytes, nonce: bytes) -> Any:
-        return ChaCha20_Poly1305.new(key=key, nonce=nonce)
-
+    """Both ciphers. The package itself is imported when one of them is first used."""
     return [
-        _cipher("AES-GCM", aes, key_sizes=(16, 24, 32), nonce_size=16),
-        _cipher("CHACHA20-POLY1305", chacha, key_sizes=(32,), nonce_size=12),
+        _cipher("AES-GCM", _aes, key_sizes=(16, 24, 32), nonce_size=16),
+        _cipher("CHACHA20-POLY1305", _chacha, key_sizes=(32,), nonce_size=12),
     ]
+
+
+def _aes(key: bytes, nonce: bytes) -> Any:
+    from Crypto.Cipher import AES
+
+    return AES.new(key, AES.MODE_GCM, nonce=nonce, mac_len=_TAG)
+
+
+def _chacha(key: bytes, nonce: bytes) -> Any:
+    from Crypto.Cipher import ChaCha20_Poly1305
+
+    return ChaCha20_Poly1305.new(key=key, nonce=nonce)
 
 
 def _cipher(name: str, keyed: Any, key_sizes: tuple[int, ...], nonce_size: int) -> Cipher:

@@ -13,9 +13,11 @@ from hivemind_core_client.errors import (
     FrameError,
     InvalidKeySize,
 )
-from hivemind_core_client.jsontext import json_object, json_text
+from hivemind_core_client.jsontext import json_object, json_string
 from hivemind_core_client.plugins.contract import Cipher, Encoding, Frame
 
+#: Messages of this many bytes are sealed in place, where the cipher can: below, the copy is cheaper.
+_LARGE = 16384
 _MEND = "got encrypted message, but could not decrypt! The key or password differs from the hub's"
 
 
@@ -59,19 +61,30 @@ class CipherChannel:
         if isinstance(plain, str):
             return [self._seal_text(plain)]
         nonce = self._random_bytes(self._cipher.nonce_size)
-        return [nonce + self._seal(nonce, plain)]
+        if self._cipher.seal_into is not None and len(plain) >= _LARGE:
+            return [self._seal_in_place(nonce, bytes(plain))]
+        return [nonce + self._seal(nonce, bytes(plain))]
 
     def open(self, frame: Frame) -> Frame:
         """Raises CleartextRefused, FrameError or DecryptionFailed."""
         if isinstance(frame, str):
             return self._open_text(frame)
-        return self._open_bytes(frame)
+        return self._open_bytes(bytes(frame))
 
     def _seal(self, nonce: bytes, plain: bytes) -> bytes:
         try:
             return self._cipher.seal(self._key, nonce, plain)
         except Exception as error:  # a cipher is a plugin: whatever it raises, the message was not sealed
             raise EncryptionFailed(f"{self._cipher.name} could not seal: {type(error).__name__}") from error
+
+    def _seal_in_place(self, nonce: bytes, plain: bytes) -> bytearray:
+        frame = bytearray(len(nonce) + len(plain) + self._cipher.tag_size)
+        frame[: len(nonce)] = nonce
+        try:
+            self._cipher.seal_into(self._key, nonce, plain, memoryview(frame)[len(nonce) :])  # type: ignore[misc]
+        except Exception as error:  # as above
+            raise EncryptionFailed(f"{self._cipher.name} could not seal: {type(error).__name__}") from error
+        return frame
 
     def _seal_text(self, plain: str) -> str:
         try:
@@ -82,9 +95,8 @@ class CipherChannel:
         sealed = self._seal(nonce, data)
         cut = len(sealed) - self._cipher.tag_size
         encode = self._encoding.encode
-        return json_text(
-            {"ciphertext": encode(sealed[:cut]), "tag": encode(sealed[cut:]), "nonce": encode(nonce)}
-        )
+        ciphertext, tag, number = (json_string(encode(part)) for part in (sealed[:cut], sealed[cut:], nonce))
+        return f'{{"ciphertext":{ciphertext},"tag":{tag},"nonce":{number}}}'
 
     def _open_text(self, frame: str) -> str:
         fields = json_object(frame)

@@ -15,7 +15,8 @@ from attrs import Factory, define, field, frozen
 from hivemind_core_client.jsontext import Json
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
-Frame = Union[str, bytes]
+#: One WebSocket message: text, or bytes.
+Frame = Union[str, bytes, bytearray]
 
 
 @frozen
@@ -23,7 +24,9 @@ class Cipher:
     """An authenticated cipher under its wire name.
 
     `seal(key, nonce, plaintext)` returns ciphertext and tag in one; `open(key, nonce, sealed)` returns
-    the plaintext and raises ValueError when the tag does not fit. Sizes are in bytes.
+    the plaintext and raises ValueError when the tag does not fit. Sizes are in bytes. `seal_into(key, nonce,
+    plaintext, buffer)`, where given, writes what `seal` returns into a writable buffer of just that
+    size, which spares large messages a copy.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Cipher:
     tag_size: int
     seal: Callable[[bytes, bytes, bytes], bytes]
     open: Callable[[bytes, bytes, bytes], bytes]
+    seal_into: Optional[Callable[[bytes, bytes, bytes, memoryview], Any]] = None
 
 
 @frozen

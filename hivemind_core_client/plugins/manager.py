@@ -145,16 +145,29 @@ class Plugins:
         key: Callable[[T], Any],
         fault: Callable[[T], str] = lambda item: "",
     ) -> dict[Any, T]:
-        offers = list(self._offers(hook, expected, fault))
+        offers = list(self._offers(hook, expected))
         for offered in offers:
             self._note_provided(offered.plugin, f"{kind} {wire_name(key(offered.item))}")
-        table = build_table(kind, offers, key)
+        table = build_table(kind, self._sound(offers, key, fault), key)
         for conflict in table.conflicts:
             log.debug("%s %s: %s wins over %s", kind, conflict.name, conflict.winner, conflict.losers)
         self._conflicts.extend(table.conflicts)
         return dict(table.items)
 
-    def _offers(self, hook: str, expected: type[T], fault: Callable[[T], str]) -> Iterator[Offered[T]]:
+    def _sound(
+        self, offers: list[Offered[T]], key: Callable[[T], Any], fault: Callable[[T], str]
+    ) -> Iterator[Offered[T]]:
+        """Leave out what fails its self-test. What loses anyway is not tried, which would cost its import."""
+        won = set()
+        for offered in offers:
+            reason = "" if key(offered.item) in won else fault(offered.item)
+            if reason:
+                self._note_failure(offered.plugin, reason)
+            else:
+                won.add(key(offered.item))
+                yield offered
+
+    def _offers(self, hook: str, expected: type[T]) -> Iterator[Offered[T]]:
         for name, function in self._implementations(hook, {}):
             try:
                 items = list(function() or ())
@@ -162,11 +175,12 @@ class Plugins:
                 self._note_failure(name, f"{hook} raised {type(error).__name__}: {error}")
                 continue
             for item in items:
-                reason = fault(item) if isinstance(item, expected) else _not_a(expected, item, hook)
-                if reason:
-                    self._note_failure(name, reason)
-                else:
+                if isinstance(item, expected):
                     yield Offered(name, item)
+                else:
+                    self._note_failure(
+                        name, f"{hook} returned a {type(item).__name__}, not a {expected.__name__}"
+                    )
 
     def _implementations(self, hook: str, facts: dict[str, Any]) -> Iterator[tuple[str, Callable[[], Any]]]:
         caller = getattr(self.pm.hook, hook)
@@ -241,20 +255,27 @@ def _found() -> list[tuple[PluginInfo, metadata.EntryPoint]]:
     """
     found: dict[str, tuple[PluginInfo, metadata.EntryPoint]] = {}
     distributions: set[str] = set()
-    for distribution in metadata.distributions():
+    for distribution, entry_points in _with_plugins():
         name = distribution.metadata["Name"] or ""
         if name in distributions:
             continue
         distributions.add(name)
-        for entry_point in distribution.entry_points:
-            if entry_point.group == hookspecs.PROJECT:
-                info = _info(name, distribution.version, entry_point)
-                label = info.name if info.name not in found else f"{info.name}@{name}"
-                info.name = label
-                found[label] = (info, entry_point)
+        for entry_point in entry_points:
+            info = _info(name, distribution.version, entry_point)
+            if info.name in found:
+                info.name = f"{info.name}@{name}"
+            found[info.name] = (info, entry_point)
     builtins = sorted((pair for pair in found.values() if pair[0].builtin), key=_pair_name)
     others = sorted((pair for pair in found.values() if not pair[0].builtin), key=_pair_name)
     return builtins + others[::-1]
+
+
+def _with_plugins() -> Iterator[tuple[metadata.Distribution, list[metadata.EntryPoint]]]:
+    """Distributions with entry points of our group. The others' metadata is not parsed: that takes long."""
+    for distribution in metadata.distributions():
+        if f"[{hookspecs.PROJECT}]" in (distribution.read_text("entry_points.txt") or ""):
+            ours = [entry for entry in distribution.entry_points if entry.group == hookspecs.PROJECT]
+            yield distribution, ours
 
 
 def _info(distribution: str, version: str, entry_point: metadata.EntryPoint) -> PluginInfo:
@@ -280,10 +301,6 @@ def _names(text: str | None) -> frozenset[str] | None:
 
 def _name(item: Any) -> str:
     return str(item.name)
-
-
-def _not_a(expected: type[Any], item: Any, hook: str) -> str:
-    return f"{hook} returned a {type(item).__name__}, not a {expected.__name__}"
 
 
 def _seconds(cipher: Cipher) -> float:

@@ -123,7 +123,12 @@ class EmbeddedHub:
         self.stop()
 
     def broadcast(self, message: Any) -> int:
-        """Send a HiveMessage, or an OVOS Message as BUS, to all clients; returns how many got it."""
+        """Send a HiveMessage, or an OVOS Message as BUS, to all clients; returns how many got it.
+
+        A client that is still in its handshake is waited for, a second at most.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: all(link.ready for link in self._links.values()), 1.0)
         packet = message if isinstance(message, HiveMessage) else HiveMessage(HiveMessageType.BUS, message)
         return sum(self._send(connection, packet) for connection in list(self._links))
 
@@ -202,10 +207,15 @@ class EmbeddedHub:
             connection.send(answer)
         if message is None:
             return
-        self._note(lambda: self.received.append(message))
+        self._note(lambda: self._arrived(link, message))
         if message.msg_type is HiveMessageType.BUS and message["type"] == _UTTERANCE:
             for spoken in self._answers(message):
                 self._send(connection, _speech(link, message.raw_payload, spoken))
+
+    def _arrived(self, link: HubLink, message: HiveMessage) -> None:
+        self.received.append(message)
+        if message.msg_type is HiveMessageType.HELLO:
+            link.ready = True
 
     def _answers(self, message: HiveMessage) -> list[str]:
         utterances = (message["data"] or {}).get("utterances") or [""]

@@ -90,7 +90,6 @@ class HubLink:
             return None, [self._answer(message.raw_payload)]
         if message.msg_type is HiveMessageType.HELLO:
             self.session = dict(message["session"] or {})
-            self.ready = True
         return message, []
 
     def seal(self, message: HiveMessage) -> list[Frame]:

@@ -1,0 +1,551 @@
+"""The threaded client: handlers, buses, sessions, credentials, callbacks (defects.md, Messages and Identity)."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ovos_bus_client import MessageBusClient
+from ovos_bus_client.message import Message
+from ovos_utils.fakebus import FakeBus
+
+from hivemind_core_client import HiveMessage, HiveMessageBusClient, HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client import errors as err
+from hivemind_core_client.client import BinaryDataCallbacks
+from hivemind_core_client.identity import NodeIdentity
+from hivemind_core_client.plugins.hookspecs import hookimpl
+from hivemind_core_client.testing import EmbeddedHub
+
+PASSWORD = "seven green lanterns above the quiet harbour"
+UTTERANCE = "recognizer_loop:utterance"
+
+
+@pytest.fixture
+def hub() -> Iterator[EmbeddedHub]:
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        yield hub
+
+
+@pytest.fixture
+def client(hub: EmbeddedHub) -> Iterator[HiveMessageBusClient]:
+    with make(hub) as client:
+        yield client
+
+
+def make(hub: EmbeddedHub, **options: Any) -> HiveMessageBusClient:
+    defaults: dict[str, Any] = {"key": "k", "password": PASSWORD, "host": hub.url, "site_id": "kitchen"}
+    site = {**defaults, **options}.pop("site_id")
+    arguments = {"identity": NodeIdentity({"site_id": site}), **defaults, **options}
+    arguments.pop("site_id")
+    return HiveMessageBusClient(**arguments)
+
+
+class Log:
+    """What a handler was called with, and waiting for it."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, argument: Any = None) -> None:
+        with self._changed:
+            self.calls.append(argument)
+            self._changed.notify_all()
+
+    def wait(self, count: int) -> list[Any]:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.calls) >= count, 5), self.calls
+        return self.calls
+
+
+def settled(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    """Return when everything the hub sent so far has been handled."""
+    marker = Log()
+    client.on_mycroft("test.marker", marker)
+    hub.broadcast(Message("test.marker"))
+    marker.wait(1)
+    client.remove("test.marker", marker)
+
+
+def test_it_is_an_ovos_bus_client(client: HiveMessageBusClient) -> None:
+    assert isinstance(client, MessageBusClient)
+
+
+def test_every_kind_of_handler_gets_each_message_once(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    logs = {
+        name: Log() for name in ("hive", "hive-value", "ovos", "mycroft", "bus", "all", "once", "removed")
+    }
+    client.on(HiveMessageType.BUS, logs["hive"])
+    client.on("bus", logs["hive-value"])
+    client.on("speak", logs["ovos"])
+    client.on("speak", logs["ovos"])
+    client.on_mycroft("speak", logs["mycroft"])
+    client.internal_bus.on("speak", logs["bus"])
+    client.on("message", logs["all"])
+    client.once("speak", logs["once"])
+    client.on("speak", logs["removed"])
+    client.remove("speak", logs["removed"])
+    for text in ("one", "two"):
+        hub.broadcast(Message("speak", {"utterance": text}))
+    settled(hub, client)
+    for name in ("ovos", "mycroft", "bus"):
+        assert [message.data["utterance"] for message in logs[name].calls] == ["one", "two"], name
+    for name in ("hive", "hive-value"):
+        assert [message.payload.msg_type for message in logs[name].calls] == ["speak", "speak", "test.marker"]
+    assert [json.loads(text)["type"] for text in logs["all"].calls][:2] == ["speak", "speak"]
+    assert len(logs["once"].calls) == 1
+    assert logs["removed"].calls == []
+
+
+def test_removing_all_listeners(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    ovos, hive = Log(), Log()
+    client.on("speak", ovos)
+    client.on(HiveMessageType.PING, hive)
+    client.remove_all_listeners("speak")
+    client.remove_all_listeners(HiveMessageType.PING)
+    client.remove("speak", ovos)
+    hub.broadcast(Message("speak"))
+    hub.broadcast(HiveMessage("ping", {"flood_id": "1"}))
+    settled(hub, client)
+    assert ovos.calls == hive.calls == []
+
+
+def test_a_handler_that_raises_stops_nobody(
+    hub: EmbeddedHub, client: HiveMessageBusClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(message: Message) -> None:
+        raise RuntimeError("mine to mend")
+
+    heard = Log()
+    client.on_mycroft("speak", broken)
+    client.on(HiveMessageType.BUS, broken)
+    client.on_mycroft("speak", heard)
+    hub.broadcast(Message("speak"))
+    heard.wait(1)
+    assert "broken" in caplog.text
+    assert client.state == "connected"
+
+
+def test_a_handler_may_wait_for_an_answer(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    answers = Log()
+
+    def handler(message: Message) -> None:
+        answers(client.wait_for_response(Message(UTTERANCE, {"utterances": ["inner"]}), "speak", 5))
+
+    client.on_mycroft("start", handler)
+    hub.broadcast(Message("start"))
+    assert answers.wait(1)[0].payload.data == {"utterance": "you said: inner"}
+
+
+def test_a_handler_may_wait_for_a_handler_on_this_bus(client: HiveMessageBusClient) -> None:
+    answers = Log()
+    client.on("local.question", lambda message: client.internal_bus.emit(message.response({"value": 7})))
+
+    def ask(message: Message) -> None:
+        got = threading.Event()
+        client.on("local.question.response", lambda answer: (answers(answer.data), got.set()))
+        client.internal_bus.emit(Message("local.question"))
+        with client.mailbox.blocking():
+            assert got.wait(5)
+
+    client.on("start", ask)
+    client.internal_bus.emit(Message("start"))
+    assert answers.wait(1) == [{"value": 7}]
+
+
+def test_what_is_emitted_reaches_the_local_handlers_too(
+    hub: EmbeddedHub, client: HiveMessageBusClient
+) -> None:
+    heard = Log()
+    client.on("some.event", heard)
+    client.emit(Message("some.event", {"a": 1}))
+    (message,) = heard.wait(1)
+    assert message.data == {"a": 1}
+    assert message.context["source"] == client.useragent
+    hub.wait_for("some.event")
+
+
+def test_the_routing_fields_are_filled_in_where_they_are_missing(
+    hub: EmbeddedHub, client: HiveMessageBusClient
+) -> None:
+    original = Message("plain")
+    client.emit(original)
+    client.emit(Message("given", {}, {"source": "me", "platform": "mine", "destination": "them", "extra": 1}))
+    (plain,) = hub.wait_for("plain")
+    (given,) = hub.wait_for("given")
+    context = plain.payload.context
+    assert (context["source"], context["platform"], context["destination"]) == (
+        client.useragent,
+        client.useragent,
+        "HiveMind",
+    )
+    assert context["session"]["session_id"] == client.session_id
+    assert context["session"]["site_id"] == "kitchen"
+    assert {
+        "source": "me",
+        "platform": "mine",
+        "destination": "them",
+        "extra": 1,
+    }.items() <= given.payload.context.items()
+    assert "session" not in original.context
+
+
+def test_a_session_of_the_callers_is_kept(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    session = {"session_id": "remote-user-7", "site_id": "garden", "lang": "pt-pt"}
+    client.emit(Message("bridged", {}, {"session": session}))
+    (bridged,) = hub.wait_for("bridged")
+    assert bridged.payload.context["session"] == session
+
+
+def test_the_session_the_hub_returns_is_sent_back(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    returned = {"session_id": client.session_id, "site_id": "moved", "active_skills": [["a.skill", 1.0]]}
+    hub.broadcast(Message("speak", {}, {"session": returned}))
+    hub.broadcast(Message("speak", {}, {"session": {"session_id": "somebody else", "lang": "xx"}}))
+    settled(hub, client)
+    client.emit(Message("next"))
+    (after,) = hub.wait_for("next")
+    session = after.payload.context["session"]
+    assert session["active_skills"] == [["a.skill", 1.0]]
+    assert session["site_id"] == client.site_id == "kitchen"
+    assert "lang" not in session or session["lang"] != "xx"
+
+
+def test_the_session_id_may_be_changed_at_any_time(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    client.session_id = "another"
+    client.emit(Message("next"))
+    assert hub.wait_for("next")[0].payload.context["session"]["session_id"] == "another"
+
+
+def test_what_the_hub_says_is_native_here(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    heard = Log()
+    client.on("speak", heard)
+    forged = {"hivemind_verified_source_peer": "forged", "source": "hive", "destination": "satellite"}
+    hub.broadcast(Message("speak", {}, forged))
+    (message,) = heard.wait(1)
+    assert message.context == {"source": "satellite"}
+
+
+@pytest.mark.parametrize("binary_type", [None, HiveMindBinaryPayloadType.FILE])
+def test_the_bin_type_of_the_message_counts_unless_one_is_passed(
+    hub: EmbeddedHub, client: HiveMessageBusClient, binary_type: HiveMindBinaryPayloadType | None
+) -> None:
+    message = HiveMessage(
+        "bin", b"\0\1", bin_type=HiveMindBinaryPayloadType.RAW_AUDIO, metadata={"lang": "en"}
+    )
+    if binary_type is None:
+        client.emit(message)
+    else:
+        client.emit(message, binary_type=binary_type)
+    (got,) = hub.wait_for("bin")
+    assert got.bin_type == (binary_type or HiveMindBinaryPayloadType.RAW_AUDIO)
+    assert (got.payload, got.metadata) == (b"\0\1", {"lang": "en"})
+
+
+def test_binary_data_goes_to_callbacks_that_were_assigned_later(
+    hub: EmbeddedHub, client: HiveMessageBusClient
+) -> None:
+    got = Log()
+
+    class Mine(BinaryDataCallbacks):
+        def handle_receive_tts(
+            self, bin_data: bytes, utterance: str | None, lang: str | None, file_name: str
+        ) -> None:
+            got((bin_data, utterance, lang, file_name))
+
+    client.bin_callbacks = Mine()
+    hub.send_tts(b"RIFF", "hello", "en", "../../etc/speech.wav")
+    assert got.wait(1) == [(b"RIFF", "hello", "en", "speech.wav")]
+
+
+@pytest.mark.parametrize("bin_type", list(HiveMindBinaryPayloadType))
+def test_every_bin_type_has_a_callback_that_says_what_it_ignored(
+    bin_type: HiveMindBinaryPayloadType,
+    hub: EmbeddedHub,
+    client: HiveMessageBusClient,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hub.broadcast(HiveMessage("bin", b"12345", bin_type=bin_type))
+    settled(hub, client)
+    assert "of 5 bytes" in caplog.text
+
+
+def test_a_malformed_frame_costs_itself_only(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    for frame in (
+        "",
+        "{",
+        "null",
+        "[]",
+        '{"msg_type": "bus"}',
+        '{"ciphertext": "zz", "nonce": 1}',
+        b"",
+        b"\0" * 40,
+    ):
+        hub.send_raw(frame)
+    settled(hub, client)
+    assert client.rejected == 8
+    assert client.state == "connected"
+
+
+class TestInternalBus:
+    def test_a_bus_that_is_given_gets_what_the_hub_says_once(self, hub: EmbeddedHub) -> None:
+        bus = FakeBus()
+        direct, early, late = Log(), Log(), Log()
+        bus.on("speak", direct)
+        client = make(hub)
+        client.on_mycroft("speak", early)
+        client.connect(bus=bus)
+        client.on_mycroft("speak", late)
+        assert client.internal_bus is bus
+        hub.broadcast(Message("speak"))
+        settled(hub, client)
+        assert [len(log.calls) for log in (direct, early, late)] == [1, 1, 1]
+        client.close()
+
+    @pytest.mark.parametrize("own", [True, False], ids=["own-bus", "given-bus"])
+    def test_what_names_the_hub_goes_up_once(self, hub: EmbeddedHub, own: bool) -> None:
+        with make(hub, internal_bus=None if own else FakeBus()) as client:
+            assert client.hub is not None
+            for_hub = {"destination": client.hub.node_id}
+            client.internal_bus.emit(Message("for.the.hub", {}, dict(for_hub)))
+            client.internal_bus.emit(Message("not.for.the.hub", {}, {"destination": "audio"}))
+            client.emit(Message("sent.by.us", {}, dict(for_hub)))
+            client.emit(Message("last"))
+            hub.wait_for("last")
+            types = [message["type"] for message in hub.received if message.msg_type == "bus"]
+            assert types == ["for.the.hub", "sent.by.us", "last"]
+
+    def test_a_hive_message_can_be_sent_by_the_local_bus(
+        self, hub: EmbeddedHub, client: HiveMessageBusClient
+    ) -> None:
+        third = {"msg_type": "3rdparty", "payload": {"a": 1}}
+        for data in ({"msg_type": "broadcast", "payload": third}, {"msg_type": "nonsense"}, third):
+            client.internal_bus.emit(Message("hive.send.upstream", data))
+        (got,) = hub.wait_for("3rdparty")
+        assert got.payload == {"a": 1}
+        assert [message.msg_type for message in hub.received] == ["hello", "3rdparty"]
+
+    def test_the_whole_bus_is_shared_when_asked(self, hub: EmbeddedHub) -> None:
+        with make(hub, share_bus=True, internal_bus=FakeBus()) as client:
+            client.internal_bus.emit(Message("overheard"))
+            (shared,) = hub.wait_for("shared_bus")
+            assert shared.payload.msg_type == "overheard"
+
+
+class TestWaiting:
+    def test_by_hive_type_by_ovos_type_and_by_payload(
+        self, hub: EmbeddedHub, client: HiveMessageBusClient
+    ) -> None:
+        found: dict[str, HiveMessage | None] = {}
+        waits = {
+            "hive": lambda: client.wait_for_message(HiveMessageType.PROPAGATE, 5),
+            "ovos": lambda: client.wait_for_message("speak", 5),
+            "several": lambda: client.wait_for_message(["nothing", "speak"], 5),
+            "mycroft": lambda: client.wait_for_mycroft("speak", 5),
+            "payload": lambda: client.wait_for_payload("bus", HiveMessageType.PROPAGATE, 5),
+        }
+        ready = threading.Barrier(len(waits) + 1)
+
+        def run(name: str) -> None:
+            ready.wait(5)
+            found[name] = waits[name]()
+
+        threads = [threading.Thread(target=run, args=(name,)) for name in waits]
+        for thread in threads:
+            thread.start()
+        ready.wait(5)
+        inner = HiveMessage("bus", Message("inner"))
+        while any(thread.is_alive() for thread in threads):
+            hub.broadcast(Message("speak"))
+            hub.broadcast(HiveMessage("propagate", inner))
+            for thread in threads:
+                thread.join(0.02)
+        assert {name: message.msg_type for name, message in found.items() if message} == {
+            "hive": "propagate",
+            "ovos": "bus",
+            "several": "bus",
+            "mycroft": "bus",
+            "payload": "propagate",
+        }
+
+    def test_a_wait_ends_without_a_message(self, client: HiveMessageBusClient) -> None:
+        assert client.wait_for_message("never", 0.01) is None
+        assert client.wait_for_payload("never", "3rdparty", 0.01) is None
+        assert client.wait_for_response(Message("x"), timeout=0.01) is None
+
+    def test_the_default_answer_is_type_response(
+        self, hub: EmbeddedHub, client: HiveMessageBusClient
+    ) -> None:
+        def answer() -> None:
+            hub.wait_for("question")
+            hub.broadcast(Message("question.response", {"n": 1}))
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        got = client.wait_for_response(Message("question"), timeout=5)
+        answering.join(5)
+        assert got is not None
+        assert got.payload.data == {"n": 1}
+
+    def test_an_answer_by_payload(self, hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+        def answer() -> None:
+            hub.wait_for("escalate")
+            hub.broadcast(HiveMessage("propagate", HiveMessage("bus", Message("x"))))
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        question = HiveMessage("escalate", HiveMessage("bus", Message("q")))
+        got = client.wait_for_payload_response(question, "bus", "propagate", timeout=5)
+        answering.join(5)
+        assert got is not None
+
+    def test_a_wait_for_an_answer_raises_what_sending_raised(self, hub: EmbeddedHub) -> None:
+        client = make(hub)
+        with pytest.raises(err.NotConnected, match="connect"):
+            client.emit(Message("x"))
+        client.connect()
+        client.close()
+        with pytest.raises(err.ClientClosed):
+            client.wait_for_response(Message("x"))
+
+    def test_the_collecting_verbs_of_the_base_class_work(
+        self, hub: EmbeddedHub, client: HiveMessageBusClient
+    ) -> None:
+        client.on_collect("count", lambda message: client.emit(message.response({"n": 1})))
+        client.remove("count", client.wrapped_funcs and next(iter(client.wrapped_funcs)))
+        assert client.collect_responses(Message("count"), 0.01, 0.05) == []
+
+
+class TestCredentials:
+    @pytest.mark.parametrize(
+        ("argument", "environment", "stored", "used"),
+        [
+            ("a", "e", "i", "a"),
+            (None, "e", "i", "e"),
+            (None, None, "i", "i"),
+            ("", "", "i", "i"),
+        ],
+    )
+    def test_argument_then_environment_then_identity(
+        self, argument: Any, environment: Any, stored: Any, used: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if environment is not None:
+            monkeypatch.setenv("HIVEMIND_KEY", environment)
+        identity = NodeIdentity({"access_key": stored, "default_master": "ws://hub"})
+        assert HiveMessageBusClient(argument, identity=identity).key == used
+
+    def test_arguments_are_never_written_back(self, hub: EmbeddedHub, tmp_path: Any) -> None:
+        path = tmp_path / "_identity.json"
+        identity = NodeIdentity(path)
+        identity.access_key, identity.password, identity.default_master = "mine", "my own", "ws://elsewhere"
+        identity.save()
+        before = path.read_bytes()
+        with make(hub, identity=identity) as client:
+            client.site_id = "attic"
+            client.key, client.password, client.useragent = "k", PASSWORD, "Me"
+        assert (identity.access_key, identity.password, identity.default_master) == (
+            "mine",
+            "my own",
+            "ws://elsewhere",
+        )
+        assert path.read_bytes() == before
+
+    @pytest.mark.parametrize("known", [{}, {"access_key": "k"}, {"default_master": "hub"}])
+    def test_without_credentials_the_mend_is_named(self, known: dict[str, str]) -> None:
+        with pytest.raises(RuntimeError, match=r"NodeIdentity not set.*set-identity"):
+            HiveMessageBusClient(identity=NodeIdentity(known))
+
+    @pytest.mark.parametrize(
+        ("options", "error"),
+        [
+            ({"key": "a:b"}, err.InvalidCredential),
+            ({"useragent": "a:b"}, err.InvalidCredential),
+            ({"password": 7}, err.InvalidCredential),
+            ({"crypto_key": "short"}, err.InvalidCredential),
+            ({"port": "no"}, err.InvalidOption),
+            ({"host": "http://hub"}, err.InvalidOption),
+            ({"ciphers": ["ROT13"]}, err.UnknownCipher),
+            ({"encodings": "MORSE"}, err.UnknownEncoding),
+            ({"max_protocol_version": 9}, err.InvalidOption),
+            ({"blocked_plugins": ["builtin_handshake"]}, err.PluginError),
+        ],
+    )
+    def test_what_the_wire_cannot_carry_is_refused_here(
+        self, options: dict[str, Any], error: type[Exception]
+    ) -> None:
+        defaults = {"key": "k", "password": PASSWORD, "host": "hub", "identity": NodeIdentity({})}
+        with pytest.raises(error):
+            HiveMessageBusClient(**{**defaults, **options})
+
+    def test_a_key_may_be_set_before_connecting(self, hub: EmbeddedHub) -> None:
+        client = make(hub, key="wrong")
+        client.key = "k"
+        with client:
+            assert client.hub is not None
+            assert (client.host, client.port, client.crypto_key) == (hub.host, hub.port, None)
+        with pytest.raises(err.InvalidCredential):
+            client.key = "a:b"
+        client.crypto_key = "sixteen chars ok"
+        assert client.crypto_key == b"sixteen chars ok"
+
+
+class TestHooks:
+    def test_plugins_observe_sessions_and_one_that_raises_stops_nobody(self, hub: EmbeddedHub) -> None:
+        seen = Log()
+
+        class Broken:
+            @hookimpl(tryfirst=True)
+            def hivemind_connected(self, client: Any) -> None:
+                raise RuntimeError("observer")
+
+        class Observer:
+            @hookimpl
+            def hivemind_connected(self, client: Any) -> None:
+                seen(("connected", client.state))
+
+            @hookimpl
+            def hivemind_disconnected(self, client: Any, reason: Exception) -> None:
+                seen(("disconnected", type(reason).__name__))
+
+        client = make(hub, blocked_plugins=["no-such-plugin-but-a-selection-of-its-own"])
+        for observer in (Broken(), Observer()):
+            client.plugins.pm.register(observer)
+        with client:
+            seen.wait(1)
+        assert seen.calls == [("connected", "connected"), ("disconnected", "ClientClosed")]
+
+
+def test_events_of_the_connection_are_told_like_the_base_class_does(hub: EmbeddedHub) -> None:
+    opened, closed = Log(), Log()
+    client = make(hub)
+    client.on("open", opened)
+    client.once("close", closed)
+    with client:
+        opened.wait(1)
+    assert (len(opened.calls), len(closed.calls)) == (1, 1)
+
+
+def test_many_threads_lose_nothing_and_keep_their_order(
+    hub: EmbeddedHub, client: HiveMessageBusClient
+) -> None:
+    def send(thread: int) -> None:
+        for number in range(50):
+            client.emit(Message("count", {"thread": thread, "number": number}))
+
+    threads = [threading.Thread(target=send, args=(thread,)) for thread in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    got = [message["data"] for message in hub.wait_for("count", count=200, timeout=10)]
+    for thread in range(4):
+        assert [item["number"] for item in got if item["thread"] == thread] == list(range(50))
+
+
+def test_text_says_where_and_how_it_stands_and_no_secret(client: HiveMessageBusClient) -> None:
+    assert PASSWORD not in repr(client)
+    assert "connected" in repr(client)
+    assert client.cipher in ("AES-GCM", "CHACHA20-POLY1305")
+    assert client.handshake_event.is_set()
