@@ -349,6 +349,8 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         if stood:
             observe = self.satellite.plugins.observe
             self.mailbox.put(lambda: self._tell("close"))
+            if not final:
+                self.mailbox.put(lambda: self._tell("reconnecting"))
             self.mailbox.put(lambda: observe("hivemind_disconnected", client=self, reason=error))
         elif not self._closed:
             self.mailbox.put(lambda: self._tell("error", error))

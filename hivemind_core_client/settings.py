@@ -40,8 +40,8 @@ class Address:
         return f"{'wss' if self.tls else 'ws'}://{host}:{self.port}"
 
     @classmethod
-    def read(cls, host: str, port: Any = None) -> Address:
-        """From `h`, `h:port`, `ws://h` or `wss://h:port`; `port` wins over one in `host`.
+    def read(cls, host: str, port: Any = None, fallback: Any = None) -> Address:
+        """From `h`, `h:port`, `ws://h` or `wss://h:port`; `port` wins over one in `host`, and that over `fallback`.
 
         Raises InvalidOption for anything else.
         """
@@ -55,7 +55,7 @@ class Address:
             raise InvalidOption(f"the hub's address {host!r} cannot be read: {error}") from error
         if parts.scheme not in ("ws", "wss") or not found or parts.username or parts.path.strip("/"):
             raise InvalidOption(f"the hub's address {host!r} is not HOST, ws://HOST or wss://HOST")
-        return cls(found, read_port(port or inner_port or DEFAULT_PORT), parts.scheme == "wss")
+        return cls(found, read_port(port or inner_port or fallback or DEFAULT_PORT), parts.scheme == "wss")
 
 
 @frozen
@@ -115,7 +115,7 @@ def resolve(
     name = useragent or _stored_name(identity) or DEFAULT_USERAGENT
     return Settings(
         key=without_colon("access key", access_key),
-        address=Address.read(hub, given("port", port, identity.default_port)),
+        address=Address.read(hub, port, given("port", None, identity.default_port)),
         useragent=without_colon("user agent", name),
         site_id=given("site_id", site_id, identity.site_id) or DEFAULT_SITE,
         password=_text("password", given("password", password, identity.password)),

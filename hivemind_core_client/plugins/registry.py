@@ -116,6 +116,11 @@ def _cipher_fault_at(cipher: Cipher, key: bytes) -> str:
         return f"cipher {cipher.name} does not return ciphertext and a tag of {cipher.tag_size} bytes"
     if cipher.open(key, nonce, sealed) != sample:
         return f"cipher {cipher.name} does not open what it sealed"
+    if cipher.seal_into is not None:
+        buffer = bytearray(len(sealed))
+        cipher.seal_into(key, nonce, sample, memoryview(buffer))
+        if buffer != sealed:
+            return f"cipher {cipher.name} seals otherwise with seal_into than with seal"
     try:
         cipher.open(key, nonce, sealed[:-1] + bytes([sealed[-1] ^ 1]))
     except Exception:  # whatever it raises, it did not accept the forgery, which is the point

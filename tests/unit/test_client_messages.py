@@ -12,7 +12,13 @@ from ovos_bus_client import MessageBusClient
 from ovos_bus_client.message import Message
 from ovos_utils.fakebus import FakeBus
 
-from hivemind_core_client import HiveMessage, HiveMessageBusClient, HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client import (
+    Backoff,
+    HiveMessage,
+    HiveMessageBusClient,
+    HiveMessageType,
+    HiveMindBinaryPayloadType,
+)
 from hivemind_core_client import errors as err
 from hivemind_core_client.client import BinaryDataCallbacks
 from hivemind_core_client.identity import NodeIdentity
@@ -452,6 +458,22 @@ class TestCredentials:
         )
         assert path.read_bytes() == before
 
+    @pytest.mark.parametrize(
+        ("host", "port", "stored", "used"),
+        [
+            ("ws://h:9000", None, 7000, 9000),
+            ("ws://h:9000", 8000, 7000, 8000),
+            ("ws://h", None, 7000, 7000),
+            ("h", None, None, 5678),
+            (None, None, 7000, 7000),
+        ],
+    )
+    def test_the_port_of_the_argument_beats_the_stored_one(
+        self, host: Any, port: Any, stored: Any, used: int
+    ) -> None:
+        known = {"access_key": "k", "default_master": "ws://stored", "default_port": stored}
+        assert HiveMessageBusClient(host=host, port=port, identity=NodeIdentity(known)).port == used
+
     @pytest.mark.parametrize("known", [{}, {"access_key": "k"}, {"default_master": "hub"}])
     def test_without_credentials_the_mend_is_named(self, known: dict[str, str]) -> None:
         with pytest.raises(RuntimeError, match=r"NodeIdentity not set.*set-identity"):
@@ -518,13 +540,16 @@ class TestHooks:
 
 
 def test_events_of_the_connection_are_told_like_the_base_class_does(hub: EmbeddedHub) -> None:
-    opened, closed = Log(), Log()
-    client = make(hub)
+    opened, closed, again = Log(), Log(), Log()
+    client = make(hub, backoff=Backoff(first=0.01))
     client.on("open", opened)
     client.once("close", closed)
+    client.on("reconnecting", again)
     with client:
         opened.wait(1)
-    assert (len(opened.calls), len(closed.calls)) == (1, 1)
+        hub.drop()
+        opened.wait(2)
+    assert (len(opened.calls), len(closed.calls), len(again.calls)) == (2, 1, 1)
 
 
 def test_many_threads_lose_nothing_and_keep_their_order(
