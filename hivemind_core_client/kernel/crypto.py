@@ -12,6 +12,7 @@ from hivemind_core_client.errors import (
     EncryptionFailed,
     FrameError,
     InvalidKeySize,
+    InvalidMessage,
 )
 from hivemind_core_client.jsontext import json_object, json_string
 from hivemind_core_client.plugins.contract import Cipher, Encoding, Frame
@@ -90,7 +91,7 @@ class CipherChannel:
         try:
             data = plain.encode()
         except UnicodeEncodeError as error:
-            raise EncryptionFailed("a message holds a lone surrogate, which has no UTF-8 form") from error
+            raise InvalidMessage("a message holds a lone surrogate, which has no UTF-8 form") from error
         nonce = self._random_bytes(self._cipher.nonce_size)
         sealed = self._seal(nonce, data)
         cut = len(sealed) - self._cipher.tag_size
