@@ -125,15 +125,15 @@ class Mailbox:
     def _wake(self) -> None:
         if self._leader is None:
             self._hand_over()
-        elif (
-            self._busy_since is not None
-            and self._jobs
-            and not self._watched
-            and len(self._workers) < self._most
-        ):
+        elif self._busy_since is not None:
+            self._guard()
+        self._changed.notify_all()
+
+    def _guard(self) -> None:
+        """See to it that somebody watches the leader while jobs wait behind the one it runs."""
+        if self._jobs and not self._watched and len(self._workers) < self._most:
             self._watched = True
             self._start(self._watch)
-        self._changed.notify_all()
 
     def _hand_over(self) -> None:
         self._busy_since = None
@@ -161,9 +161,11 @@ class Mailbox:
     def _watch(self) -> None:
         """Wait until the leader moves on, or take the lead from it when it does not."""
         with self._changed:
-            while self._jobs and self._busy_since is not None:
+            while self._jobs:
                 began = self._busy_since
-                if not self._changed.wait_for(partial(self._moved_on, began), self._stall):
+                if self._changed.wait_for(partial(self._moved_on, began), self._stall):
+                    continue
+                if began is not None or self._leader is None:
                     log.warning(
                         "%s: a handler has been running for %g s; the others go on without it",
                         self._name,
@@ -175,7 +177,7 @@ class Mailbox:
             self._watched = False
         self._lead()
 
-    def _moved_on(self, began: float) -> bool:
+    def _moved_on(self, began: Optional[float]) -> bool:
         return self._busy_since != began
 
     def _lead(self) -> None:
@@ -199,8 +201,10 @@ class Mailbox:
                 self._ripen()
                 if self._jobs:
                     self._busy_since = time.monotonic()
+                    job = self._jobs.popleft()
+                    self._guard()
                     self._changed.notify_all()
-                    return self._jobs.popleft()
+                    return job
                 if self._closed:
                     return None
                 if not self._changed.wait(self._rest()) and not self._timers and not self._jobs:

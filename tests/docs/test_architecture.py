@@ -77,7 +77,8 @@ def _imports(path: Path) -> set[str]:
 
 
 def _module_file(name: str) -> str | None:
-    relative = Path(*name.split(".")[1:]) if "." in name else Path()
+    package, *parts = name.split(".")
+    relative = Path(*parts) if package == PACKAGE.name else Path()
     for candidate in (relative.with_suffix(".py") if relative.name else relative, relative / "__init__.py"):
         if candidate.name and (PACKAGE / candidate).is_file():
             return str(candidate)
