@@ -27,7 +27,8 @@ from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.properties import SatelliteProperties
 from hivemind_core_client.satellite import Satellite
 from hivemind_core_client.settings import resolve
-from hivemind_core_client.transport import Tls, WebSocketTransport
+from hivemind_core_client.tls import Tls
+from hivemind_core_client.transport import WebSocketTransport
 from hivemind_core_client.waiters import Waiters, is_hive_type
 from hivemind_core_client.waiting import WaitVerbs, as_packet
 from hivemind_core_client.worker import ClientState, Listener, Worker

@@ -178,7 +178,7 @@ class Mailbox:
         self._lead()
 
     def _moved_on(self, began: Optional[float]) -> bool:
-        return self._busy_since != began
+        return not self._jobs or self._busy_since != began
 
     def _lead(self) -> None:
         while True:

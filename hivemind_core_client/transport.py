@@ -27,38 +27,12 @@ from hivemind_core_client.errors import (
 from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.settings import Address
+from hivemind_core_client.tls import SharedTlsSocket, Tls
 
 log = logging.getLogger(__name__)
 
 _BROKEN = (OSError, ssl.SSLError, websocket.WebSocketException)
 _KEEP_ALIVE = (websocket.ABNF.OPCODE_PING, websocket.ABNF.OPCODE_PONG)
-
-
-@frozen
-class Tls:
-    """How a `wss://` hub is verified: by `context`, else by `ca_file`, else not at all if `self_signed`."""
-
-    self_signed: bool = True
-    ca_file: Optional[str] = None
-    context: Optional[ssl.SSLContext] = None
-
-    def make_context(self) -> ssl.SSLContext:
-        """Raises SecureConnectionFailed for a CA file that cannot be read."""
-        if self.context is not None:
-            return self.context
-        try:
-            context = ssl.create_default_context(cafile=self.ca_file)
-        except OSError as error:
-            raise SecureConnectionFailed(f"the CA file {self.ca_file!r} cannot be read: {error}") from error
-        if self.self_signed and self.ca_file is None:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
-
-    @property
-    def verifies(self) -> bool:
-        """False when anyone's certificate is accepted."""
-        return self.context is not None or self.ca_file is not None or not self.self_signed
 
 
 @frozen
@@ -87,7 +61,7 @@ class WebSocketTransport:
         self._max_frame = max_frame
         self._ping_interval = ping_interval or None
         self._ping_timeout = ping_timeout
-        self._socket: Optional[socket.socket] = None
+        self._socket: Union[socket.socket, SharedTlsSocket, None] = None
         self._ws: Optional[websocket.WebSocket] = None
         self._aborted = False
         self._probed = False
@@ -95,10 +69,11 @@ class WebSocketTransport:
 
     def open(self, url: str) -> None:
         """TCP, TLS, upgrade. Raises a HubConnectionError, or KeyRefused when the upgrade is forbidden."""
-        self._socket = self._tcp()
-        if self._address.tls:
-            self._socket = self._handshake_tls(self._socket)
-        self._ws = self._upgrade(self._socket, url)
+        connected: Union[socket.socket, SharedTlsSocket] = self._tcp()
+        self._socket = connected
+        if isinstance(connected, socket.socket) and self._address.tls:
+            self._socket = connected = self._handshake_tls(connected)
+        self._ws = self._upgrade(connected, url)
 
     @contextmanager
     def deadline(self, phase: str, seconds: float) -> Iterator[None]:
@@ -224,7 +199,7 @@ class WebSocketTransport:
         connected.settimeout(None)
         return connected
 
-    def _handshake_tls(self, connected: socket.socket) -> ssl.SSLSocket:
+    def _handshake_tls(self, connected: socket.socket) -> SharedTlsSocket:
         address, seconds = self._address, self._deadlines.tls
         try:
             wrapped = self._tls.make_context().wrap_socket(
@@ -233,6 +208,7 @@ class WebSocketTransport:
             self._socket = wrapped  # before the handshake, so that its deadline can shut it
             with self.deadline("tls", seconds):
                 wrapped.do_handshake()
+            return SharedTlsSocket(wrapped)
         except HubConnectionError:
             raise
         except (OSError, ValueError) as error:
@@ -240,9 +216,8 @@ class WebSocketTransport:
                 f"TLS with {address} failed: {error}. For a hub with a certificate of its own pass ca_file, or "
                 "self_signed=True to accept any; for a hub without TLS use ws://"
             ) from error
-        return wrapped
 
-    def _upgrade(self, connected: socket.socket, url: str) -> websocket.WebSocket:
+    def _upgrade(self, connected: Union[socket.socket, SharedTlsSocket], url: str) -> websocket.WebSocket:
         ws: Any = websocket.WebSocket(enable_multithread=True, skip_utf8_validation=True)
         bound_frames(ws, self._max_frame)
         with self.deadline("upgrade", self._deadlines.upgrade):

@@ -190,7 +190,7 @@ class Link:
         plain: Optional[Frame] = frame
         if self._channel is not None:
             plain = self._channel.open(frame)
-        elif isinstance(frame, bytes):
+        elif not isinstance(frame, str):
             raise CleartextRefused("a binary frame before the handshake was dropped")
         if plain is None:
             return None

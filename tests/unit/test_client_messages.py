@@ -552,21 +552,35 @@ def test_events_of_the_connection_are_told_like_the_base_class_does(hub: Embedde
     assert (len(opened.calls), len(closed.calls), len(again.calls)) == (2, 1, 1)
 
 
-def test_many_threads_lose_nothing_and_keep_their_order(
-    hub: EmbeddedHub, client: HiveMessageBusClient
-) -> None:
-    def send(thread: int) -> None:
-        for number in range(50):
-            client.emit(Message("count", {"thread": thread, "number": number}))
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_many_threads_lose_nothing_and_keep_their_order_both_ways(tls: bool) -> None:
+    """Large and small messages, four threads up while the hub sends down."""
+    down, big = Log(), b"x" * 300_000
+    with EmbeddedHub({"k": PASSWORD}, tls=tls) as hub, make(hub) as client:
+        client.on("down", lambda message: down(message.data["number"]))
+        threads = [threading.Thread(target=send_fifty, args=(client, number, big)) for number in range(4)]
+        threads.append(threading.Thread(target=broadcast_fifty, args=(hub,)))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        got = [message["data"] for message in hub.wait_for("count", count=200, timeout=20)]
+        assert len(hub.wait_for("bin", count=4)) == 4
+        assert down.wait(50) == list(range(50))
+        assert client.rejected == 0
+    for number in range(4):
+        assert [item["number"] for item in got if item["thread"] == number] == list(range(50))
 
-    threads = [threading.Thread(target=send, args=(thread,)) for thread in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    got = [message["data"] for message in hub.wait_for("count", count=200, timeout=10)]
-    for thread in range(4):
-        assert [item["number"] for item in got if item["thread"] == thread] == list(range(50))
+
+def broadcast_fifty(hub: EmbeddedHub) -> None:
+    for number in range(50):
+        hub.broadcast(Message("down", {"number": number}))
+
+
+def send_fifty(client: HiveMessageBusClient, thread: int, big: bytes) -> None:
+    client.emit(HiveMessage("bin", big))
+    for number in range(50):
+        client.emit(Message("count", {"thread": thread, "number": number}))
 
 
 def test_text_says_where_and_how_it_stands_and_no_secret(client: HiveMessageBusClient) -> None:
