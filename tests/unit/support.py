@@ -217,7 +217,7 @@ class Hub:
         plain = self.open(frame)
         if isinstance(plain, str):
             return HiveMessage.deserialize(plain)
-        return binary_serializer.decode(plain, MAX)
+        return binary_serializer.decode(bytes(plain), MAX)
 
     def send(self, message: HiveMessage, binary: bool = False) -> list[Event]:
         plain: Optional[Frame] = binary_serializer.encode(message) if binary else message.serialize()

@@ -106,7 +106,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.dictionaries(st.sampled_from([*offer_payload(), "noise"]), JSON))
 def test_any_offer_is_read_or_one_typed_error(payload: dict[str, Any]) -> None:
     try:

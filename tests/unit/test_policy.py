@@ -64,6 +64,10 @@ def test_numbers_that_make_no_sense(kind: Any, fields: dict[str, float]) -> None
         kind(**fields)
 
 
+def test_an_attempt_takes_its_phases_together() -> None:
+    assert Deadlines(tcp=1, tls=2, upgrade=4, first_frame=8, handshake=16, send=99, close=99).attempt == 31
+
+
 def test_emit_may_wait_not_at_all() -> None:
     assert Deadlines(send=0.0).send == 0.0
 

@@ -1,0 +1,219 @@
+"""Mailbox: jobs in order on one thread, timers, and what happens when one of them is stuck."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Callable
+
+import pytest
+
+from hivemind_core_client.mailbox import Mailbox
+
+WAIT = 10.0
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Mailbox]]:
+    made: list[Mailbox] = []
+
+    def build(**options: Any) -> Mailbox:
+        made.append(Mailbox("test-mailbox", **options))
+        return made[-1]
+
+    yield build
+    for mailbox in made:
+        mailbox.close(WAIT)
+    assert not [thread for thread in threading.enumerate() if thread.name == "test-mailbox"]
+
+
+def wait_for(event: threading.Event) -> None:
+    event.wait(WAIT)
+
+
+def flush(mailbox: Mailbox) -> None:
+    """Return when everything that was put before has run."""
+    done = threading.Event()
+    mailbox.put(done.set)
+    assert done.wait(WAIT)
+
+
+def test_jobs_run_in_order_on_one_thread(make: Callable[..., Mailbox]) -> None:
+    mailbox, seen = make(), []
+    for number in range(500):
+        mailbox.put(lambda number=number: seen.append((number, threading.current_thread())))  # type: ignore[misc]
+    flush(mailbox)
+    assert [number for number, _ in seen] == list(range(500))
+    assert len({thread for _, thread in seen}) == 1
+    assert threading.current_thread() not in {thread for _, thread in seen}
+
+
+def test_no_thread_before_the_first_job(make: Callable[..., Mailbox]) -> None:
+    make()
+    assert not [thread for thread in threading.enumerate() if thread.name == "test-mailbox"]
+
+
+def test_messages_a_job_that_raises_is_logged_and_the_rest_goes_on(
+    make: Callable[..., Mailbox], caplog: pytest.LogCaptureFixture
+) -> None:
+    mailbox = make()
+
+    def explode() -> None:
+        raise RuntimeError("broken")
+
+    mailbox.put(explode)
+    flush(mailbox)
+    assert "a handler raised" in caplog.text and "broken" in caplog.text
+
+
+def test_a_job_that_is_stuck_does_not_block_the_rest(
+    make: Callable[..., Mailbox], caplog: pytest.LogCaptureFixture
+) -> None:
+    mailbox, release, ran = make(stall=0.02), threading.Event(), threading.Event()
+    mailbox.put(partial(wait_for, release))
+    mailbox.put(ran.set)
+    assert ran.wait(WAIT)
+    assert "a handler has been running" in caplog.text
+    release.set()
+    flush(mailbox)
+
+
+def test_as_many_threads_as_were_allowed_and_no_more(make: Callable[..., Mailbox]) -> None:
+    mailbox, release = make(stall=0.01, workers=3), threading.Event()
+    stuck = threading.Semaphore(0)
+
+    def stick() -> None:
+        stuck.release()
+        release.wait(WAIT)
+
+    ran = threading.Event()
+    for _ in range(5):
+        mailbox.put(stick)
+    mailbox.put(ran.set)
+    for _ in range(3):
+        assert stuck.acquire(timeout=WAIT)
+    assert not ran.is_set() and len(mailbox._workers) <= 3
+    release.set()
+    assert ran.wait(WAIT)
+
+
+def test_a_job_that_waits_hands_the_lead_over(make: Callable[..., Mailbox]) -> None:
+    mailbox, ran, waited = make(), threading.Event(), threading.Event()
+
+    def waits() -> None:
+        assert mailbox.owns_current_thread()
+        with mailbox.blocking():
+            if ran.wait(WAIT):
+                waited.set()
+
+    mailbox.put(waits)
+    mailbox.put(ran.set)
+    assert waited.wait(WAIT)
+    assert not mailbox.owns_current_thread()
+    with mailbox.blocking():
+        flush(mailbox)
+
+
+def test_timers_run_in_time_order_and_replace_each_other(make: Callable[..., Mailbox]) -> None:
+    mailbox, seen, done = make(), [], threading.Event()
+    mailbox.later(0.03, "last", done.set)
+    mailbox.later(0.02, "second", lambda: seen.append("second"))
+    mailbox.later(0.001, "replaced", lambda: seen.append("wrong"))
+    mailbox.later(0.01, "replaced", lambda: seen.append("first"))
+    mailbox.later(0.005, "cancelled", lambda: seen.append("cancelled"))
+    mailbox.cancel("cancelled")
+    mailbox.cancel("unknown")
+    assert done.wait(WAIT)
+    assert seen[-2:] == ["first", "second"] and "cancelled" not in seen
+
+
+def test_a_full_mailbox_drops_logs_and_counts(
+    make: Callable[..., Mailbox], caplog: pytest.LogCaptureFixture
+) -> None:
+    mailbox, release, begun = make(limit=2, stall=0.01, workers=1), threading.Event(), threading.Event()
+
+    def stick() -> None:
+        begun.set()
+        release.wait(WAIT)
+
+    mailbox.put(stick)
+    assert begun.wait(WAIT)
+    seen: list[int] = []
+    for number in range(4):
+        mailbox.put(lambda number=number: seen.append(number))  # type: ignore[misc]
+    assert mailbox.dropped == 2 and "dropped one (2 so far)" in caplog.text
+    release.set()
+    flush(mailbox)
+    assert seen == [0, 1]
+
+
+def test_who_puts_a_job_waits_for_room(make: Callable[..., Mailbox]) -> None:
+    mailbox, seen = make(limit=1, stall=WAIT), []
+    for number in range(50):
+        mailbox.put(lambda number=number: seen.append(number))  # type: ignore[misc]
+    flush(mailbox)
+    assert seen == list(range(50)) and mailbox.dropped == 0
+
+
+def test_a_job_that_puts_jobs_does_not_wait_for_itself(make: Callable[..., Mailbox]) -> None:
+    mailbox, done = make(limit=1, stall=WAIT), threading.Event()
+
+    def puts() -> None:
+        for _ in range(3):
+            mailbox.put(lambda: None)
+        done.set()
+
+    mailbox.put(puts)
+    assert done.wait(WAIT / 2)
+    assert mailbox.dropped == 2
+
+
+def test_connecting_close_runs_what_waits_and_takes_no_more(make: Callable[..., Mailbox]) -> None:
+    mailbox, seen = make(), []
+    for number in range(20):
+        mailbox.put(lambda number=number: seen.append(number))  # type: ignore[misc]
+    mailbox.later(0.0, "late", lambda: None)
+    mailbox.close(WAIT)
+    mailbox.put(lambda: seen.append("late"))
+    mailbox.later(0.0, "late", lambda: seen.append("late"))
+    mailbox.close(WAIT)
+    assert seen == list(range(20))
+    mailbox.reopen()
+    flush(mailbox)
+
+
+def test_connecting_close_may_be_called_by_a_job(make: Callable[..., Mailbox]) -> None:
+    """Row: `close()` joined itself from a handler."""
+    mailbox, closed = make(), threading.Event()
+
+    def close() -> None:
+        mailbox.close(WAIT)
+        closed.set()
+
+    mailbox.put(close)
+    assert closed.wait(WAIT / 2)
+
+
+def test_close_does_not_wait_longer_than_it_may(make: Callable[..., Mailbox]) -> None:
+    mailbox, release, begun = make(), threading.Event(), threading.Event()
+
+    def stick() -> None:
+        begun.set()
+        release.wait(WAIT)
+
+    mailbox.put(stick)
+    assert begun.wait(WAIT)
+    mailbox.close(0.01)
+    assert not release.is_set()
+    release.set()
+
+
+def test_an_idle_thread_ends_and_the_next_job_starts_another(make: Callable[..., Mailbox]) -> None:
+    mailbox = make(idle=0.01)
+    workers: list[threading.Thread] = []
+    mailbox.put(lambda: workers.append(threading.current_thread()))
+    flush(mailbox)
+    workers[0].join(WAIT)
+    assert not workers[0].is_alive()
+    flush(mailbox)

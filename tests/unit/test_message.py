@@ -1,0 +1,448 @@
+"""HiveMessage: taken as given or refused, read from anything or one typed error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hivemind_core_client import jsontext
+from hivemind_core_client import message as message_module
+from hivemind_core_client.errors import FrameError, InvalidMessage, ProtocolError, UnknownMessageType
+from hivemind_core_client.jsontext import json_object, json_text
+from hivemind_core_client.message import (
+    OVOS_TYPES,
+    WRAPPER_TYPES,
+    HiveMessage,
+    HiveMessageType,
+    HiveMindBinaryPayloadType,
+    is_ovos_message,
+)
+
+T = HiveMessageType
+BIN = HiveMindBinaryPayloadType
+INNER: dict[str, Any] = {"type": "speak", "data": {"utterance": "grüß dich"}, "context": {}}
+OBJECT_TYPES = [t for t in T if t not in OVOS_TYPES and t not in WRAPPER_TYPES and t is not T.BINARY]
+
+WIRE_NAMES = {
+    "HANDSHAKE": "shake",
+    "BUS": "bus",
+    "SHARED_BUS": "shared_bus",
+    "BROADCAST": "broadcast",
+    "PROPAGATE": "propagate",
+    "ESCALATE": "escalate",
+    "HELLO": "hello",
+    "QUERY": "query",
+    "CASCADE": "cascade",
+    "PING": "ping",
+    "RENDEZVOUS": "rendezvous",
+    "THIRDPRTY": "3rdparty",
+    "BINARY": "bin",
+    "INTERCOM": "intercom",
+}
+
+
+def ovos(**fields: Any) -> Any:
+    return SimpleNamespace(**{"msg_type": "speak", "data": {"a": 1}, "context": {}, **fields})
+
+
+def sample(msg_type: HiveMessageType, **extra: Any) -> HiveMessage:
+    """A message of this type with a payload that fits."""
+    if msg_type is T.BINARY:
+        return HiveMessage(msg_type, b"\x00\xff", bin_type=BIN.FILE, **extra)
+    if msg_type in WRAPPER_TYPES:
+        return HiveMessage(msg_type, HiveMessage("bus", INNER), **extra)
+    return HiveMessage(msg_type, INNER, **extra)
+
+
+def test_the_wire_names_of_the_protocol() -> None:
+    assert {member.name: member.value for member in T} == WIRE_NAMES
+    assert [f"{member}" for member in T] == [str(member) for member in T] == list(WIRE_NAMES.values())
+    assert f"{T.BUS:>5}" == "  bus" and len({T.BUS, "bus"}) == 1
+    assert [(member.name, member.value) for member in BIN] == [
+        ("UNDEFINED", 0),
+        ("RAW_AUDIO", 1),
+        ("NUMPY_IMAGE", 2),
+        ("FILE", 3),
+        ("STT_AUDIO_TRANSCRIBE", 4),
+        ("STT_AUDIO_HANDLE", 5),
+        ("TTS_AUDIO", 6),
+    ]
+
+
+@pytest.mark.parametrize("msg_type", [t for t in T if t is not T.BINARY])
+def test_text_round_trip(msg_type: HiveMessageType) -> None:
+    message = sample(
+        msg_type,
+        node="n",
+        source_peer="a::b",
+        route=[{"source": "a", "targets": ["b"]}],
+        target_site_id="kitchen",
+        target_pubkey="PEM",
+        metadata={"ü": 1},
+    )
+    for form in (
+        message.serialize(),
+        message.as_json,
+        str(message),
+        message.as_json.encode(),
+        message.as_dict,
+    ):
+        assert HiveMessage.deserialize(form) == message
+    assert list(message.as_dict) == [
+        "msg_type",
+        "payload",
+        "metadata",
+        "route",
+        "node",
+        "target_site_id",
+        "target_pubkey",
+        "source_peer",
+    ]
+    assert "ü" in message.as_json
+
+
+@pytest.mark.parametrize("msg_type", sorted(OVOS_TYPES))
+def test_an_ovos_message_becomes_its_object_and_back(
+    msg_type: HiveMessageType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = HiveMessage(msg_type, ovos())
+    assert message.raw_payload == {"type": "speak", "data": {"a": 1}, "context": {}}
+    monkeypatch.setattr(message_module, "ovos_message_reader", lambda fields: ("message", fields))
+    assert message.payload == ("message", message.raw_payload)
+
+
+def test_the_ovos_message_of_a_payload() -> None:
+    from ovos_bus_client.message import Message
+
+    payload = HiveMessage("bus", Message("speak", {"a": 1}, {"b": 2})).payload
+    assert isinstance(payload, Message)
+    assert (payload.msg_type, payload.data, payload.context["b"]) == ("speak", {"a": 1}, 2)
+
+
+@pytest.mark.parametrize("msg_type", sorted(WRAPPER_TYPES))
+def test_a_wrapper_gives_back_its_message(msg_type: HiveMessageType) -> None:
+    assert sample(msg_type).payload == HiveMessage("bus", INNER)
+
+
+def test_messages_payloads_are_as_given() -> None:
+    """Row: `b""` became `{}`, JSON text in a string was repaired."""
+    assert HiveMessage("bin", b"").payload == b""
+    assert HiveMessage("bin", bytearray(b"x")).payload == HiveMessage("bin", memoryview(b"x")).payload == b"x"
+    assert HiveMessage("ping").payload == HiveMessage("ping", None).payload == {}
+    given_dict = {"a": 1}
+    assert HiveMessage("3rdparty", given_dict).raw_payload is given_dict
+
+
+REFUSED: list[tuple[str, Any, dict[str, Any]]] = [
+    ("messages/json text is not repaired", "bus", {"payload": json.dumps(INNER)}),
+    ("text", "ping", {"payload": "hi"}),
+    ("a list", "3rdparty", {"payload": [1]}),
+    ("bytes that are not BINARY", "3rdparty", {"payload": b"x"}),
+    ("BINARY of text", "bin", {"payload": "x"}),
+    ("BINARY of nothing", "bin", {"payload": None}),
+    ("BINARY of an object", "bin", {"payload": {}}),
+    ("BINARY of a number", "bin", {"payload": 5}),
+    ("a bus message without a type", "bus", {"payload": {"data": {}}}),
+    ("a bus message whose type is no text", "bus", {"payload": {"type": 1}}),
+    ("a bus message of nothing", "bus", {"payload": None}),
+    ("a bus message with data that is text", "bus", {"payload": {"type": "x", "data": "y"}}),
+    ("a bus message with a context that is a list", "bus", {"payload": {"type": "x", "context": []}}),
+    ("a wrapper of nothing", "broadcast", {"payload": None}),
+    ("a wrapper of an object", "query", {"payload": {"a": 1}}),
+    ("a wrapper of an ovos message", "query", {"payload": ovos()}),
+    ("a wrapper of BINARY", "propagate", {"payload": HiveMessage("bin", b"x")}),
+    ("messages/bin_type on another type", "ping", {"bin_type": BIN.FILE}),
+    ("an unknown bin_type", "bin", {"payload": b"", "bin_type": 7}),
+]
+
+
+@pytest.mark.parametrize(
+    ("msg_type", "fields"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
+def test_what_does_not_fit_is_refused(msg_type: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidMessage):
+        HiveMessage(msg_type, **fields)
+
+
+@pytest.mark.parametrize("msg_type", ["", "BUS", "pong", None, 1, [], {}])
+def test_messages_unknown_types_are_refused(msg_type: Any) -> None:
+    """Row: unknown types were relabelled."""
+    with pytest.raises(UnknownMessageType):
+        HiveMessage(msg_type)
+    with pytest.raises(UnknownMessageType):
+        HiveMessage.deserialize({"msg_type": msg_type, "payload": {}})
+
+
+UNREADABLE: list[Any] = [
+    "",
+    "{",
+    "[]",
+    "null",
+    '"text"',
+    "1",
+    "{}",
+    b"\xff\xfe",
+    b"",
+    '{"msg_type": "bus"}',
+    '{"msg_type": "bus", "payload": "{}"}',
+    '{"msg_type": "bus", "payload": {}}',
+    '{"msg_type": "bus", "payload": null}',
+    '{"msg_type": "bin", "payload": {}}',
+    '{"msg_type": "bin", "payload": "00ff"}',
+    '{"msg_type": "query", "payload": {}}',
+    '{"msg_type": "ping", "payload": []}',
+    '{"msg_type": "ping", "payload": {}, "metadata": []}',
+    '{"msg_type": "ping", "payload": {}, "metadata": "x"}',
+    '{"msg_type": "ping", "payload": {}, "route": {}}',
+    '{"msg_type": "ping", "payload": {}, "node": 1}',
+    '{"msg_type": "ping", "payload": {}, "source_peer": []}',
+    '{"msg_type": "ping", "payload": {}, "target_site_id": {}}',
+    '{"msg_type": "ping", "payload": {}, "target_pubkey": true}',
+    "[" * 100_000,
+    '{"a":' * 100_000,
+]
+
+
+@pytest.mark.parametrize("text", UNREADABLE, ids=lambda text: repr(text)[:60])
+def test_what_is_no_message_is_one_typed_error(text: Any) -> None:
+    with pytest.raises(FrameError):
+        HiveMessage.deserialize(text)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(st.text(max_size=6), JSON, max_size=4)
+NAMES = st.none() | st.text(max_size=8)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.text() | st.binary())
+def test_any_text_or_bytes_give_a_message_or_one_typed_error(text: Any) -> None:
+    with contextlib.suppress(ProtocolError):
+        assert isinstance(HiveMessage.deserialize(text), HiveMessage)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    msg_type=st.sampled_from(list(WIRE_NAMES.values())) | JSON,
+    payload=JSON | st.fixed_dictionaries({"type": JSON}, optional={"data": JSON, "context": JSON}),
+    fields=st.dictionaries(
+        st.sampled_from(["metadata", "route", "node", "target_site_id", "target_pubkey", "source_peer"]), JSON
+    ),
+)
+def test_any_object_gives_a_message_or_one_typed_error(msg_type: Any, payload: Any, fields: Any) -> None:
+    try:
+        message = HiveMessage.deserialize({"msg_type": msg_type, "payload": payload, **fields})
+    except ProtocolError:
+        return
+    again = HiveMessage.deserialize(message.serialize())
+    assert again == message and again.route == message.route
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.sampled_from(OBJECT_TYPES), OBJECTS, OBJECTS, NAMES, NAMES)
+def test_any_payload_comes_back(
+    msg_type: HiveMessageType, payload: Any, metadata: Any, node: Any, site: Any
+) -> None:
+    message = HiveMessage(msg_type, payload, node=node, target_site_id=site, metadata=metadata)
+    assert HiveMessage.deserialize(message.serialize()) == message
+
+
+HOPS: list[tuple[Any, bool]] = [
+    ({"source": "a", "targets": ["b"]}, True),
+    ({"source": "a"}, False),
+    ({"targets": ["b"]}, False),
+    ({"source": "a", "targets": []}, False),
+    ({"source": None, "targets": ["b"]}, False),
+    ("a", False),
+    (None, False),
+    ([], False),
+]
+
+
+@pytest.mark.parametrize(("hop", "kept"), HOPS)
+def test_messages_malformed_hops_are_skipped(hop: Any, kept: bool) -> None:
+    """Row: malformed hops crashed."""
+    good = {"source": "x", "targets": ["y"]}
+    message = HiveMessage("ping", {}, route=[good, hop])
+    assert message.route == ([good, hop] if kept else [good])
+    assert HiveMessage.deserialize(message.serialize()).route == message.route
+
+
+def test_hops_are_noted() -> None:
+    message = HiveMessage("ping", {}, source_peer="a", target_peers=["b"])
+    message.update_hop_data({"x": 1}, y=2)
+    assert message.route == [{"source": "a", "targets": ["b"], "x": 1, "y": 2}]
+    message.update_hop_data(z=3)
+    assert message.route == [{"source": "a", "targets": ["b"], "x": 1, "y": 2, "z": 3}]
+    assert message.update_source_peer("c") is message and message.source_peer == "c"
+    message.update_hop_data()
+    assert message.route[-1] == {"source": "c", "targets": ["b"]}
+    message.replace_route(["broken"])  # type: ignore[list-item]  # as a peer may send it
+    message.update_hop_data()
+    assert message.route == [{"source": "c", "targets": ["b"]}]
+
+
+def test_target_peers() -> None:
+    assert HiveMessage("ping", {}).target_peers == []
+    message = HiveMessage("ping", {}, source_peer="me")
+    assert message.target_peers == ["me"]
+    message.add_target_peer("you")
+    assert message.target_peers == ["you"]
+    message.remove_target_peer("nobody")
+    message.remove_target_peer("you")
+    assert message.target_peers == ["me"]
+
+
+def test_fields_of_the_envelope() -> None:
+    message = HiveMessage("ping", {}, node="n", target_site_id="s", target_pubkey="k", metadata={"m": 1})
+    assert (message.node_id, message.target_site_id, message.target_public_key) == ("n", "s", "k")
+    assert message.metadata == {"m": 1} and message.bin_type is BIN.UNDEFINED
+
+
+def test_fields_of_a_payload() -> None:
+    message = HiveMessage("ping", {"a": 1})
+    message["b"] = 2
+    assert (message["a"], message["b"], message["c"]) == (1, 2, None)
+    binary = HiveMessage("bin", b"x")
+    with pytest.raises(TypeError):
+        binary["a"]
+    with pytest.raises(TypeError):
+        binary["a"] = 1
+
+
+def test_a_payload_can_be_replaced_by_one_that_fits() -> None:
+    message = HiveMessage("bus", INNER)
+    message.payload = ovos(msg_type="other")
+    assert message["type"] == "other"
+    with pytest.raises(InvalidMessage):
+        message.payload = "text"
+    assert message["type"] == "other"
+
+
+def test_equality_is_of_what_travels() -> None:
+    assert HiveMessage("ping", {}) == HiveMessage(T.PING)
+    assert HiveMessage("ping", {}) != HiveMessage("hello", {})
+    assert HiveMessage("bin", b"x") != HiveMessage("bin", b"x", bin_type=BIN.FILE)
+    assert HiveMessage("ping", {}) != "ping"
+    with pytest.raises(TypeError):
+        hash(HiveMessage("ping"))
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        (HiveMessage("3rdparty", {"password": "hunter2"}), "<HiveMessage THIRDPRTY, 1 fields>"),
+        (HiveMessage("bin", b"hunter2"), "<HiveMessage BINARY, 7 bytes>"),
+        (HiveMessage("bin", b"hunter2", bin_type=BIN.FILE), "<HiveMessage BINARY:FILE, 7 bytes>"),
+    ],
+)
+def test_repr_shows_no_payload(message: HiveMessage, shown: str) -> None:
+    assert repr(message) == shown
+
+
+def test_binary_has_no_json_form() -> None:
+    message = HiveMessage("bin", b"x")
+    assert str(message) == repr(message)
+    with pytest.raises(InvalidMessage):
+        message.serialize()
+
+
+class Serializable:
+    def serialize(self) -> dict[str, int]:
+        return {"n": 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"s": Serializable()}, '{"s":{"n":1}}'),
+        ({"s": frozenset([1])}, '{"s":[1]}'),
+        ({"t": (1, 2)}, '{"t":[1,2]}'),
+        ({"m": MappingProxyType({"a": 1})}, '{"m":{"a":1}}'),
+        ({"e": T.BUS}, '{"e":"bus"}'),
+        ({"ü": "\U0001f600"}, '{"ü":"\U0001f600"}'),
+    ],
+)
+def test_objects_inside_a_payload_take_their_json_form(value: Any, text: str, library: str) -> None:
+    assert json_text(value) == text
+
+
+def circle() -> dict[str, Any]:
+    loop: dict[str, Any] = {}
+    loop["self"] = loop
+    return loop
+
+
+def tower() -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(100_000):
+        value = {"a": value}
+    return value
+
+
+NO_FORM: dict[str, Callable[[], Any]] = {
+    "an object": object,
+    "bytes": lambda: b"x",
+    "infinity": lambda: float("inf"),
+    "a key that is no text": lambda: {(1, 2): 3},
+    "a circle": circle,
+    "a tower": tower,
+}
+
+
+#: What each JSON library has a form for, though JSON itself has none.
+LENIENT = {"bytes", "infinity"}
+
+
+@pytest.fixture(params=["standard library", "fastest"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Which JSON library writes: the one of Python, or the fastest that is installed."""
+    if request.param == "standard library":
+        monkeypatch.setattr(jsontext, "_fast_encode", None)
+    return str(request.param)
+
+
+@pytest.mark.parametrize("name", NO_FORM)
+def test_what_has_no_json_form_is_refused(name: str, library: str) -> None:
+    value = {"value": NO_FORM[name]()}
+    if library == "fastest" and jsontext._fast_encode is not None and name in LENIENT:
+        assert json_object(json_text(value))["value"] in ("eA==", None)
+        return
+    with pytest.raises(InvalidMessage):
+        json_text(value)
+
+
+def test_json_objects_only() -> None:
+    assert json_object(b'{"a": 1}') == {"a": 1}
+    with pytest.raises(FrameError, match="the offer is a JSON list"):
+        json_object("[]", "the offer")
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [
+        (ovos(), True),
+        (ovos(data=None), False),
+        (ovos(context=None), False),
+        (ovos(msg_type=None), False),
+        ("x", False),
+        (HiveMessage("ping"), False),
+    ],
+)
+def test_an_ovos_message_is_told_by_its_shape(value: Any, is_one: bool) -> None:
+    assert is_ovos_message(value) is is_one

@@ -1,0 +1,209 @@
+"""Arguments, environment and identity file, and what the wire can carry."""
+
+from __future__ import annotations
+
+import base64
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hivemind_core_client.errors import IdentityNotSet, InvalidCredential, InvalidOption
+from hivemind_core_client.settings import ENVIRONMENT, Address, read_crypto_key, read_port, resolve
+
+ADDRESSES: list[tuple[str, Any, str]] = [
+    ("hub", None, "ws://hub:5678"),
+    (" hub ", None, "ws://hub:5678"),
+    ("hub:9", None, "ws://hub:9"),
+    ("ws://hub", None, "ws://hub:5678"),
+    ("wss://hub", None, "wss://hub:5678"),
+    ("wss://hub:443/", None, "wss://hub:443"),
+    ("WSS://hub", None, "wss://hub:5678"),
+    ("192.168.1.5", "80", "ws://192.168.1.5:80"),
+    ("hub:9", 10, "ws://hub:10"),
+    ("::1", None, "ws://[::1]:5678"),
+    ("[::1]:9", None, "ws://[::1]:9"),
+    ("ws://[fe80::1]", 7, "ws://[fe80::1]:7"),
+]
+
+
+@pytest.mark.parametrize(("host", "port", "shown"), ADDRESSES)
+def test_addresses(host: str, port: Any, shown: str) -> None:
+    address = Address.read(host, port)
+    assert str(address) == shown
+    assert Address.read(shown) == address
+    assert address.tls is shown.startswith("wss")
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        ("", None),
+        ("http://hub", None),
+        ("ws://", None),
+        ("ws://user@hub", None),
+        ("ws://hub/path", None),
+        ("hub:port", None),
+        ("hub:99999", None),
+        ("[::1", None),
+        ("hub", "x"),
+        ("hub", 65536),
+        ("hub", -1),
+    ],
+)
+def test_addresses_that_are_none(host: str, port: Any) -> None:
+    with pytest.raises(InvalidOption):
+        Address.read(host, port)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.text(max_size=30) | st.from_regex(r"(wss?://)?[\[\]:.a-z0-9@/?#%]{0,20}", fullmatch=True),
+    st.none() | st.integers(),
+)
+def test_any_text_is_an_address_or_one_typed_error(host: str, port: Any) -> None:
+    try:
+        address = Address.read(host, port)
+    except InvalidOption:
+        return
+    assert 0 < address.port < 65536 and address.host
+
+
+@pytest.mark.parametrize(("value", "port"), [(1, 1), ("5678", 5678), (65535, 65535), (" 7 ", 7)])
+def test_ports(value: Any, port: int) -> None:
+    assert read_port(value) == port
+
+
+@pytest.mark.parametrize("value", [0, 65536, -1, "", "x", None, [], "5.5"])
+def test_ports_that_are_none(value: Any) -> None:
+    with pytest.raises(InvalidOption, match="1 to 65535"):
+        read_port(value)
+
+
+def node(**fields: Any) -> Any:
+    stored = {
+        "access_key": None,
+        "password": None,
+        "default_master": None,
+        "default_port": None,
+        "site_id": None,
+        "name": "unnamed-node",
+    }
+    return SimpleNamespace(**{**stored, **fields})
+
+
+STORED: dict[str, Any] = {
+    "access_key": "file-key",
+    "password": "file-pass",
+    "default_master": "file-hub",
+    "default_port": 1,
+    "site_id": "file-site",
+}
+FROM_ENVIRONMENT = {
+    "key": "env-key",
+    "password": "env-pass",
+    "host": "env-hub",
+    "port": "2",
+    "site_id": "env-site",
+}
+ARGUMENTS: dict[str, Any] = {
+    "key": "arg-key",
+    "password": "arg-pass",
+    "host": "arg-hub",
+    "port": 3,
+    "site_id": "arg-site",
+}
+
+
+def summary(found: Any) -> dict[str, Any]:
+    return {
+        "key": found.key,
+        "password": found.password,
+        "host": found.address.host,
+        "port": found.address.port,
+        "site_id": found.site_id,
+    }
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ENVIRONMENT.values():
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_argument_then_environment_then_identity(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = {**dict(zip(ARGUMENTS, STORED.values()))}
+    assert summary(resolve(node(**STORED))) == stored
+    monkeypatch.setenv(ENVIRONMENT[name], FROM_ENVIRONMENT[name])
+    expected = {**stored, name: int(FROM_ENVIRONMENT[name]) if name == "port" else FROM_ENVIRONMENT[name]}
+    assert summary(resolve(node(**STORED))) == expected
+    assert summary(resolve(node(**STORED), **{name: ARGUMENTS[name]})) == {**stored, name: ARGUMENTS[name]}
+    assert summary(resolve(node(**STORED), **{name: ""})) == expected
+    monkeypatch.setenv(ENVIRONMENT[name], "")
+    assert summary(resolve(node(**STORED))) == stored
+
+
+def test_defaults() -> None:
+    found = resolve(node(), key="k", host="h")
+    assert (found.useragent, found.site_id, str(found.address)) == (
+        "HiveMindSatellite",
+        "unknown",
+        "ws://h:5678",
+    )
+    assert found.password is None and found.crypto_key is None
+    assert resolve(node(name="lamp"), key="k", host="h").useragent == "lamp"
+    assert resolve(node(name="lamp"), key="k", host="h", useragent="mine").useragent == "mine"
+
+
+@pytest.mark.parametrize(
+    ("fields", "missing"), [({"host": "h"}, "access key"), ({"key": "k"}, "host of a hub")]
+)
+def test_what_is_missing_is_named(fields: dict[str, Any], missing: str) -> None:
+    with pytest.raises(IdentityNotSet, match=missing):
+        resolve(node(), **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"key": "a:b"}, "access key"),
+        ({"useragent": "a:b"}, "user agent"),
+        ({"key": 5}, "access key"),
+        ({"useragent": 5}, "user agent"),
+        ({"password": 5}, "password"),
+        ({"crypto_key": "short"}, "crypto_key"),
+    ],
+)
+def test_credentials_the_wire_cannot_carry_are_refused_here(fields: dict[str, Any], what: str) -> None:
+    with pytest.raises(InvalidCredential, match=what):
+        resolve(node(), **{"key": "k", "host": "h", **fields})
+
+
+def test_the_url_is_as_hub_4_reads_it() -> None:
+    """protocol.md, section 1: standard base64, not percent-encoded, the only parameter."""
+    found = resolve(node(), key="ÿÿ>?" * 3, host="wss://hub", useragent="sät")
+    url = found.url()
+    start, _, rest = url.partition("?authorization=")
+    assert start == "wss://hub:5678"
+    assert base64.b64decode(rest, validate=True).decode() == "sät:" + "ÿÿ>?" * 3
+    assert "%" not in url
+
+
+def test_secrets_are_not_shown() -> None:
+    found = resolve(node(), key="sekret-key", password="sekret-pass", crypto_key="sekret-16-bytes!", host="h")
+    assert "sekret" not in repr(found) and "sekret" not in str(found) + str(found.address)
+
+
+@pytest.mark.parametrize("size", [16, 24, 32])
+def test_pre_shared_keys(size: int) -> None:
+    assert read_crypto_key("k" * size) == read_crypto_key(b"k" * size) == b"k" * size
+    assert read_crypto_key("") is read_crypto_key(None) is read_crypto_key(b"") is None
+
+
+@pytest.mark.parametrize("key", ["k", "k" * 17, "ü" * 16 + "k", b"k" * 33])
+def test_pre_shared_keys_of_a_wrong_length(key: Any) -> None:
+    with pytest.raises(InvalidCredential, match="16, 24 or 32"):
+        read_crypto_key(key)
