@@ -86,6 +86,8 @@ def unauthenticated(key: bytes, nonce: bytes, sealed: bytes) -> bytes:
 CIPHERS: list[tuple[Cipher, str]] = [
     (AES, ""),
     (evolve(AES, key_sizes=()), "names no key size"),
+    (evolve(AES, seal_into=lambda key, nonce, plain, buffer: None), "seals otherwise with seal_into"),
+    (evolve(AES, seal_into=explode), "failed its self-test: RuntimeError: broken"),
     (evolve(AES, seal=explode), "failed its self-test: RuntimeError: broken"),
     (evolve(AES, open=explode), "failed its self-test: RuntimeError: broken"),
     (evolve(AES, tag_size=12), "a tag of 12 bytes"),
