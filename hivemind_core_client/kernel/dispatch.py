@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable
 
+from hivemind_core_client.errors import HiveMindError, PluginError
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Action, Actions, Context, Dispatch
 from hivemind_core_client.plugins.registry import Registry
@@ -36,12 +37,20 @@ class Dispatcher:
     def prepare(self, message: HiveMessage) -> HiveMessage:
         """The message to send in place of one that the user sends.
 
-        A handler that raises passes its error on: the sender must know that nothing was sent.
+        Raises what the handler raised, so that the sender knows that nothing was sent; an error that is not
+        one of ours comes as a PluginError that names the handler.
         """
         handler = self._handlers.get(message.msg_type)
         if handler is None or handler.prepare is None:
             return message
-        return handler.prepare(self.context, message)
+        try:
+            return handler.prepare(self.context, message)
+        except HiveMindError:
+            raise
+        except Exception as error:  # a handler is a plugin and may raise anything
+            raise PluginError(
+                f"handler {handler.name} raised {type(error).__name__}: the message was not sent"
+            ) from error
 
     def due(self, msg_type: HiveMessageType, key: str) -> Iterator[Action]:
         """The actions of a handler whose timer `key` ran out."""

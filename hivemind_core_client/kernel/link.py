@@ -19,6 +19,7 @@ from hivemind_core_client.errors import (
     InvalidMessage,
     KeyRefused,
     NotConnected,
+    PluginError,
     ProtocolError,
     UsageError,
 )
@@ -242,7 +243,10 @@ class Link:
             raise HandshakeError("an envelope that nobody asked for was dropped")
         try:
             progress = self._handshake.receive(action.answer)
-        except UsageError as error:  # such as a cipher that takes no key of the length both sides made
+        except (
+            UsageError,
+            PluginError,
+        ) as error:  # such as a cipher that takes no key of the length both sides made
             yield self._fail(error)
             return
         yield from self._progress(progress)
@@ -261,7 +265,7 @@ class Link:
         self._advance(Signal.KEYED)
         try:
             frames = self.seal(self.prepare(HiveMessage(HiveMessageType.HELLO, {})))
-        except UsageError as error:  # such as a session state that has no form on the wire
+        except (UsageError, PluginError) as error:  # such as a session state that has no form on the wire
             yield self._fail(error)
             return
         yield Transmit(frames)

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hivemind_core_client import jsontext
 from hivemind_core_client.builtins import binary_serializer, text_serializer
 from hivemind_core_client.builtins.binary_serializer import CODES, decode, encode
 from hivemind_core_client.errors import (
@@ -100,13 +99,7 @@ def test_binary_round_trip(message: HiveMessage, compress: Optional[bool], versi
     assert decode(frame, MAX) == message
 
 
-@pytest.mark.parametrize("installed", [True, False])
-def test_messages_a_lone_surrogate_has_no_binary_form(
-    installed: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither with the fast JSON library nor without."""
-    if not installed:
-        monkeypatch.setattr(jsontext, "_fast_encode", None)
+def test_messages_a_lone_surrogate_has_no_binary_form() -> None:
     for message in (HiveMessage("ping", {"a": "\ud800"}), HiveMessage("ping", {}, metadata={"a": "\udfff"})):
         with pytest.raises(InvalidMessage, match="surrogate"):
             encode(message)

@@ -104,7 +104,7 @@ class Terms:
         common = [name for name in ours if name in theirs] if theirs else list(ours)
         if not common:
             raise NegotiationRefused(
-                f"no common {what}: the hub at {self.where} allows {', '.join(theirs)}, we {', '.join(ours)}. Set "
+                f"no common {what}: the hub at {self.where} allows {shown(theirs)}, we {shown(ours)}. Set "
                 f"allowed_{what}s in the hub's server.json, or install a plugin that brings one"
             )
         return common
@@ -158,6 +158,12 @@ class Handshake(ABC):
             "protocol versions. Compare allowed_ciphers and allowed_encodings in its server.json with "
             "'hivemind-client plugins'"
         )
+
+
+def shown(names: tuple[str, ...]) -> str:
+    """Names for an error's text: a few, and none of them long, since a hub may send anything."""
+    few = ", ".join(name[:40] for name in names[:10])
+    return f"{few} and {len(names) - 10} more" if len(names) > 10 else few
 
 
 def envelope_of(answer: Json) -> str:
