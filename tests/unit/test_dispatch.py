@@ -7,7 +7,7 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from hivemind_core_client.errors import InvalidMessage
+from hivemind_core_client.errors import InvalidMessage, PluginError
 from hivemind_core_client.kernel.dispatch import MAX_DEPTH, Dispatcher
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins.contract import (
@@ -143,6 +143,12 @@ def test_prepare_is_the_handlers_or_nothing() -> None:
     assert some.prepare(third) is third
     with pytest.raises(InvalidMessage):
         some.prepare(HiveMessage("hello", {}))
+
+
+def test_a_handler_that_cannot_prepare_a_message_is_named_to_its_sender() -> None:
+    some = dispatcher(MessageHandler(T.PING, "acme ping", deliver, prepare=lambda context, message: 1 / 0))  # type: ignore[arg-type,return-value]
+    with pytest.raises(PluginError, match="acme ping raised ZeroDivisionError"):
+        some.prepare(HiveMessage("ping", {}))
 
 
 def refuse(context: Context, message: HiveMessage) -> HiveMessage:
