@@ -26,7 +26,7 @@ from hivemind_core_client.plugins.contract import CallBack, Deliver, Negotiated
 from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.properties import SatelliteProperties
 from hivemind_core_client.satellite import Satellite
-from hivemind_core_client.settings import resolve
+from hivemind_core_client.settings import one_of, resolve
 from hivemind_core_client.tls import Tls
 from hivemind_core_client.transport import WebSocketTransport
 from hivemind_core_client.waiters import Waiters, is_hive_type
@@ -109,7 +109,7 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
             ciphers=ciphers,
             encodings=encodings,
             max_protocol_version=max_protocol_version,
-            limits=limits or Limits(),
+            limits=one_of(Limits, "limits", limits),
             hub_key=hub_key,
         )
         self.share_bus = share_bus
@@ -118,8 +118,8 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         self.handshake_event = threading.Event()
         self.started_running = False
         self.wrapped_funcs: dict[Any, Any] = {}
-        self.deadlines = deadlines or Deadlines()
-        self._backoff = backoff or Backoff()
+        self.deadlines = one_of(Deadlines, "deadlines", deadlines)
+        self._backoff = one_of(Backoff, "backoff", backoff)
         self._tls = Tls(self_signed, ca_file, ssl_context)
         self._ping = (websocket_ping_interval, websocket_ping_timeout)
         self.mailbox = Mailbox("hivemind-callbacks")

@@ -143,9 +143,10 @@ class HubTimeout(HubConnectionError, TimeoutError):
     """A phase of connecting (`phase`) took longer than its deadline (`seconds`)."""
 
     def __init__(self, where: str, phase: str, seconds: float) -> None:
+        mend = "Does the hub speak ws:// without TLS?" if phase == "tls" else "Is the hub running?"
         super().__init__(
             f"timed out waiting for handshake: {where} did not finish the phase {phase!r} "
-            f"within {seconds:g} s. Is this the hub's port, and is the hub running?"
+            f"within {seconds:g} s. Is this the hub's port? {mend}"
         )
         self.phase = phase
         self.seconds = seconds

@@ -7,6 +7,8 @@ from functools import partial
 from threading import Lock
 from typing import Any, Callable
 
+from hivemind_core_client.errors import InvalidOption
+
 log = logging.getLogger(__name__)
 
 Handler = Callable[..., Any]
@@ -24,7 +26,7 @@ class Subscriptions:
     """Handlers by name; safe to use from any thread.
 
     A handler that was registered twice under one name is called once: every message reaches each handler
-    exactly once.
+    exactly once. One that cannot be called is refused when it is registered (InvalidOption).
     """
 
     def __init__(self) -> None:
@@ -33,6 +35,10 @@ class Subscriptions:
 
     def add(self, name: str, handler: Handler, once: bool = False) -> None:
         """Call `handler` for what is published under `name`; with `once`, for the first of it only."""
+        if not callable(handler):
+            raise InvalidOption(
+                f"the handler of {name!r} is a {type(handler).__name__}, which cannot be called"
+            )
         with self._lock:
             self._handlers = {**self._handlers, name: {**self._handlers.get(name, {}), handler: once}}
 

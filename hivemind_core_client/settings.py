@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from base64 import b64encode
-from typing import Any, Optional, Union
+from typing import Any, Optional, TypeVar, Union
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
 from hivemind_core_client.errors import IdentityNotSet, InvalidCredential, InvalidOption
 from hivemind_core_client.identity import NodeIdentity
+
+T = TypeVar("T")
 
 DEFAULT_PORT = 5678
 DEFAULT_USERAGENT = "HiveMindSatellite"
@@ -55,7 +57,7 @@ class Address:
             raise InvalidOption(f"the hub's address {host!r} cannot be read: {error}") from error
         if parts.scheme not in ("ws", "wss") or not found or parts.username or parts.path.strip("/"):
             raise InvalidOption(f"the hub's address {host!r} is not HOST, ws://HOST or wss://HOST")
-        return cls(found, read_port(port or inner_port or fallback or DEFAULT_PORT), parts.scheme == "wss")
+        return cls(found, _first_port(port, inner_port, fallback), parts.scheme == "wss")
 
 
 @frozen
@@ -75,6 +77,13 @@ class Settings:
         return f"{self.address}?authorization={authorization}"
 
 
+def _first_port(*candidates: Any) -> int:
+    for candidate in candidates:
+        if candidate is not None and candidate != "":
+            return read_port(candidate)
+    return DEFAULT_PORT
+
+
 def read_port(value: Any) -> int:
     """A port number. Raises InvalidOption for anything that is none."""
     try:
@@ -84,6 +93,15 @@ def read_port(value: Any) -> int:
     if not 0 < port < 65536:
         raise InvalidOption(f"the port {value!r} is not a number from 1 to 65535")
     return port
+
+
+def one_of(kind: type[T], name: str, value: Optional[T]) -> T:
+    """`value`, or the defaults of its kind for None. Raises InvalidOption for anything else."""
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise InvalidOption(f"{name} is a {type(value).__name__}; pass a {kind.__name__}(…)")
+    return value
 
 
 def given(name: str, argument: Any, stored: Any = None) -> Any:

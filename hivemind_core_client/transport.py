@@ -187,12 +187,12 @@ class WebSocketTransport:
             raise HubTimeout(str(address), "tcp", seconds) from error
         except socket.gaierror as error:
             raise HubUnreachable(
-                f"timed out waiting for handshake: the name {address.host!r} does not resolve. Check the host"
+                f"the name {address.host!r} does not resolve. Check the host (timed out waiting for handshake)"
             ) from error
         except (OSError, UnicodeError) as error:
             raise HubUnreachable(
-                f"timed out waiting for handshake: nothing listens at {address} ({error}). "
-                "Is the hub running, and is this its port?"
+                f"nothing listens at {address} ({error}). Is the hub running, and is this its port? (timed out "
+                "waiting for handshake)"
             ) from error
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -164,8 +164,8 @@ class Worker:
             return ClientClosed("the client is closed: nothing was sent")
         if isinstance(self.last_error, HubRefused):
             return self.last_error
-        why = f": {self.last_error}" if self.last_error else ""
-        return NotConnected(f"no session with {self._satellite.settings.address}, so nothing was sent{why}")
+        why = self.last_error or f"no session with {self._satellite.settings.address} stands yet"
+        return NotConnected(f"nothing was sent: {why}")
 
     def _verdict(self, transport: WebSocketTransport, error: HiveMindError) -> HiveMindError:
         """What ended the connection, if the reader finds it out at once; else the failure to send."""

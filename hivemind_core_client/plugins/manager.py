@@ -6,6 +6,7 @@ plugin by plugin, and what failed is kept for `hivemind-client plugins`.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import logging
 import os
@@ -146,9 +147,10 @@ class Plugins:
         fault: Callable[[T], str] = lambda item: "",
     ) -> dict[Any, T]:
         offers = list(self._offers(hook, expected))
-        for offered in offers:
+        sound = list(self._sound(offers, key, fault))
+        for offered in sound:
             self._note_provided(offered.plugin, f"{kind} {wire_name(key(offered.item))}")
-        table = build_table(kind, self._sound(offers, key, fault), key)
+        table = build_table(kind, sound, key)
         for conflict in table.conflicts:
             log.debug("%s %s: %s wins over %s", kind, conflict.name, conflict.winner, conflict.losers)
         self._conflicts.extend(table.conflicts)
@@ -233,6 +235,7 @@ def _load(selected: frozenset[str] | None, blocked: frozenset[str]) -> Plugins:
         else:
             _register(pm, info, entry_point)
     _warn_of_unknown(plugins, selected, blocked)
+    _warn_of_misspelt(plugins)
     return plugins
 
 
@@ -291,6 +294,17 @@ def _warn_of_unknown(plugins: Plugins, selected: frozenset[str] | None, blocked:
     known = {info.name for info in plugins.infos}
     for name in sorted(((selected or frozenset()) | blocked) - known):
         log.warning("plugin %s is selected or blocked, but not installed", name)
+
+
+def _warn_of_misspelt(plugins: Plugins) -> None:
+    """A hook that nobody specifies is never called; say so where its name is nearly that of one of ours."""
+    known = [name for name in vars(hookspecs) if name.startswith("hivemind_")]
+    for info in plugins.infos:
+        callers = plugins.pm.get_hookcallers(plugins.pm.get_plugin(info.name)) or []
+        for name in [caller.name for caller in callers if not caller.has_spec()]:
+            for meant in difflib.get_close_matches(name, known, 1, 0.8):
+                info.error = f"the hook {name} does not exist and is never called: did you mean {meant}?"
+                log.warning("plugin %s: %s", info.name, info.error)
 
 
 def _names(text: str | None) -> frozenset[str] | None:

@@ -38,7 +38,10 @@ def hivemind_client(hivemind_hub: EmbeddedHub) -> Iterator[HiveMessageBusClient]
 
 @pytest.fixture
 def hivemind_client_factory(hivemind_hub: EmbeddedHub) -> Iterator[Callable[..., HiveMessageBusClient]]:
-    """A function that makes more clients of `hivemind_hub`, with the options of the constructor; all get closed."""
+    """A function that makes more clients of `hivemind_hub`, with the options of the constructor.
+
+    They are not connected yet: call `connect`. All get closed.
+    """
     from hivemind_core_client.client import HiveMessageBusClient
 
     made: list[HiveMessageBusClient] = []

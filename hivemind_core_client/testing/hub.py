@@ -129,6 +129,8 @@ class EmbeddedHub:
         """
         with self._changed:
             self._changed.wait_for(lambda: all(link.ready for link in self._links.values()), 1.0)
+        if not self._links:
+            log.warning("a broadcast of the embedded hub reached nobody: no client is connected")
         packet = message if isinstance(message, HiveMessage) else HiveMessage(HiveMessageType.BUS, message)
         return sum(self._send(connection, packet) for connection in list(self._links))
 

@@ -106,6 +106,12 @@ def test_every_kind_of_handler_gets_each_message_once(hub: EmbeddedHub, client: 
     assert logs["removed"].calls == []
 
 
+@pytest.mark.parametrize("verb", ["on", "once", "on_mycroft"])
+def test_a_handler_that_cannot_be_called_is_refused_at_once(verb: str, client: HiveMessageBusClient) -> None:
+    with pytest.raises(err.InvalidOption, match="NoneType"):
+        getattr(client, verb)("speak", None)
+
+
 def test_removing_all_listeners(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
     ovos, hive = Log(), Log()
     client.on("speak", ovos)
@@ -487,6 +493,10 @@ class TestCredentials:
             ({"password": 7}, err.InvalidCredential),
             ({"crypto_key": "short"}, err.InvalidCredential),
             ({"port": "no"}, err.InvalidOption),
+            ({"port": 0}, err.InvalidOption),
+            ({"deadlines": {"tcp": 1}}, err.InvalidOption),
+            ({"backoff": 1}, err.InvalidOption),
+            ({"limits": 1}, err.InvalidOption),
             ({"host": "http://hub"}, err.InvalidOption),
             ({"ciphers": ["ROT13"]}, err.UnknownCipher),
             ({"encodings": "MORSE"}, err.UnknownEncoding),

@@ -59,6 +59,15 @@ def hivemind_cli_commands(cli):
         click.echo(f"hello {name}")
 '''
 
+_MISSPELT = """
+from hivemind_core_client.plugins.hookspecs import hookimpl
+
+
+@hookimpl
+def hivemind_cipher():
+    return []
+"""
+
 _BROKEN = "raise RuntimeError('this package is broken on purpose')\n"
 
 #: Run inside that environment: what was sealed and opened by whom, as JSON.
@@ -117,6 +126,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wheels = [
         wheel(folder, "acme", "acme_hivemind", _GOOD),
         wheel(folder, "broken", "broken_hivemind", _BROKEN),
+        wheel(folder, "misspelt", "misspelt_hivemind", _MISSPELT),
     ]
     subprocess.run(
         [
@@ -192,3 +202,4 @@ def test_a_subcommand_of_a_plugin_runs(environment: Path) -> None:
     text = json.dumps(listed)
     assert "this package is broken on purpose" in text
     assert "acme" in text
+    assert "did you mean hivemind_ciphers?" in text

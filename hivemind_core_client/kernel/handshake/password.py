@@ -60,9 +60,9 @@ class PasswordHandshake(Handshake):
             )
         if not self._exchange.receive_and_verify(envelope):
             raise PasswordRefused(
-                f"the hub at {self.terms.where} does not prove the password we have (got encrypted message, but could "
-                "not decrypt! would follow): the password differs from the hub's. Set the one that 'hivemind-core "
-                "add-client' printed, with 'hivemind-client set-identity'"
+                f"the hub at {self.terms.where} does not prove that it knows our password: the two differ. Set the one "
+                "that 'hivemind-core add-client' printed, with 'hivemind-client set-identity' (other clients say here: got "
+                "encrypted message, but could not decrypt!)"
             )
         proposal = self.terms.proposal(self.offer)
         cipher = self.terms.accepted(answer, "cipher", DEFAULT_CIPHER, tuple(proposal["ciphers"]))
