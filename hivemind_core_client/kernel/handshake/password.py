@@ -61,7 +61,7 @@ class PasswordHandshake(Handshake):
         if not self._exchange.receive_and_verify(envelope):
             raise PasswordRefused(
                 f"the hub at {self.terms.where} does not prove that it knows our password: the two differ. Set the one "
-                "that 'hivemind-core add-client' printed, with 'hivemind-client set-identity' (other clients say here: got "
+                "that 'hivemind-core add-client' printed, with 'hivemind-client set-identity' (other clients say: got "
                 "encrypted message, but could not decrypt!)"
             )
         proposal = self.terms.proposal(self.offer)
