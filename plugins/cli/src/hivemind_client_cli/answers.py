@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from hivemind_core_client.errors import ConnectionLost, HubRefused, QueryTimeout
+from hivemind_core_client.errors import ConnectionLost, HiveMindError, HubRefused, NotConnected, QueryTimeout
 from hivemind_core_client.jsontext import Json
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 
@@ -19,19 +20,34 @@ DENIED = "hive.policy.denied"
 _GLANCE = 0.1
 #: How long, in seconds, a hub may take to answer the WebSocket ping that follows a message.
 _RECEIPT = 2.0
+#: What the OVOS of a hub listens to; hub 4.0.0 allows it to every client.
+UTTERANCE = "recognizer_loop:utterance"
+_FOUR_DROPS = (
+    "hub 4.0.0 does that on every PROPAGATE, after passing it on to the other satellites, and on every ESCALATE "
+    "(docs/protocol.md)"
+)
+
+
+class Dropped(ConnectionLost):
+    """The hub ended the connection right after it got a message: nobody knows what it did with that."""
+
+    exit_code: ClassVar[int] = 1
 
 
 class Inbox:
     """Collects the OVOS messages of some types that the hub sends from now on, and refusals.
 
-    It listens for BUS messages, not on the internal bus: there our own messages pass too.
+    It listens for BUS messages, not on the internal bus: there our own messages pass too. `ended` is set
+    when the connection ends, and stays so when the client is back.
     """
 
     def __init__(self, client: HiveMessageBusClient, *types: str) -> None:
         self._client = client
         self._types = {*types, DENIED}
         self._messages: queue.Queue[Json] = queue.Queue()
+        self.ended = threading.Event()
         client.on(HiveMessageType.BUS, self._sort)
+        client.on("close", self.ended.set)
 
     def _sort(self, message: HiveMessage) -> None:
         if message.raw_payload.get("type") in self._types:
@@ -69,16 +85,30 @@ class Inbox:
         raise self._client.last_error or lost
 
 
-def confirm_receipt(client: HiveMessageBusClient, inbox: Inbox, sent: str) -> None:
-    """Wait until the hub has surely read what was sent; raises HubRefused when it says that it denies it.
+def confirm_receipt(client: HiveMessageBusClient, inbox: Inbox, sent: HiveMessage, name: str) -> None:
+    """Wait until the hub has surely read `sent`, an OVOS message `name` that may be wrapped.
 
-    Hubs read in order, so the pong to a ping sent now says so. One that answers no pings is believed.
+    Hubs read in order, so the pong to a ping sent now says so. One that answers no pings is believed. Raises
+    HubRefused when the hub says that it denies the message, and Dropped when the connection ended on it.
     """
     try:
         client.round_trip(timeout=_RECEIPT)
+        inbox.next(name, _GLANCE)
     except TimeoutError:
-        return
-    inbox.next(sent, _GLANCE)
+        pass
+    except (ConnectionLost, NotConnected) as error:
+        raise Dropped(loss(sent, name, error)) from error
+    # The client may be back by now, so that its present state tells nothing.
+    if inbox.ended.is_set():
+        raise Dropped(loss(sent, name, client.last_error))
+
+
+def loss(sent: HiveMessage, name: str, cause: HiveMindError | None) -> str:
+    """What to say of a connection that ended on `sent`, an OVOS message `name` that may be wrapped."""
+    text = f"the hub dropped the connection on {name!r}, and may or may not have handled it"
+    if sent.msg_type in (HiveMessageType.PROPAGATE, HiveMessageType.ESCALATE):
+        return f"{text}; {_FOUR_DROPS}"
+    return f"{text}: {cause}" if cause is not None else text
 
 
 def allow_hint(msg_type: str) -> str:
@@ -99,7 +129,10 @@ def denied(sent: str, data: dict[str, Any]) -> HubRefused:
 
 def no_answer(wanted: str, sent: str, timeout: float) -> QueryTimeout:
     """The error for a wait that ran out."""
-    return QueryTimeout(
-        f"no {wanted!r} came within {timeout:g} s. A hub drops in silence what its allow-list does not "
-        f"hold; if {sent!r} may be missing there, {allow_hint(sent)}"
+    silent = "the hub's OVOS (or other agent) may not be running, or did not answer"
+    missing = (
+        f"a hub drops in silence what its allow-list does not hold; if {sent!r} may be missing there, "
+        f"{allow_hint(sent)}"
     )
+    first, second = (silent, missing) if sent == UTTERANCE else (missing, silent)
+    return QueryTimeout(f"no {wanted!r} came within {timeout:g} s. Either {first}; or {second}")

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import click
 from attrs import frozen
 
-from hivemind_client_cli.answers import Inbox, no_answer
+from hivemind_client_cli.answers import UTTERANCE, Inbox, no_answer
 from hivemind_client_cli.message_commands import as_text, bus_message
 from hivemind_client_cli.options import Connection, connected, reporting, timeout_option
 from hivemind_client_cli.output import Output, aligned, milliseconds
 
-_UTTERANCE = "recognizer_loop:utterance"
+_USER_FOLDERS = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
 
 
 @click.command("demo", epilog='Example: hivemind-client demo "what time is it"')
@@ -26,28 +28,43 @@ _UTTERANCE = "recognizer_loop:utterance"
 def demo(output: Output, utterance: str, timeout: float) -> None:
     """Pair with a hub inside this process and ask it UTTERANCE.
 
-    The hub listens on a free loopback port and lives in a temporary directory: your own identity is
-    neither read nor written.
+    The hub listens on a free loopback port and lives in a temporary directory: no file of yours is
+    read or written.
     """
-    # Both before the clock starts: importing OVOS takes longer than pairing.
-    from hivemind_core_client.testing import EmbeddedHub
-
     key, password = os.urandom(16).hex(), os.urandom(16).hex()
     output.hide(key, password)
-    hub = EmbeddedHub(clients={key: password}, agent=_answer)
-    with tempfile.TemporaryDirectory(prefix="hivemind-demo-") as folder, hub:
-        connection = Connection(
-            key=key,
-            password=password,
-            host=hub.url.rsplit(":", 1)[0],
-            port=hub.port,
-            site_id="demo",
-            identity_file=os.path.join(folder, "_identity.json"),
-        )
-        output.note(f"A hub in this process at {hub.url}, and a satellite that pairs with it.\n")
-        story = _converse(output, connection, utterance, timeout)
+    with tempfile.TemporaryDirectory(prefix="hivemind-demo-") as folder, _at_home_in(folder):
+        # Before the clock starts: importing OVOS takes longer than pairing.
+        from hivemind_core_client.testing import EmbeddedHub
+
+        with EmbeddedHub(clients={key: password}, agent=_answer) as hub:
+            connection = Connection(
+                key=key,
+                password=password,
+                host=hub.url.rsplit(":", 1)[0],
+                port=hub.port,
+                site_id="demo",
+                identity_file=os.path.join(folder, "_identity.json"),
+            )
+            output.note(f"A hub in this process at {hub.url}, and a satellite that pairs with it.\n")
+            story = _converse(output, connection, utterance, timeout)
     output.result({"hub": hub.url, **story.data}, aligned(story.rows, indent="  "))
     output.note("\nWith a hub of your own: hivemind-client set-identity --help")
+
+
+@contextlib.contextmanager
+def _at_home_in(folder: str) -> Iterator[None]:
+    """Within the block, what OVOS makes in the user's folders as soon as it is imported goes to `folder`."""
+    before = {name: os.environ.get(name) for name in _USER_FOLDERS}
+    os.environ.update({name: os.path.join(folder, name.lower()) for name in _USER_FOLDERS})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @frozen
@@ -62,12 +79,12 @@ def _converse(output: Output, connection: Connection, utterance: str, timeout: f
         paired = time.perf_counter() - started
         inbox = Inbox(client, "speak")
         asked = time.perf_counter()
-        client.emit(bus_message(_UTTERANCE, {"utterances": [utterance], "lang": "en-US"}))
-        answer = inbox.next(_UTTERANCE, timeout)
+        client.emit(bus_message(UTTERANCE, {"utterances": [utterance], "lang": "en-US"}))
+        answer = inbox.next(UTTERANCE, timeout)
         round_trip = time.perf_counter() - asked
         agreed = client.negotiated
     if answer is None or agreed is None:
-        raise no_answer("speak", _UTTERANCE, timeout)
+        raise no_answer("speak", UTTERANCE, timeout)
     frames = "binary" if agreed.binarize else "text"
     spoken = as_text(answer)
     return _Story(

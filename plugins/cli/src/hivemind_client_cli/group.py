@@ -131,8 +131,8 @@ def _report(output: Output, error: Exception) -> int:
         text, code = _usage_text(error), error.exit_code
     else:
         text, code = f"{type(error).__name__}: {error}", 1
-    if output.verbose:
-        click.echo(output.masked(traceback.format_exc()), err=True, nl=False)
+        if output.verbose:
+            click.echo(output.masked(traceback.format_exc()), err=True, nl=False)
     with contextlib.suppress(click.exceptions.Exit):
         output.error(text, type(error).__name__, code)
     return code

@@ -13,6 +13,8 @@ from hivemind_client_cli.options import (
     address_options,
     choose_password,
     identity_option,
+    key_option,
+    new_identity_option,
     password_options,
     read_identity,
     reporting,
@@ -27,10 +29,10 @@ if TYPE_CHECKING:
     "set-identity",
     epilog="Example: hivemind-client set-identity --key KEY --ask-password --host hub.local --siteid kitchen",
 )
-@click.option("--key", metavar="TEXT", help=f"Access key that the hub gave to this node. {VISIBLE}.")
+@key_option(f"Access key that the hub gave to this node. {VISIBLE}.")
 @password_options
 @address_options
-@identity_option
+@new_identity_option
 @reporting
 def set_identity(
     output: Output,
@@ -46,10 +48,11 @@ def set_identity(
     """Note the credentials of this satellite and the address of its hub.
 
     Every option may be left out and given later; what is not given stays as it is. Makes an RSA key pair
-    where there is none.
+    where there is none. Nothing is saved when a value is one that no connection could use.
     """
     password = choose_password(password, password_file, ask_password)
     output.hide(key, password)
+    _check(key, password, host, port)
     given = {
         "access_key": key,
         "password": password,
@@ -67,6 +70,21 @@ def set_identity(
     identity.save()
     output.result({"file": identity.path, "set": sorted(changed), "new_rsa_keys": new_keys})
     output.note(f"saved {identity.path}" + (" with a new RSA key pair" if new_keys else ""))
+
+
+def _check(key: str | None, password: str | None, host: str | None, port: int | None) -> None:
+    """Raises InvalidCredential, InvalidOption or click.UsageError for what `connect` would refuse."""
+    from hivemind_core_client.settings import Address, without_colon
+
+    if key is not None:
+        without_colon("access key", key)
+    if host is not None:
+        Address.read(host, port)
+    for name, text in (("key", key), ("password", password), ("host", host)):
+        try:
+            (text or "").encode()
+        except UnicodeEncodeError as error:
+            raise click.UsageError(f"the {name} is not text: its bytes are no UTF-8") from error
 
 
 @click.command("show-identity", epilog="Example: hivemind-client show-identity --json")

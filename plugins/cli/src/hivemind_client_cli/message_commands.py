@@ -10,7 +10,7 @@ from typing import Any
 import click
 from attrs import asdict
 
-from hivemind_client_cli.answers import Inbox, confirm_receipt, no_answer
+from hivemind_client_cli.answers import UTTERANCE, Inbox, confirm_receipt, loss, no_answer
 from hivemind_client_cli.options import (
     Connection,
     connected,
@@ -20,6 +20,7 @@ from hivemind_client_cli.options import (
     timeout_option,
 )
 from hivemind_client_cli.output import Output
+from hivemind_core_client.errors import ConnectionLost
 from hivemind_core_client.jsontext import Json
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 
@@ -43,7 +44,7 @@ def message_options(command: Callable[..., Any]) -> Callable[..., Any]:
 site_option = click.option("--site", metavar="SITE", help="Only for satellites of this site.")
 
 _EXAMPLE = """Example: hivemind-client {} --msg {} --payload '{}'"""
-_UTTERANCE = ("recognizer_loop:utterance", '{"utterances": ["what time is it"]}')
+_UTTERANCE = (UTTERANCE, '{"utterances": ["what time is it"]}')
 
 
 @click.command("send-mycroft", epilog=_EXAMPLE.format("send-mycroft", *_UTTERANCE) + " --wait speak")
@@ -144,16 +145,24 @@ def _send(
     with connected(output, connection) as client:
         sent = {"type": msg_type, "data": payload}
         inbox = Inbox(client, *([wait] if wait else []))
-        client.emit(wrap(bus_message(msg_type, payload)))
+        packet = wrap(bus_message(msg_type, payload))
+        client.emit(packet)
         if wait is None:
-            confirm_receipt(client, inbox, msg_type)
+            confirm_receipt(client, inbox, packet, msg_type)
             output.result({"sent": sent, "answer": None})
             output.note(f"sent {msg_type}")
             return
-        answer = inbox.next(msg_type, timeout)
+        answer = _answer(inbox, packet, msg_type, timeout)
         if answer is None:
             raise no_answer(wait, msg_type, timeout)
         output.result({"sent": sent, "answer": answer}, as_text(answer))
+
+
+def _answer(inbox: Inbox, packet: HiveMessage, msg_type: str, timeout: float) -> Json | None:
+    try:
+        return inbox.next(msg_type, timeout)
+    except ConnectionLost as error:
+        raise ConnectionLost(loss(packet, msg_type, error)) from error
 
 
 def as_text(message: Json) -> str:

@@ -6,6 +6,8 @@ import base64
 import contextlib
 import functools
 import json
+import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -141,6 +143,17 @@ def read_secret(path: str, what: str) -> str:
     return secret
 
 
+def _filled(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value == "":
+        raise click.BadParameter("this is empty", ctx, param)
+    return value
+
+
+def key_option(text: str) -> Callable[[Command], Command]:
+    """`--key TEXT`, which may be left out but not be empty; `text` is its help."""
+    return click.option("--key", metavar="TEXT", callback=_filled, help=text)
+
+
 password_options = _stack(
     click.option("--password", metavar="TEXT", help=f"Password. {VISIBLE}; prefer the next two."),
     click.option(
@@ -155,18 +168,54 @@ address_options = _stack(
     click.option("--siteid", "site_id", metavar="SITE", help="Where this satellite stands, such as kitchen."),
 )
 
-identity_option = click.option(
-    "--identity-file", metavar="FILE", help="Identity file to use in place of the user's own."
-)
+
+def _existing(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not os.path.exists(os.path.expanduser(value)):
+        raise click.UsageError(
+            f"the identity file {value} does not exist: make it with "
+            f"'hivemind-client set-identity --identity-file {shlex.quote(value)}'",
+            ctx,
+        )
+    return value
+
+
+_IDENTITY_HELP = "Identity file to use in place of the user's own."
+identity_option = click.option("--identity-file", metavar="FILE", callback=_existing, help=_IDENTITY_HELP)
+new_identity_option = click.option("--identity-file", metavar="FILE", help=f"{_IDENTITY_HELP} May be new.")
 
 
 def choose_password(password: str | None, password_file: str | None, ask_password: bool) -> str | None:
-    """The password from whichever option was given. Raises click.UsageError for more than one."""
+    """The password from whichever option was given, or None.
+
+    Raises click.UsageError for more than one, for an empty one, and where nobody can be asked.
+    """
     if sum((password is not None, password_file is not None, ask_password)) > 1:
         raise click.UsageError("give one of --password, --password-file and --ask-password")
+    if password == "":
+        raise click.UsageError("the password is empty")
     if ask_password:
-        return str(click.prompt("Password", hide_input=True, err=True))
+        return _ask_password()
     return read_secret(password_file, "password") if password_file else password
+
+
+def _ask_password() -> str:
+    if not has_terminal():
+        raise click.UsageError(
+            "no terminal to ask for the password on: use --password-file - to read it from stdin, or "
+            "--password-file FILE"
+        )
+    return str(click.prompt("Password", hide_input=True, err=True))
+
+
+def has_terminal() -> bool:
+    """Whether a password can be asked for: at the terminal of this process, wherever stdin comes from."""
+    if sys.stdin.isatty():
+        return True
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | getattr(os, "O_NOCTTY", 0)))
+    except OSError:
+        return False
+    return True
 
 
 def connection_options(command: Command) -> Command:
@@ -192,8 +241,25 @@ def connection_options(command: Command) -> Command:
     return _connection_stack(run)
 
 
+def connecting(command: Command) -> Command:
+    """Make a command of `command(output, client, …)`: give it `--host`, `--key` and the rest, and a client.
+
+    The client is connected when `command` is called and closed when it returns; the identity file and the
+    environment fill in what is not given. What `connect()` raises ends the run with its text and exit code.
+    """
+
+    @connection_options
+    @reporting
+    @functools.wraps(command)
+    def run(output: Output, *args: Any, connection: Connection, **kwargs: Any) -> None:
+        with connected(output, connection) as client:
+            command(output, client, *args, **kwargs)
+
+    return run
+
+
 _connection_stack = _stack(
-    click.option("--key", metavar="TEXT", help=f"Access key. {VISIBLE}; or set HIVEMIND_KEY."),
+    key_option(f"Access key. {VISIBLE}; or set HIVEMIND_KEY."),
     password_options,
     click.option(
         "--crypto-key-file", metavar="FILE", help="Read a pre-shared key from the first line of FILE."

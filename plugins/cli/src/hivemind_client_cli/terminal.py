@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hivemind_client_cli.answers import DENIED, Inbox, denied, no_answer
+from hivemind_client_cli.answers import DENIED, UTTERANCE, Inbox, denied, no_answer
 from hivemind_client_cli.message_commands import as_text, bus_message
 from hivemind_client_cli.options import Connection, connected, connection_options, reporting, timeout_option
 from hivemind_client_cli.output import Output
@@ -18,7 +18,6 @@ from hivemind_core_client.jsontext import Json
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
 
-_UTTERANCE = "recognizer_loop:utterance"
 SPEAK = "speak"
 #: The hub's word that no more answers to an utterance come.
 _HANDLED = "ovos.utterance.handled"
@@ -49,7 +48,7 @@ def terminal(output: Output, connection: Connection, lang: str, timeout: float) 
 
 def say(client: HiveMessageBusClient, line: str, lang: str) -> None:
     """Send a line as an utterance."""
-    client.emit(bus_message(_UTTERANCE, {"utterances": [line], "lang": lang}))
+    client.emit(bus_message(UTTERANCE, {"utterances": [line], "lang": lang}))
 
 
 def _answer_lines(output: Output, client: HiveMessageBusClient, lang: str, timeout: float) -> None:
@@ -66,7 +65,7 @@ def _answer_lines(output: Output, client: HiveMessageBusClient, lang: str, timeo
             output.warn(f"no answer to {line!r} within {timeout:g} s")
         output.result({"utterance": line, "answers": answers}, "\n".join(answers) if answers else None)
     if late:
-        raise QueryTimeout(f"{len(late)} of the lines got no answer: {no_answer(SPEAK, _UTTERANCE, timeout)}")
+        raise QueryTimeout(f"{len(late)} of the lines got no answer: {no_answer(SPEAK, UTTERANCE, timeout)}")
 
 
 def _speech(inbox: Inbox, timeout: float) -> list[Json]:
@@ -75,7 +74,7 @@ def _speech(inbox: Inbox, timeout: float) -> list[Json]:
     deadline = time.monotonic() + timeout
     while True:
         left = deadline - time.monotonic()
-        message = inbox.next(_UTTERANCE, min(_SETTLE, left) if answers else left)
+        message = inbox.next(UTTERANCE, min(_SETTLE, left) if answers else left)
         if message is None or (answers and message["type"] == _HANDLED):
             return answers
         if message["type"] == SPEAK:
@@ -85,5 +84,5 @@ def _speech(inbox: Inbox, timeout: float) -> list[Json]:
 def heard(message: Json) -> str:
     """The line to show for a message that arrived while a person is at the terminal."""
     if message["type"] == DENIED:
-        return f"error: {denied(_UTTERANCE, message.get('data') or {})}"
+        return f"error: {denied(UTTERANCE, message.get('data') or {})}"
     return as_text(message)

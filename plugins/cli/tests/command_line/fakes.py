@@ -44,6 +44,7 @@ class FakeClient:
         self.handshake_event = threading.Event()
         self.trips: list[float | Exception] = []
         self._handlers: list[Callable[[HiveMessage], None]] = []
+        self._on_close: list[Callable[[], None]] = []
 
     def connect(self, site_id: str | None = None) -> None:
         if self.refusal is not None:
@@ -52,9 +53,9 @@ class FakeClient:
         self.connected_event.set()
         self.handshake_event.set()
 
-    def on(self, name: str, handler: Callable[[HiveMessage], None]) -> None:
-        assert name == "bus"
-        self._handlers.append(handler)
+    def on(self, name: str, handler: Callable[..., None]) -> None:
+        assert name in ("bus", "close")
+        (self._handlers if name == "bus" else self._on_close).append(handler)
 
     def emit(self, sent: HiveMessage) -> None:
         self.sent.append(sent)
@@ -64,6 +65,13 @@ class FakeClient:
     def hear(self, payload: Json) -> None:
         for handler in self._handlers:
             handler(HiveMessage("bus", payload))
+
+    def drop(self, cause: HiveMindError | None = None) -> None:
+        """End the connection, as the hub does."""
+        self.last_error = cause
+        self.connected_event.clear()
+        for handler in self._on_close:
+            handler()
 
     def round_trip(self, timeout: float) -> float:
         trip = self.trips.pop(0) if self.trips else 0.001

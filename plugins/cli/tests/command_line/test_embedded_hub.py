@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from hivemind_client_cli.options import Connection
+from hivemind_core_client import HiveMessage, HiveMessageBusClient
 from hivemind_core_client.testing import EmbeddedHub
 
 from .tools import command, environment, spawn
@@ -127,6 +128,33 @@ def test_demo(run: Any, home: Path) -> None:
     assert "what time is it" in out
     assert "It is " in out
     assert not (home / "config" / "hivemind").exists()
+
+
+def test_demo_touches_no_file_of_the_user(home: Path) -> None:
+    own = home / "own"
+    own.mkdir()
+    kept = {name: text for name, text in environment(HOME=str(own)).items() if not name.startswith("XDG_")}
+    subprocess.run(command("demo"), env=kept, capture_output=True, timeout=50, check=True)
+    assert list(own.iterdir()) == []
+
+
+def test_demo_leaves_the_environment_as_it_was(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME")
+    before = dict(os.environ)
+    run("demo").expect(0)
+    assert {**os.environ, "PYTEST_CURRENT_TEST": ""} == {**before, "PYTEST_CURRENT_TEST": ""}
+
+
+def test_a_hub_that_drops_the_connection_on_a_message(
+    paired: EmbeddedHub, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drop(client: HiveMessageBusClient, message: HiveMessage) -> None:
+        emit(client, message)
+        paired.drop()
+
+    emit = HiveMessageBusClient.emit
+    monkeypatch.setattr(HiveMessageBusClient, "emit", drop)
+    assert "dropped the connection on 'my.alarm'" in run("escalate", "--msg", "my.alarm").expect(1).err
 
 
 def test_demo_json_in_a_process_with_credentials_around() -> None:

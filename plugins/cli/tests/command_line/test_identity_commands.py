@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 from hivemind_client_cli.identity_commands import fingerprint
 from hivemind_core_client.identity import NodeIdentity
 
-from .tools import Done
+from .tools import Done, command, environment
 
 KEY, PASSWORD = "key-0123456789", "Correct-Horse-9"
 
@@ -62,6 +65,7 @@ def test_password_from_a_file_stdin_and_a_prompt(
     assert stored(home)["password"] == PASSWORD
     run("set-identity", "--password-file", "-", stdin="from stdin \r\n").expect(0)
     assert stored(home)["password"] == "from stdin "
+    monkeypatch.setattr("hivemind_client_cli.options.has_terminal", lambda: True)
     monkeypatch.setattr("click.prompt", lambda *args, **kwargs: "from the prompt")
     run("set-identity", "--ask-password").expect(0)
     assert stored(home)["password"] == "from the prompt"
@@ -72,6 +76,76 @@ def test_an_empty_password_file_changes_nothing(run: Any, home: Path) -> None:
     file.write_text("\n")
     run("set-identity", "--key", KEY, "--password-file", str(file)).expect(2)
     assert not (home / "config" / "hivemind" / "_identity.json").exists()
+
+
+REFUSED = [
+    ["--key", ""],
+    ["--key", "a:b"],
+    ["--key", "\udcff"],
+    ["--password", ""],
+    ["--password", "\udcff"],
+    ["--host", ""],
+    ["--host", "http://hub.local"],
+    ["--host", "ws://hub.local/path"],
+    ["--host", "hub.local:70000"],
+    ["--host", "hub.local:0"],
+    ["--port", "0"],
+    ["--port", "65536"],
+]
+
+
+@pytest.mark.parametrize("args", REFUSED, ids=ascii)
+def test_what_no_connection_could_use_is_not_saved(run: Any, home: Path, args: list[str]) -> None:
+    done = run("set-identity", "--siteid", "attic", *args).expect(2)
+    assert "error: " in done.err
+    assert not (home / "config").exists()
+
+
+def test_without_a_terminal_nobody_is_asked() -> None:
+    done = subprocess.run(
+        command("set-identity", "--ask-password"),
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        start_new_session=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no terminal to ask for the password on: use --password-file -")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_password_is_asked_for_at_a_terminal(home: Path) -> None:
+    keyboard, screen = pty.openpty()
+    with subprocess.Popen(
+        command("set-identity", "--ask-password"),
+        env=environment(),
+        stdin=screen,
+        stdout=subprocess.DEVNULL,
+        stderr=screen,
+        start_new_session=True,
+    ) as process:
+        os.close(screen)
+        shown = b""
+        while b"Password" not in shown:
+            shown += os.read(keyboard, 1000)
+        os.write(keyboard, b"from the keyboard\n")
+        assert process.wait(20) == 0
+    os.close(keyboard)
+    assert stored(home)["password"] == "from the keyboard"
+
+
+@pytest.mark.parametrize(
+    "name", ["show-identity", "reset-pgp", "test-identity", "ping", "terminal", "send-mycroft"]
+)
+def test_an_identity_file_that_does_not_exist(run: Any, home: Path, name: str) -> None:
+    path = home / "no such.json"
+    more = ["--msg", "x"] if name == "send-mycroft" else []
+    done = run(name, "--identity-file", str(path), *more).expect(2)
+    assert f"{path} does not exist" in done.err
+    assert f"hivemind-client set-identity --identity-file '{path}'" in done.err
+    assert not path.exists()
 
 
 def test_show_masks_secrets(run: Any, home: Path) -> None:

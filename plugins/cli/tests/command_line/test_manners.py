@@ -101,6 +101,13 @@ def test_each_error_has_its_exit_code(run: Any, error: Exception, code: int, fla
         assert done.out == ""
 
 
+@pytest.mark.parametrize(("error", "code"), ENDINGS, ids=lambda value: type(value).__name__)
+def test_only_what_nobody_expected_has_a_traceback(run: Any, error: Exception, code: int) -> None:
+    expected = isinstance(error, (errors.HiveMindError, click.ClickException))
+    done = run("fail", "--verbose", plugins=plugins_of(x=failing(error))).expect(code)
+    assert ("Traceback" in done.err) is not expected
+
+
 @pytest.mark.parametrize("flag", ["--verbose", "--json"])
 def test_secrets_are_masked_in_errors(run: Any, flag: str) -> None:
     done = run("fail", flag, plugins=plugins_of(x=failing(ValueError("the password 'open sesame' is bad"))))
@@ -125,6 +132,8 @@ USAGE = [
     ["send-mycroft", "--msg", "x", "--payload", "[1]"],
     ["ping", "--password", "x", "--ask-password"],
     ["ping", "--password-file", "/nonexistent/file"],
+    ["ping", "--key", ""],
+    ["ping", "--password", ""],
     ["set-identity", "--port", "http"],
     ["reset-pgp"],
     ["test-identity"],

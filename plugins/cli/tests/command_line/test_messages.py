@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hivemind_client_cli.options import Connection
-from hivemind_core_client.errors import ConnectionLost, HubTimeout, HubUnreachable, KeyRefused
+from hivemind_core_client.errors import ConnectionLost, HubTimeout, HubUnreachable, KeyRefused, NotConnected
 from hivemind_core_client.message import HiveMessage
 
 from .fakes import FakeClient, message, spoken
@@ -47,6 +47,44 @@ def test_without_wait(run: Any, fake: FakeClient) -> None:
     assert run("send-mycroft", "--msg", "my.alarm", "--json").expect(0).json["answer"] is None
 
 
+#: How a connection that ended shows: at once, after a reconnection, in a ping that gets no answer.
+TRIPS: list[Any] = [ConnectionLost("gone"), NotConnected("gone"), HubTimeout("hub", "pong", 2), 0.001]
+
+
+@pytest.mark.parametrize("trip", TRIPS, ids=lambda trip: type(trip).__name__)
+@pytest.mark.parametrize("name", ["send-mycroft", "escalate", "propagate"])
+def test_a_hub_that_drops_the_connection_on_a_message(
+    run: Any, fake: FakeClient, name: str, trip: Any
+) -> None:
+    def drop(sent: HiveMessage) -> list[Any]:
+        fake.drop(ConnectionLost("gone"))
+        fake.trips = [trip]
+        if trip == 0.001:  # it is back already
+            fake.connected_event.set()
+        return []
+
+    fake.answer = drop
+    done = run(name, "--msg", "my.alarm").expect(1)
+    assert done.out == ""
+    assert "the hub dropped the connection on 'my.alarm', and may or may not have handled it" in done.err
+    assert ("hub 4.0.0 does that on every PROPAGATE" in done.err) is (name != "send-mycroft")
+    assert ("handled it: gone" in done.err) is (name == "send-mycroft")
+    assert run(name, "--msg", "my.alarm", "--json").expect(1).json["exit_code"] == 1
+
+
+@pytest.mark.parametrize("name", ["escalate", "propagate"])
+def test_an_answer_that_cannot_come_since_the_hub_dropped_the_connection(
+    run: Any, fake: FakeClient, name: str
+) -> None:
+    def drop(sent: HiveMessage) -> list[Any]:
+        fake.drop()
+        return []
+
+    fake.answer = drop
+    done = run(name, "--msg", "my.alarm", "--wait", "my.reply").expect(4)
+    assert "hub 4.0.0 does that on every PROPAGATE" in done.err
+
+
 @pytest.mark.parametrize("wrapper", ["escalate", "propagate"])
 @pytest.mark.parametrize("site", [None, "kitchen"])
 def test_wrappers_wrap_a_bus_message(run: Any, fake: FakeClient, wrapper: str, site: str | None) -> None:
@@ -62,7 +100,9 @@ def test_a_wait_that_runs_out_names_the_allow_list(run: Any, fake: FakeClient) -
     fake.answer = lambda sent: []
     done = run(*SAY, "--wait", "speak", "--timeout", "0.1").expect(4)
     assert "no 'speak' came within 0.1 s" in done.err
-    assert ALLOW in done.err
+    assert 0 < done.err.index("hub's OVOS") < done.err.index(ALLOW), "utterances are allowed by default"
+    other = run("send-mycroft", "--msg", "x", "--wait", "speak", "--timeout", "0.1").expect(4).err
+    assert 0 < other.index("hivemind-core allow-msg x NODE_ID") < other.index("hub's OVOS")
 
 
 @pytest.mark.parametrize("wait", [[], ["--wait", "speak"]], ids=["sent", "waited"])
@@ -77,11 +117,10 @@ def test_a_denial_is_shown_with_its_mend(run: Any, fake: FakeClient, wait: list[
 @pytest.mark.parametrize("cause", [ConnectionLost("the hub went away"), None])
 def test_a_wait_ends_with_the_connection(run: Any, fake: FakeClient, cause: Any) -> None:
     def vanish(sent: HiveMessage) -> list[Any]:
-        fake.connected_event.clear()
+        fake.drop(cause)
         return []
 
     fake.answer = vanish
-    fake.last_error = cause
     began = time.monotonic()
     done = run(*SAY, "--wait", "speak", "--timeout", "30").expect(4)
     assert time.monotonic() - began < 5
@@ -155,6 +194,7 @@ def test_connection_options_reach_the_client(monkeypatch: pytest.MonkeyPatch, ru
     assert given["crypto_key"] == "0123456789abcdef"
     assert given["self_signed"] is False
     given.clear()
+    (home / "id.json").write_text("{}")
     run("test-identity", "--self-signed", "--identity-file", str(home / "id.json")).expect(0)
     assert given["self_signed"] is True
     assert given["identity"].path == str(home / "id.json")

@@ -9,10 +9,13 @@ from typing import Any
 import click
 import pytest
 
-from hivemind_client_cli import plugin
+import hivemind_client_cli
+from hivemind_client_cli import Connection, Output, connecting, plugin
 from hivemind_client_cli.main import build_cli
+from hivemind_core_client.errors import KeyRefused
 from hivemind_core_client.plugins.hookspecs import hookimpl
 
+from .fakes import FakeClient, spoken
 from .tools import Done, install, plugins_of, spawn
 
 HELLO = """
@@ -138,6 +141,33 @@ def test_what_is_missing_is_told(run: Any) -> None:
     done = run("plugins").expect(0)
     assert "no plugin provides" in done.err
     assert "no plugin provides" in run("plugins", "--json").expect(0).json["problem"]
+
+
+def test_a_subcommand_with_a_connection(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = FakeClient(spoken)
+    given: list[Connection] = []
+    monkeypatch.setattr(Connection, "client", lambda connection: given.append(connection) or client)
+
+    @click.command()
+    @click.option("--rings", default=1, help="How often.")
+    @connecting
+    def ring(output: Output, client: Any, rings: int) -> None:
+        """Ring."""
+        assert client.connected_event.is_set()
+        output.result({"rings": rings}, f"{rings} rings at {client.hub.node_id}")
+
+    plugins = plugins_of(x=module(hivemind_cli_commands=hookimpl(lambda cli: cli.add_command(ring))))
+    args = ("ring", "--rings", "2", "--host", "h", "--port", "99", "--key", "k")
+    assert run(*args, plugins=plugins).expect(0).out == "2 rings at hub-1\n"
+    assert (given[0].host, given[0].port, given[0].key) == ("h", 99, "k")
+    assert client.closed
+    assert run(*args, "--json", plugins=plugins).expect(0).json == {"rings": 2}
+    client.refusal = KeyRefused("the key")
+    assert run(*args, plugins=plugins).expect(3).err == "error: the key\n"
+
+
+def test_the_package_has_no_other_names() -> None:
+    assert not hasattr(hivemind_client_cli, "nonsense")
 
 
 def test_the_hook_is_documented() -> None:
