@@ -30,7 +30,7 @@ HUB_COMMANDS = {
     "make-admin": set(),
 }
 #: Commands that belong to the system.
-SYSTEM = {"echo", "git", "cd", "cp"}
+SYSTEM = {"echo", "git", "cd", "cp", "."}
 
 
 def _lines() -> list[tuple[str, str]]:
@@ -95,6 +95,7 @@ def _check_pip(words: list[str]) -> None:
         if named is not None:
             assert set((named[1] or named[2]).split(",")) <= extras, word
         if word.startswith("./"):
+            assert words[words.index(word) - 1] == "-e", word
             assert (ROOT / word / "pyproject.toml").is_file(), word
 
 
@@ -108,6 +109,7 @@ CHECKS: dict[str, Callable[[list[str]], object]] = {
     "make": _check_make,
     "pip": _check_pip,
     "python": _check_python,
+    "python3": _check_python,
     "pytest": lambda words: None,
 }
 
