@@ -13,6 +13,7 @@ from ovos_bus_client.message import Message
 
 from hivemind_core_client import HiveMessage, HiveMessageBusClient, HiveMessageType
 from hivemind_core_client.errors import (
+    ConnectionLost,
     HubTimeout,
     HubUnreachable,
     KeyRefused,
@@ -172,19 +173,22 @@ def comes_back(hub: RealHub, satellite: Satellite) -> None:
     # The client finds a dead hub first: coming back must not depend on luck with the first attempt.
     time.sleep(1.0)
     hub.start_again()
-
-    def answered() -> bool:
-        try:
-            client.emit(utterance("after"))
-        except NotConnected:
-            return False
-        return heard.wait_for("you said: after", seconds=1.0)
-
-    assert wait_until(answered, _COMEBACK_SECONDS), "the client did not come back"
+    _check_comes_back(client, heard)
     logins = [
         message for message in hub.seen("hive.client.connect") if message["data"]["key"] == satellite.key
     ]
     assert len(logins) == 2
+
+
+def _check_comes_back(client: HiveMessageBusClient, heard: Heard) -> None:
+    def answered() -> bool:
+        try:
+            client.emit(utterance("after"))
+        except (NotConnected, ConnectionLost):
+            return False
+        return heard.wait_for("you said: after", seconds=1.0)
+
+    assert wait_until(answered, _COMEBACK_SECONDS), "the client did not come back"
 
 
 @behaviour("wrong key: KeyRefused", REFUSALS)
@@ -336,3 +340,14 @@ def _check_reaches_other(satellite: Satellite, wrapper: HiveMessageType) -> None
     inner = HiveMessage(HiveMessageType.BUS, Message("speak", {"utterance": f"to all by {wrapper.value}"}))
     sender.emit(HiveMessage(wrapper, inner))
     assert heard.wait_for(f"to all by {wrapper.value}")
+
+
+@behaviour("ESCALATE is accepted; the client comes back if the hub drops it", MESSAGES)
+def escalate(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.client()
+    heard = Heard(client)
+    client.connect()
+    alarm = f"alarm.{satellite.node_id}.{free_port()}"
+    client.emit(HiveMessage(HiveMessageType.ESCALATE, HiveMessage(HiveMessageType.BUS, Message(alarm))))
+    assert hub.wait_for_log(alarm)
+    _check_comes_back(client, heard)

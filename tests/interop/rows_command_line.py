@@ -53,6 +53,14 @@ def ping(hub: RealHub, satellite: Satellite) -> None:
     assert " ms" in done.stdout, str(done)
 
 
+@behaviour("`escalate` exits 0, or 1 and says so if the hub drops the connection", COMMAND_LINE)
+def escalate(hub: RealHub, satellite: Satellite) -> None:
+    satellite.set_identity()
+    done = satellite.command("escalate", "--msg", "my.alarm")
+    if done.exit_code:
+        assert "dropped the connection on 'my.alarm'" in done.expect(1).stderr, str(done)
+
+
 @behaviour("wrong key: exit code 3", COMMAND_LINE)
 def wrong_key(hub: RealHub, satellite: Satellite) -> None:
     satellite.set_identity(key="key-of-nobody")
