@@ -15,13 +15,11 @@ from ovos_bus_client import MessageBusClient
 from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption
 from hivemind_core_client.identity import NodeIdentity
-from hivemind_core_client.jsontext import Json, json_object
-from hivemind_core_client.kernel.bridge import marked, upward
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
-from hivemind_core_client.localbus import Handler, LocalBus, Subscriptions, call_safely
+from hivemind_core_client.localbus import Handler, Subscriptions, call_safely
+from hivemind_core_client.localside import LocalSide
 from hivemind_core_client.mailbox import Mailbox
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
-from hivemind_core_client.ovos import to_message
 from hivemind_core_client.plugins.contract import CallBack, Deliver, Negotiated
 from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.properties import SatelliteProperties
@@ -126,7 +124,7 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         self._hive_handlers = Subscriptions()
         self._lifecycle_handlers = Subscriptions()
         self.waiters = Waiters()
-        self._bus: Any = LocalBus(self.mailbox.put, self._from_local)
+        self._local = LocalSide(self.satellite.context, self.mailbox, lambda: self.share_bus, self._send_up)
         if internal_bus is not None:
             self.internal_bus = internal_bus
         self._closed = False
@@ -155,13 +153,14 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
             self.internal_bus = bus
         if site_id is not None:
             self.site_id = site_id
-        if not self.started_running:
+        ours = not self.started_running
+        if ours:
             self._start(handshake_max_retries or 0)
         patience = (1 + (handshake_max_retries or 0)) * (self.deadlines.attempt + self._backoff.cap)
         with self.mailbox.blocking():  # bounded even if the system's resolver hangs
             settled = self._worker.wait_settled(patience)
         if not self._worker.standing.is_set():
-            self._give_up(settled)
+            self._give_up(settled, ours)
 
     def run_in_thread(self) -> threading.Thread:
         """Connect in the background, for ever; returns the thread. See `connect` to wait for the session."""
@@ -178,7 +177,7 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         """End the session, the threads and all waits. Idempotent; from any thread, handlers included."""
         self._closed = True
         self._worker.stop()
-        self.waiters.give_up(requests_only=False)
+        self.waiters.close()
         self.mailbox.close(self.deadlines.close)
         self.connected_event.clear()
         self.handshake_event.clear()
@@ -211,10 +210,13 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         for one that cannot be.
         """
         packet = as_packet(message, binary_type)
-        with self.mailbox.blocking():
+        if self._worker.standing.is_set():
             sent = self._worker.send(packet)
+        else:
+            with self.mailbox.blocking():
+                sent = self._worker.send(packet)
         if sent.msg_type is HiveMessageType.BUS:
-            self._from_us(sent.raw_payload)
+            self._local.from_us(sent.raw_payload)
 
     def emit_mycroft(self, message: Any) -> None:
         """Send an OVOS Message as BUS; see `emit`."""
@@ -232,14 +234,14 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
 
     def on_mycroft(self, mycroft_msg_type: str, func: Handler) -> None:
         """Call `func(Message)` for each OVOS message of a type, even one named like a hive type."""
-        self._bus.on(mycroft_msg_type, func)
+        self._local.bus.on(mycroft_msg_type, func)
 
     def remove(self, event_name: str, func: Handler) -> None:
         """Call `func` no more for this type; one that was not registered is no error."""
         func = self.wrapped_funcs.pop(func, func)
         handlers = self._own_handlers(event_name)
         if handlers is None:
-            self._bus.remove(event_name, func)
+            self._local.bus.remove(event_name, func)
         else:
             handlers.remove(event_name, func)
 
@@ -247,7 +249,7 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         """Forget every handler of this type."""
         handlers = self._own_handlers(event_name)
         if handlers is None:
-            self._bus.remove_all_listeners(event_name)
+            self._local.bus.remove_all_listeners(event_name)
         else:
             handlers.clear(event_name)
 
@@ -256,18 +258,11 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
     @property
     def internal_bus(self) -> Any:
         """The bus that OVOS messages from the hub go to: the one that was given, else one in this process."""
-        return self._bus
+        return self._local.bus
 
     @internal_bus.setter
     def internal_bus(self, bus: Any) -> None:
-        old, self._bus = self._bus, bus
-        if bus is old:
-            return
-        if isinstance(old, LocalBus):
-            for name, handler, once in old.subscriptions.all():
-                (bus.once if once else bus.on)(name, handler)
-        if not isinstance(bus, LocalBus):
-            bus.on("message", self._from_local)
+        self._local.replace(bus)
 
     @property
     def state(self) -> ClientState:
@@ -295,7 +290,9 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         if self.started_running:
             return self._worker.thread
         if self._worker.state is not ClientState.IDLE:
+            self._worker.forsake()
             self._worker = self._new_worker()
+        self.waiters.reopen()
         if self._closed:
             self._closed = False
             self.mailbox.reopen()
@@ -308,7 +305,9 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         return self._worker.start(retries)
 
     def _new_worker(self) -> Worker:
-        listener = Listener(self._arrived, self._deliver, self._call_back, self._established, self._ended)
+        listener = Listener(
+            self._arrived, self._deliver, self._call_back, self._established, self._ended, self.waiters.close
+        )
         return Worker(
             self.satellite, listener, self.mailbox, self._new_transport, self.deadlines, self._backoff
         )
@@ -317,11 +316,11 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         address, limits = self.satellite.settings.address, self.satellite.options.limits
         return WebSocketTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
 
-    def _give_up(self, settled: bool) -> None:
+    def _give_up(self, settled: bool, ours: bool) -> None:
         error = self.last_error or HubTimeout(str(self.satellite.settings.address), "tcp", self.deadlines.tcp)
-        if settled:
+        if settled and self._worker.finished.is_set():
             self.started_running = False
-        else:
+        elif ours:
             self.close()
         raise error
 
@@ -331,7 +330,7 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
             self.mailbox.put(partial(call_safely, handler, message))
 
     def _deliver(self, event: Deliver) -> None:
-        self.mailbox.put(partial(self._from_hub, event.message))
+        self.mailbox.put(partial(self._local.from_hub, event.message))
 
     def _call_back(self, event: CallBack) -> None:
         self.mailbox.put(lambda: getattr(self.bin_callbacks, event.method)(**event.arguments))
@@ -346,8 +345,8 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         self.connected_event.clear()
         self.handshake_event.clear()
         final = self._closed or self._worker.is_final(error)
-        self.waiters.give_up(requests_only=not final)
         if stood:
+            self.waiters.give_up(requests_only=True)
             observe = self.satellite.plugins.observe
             self.mailbox.put(lambda: self._tell("close"))
             if not final:
@@ -360,25 +359,11 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         for handler in self._lifecycle_handlers.take(event):
             call_safely(handler, *arguments)
 
-    def _from_hub(self, fields: Json) -> None:
-        bus = self._bus
-        (bus.deliver_now if isinstance(bus, LocalBus) else bus.emit)(to_message(fields))
-
-    def _from_us(self, fields: Json) -> None:
-        bus = self._bus
-        if isinstance(bus, LocalBus):
-            bus.deliver(to_message(fields))
-        else:
-            bus.emit(to_message(marked(self.satellite.context, fields)))
-
-    def _from_local(self, message: Any) -> None:
-        """What somebody said on the local bus: send up what is for the hub."""
-        fields = json_object(message) if isinstance(message, str) else _ovos_fields(message)
-        for packet in upward(self.satellite.context, fields, self.share_bus):
-            try:
-                self._worker.send(packet)
-            except HiveMindError as error:
-                log.warning("a %s message of the local bus was not sent: %s", packet.msg_type.name, error)
+    def _send_up(self, packet: HiveMessage) -> None:
+        try:
+            self._worker.send(packet)
+        except HiveMindError as error:
+            log.warning("a %s message of the local bus was not sent: %s", packet.msg_type.name, error)
 
     def _own_handlers(self, name: str) -> Optional[Subscriptions]:
         if name in _LIFECYCLE:
@@ -390,10 +375,6 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         if handlers is not None:
             handlers.add(str(name), func, once)
         elif once:
-            self._bus.once(name, func)
+            self._local.bus.once(name, func)
         else:
-            self._bus.on(name, func)
-
-
-def _ovos_fields(message: Any) -> Json:
-    return {"type": message.msg_type, "data": message.data, "context": message.context}
+            self._local.bus.on(name, func)

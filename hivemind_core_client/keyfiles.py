@@ -14,6 +14,11 @@ from typing import Any
 
 from hivemind_core_client.errors import IdentityFileError, InvalidOption, PluginError
 
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None  # type: ignore[assignment]
+
 LOG = logging.getLogger(__name__)
 RSA_BITS = 2048
 _GONE = object()
@@ -231,6 +236,10 @@ class IdentityFile(MutableMapping[str, Any]):
 
     def store(self) -> None:
         """Write the file. Raises IdentityFileError; a file that cannot be understood is left alone."""
+        with _only_one_writer(file_folder(self.path)):
+            self._store()
+
+    def _store(self) -> None:
         data = read_object(self.path)
         if data is None:
             data = self._data
@@ -247,9 +256,35 @@ class IdentityFile(MutableMapping[str, Any]):
         self._data, self._journal = data, {}
 
 
+@contextlib.contextmanager
+def _only_one_writer(folder: str) -> Iterator[None]:
+    """Keep other processes and threads from writing between our reading and our writing, where the system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # the folder is not there yet, or the system opens no folders
+        yield
+        return
+    try:
+        if fcntl is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def file_folder(path: str) -> str:
     """The folder that the file `path` really lies in: that of its target if it is a symlink."""
     return os.path.dirname(os.path.realpath(path) if os.path.islink(path) else os.path.abspath(path))
+
+
+def public_key_of(private_pem: str) -> str:
+    """The public half of a private RSA key, both PEM text. Raises IdentityFileError for what is no such key."""
+    from Crypto.PublicKey import RSA
+
+    try:
+        return RSA.import_key(private_pem).public_key().export_key().decode("ascii")
+    except (ValueError, IndexError, TypeError) as error:
+        raise IdentityFileError("the private key is no RSA key: run 'hivemind-client reset-pgp'") from error
 
 
 def generate_rsa_key() -> tuple[str, str]:

@@ -14,6 +14,11 @@ _DRIVES = re.compile(r"^(?:\s*[A-Za-z]:)+")
 _LONGEST_SUFFIX = 16
 
 
+def printable(text: str, limit: int = 120) -> str:
+    """A peer's words for a log or an error: cut, and without what could steer a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text[:limit])
+
+
 def safe_label(file_name: Any, fallback: str) -> str:
     """The last part of `file_name`, or `fallback` where nothing safe is left of it.
 

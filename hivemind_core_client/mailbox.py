@@ -140,6 +140,10 @@ class Mailbox:
         self._leader = None
         if len(self._workers) < self._most:
             self._leader = self._start(self._lead)
+        else:
+            log.error(
+                "%s: %d handlers are stuck; callbacks wait until one of them returns", self._name, self._most
+            )
 
     def _start(self, target: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=self._work, args=(target,), name=self._name, daemon=True)
@@ -187,7 +191,7 @@ class Mailbox:
                 return
             try:
                 job()
-            except Exception:  # a user's callback may fail, the client may not
+            except BaseException:  # a user's callback may fail or even exit, the client may not
                 log.exception("%s: a handler raised", self._name)
             with self._changed:
                 if self._leader is threading.current_thread():

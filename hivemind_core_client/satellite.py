@@ -13,6 +13,7 @@ from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.handshake import Credentials
 from hivemind_core_client.kernel.link import MAX_PROTOCOL_VERSION, Link, LinkOptions
 from hivemind_core_client.kernel.policy import Limits
+from hivemind_core_client.keyfiles import public_key_of
 from hivemind_core_client.ovos import new_session
 from hivemind_core_client.plugins.contract import Context, Session
 from hivemind_core_client.plugins.manager import Plugins
@@ -86,8 +87,8 @@ class Satellite:
         return self.identity.private_key_pem() or ""
 
     def _public_key(self) -> str:
-        self._private_key()
-        return self.identity.public_key or ""
+        private = self._private_key()
+        return self.identity.public_key or public_key_of(private)
 
 
 def _chosen(

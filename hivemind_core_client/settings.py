@@ -158,6 +158,10 @@ def without_colon(what: str, value: Any) -> str:
 def _text(what: str, value: Any) -> Optional[str]:
     if value is not None and not isinstance(value, str):
         raise InvalidCredential(f"the {what} is a {type(value).__name__}, not text")
+    try:
+        (value or "").encode()
+    except UnicodeEncodeError:
+        raise InvalidCredential(f"the {what} holds half a character, which has no form on the wire") from None
     return value or None
 
 

@@ -17,6 +17,7 @@ from attrs import frozen
 from hivemind_core_client.errors import (
     ConnectionLost,
     FrameTooLarge,
+    HiveMindError,
     HubConnectionError,
     HubTimeout,
     HubUnreachable,
@@ -27,7 +28,8 @@ from hivemind_core_client.errors import (
 from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.settings import Address
-from hivemind_core_client.tls import SharedTlsSocket, Tls
+from hivemind_core_client.sockets import SharedSocket, connect_tcp
+from hivemind_core_client.tls import Tls
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ class WebSocketTransport:
         self._max_frame = max_frame
         self._ping_interval = ping_interval or None
         self._ping_timeout = ping_timeout
-        self._socket: Union[socket.socket, SharedTlsSocket, None] = None
+        self._socket: Union[socket.socket, SharedSocket, None] = None
         self._ws: Optional[websocket.WebSocket] = None
         self._aborted = False
         self._probed = False
@@ -69,11 +71,13 @@ class WebSocketTransport:
 
     def open(self, url: str) -> None:
         """TCP, TLS, upgrade. Raises a HubConnectionError, or KeyRefused when the upgrade is forbidden."""
-        connected: Union[socket.socket, SharedTlsSocket] = self._tcp()
-        self._socket = connected
-        if isinstance(connected, socket.socket) and self._address.tls:
-            self._socket = connected = self._handshake_tls(connected)
-        self._ws = self._upgrade(connected, url)
+        connected = self._tcp()
+        self._keep(connected)
+        if self._address.tls:
+            connected = self._handshake_tls(connected)
+        shared = SharedSocket(connected, self._deadlines.write)
+        self._keep(shared)
+        self._ws = self._upgrade(shared, url)
 
     @contextmanager
     def deadline(self, phase: str, seconds: float) -> Iterator[None]:
@@ -127,29 +131,40 @@ class WebSocketTransport:
 
     def send(self, frames: list[Frame]) -> None:
         """Write whole frames in order. Raises ConnectionLost when the connection broke."""
-        ws: Any = self._ready()
-        try:
+        with self._writing() as ws:
             for frame in frames:
                 if isinstance(frame, str):
                     ws.send(frame)
                 else:
                     ws.send_binary(frame)
-        except _BROKEN as error:
-            raise ConnectionLost(
-                f"the connection with {self._address} broke while sending: {error}"
-            ) from error
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds until the hub's pong, or None when it did not come in time."""
-        answered, figures = threading.Event(), [0.0]
+        answered = threading.Event()
+        figures: list[float] = []
         self._pongs[payload] = (time.perf_counter(), answered, figures)
         try:
-            self._ready().ping(payload)
-            return figures[0] if answered.wait(seconds) else None
-        except _BROKEN as error:
-            raise ConnectionLost(f"the connection with {self._address} broke: {error}") from error
+            with self._writing() as ws:
+                ws.ping(payload)
+            answered.wait(seconds)
         finally:
             self._pongs.pop(payload, None)
+        if not figures:
+            self._ready()  # raises if it was the end of the connection that woke us
+            return None
+        return figures[0]
+
+    @contextmanager
+    def _writing(self) -> Iterator[Any]:
+        """A write that fails may have left half a frame behind: the connection is then of no more use."""
+        ws: Any = self._ready()
+        try:
+            yield ws
+        except _BROKEN as error:
+            self.abort()
+            raise ConnectionLost(
+                f"the connection with {self._address} broke while sending: {error}"
+            ) from error
 
     def farewell(self) -> None:
         """Tell the hub that we go; it answers by closing."""
@@ -170,9 +185,17 @@ class WebSocketTransport:
 
     def release(self) -> None:
         """Give the socket back to the system. For the reading thread, when it reads no more."""
-        self._aborted = True
+        self.abort()  # closing alone would not wake a thread that is stuck in writing
+        for _, answered, _ in list(self._pongs.values()):
+            answered.set()
         if self._socket is not None:
             self._socket.close()
+
+    def _keep(self, connected: Union[socket.socket, SharedSocket]) -> None:
+        """Let `abort` find the socket; one that came too late is closed at once."""
+        self._socket = connected
+        if self._aborted:
+            self.abort()
 
     def _ready(self) -> websocket.WebSocket:
         if self._ws is None or self._aborted:
@@ -182,7 +205,7 @@ class WebSocketTransport:
     def _tcp(self) -> socket.socket:
         address, seconds = self._address, self._deadlines.tcp
         try:
-            connected = socket.create_connection((address.host, address.port), timeout=seconds)
+            connected = connect_tcp(address.host, address.port, seconds)
         except (TimeoutError, socket.timeout) as error:
             raise HubTimeout(str(address), "tcp", seconds) from error
         except socket.gaierror as error:
@@ -199,16 +222,16 @@ class WebSocketTransport:
         connected.settimeout(None)
         return connected
 
-    def _handshake_tls(self, connected: socket.socket) -> SharedTlsSocket:
+    def _handshake_tls(self, connected: socket.socket) -> ssl.SSLSocket:
         address, seconds = self._address, self._deadlines.tls
         try:
             wrapped = self._tls.make_context().wrap_socket(
                 connected, server_hostname=address.host, do_handshake_on_connect=False
             )
-            self._socket = wrapped  # before the handshake, so that its deadline can shut it
+            self._keep(wrapped)  # before the handshake, so that its deadline can shut it
             with self.deadline("tls", seconds):
                 wrapped.do_handshake()
-            return SharedTlsSocket(wrapped)
+            return wrapped
         except HubConnectionError:
             raise
         except (OSError, ValueError) as error:
@@ -217,21 +240,28 @@ class WebSocketTransport:
                 "self_signed=True to accept any; for a hub without TLS use ws://"
             ) from error
 
-    def _upgrade(self, connected: Union[socket.socket, SharedTlsSocket], url: str) -> websocket.WebSocket:
+    def _upgrade(self, connected: SharedSocket, url: str) -> websocket.WebSocket:
         ws: Any = websocket.WebSocket(enable_multithread=True, skip_utf8_validation=True)
         bound_frames(ws, self._max_frame)
         with self.deadline("upgrade", self._deadlines.upgrade):
             try:
-                ws.connect(url, socket=connected, suppress_origin=True)
+                ws.connect(url, socket=connected, suppress_origin=True, redirect_limit=0)
+                self._check_status(ws.handshake_response.status)
+            except HiveMindError:
+                raise
             except websocket.WebSocketBadStatusException as error:
                 raise self._bad_status(error.status_code) from error
-            except (*_BROKEN, ValueError) as error:
+            except Exception as error:  # old websocket-client versions stumble over odd answers in many ways
                 raise NotAHub(
                     f"{self._address} answers, but not as a WebSocket ({type(error).__name__}). Is this the hub's "
                     "port, and does it want wss:// instead of ws://, or the other way round?"
                 ) from error
         connected.settimeout(None)
         return cast(websocket.WebSocket, ws)
+
+    def _check_status(self, status: int) -> None:
+        if status != 101:
+            raise self._bad_status(status)
 
     def _bad_status(self, status: Optional[int]) -> Exception:
         if status in (401, 403):
@@ -244,18 +274,15 @@ class WebSocketTransport:
         if self._probed:
             raise ConnectionLost(f"{self._address} did not answer a ping within {self._ping_timeout:g} s")
         self._probed = True
-        ws = self._ready()
-        try:
+        with self._writing() as ws:
             ws.ping()
-            ws.settimeout(self._ping_timeout)
-        except _BROKEN as error:
-            raise ConnectionLost(f"the connection with {self._address} broke: {error}") from error
+        ws.settimeout(self._ping_timeout)
 
     def _note_pong(self, payload: bytes) -> None:
         pending = self._pongs.get(payload)
         if pending is not None:
             began, answered, figures = pending
-            figures[0] = time.perf_counter() - began
+            figures.append(time.perf_counter() - began)
             answered.set()
 
     def _message(self, opcode: int, data: Any) -> Frame:

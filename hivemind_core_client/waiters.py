@@ -47,12 +47,16 @@ class Waiters:
     def __init__(self) -> None:
         self._lock = Lock()
         self._waiting: list[Waiter] = []
+        self._closed = False
 
     def add(self, matches: Matcher, request: bool = False) -> Waiter:
         """Begin to wait: what arrives from now on counts."""
         waiter = Waiter(matches, request)
         with self._lock:
-            self._waiting.append(waiter)
+            if self._closed:
+                waiter.give_up()
+            else:
+                self._waiting.append(waiter)
         return waiter
 
     def remove(self, waiter: Waiter) -> None:
@@ -67,6 +71,15 @@ class Waiters:
             return
         with self._lock:
             self._waiting = [waiter for waiter in self._waiting if not waiter.offer(message)]
+
+    def close(self) -> None:
+        """End all waits, and every new one at once: nothing can arrive any more."""
+        self._closed = True
+        self.give_up(requests_only=False)
+
+    def reopen(self) -> None:
+        """Let them wait again."""
+        self._closed = False
 
     def give_up(self, requests_only: bool) -> None:
         """End the waits for answers, or all of them."""
@@ -109,6 +122,7 @@ def payload_named(payload_type: Names, message_type: Names) -> Matcher:
     def matches(message: HiveMessage) -> bool:
         if message.msg_type not in types or message.msg_type is HiveMessageType.BINARY:
             return False
-        return message["type" if message.msg_type in OVOS_TYPES else "msg_type"] in payloads
+        name = message["type" if message.msg_type in OVOS_TYPES else "msg_type"]
+        return type(name) is str and name in payloads
 
     return matches

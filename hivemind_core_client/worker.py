@@ -7,7 +7,7 @@ import threading
 from enum import Enum
 from typing import Any, Callable, Optional
 
-from attrs import frozen
+from attrs import field, frozen
 
 from hivemind_core_client.errors import (
     ClientClosed,
@@ -24,7 +24,15 @@ from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.mailbox import Mailbox
 from hivemind_core_client.message import HiveMessage, HiveMessageType
-from hivemind_core_client.plugins.contract import CallBack, CancelTimer, Deliver, Negotiated, Send, SetTimer
+from hivemind_core_client.plugins.contract import (
+    CallBack,
+    CancelTimer,
+    Deliver,
+    Frame,
+    Negotiated,
+    Send,
+    SetTimer,
+)
 from hivemind_core_client.satellite import Satellite
 from hivemind_core_client.transport import Closed, WebSocketTransport
 
@@ -56,6 +64,23 @@ class Listener:
     call_back: Callable[[CallBack], None]
     established: Callable[[Negotiated], None]
     ended: Callable[[HiveMindError, bool], None]
+    finished: Callable[[], None]
+
+
+def _ignore(*_: object) -> None:
+    """Take no note."""
+
+
+NOBODY = Listener(_ignore, _ignore, _ignore, _ignore, _ignore, _ignore)
+
+
+@frozen
+class Connection:
+    """One connection: its Link, its transport, and the lock under which a message is sealed and written."""
+
+    link: Link
+    transport: WebSocketTransport
+    writing: threading.Lock = field(factory=threading.Lock)
 
 
 class Worker:
@@ -73,7 +98,6 @@ class Worker:
         self.state = ClientState.IDLE
         self.last_error: Optional[HiveMindError] = None
         self.rejected = 0
-        self.link: Optional[Link] = None
         self.standing = threading.Event()
         self.finished = threading.Event()
         self._satellite = satellite
@@ -82,17 +106,17 @@ class Worker:
         self._new_transport = new_transport
         self._deadlines = deadlines
         self._backoff = backoff
-        self._transport: Optional[WebSocketTransport] = None
+        self._connection: Optional[Connection] = None
+        self._ended: Optional[Connection] = None
         self._retries: Optional[int] = None
         self._stopping = threading.Event()
         self._settled = threading.Condition()
-        self._send_lock = threading.Lock()
         self._link_lock = threading.Lock()
         self.thread = threading.Thread(target=self._run, name="hivemind-link", daemon=True)
         self._handle: dict[type, Callable[[Any], None]] = {
-            Arrived: lambda event: listener.arrived(event.message),
-            Deliver: listener.deliver,
-            CallBack: listener.call_back,
+            Arrived: lambda event: self._listener.arrived(event.message),
+            Deliver: lambda event: self._listener.deliver(event),
+            CallBack: lambda event: self._listener.call_back(event),
             Transmit: self._transmit,
             Established: self._established,
             Rejected: self._note_rejected,
@@ -109,6 +133,11 @@ class Worker:
         self.thread.start()
         return self.thread
 
+    @property
+    def link(self) -> Optional[Link]:
+        """The Link of the present or last connection."""
+        return self._connection.link if self._connection is not None else None
+
     def wait_settled(self, seconds: Optional[float]) -> bool:
         """Wait until a session stands or the worker gave up; False when neither came in time."""
         with self._settled:
@@ -123,40 +152,57 @@ class Worker:
         Waits a little for a session. Raises NotConnected when none came, and what ended the connection
         when it broke under the message.
         """
-        link, transport = self._standing_link()
-        prepared = link.prepare(message)
+        connection = self._standing_connection()
+        prepared = connection.link.prepare(message)
         try:
-            with self._send_lock:
-                transport.send(link.seal(prepared))
+            self._write(connection, lambda: connection.link.seal(prepared))
         except ConnectionLost as error:
-            raise self._verdict(transport, error) from error
+            raise self._verdict(connection, error) from error
         return prepared
+
+    def _write(self, connection: Connection, frames: Callable[[], list[Frame]]) -> None:
+        """Seal and write under one lock, so that frames leave in the order they were sealed."""
+        if not connection.writing.acquire(timeout=self._deadlines.write):
+            connection.transport.abort()
+            raise ConnectionLost(
+                f"{self._satellite.settings.address} takes no more messages: the connection was given up"
+            )
+        try:
+            connection.transport.send(frames())
+        finally:
+            connection.writing.release()
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one WebSocket round trip, or None when no pong came in time."""
-        return self._standing_link()[1].ping(payload, seconds)
+        return self._standing_connection().transport.ping(payload, seconds)
+
+    def forsake(self) -> None:
+        """Another worker has taken over: what still happens here is told to nobody."""
+        self._listener = NOBODY
 
     def stop(self) -> None:
         """Say farewell, wake the thread, and wait for it, unless it is the one that calls. Idempotent."""
         self._stopping.set()
-        transport = self._transport
+        self._settle(lambda: None)
+        connection = self._connection
         own = threading.current_thread() is self.thread
-        if transport is not None and self.standing.is_set():
-            transport.farewell()
+        if connection is not None and self.standing.is_set():
+            # On a thread of its own: somebody may be stuck in writing, and closing must not wait for that.
+            threading.Thread(target=connection.transport.farewell, daemon=True).start()
             if not own:
                 self.finished.wait(self._deadlines.close)
-        if transport is not None:
-            transport.abort()
+        if connection is not None:
+            connection.transport.abort()
         if self.thread.ident is not None and not own:
             self.thread.join(self._deadlines.close)
 
-    def _standing_link(self) -> tuple[Link, WebSocketTransport]:
+    def _standing_connection(self) -> Connection:
         if self.state is ClientState.IDLE and not self._stopping.is_set():
             raise NotConnected("the client was never connected: call connect() first, then send")
         self.wait_settled(self._deadlines.send)
-        link, transport = self.link, self._transport
-        if self.standing.is_set() and link is not None and transport is not None:
-            return link, transport
+        connection = self._connection
+        if self.standing.is_set() and connection is not None:
+            return connection
         raise self._not_connected()
 
     def _not_connected(self) -> HiveMindError:
@@ -167,15 +213,23 @@ class Worker:
         why = self.last_error or f"no session with {self._satellite.settings.address} stands yet"
         return NotConnected(f"nothing was sent: {why}")
 
-    def _verdict(self, transport: WebSocketTransport, error: HiveMindError) -> HiveMindError:
+    def _verdict(self, connection: Connection, error: HiveMindError) -> HiveMindError:
         """What ended the connection, if the reader finds it out at once; else the failure to send."""
         with self._settled:
-            self._settled.wait_for(
-                lambda: self._transport is not transport or self.finished.is_set(), _VERDICT
-            )
+            self._settled.wait_for(lambda: self._ended is connection or self.finished.is_set(), _VERDICT)
         return self.last_error if isinstance(self.last_error, HubRefused) else error
 
     def _run(self) -> None:
+        try:
+            self._connect_for_ever()
+        finally:
+            self.standing.clear()
+            refused = isinstance(self.last_error, HubRefused)
+            self.state = ClientState.REFUSED if refused else ClientState.CLOSED
+            self._settle(self.finished.set)
+            self._listener.finished()
+
+    def _connect_for_ever(self) -> None:
         attempt = 0
         while True:
             stood = self._attempt()
@@ -183,35 +237,34 @@ class Worker:
             if stood:
                 self._retries = None
             if not self._goes_on(attempt):
-                break
+                return
             self.state = ClientState.RECONNECTING if self._retries is None else ClientState.CONNECTING
             delay = self._backoff.delay(max(0, attempt - 1))
             log.info("connecting to %s again in %.1f s", self._satellite.settings.address, delay)
             if self._stopping.wait(delay):
-                break
-        self.state = ClientState.REFUSED if isinstance(self.last_error, HubRefused) else ClientState.CLOSED
-        self._settle(self.finished.set)
+                return
 
     def _attempt(self) -> bool:
         """One connection from its opening to its end; True if a session stood."""
-        transport = self._new_transport()
-        self._transport = transport
+        connection: Optional[Connection] = None
         try:
-            error = self._converse(transport)
+            self._connection = connection = Connection(self._satellite.new_link(), self._new_transport())
+            error = self._converse(connection)
         except HiveMindError as raised:
             error = raised
         except Exception as raised:  # a fault of ours must not end the satellite
             log.exception("the connection ended by a fault of the client")
             error = ConnectionLost(f"the connection ended by a fault of the client: {type(raised).__name__}")
         finally:
-            transport.release()
+            if connection is not None:
+                connection.transport.release()
         stood = self.standing.is_set()
         self.standing.clear()
         if self._stopping.is_set():
             error = ClientClosed("the client is closed")
         self.last_error = error
         self._listener.ended(error, stood)
-        self._settle(lambda: setattr(self, "_transport", None))
+        self._settle(lambda: setattr(self, "_ended", connection))
         return stood
 
     def is_final(self, error: HiveMindError) -> bool:
@@ -223,9 +276,11 @@ class Worker:
             return False
         return self._retries is None or attempt <= self._retries
 
-    def _converse(self, transport: WebSocketTransport) -> HiveMindError:
+    def _converse(self, connection: Connection) -> HiveMindError:
         """Serve one connection; returns what ended it."""
-        self.link = link = self._satellite.new_link()
+        link, transport = connection.link, connection.transport
+        if self._stopping.is_set():  # after the connection is known to `stop`, so that one of the two ends it
+            raise ClientClosed("the client is closed")
         transport.open(self._satellite.settings.url())
         link.opened()
         try:
@@ -233,19 +288,19 @@ class Worker:
                 phase = link.phase
                 with transport.deadline(phase, self._deadlines.of(phase)):
                     while link.phase == phase:
-                        self._take(link, transport)
+                        self._take(connection)
             while True:
-                self._take(link, transport)
+                self._take(connection)
         except (ConnectionLost, FrameTooLarge, HubTimeout) as error:
             link.ended()
             return error
 
-    def _take(self, link: Link, transport: WebSocketTransport) -> None:
-        incoming = transport.receive()
+    def _take(self, connection: Connection) -> None:
+        incoming = connection.transport.receive()
         if isinstance(incoming, Closed):
-            raise link.ended(incoming.code, incoming.reason)
+            raise connection.link.ended(incoming.code, incoming.reason)
         with self._link_lock:
-            events = link.receive(incoming)
+            events = connection.link.receive(incoming)
         self._act(events)
 
     def _act(self, events: list[Event]) -> None:
@@ -253,14 +308,13 @@ class Worker:
             self._handle[type(event)](event)
 
     def _transmit(self, event: Transmit) -> None:
-        transport = self._transport
-        if transport is not None:
-            with self._send_lock:
-                transport.send(event.frames)
+        connection = self._connection
+        if connection is not None:
+            self._write(connection, lambda: event.frames)
 
     def _established(self, event: Established) -> None:
-        if self._transport is not None:
-            self._transport.stand()
+        if self._connection is not None:
+            self._connection.transport.stand()
         self.state = ClientState.CONNECTED
         self._listener.established(event.negotiated)
         self._settle(self.standing.set)
@@ -287,10 +341,11 @@ class Worker:
         )
 
     def _due(self, msg_type: HiveMessageType, key: str) -> None:
-        if self.link is None:
+        link = self.link
+        if link is None:
             return
         with self._link_lock:
-            events = self.link.due(msg_type, key)
+            events = link.due(msg_type, key)
         self._act(events)
 
     def _settle(self, change: Callable[[], object]) -> None:

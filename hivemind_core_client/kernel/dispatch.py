@@ -86,6 +86,8 @@ class Dispatcher:
     def _run(self, name: str, function: Callable[..., Actions], *arguments: Any) -> list[Action]:
         try:
             return list(function(*arguments) or ())
-        except Exception:  # a handler is a plugin: it may fail, the connection may not
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # a handler is a plugin: it may fail or even exit, the connection may not
             log.exception("handler %s raised; its message was dropped", name)
             return []

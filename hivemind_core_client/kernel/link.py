@@ -11,6 +11,7 @@ from attrs import field, frozen
 from hivemind_core_client.errors import (
     CleartextRefused,
     ConnectionLost,
+    FrameError,
     FrameTooLarge,
     HandshakeError,
     HiveMindError,
@@ -30,6 +31,7 @@ from hivemind_core_client.kernel.handshake import Credentials, Handshake, Offer,
 from hivemind_core_client.kernel.handshake.base import Outcome, Progress
 from hivemind_core_client.kernel.policy import Deadlines, Limits
 from hivemind_core_client.kernel.states import PHASES, Signal, State, advance
+from hivemind_core_client.labels import printable
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import (
     Action,
@@ -44,6 +46,7 @@ from hivemind_core_client.plugins.contract import (
     Negotiate,
     Negotiated,
     Send,
+    Serializer,
     SetTimer,
 )
 from hivemind_core_client.plugins.registry import Registry
@@ -196,7 +199,12 @@ class Link:
         if plain is None:
             return None
         serializer = self._text if isinstance(plain, str) else self._binary
-        message = serializer.decode(plain, limits.inflated)
+        try:
+            message = serializer.decode(plain, limits.inflated)
+        except ProtocolError:
+            raise
+        except Exception as error:  # a serializer is a plugin and may raise anything on a peer's frame
+            raise FrameError(f"the {serializer.name} serializer raised {type(error).__name__}") from error
         if self._channel is None and message.msg_type not in _TEXT_ONLY:
             raise CleartextRefused(f"a {message.msg_type.name} message before the handshake was dropped")
         return message
@@ -279,17 +287,25 @@ class Link:
         if msg_type is HiveMessageType.BINARY:
             return self._encoded(message, binary=True)
         if self._binarize and msg_type not in _TEXT_ONLY:
-            frame = self._binary.encode(message, self._options.compress)
+            frame = self._written(self._binary, message)
             if frame is not None:
                 return frame
         return self._encoded(message, binary=False)
 
     def _encoded(self, message: HiveMessage, binary: bool) -> Frame:
         serializer = self._binary if binary else self._text
-        frame = serializer.encode(message, self._options.compress)
+        frame = self._written(serializer, message)
         if frame is None:
             raise InvalidMessage(f"a {message.msg_type.name} message has no {serializer.name} form")
         return frame
+
+    def _written(self, serializer: Serializer, message: HiveMessage) -> Optional[Frame]:
+        try:
+            return serializer.encode(message, self._options.compress)
+        except HiveMindError:
+            raise
+        except Exception as error:  # a serializer is a plugin and may raise anything
+            raise InvalidMessage(f"the {serializer.name} serializer raised {type(error).__name__}") from error
 
     def _terms(self, hub: HubFacts) -> Terms:
         options, registry = self._options, self._registry
@@ -325,7 +341,7 @@ class Link:
 
 
 def _shown(reason: str, code: Optional[int] = None) -> str:
-    text = "".join(character if character.isprintable() else "?" for character in reason[:120])
+    text = printable(reason)
     if code is not None:
         return f"close code {code}: {text}" if text else f"close code {code}"
     return text or "no close frame"

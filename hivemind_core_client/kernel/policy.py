@@ -27,8 +27,9 @@ class Deadlines:
     """Seconds that each phase may take.
 
     `tcp` includes finding the address; `first_frame` runs from the upgrade to the hub's HELLO; `handshake` from
-    there to the session; `send` is how long `emit` waits for a session before it raises; `close`
-    how long `close` waits for the hub's farewell and for our threads.
+    there to the session; `write` is how long the hub may take to accept a message; `send` is how long
+    `emit` waits for a session before it raises; `close` how long `close` waits for the hub's
+    farewell and for our threads.
     """
 
     tcp: float = field(default=10.0, validator=_some_seconds)
@@ -36,6 +37,7 @@ class Deadlines:
     upgrade: float = field(default=10.0, validator=_some_seconds)
     first_frame: float = field(default=10.0, validator=_some_seconds)
     handshake: float = field(default=20.0, validator=_some_seconds)
+    write: float = field(default=30.0, validator=_some_seconds)
     send: float = field(default=2.0, validator=validators.ge(0.0))
     close: float = field(default=3.0, validator=_some_seconds)
 

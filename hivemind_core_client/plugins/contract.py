@@ -11,9 +11,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional, Protocol, Union
 
 from attrs import Factory, define, field, frozen
+from attrs.validators import instance_of
 
 from hivemind_core_client.jsontext import Json
-from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client.message import (
+    HiveMessage,
+    HiveMessageType,
+    HiveMindBinaryPayloadType,
+    read_message_type,
+)
 
 #: One WebSocket message: text, or bytes.
 Frame = Union[str, bytes, bytearray]
@@ -29,7 +35,7 @@ class Cipher:
     size, which spares large messages a copy.
     """
 
-    name: str
+    name: str = field(validator=instance_of(str))
     key_sizes: tuple[int, ...]
     nonce_size: int
     tag_size: int
@@ -46,7 +52,7 @@ class Encoding:
     is tried before it is offered, and left out if it does not round-trip.
     """
 
-    name: str
+    name: str = field(validator=instance_of(str))
     encode: Callable[[bytes], str]
     decode: Callable[[str], bytes]
 
@@ -61,7 +67,7 @@ class Serializer:
     what the frame may inflate to.
     """
 
-    name: str
+    name: str = field(validator=instance_of(str))
     encode: Callable[[HiveMessage, Optional[bool]], Optional[Frame]]
     decode: Callable[[Any, int], HiveMessage]
 
@@ -70,28 +76,28 @@ class Serializer:
 class Send:
     """Action: send this message to the hub."""
 
-    message: HiveMessage
+    message: HiveMessage = field(validator=instance_of(HiveMessage))
 
 
 @frozen
 class Deliver:
     """Action: hand this OVOS Message, as a dict `{"type", "data", "context"}`, to the internal bus."""
 
-    message: Json
+    message: Json = field(validator=instance_of(dict))
 
 
 @frozen
 class Dispatch:
     """Action: treat this inner message as if it had arrived by itself."""
 
-    message: HiveMessage
+    message: HiveMessage = field(validator=instance_of(HiveMessage))
 
 
 @frozen
 class CallBack:
     """Action: call this method of the user's BinaryDataCallbacks with these arguments."""
 
-    method: str
+    method: str = field(validator=instance_of(str))
     arguments: Mapping[str, Any]
 
 
@@ -99,17 +105,17 @@ class CallBack:
 class SetTimer:
     """Action: call this handler's `on_timer` with `key` after `seconds`; a new one replaces an old one."""
 
-    msg_type: HiveMessageType
-    key: str
-    seconds: float
+    msg_type: HiveMessageType = field(converter=read_message_type)
+    key: str = field(validator=instance_of(str))
+    seconds: float = field(converter=float)
 
 
 @frozen
 class CancelTimer:
     """Action: forget the timer `key` of the handler of `msg_type`."""
 
-    msg_type: HiveMessageType
-    key: str
+    msg_type: HiveMessageType = field(converter=read_message_type)
+    key: str = field(validator=instance_of(str))
 
 
 @frozen
@@ -211,7 +217,7 @@ class MessageHandler:
     key)` returns actions when a timer of this handler is due.
     """
 
-    msg_type: HiveMessageType
+    msg_type: HiveMessageType = field(converter=read_message_type)
     name: str
     receive: Callable[[Context, HiveMessage], Actions]
     prepare: Optional[Callable[[Context, HiveMessage], HiveMessage]] = None
@@ -225,6 +231,6 @@ class BinaryHandler:
     `receive(context, data, metadata)` returns actions.
     """
 
-    bin_type: HiveMindBinaryPayloadType
+    bin_type: HiveMindBinaryPayloadType = field(converter=HiveMindBinaryPayloadType)
     name: str
     receive: Callable[[Context, bytes, Json], Actions]

@@ -119,7 +119,9 @@ class Plugins:
         for name, function in self._implementations(hook, facts):
             try:
                 function()
-            except Exception:
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # a plugin may even exit
                 log.exception("plugin %s raised in %s", name, hook)
 
     def _build(self) -> Registry:
@@ -173,7 +175,9 @@ class Plugins:
         for name, function in self._implementations(hook, {}):
             try:
                 items = list(function() or ())
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # a plugin may even exit
                 self._note_failure(name, f"{hook} raised {type(error).__name__}: {error}")
                 continue
             for item in items:
@@ -242,7 +246,9 @@ def _load(selected: frozenset[str] | None, blocked: frozenset[str]) -> Plugins:
 def _register(pm: pluggy.PluginManager, info: PluginInfo, entry_point: metadata.EntryPoint) -> None:
     try:
         pm.register(entry_point.load(), name=info.name)
-    except (Exception, SystemExit) as error:  # a module may even exit when it is imported
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may even exit when it is imported
         if pm.has_plugin(info.name):
             pm.unregister(name=info.name)
         info.state = "failed"
@@ -276,9 +282,12 @@ def _found() -> list[tuple[PluginInfo, metadata.EntryPoint]]:
 def _with_plugins() -> Iterator[tuple[metadata.Distribution, list[metadata.EntryPoint]]]:
     """Distributions with entry points of our group. The others' metadata is not parsed: that takes long."""
     for distribution in metadata.distributions():
-        if f"[{hookspecs.PROJECT}]" in (distribution.read_text("entry_points.txt") or ""):
-            ours = [entry for entry in distribution.entry_points if entry.group == hookspecs.PROJECT]
-            yield distribution, ours
+        try:
+            if f"[{hookspecs.PROJECT}]" in (distribution.read_text("entry_points.txt") or ""):
+                ours = [entry for entry in distribution.entry_points if entry.group == hookspecs.PROJECT]
+                yield distribution, ours
+        except (OSError, TypeError, ValueError) as error:  # anyone's package, and its files may be broken
+            log.warning("the entry points of %s cannot be read: %s", distribution.metadata["Name"], error)
 
 
 def _info(distribution: str, version: str, entry_point: metadata.EntryPoint) -> PluginInfo:

@@ -112,6 +112,8 @@ def cipher_fault(cipher: Cipher) -> str:
 def _cipher_fault_at(cipher: Cipher, key: bytes) -> str:
     nonce, sample = bytes(cipher.nonce_size), b"self-test"
     sealed = cipher.seal(key, nonce, sample)
+    if type(sealed) is not bytes or type(cipher.open(key, nonce, sealed)) is not bytes:
+        return f"cipher {cipher.name} does not return bytes"
     if len(sealed) != len(sample) + cipher.tag_size:
         return f"cipher {cipher.name} does not return ciphertext and a tag of {cipher.tag_size} bytes"
     if cipher.open(key, nonce, sealed) != sample:

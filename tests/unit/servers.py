@@ -75,6 +75,13 @@ def forbidden(connection: socket.socket, stop: threading.Event) -> None:
     stop.wait(30)
 
 
+def odd_status(connection: socket.socket, stop: threading.Event) -> None:
+    """Send the client elsewhere."""
+    connection.recv(4096)
+    connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n")
+    stop.wait(30)
+
+
 def dripping(connection: socket.socket, stop: threading.Event) -> None:
     """Answer the upgrade a byte at a time, for ever."""
     connection.recv(4096)

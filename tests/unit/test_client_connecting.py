@@ -6,6 +6,7 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any, Callable
 
 import pytest
@@ -21,6 +22,7 @@ from hivemind_core_client import (
 )
 from hivemind_core_client import errors as err
 from hivemind_core_client.identity import NodeIdentity
+from hivemind_core_client.sockets import connect_tcp
 from hivemind_core_client.testing import Account, EmbeddedHub
 
 from . import servers
@@ -105,6 +107,7 @@ def test_the_first_encoding_that_both_allow_is_used(encoding: str) -> None:
         (servers.upgraded_then_drips, err.HubTimeout, "'first frame'"),
         (servers.ssh, err.NotAHub, "wss://"),
         (servers.not_found, err.NotAHub, "404"),
+        (servers.odd_status, err.NotAHub, "302|WebSocketException"),
         (servers.forbidden, err.KeyRefused, "401"),
     ],
 )
@@ -359,21 +362,23 @@ def test_a_flood_is_refused_before_it_is_read() -> None:
 
 
 def test_a_hub_that_stops_answering_pings_is_given_up() -> None:
-    stop = threading.Event()
-    with EmbeddedHub({"k": PASSWORD}) as hub, servers.server(stalling_proxy(hub.port, stop)) as port:
+    flow = threading.Event()
+    flow.set()
+    with EmbeddedHub({"k": PASSWORD}) as hub, servers.server(stalling_proxy(hub.port, flow)) as port:
         client = make(
             hub, host=f"ws://127.0.0.1:{port}", websocket_ping_interval=0.1, websocket_ping_timeout=0.1
         )
         lost = threading.Event()
         client.on("close", lost.set)
         client.connect()
-        stop.set()
+        flow.clear()
         assert lost.wait(5)
+        flow.set()
         client.close()
 
 
-def stalling_proxy(port: int, stop: threading.Event) -> servers.Script:
-    """Pass bytes on both ways until `stop` is set; then keep the connections open and say nothing."""
+def stalling_proxy(port: int, flow: threading.Event) -> servers.Script:
+    """Pass bytes on both ways while `flow` is set; else leave them unread, and the connections open."""
 
     def script(connection: socket.socket, done: threading.Event) -> None:
         with socket.create_connection(("127.0.0.1", port)) as upstream:
@@ -382,17 +387,71 @@ def stalling_proxy(port: int, stop: threading.Event) -> servers.Script:
             pump(connection, upstream)
 
     def pump(source: socket.socket, sink: socket.socket) -> None:
-        while True:
+        while flow.wait(30):
             try:
                 data = source.recv(65536)
-                if not data:
+                if not data or not flow.wait(30):
                     return
-                if not stop.is_set():
-                    sink.sendall(data)
+                sink.sendall(data)
             except OSError:
                 return
 
     return script
+
+
+@pytest.fixture
+def stuck() -> Iterator[tuple[HiveMessageBusClient, EmbeddedHub, threading.Event]]:
+    """A client whose hub has stopped to read, and the event that lets it read on."""
+    flow = threading.Event()
+    flow.set()
+    with EmbeddedHub({"k": PASSWORD}) as hub, servers.server(stalling_proxy(hub.port, flow)) as port:
+        quick = Deadlines(write=0.3, close=0.5, send=0.5)
+        client = make(hub, host=f"ws://127.0.0.1:{port}", websocket_ping_interval=0, deadlines=quick)
+        client.connect()
+        flow.clear()
+        yield client, hub, flow
+        flow.set()
+        client.close()
+
+
+BIG = HiveMessage("bin", b"x" * 30_000_000)
+
+
+def test_a_message_that_the_hub_does_not_take_is_given_up_with_its_connection(
+    stuck: tuple[HiveMessageBusClient, EmbeddedHub, threading.Event],
+) -> None:
+    """Half a frame may have left: what is sent after it would be lost in silence."""
+    client, hub, flow = stuck
+    with pytest.raises(err.ConnectionLost):
+        client.emit(BIG)
+    flow.set()
+    hub.wait_for(HiveMessageType.HELLO, count=2)
+    client.emit(Message("after"))
+    hub.wait_for("after")
+
+
+def test_close_does_not_wait_for_a_writer_that_is_stuck(
+    stuck: tuple[HiveMessageBusClient, EmbeddedHub, threading.Event],
+) -> None:
+    client = stuck[0]
+    outcome: list[BaseException] = []
+    began = threading.Event()
+
+    def send() -> None:
+        began.set()
+        try:
+            client.emit(BIG)
+        except err.HiveMindError as error:
+            outcome.append(error)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    began.wait(5)
+    start = time.monotonic()
+    client.close()
+    assert time.monotonic() - start < 5
+    sender.join(5)
+    assert outcome
 
 
 @pytest.mark.parametrize(
@@ -420,6 +479,117 @@ def test_tls_options(options: dict[str, Any], works: bool, caplog: pytest.LogCap
         client.close()
         warned = [record for record in caplog.records if "any certificate" in record.getMessage()]
         assert len(warned) == (0 if options else 1)
+
+
+def test_a_name_with_many_silent_addresses_has_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = socket.create_server(("127.0.0.1", 0), backlog=0)
+    port = full.getsockname()[1]
+    fillers = [socket.socket() for _ in range(4)]
+    for filler in fillers:
+        filler.setblocking(False)
+        filler.connect_ex(("127.0.0.1", port))
+    one = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+    monkeypatch.setattr("hivemind_core_client.sockets.socket.getaddrinfo", lambda *_, **__: [one] * 8)
+    start = time.monotonic()
+    with pytest.raises((TimeoutError, socket.timeout)):
+        connect_tcp("many.invalid", port, 0.3)
+    assert time.monotonic() - start < 2
+    for each in [full, *fillers]:
+        each.close()
+
+
+def test_a_resolver_that_hangs_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr("hivemind_core_client.sockets.socket.getaddrinfo", lambda *_, **__: release.wait(30))
+    client = HiveMessageBusClient(
+        "k", PASSWORD, host="slow.invalid", identity=NodeIdentity({}), deadlines=Deadlines(tcp=0.1)
+    )
+    with pytest.raises(err.HubTimeout, match="'tcp'"):
+        client.connect()
+    release.set()
+
+
+def test_an_old_worker_that_ends_late_does_not_touch_the_new_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lookup that hangs longer than close() waits; then the client connects again."""
+    asked, release, real = threading.Event(), threading.Event(), socket.getaddrinfo
+
+    def slow_once(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr("hivemind_core_client.sockets.socket.getaddrinfo", real)
+        asked.set()
+        release.wait(30)
+        return real(*arguments, **options)
+
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        client = make(hub, deadlines=Deadlines(close=0.1))
+        monkeypatch.setattr("hivemind_core_client.sockets.socket.getaddrinfo", slow_once)
+        old = client.run_in_thread()
+        assert asked.wait(5)
+        client.close()
+        assert old.is_alive()
+        client.connect()
+        release.set()
+        old.join(5)
+        assert client.connected_event.is_set()
+        assert ask(client) == "you said: hello"
+        assert hub.sessions == 1
+        client.close()
+
+
+def test_connect_leaves_a_client_alone_that_runs_already() -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        client = make(hub, deadlines=Deadlines(tcp=0.1, tls=0.1, upgrade=0.1, first_frame=0.1, handshake=0.1))
+        client.run_in_thread()
+        client.connect()
+        hub.stop()
+        with pytest.raises(err.HubConnectionError):
+            client.connect()
+        assert client.state in ("reconnecting", "connecting")
+        hub.start()
+        hub.wait_for_sessions(1)
+        client.close()
+
+
+def test_an_answer_that_is_asked_for_while_reconnecting_arrives() -> None:
+    hub = EmbeddedHub({"k": PASSWORD})
+    with hub:
+        client = make(hub, deadlines=Deadlines(send=5))
+        failed = threading.Event()
+        client.connect()
+        client.on("error", lambda error: failed.set())
+        hub.stop()
+        starter = threading.Thread(target=lambda: (failed.wait(5), hub.start()))
+        starter.start()
+        assert ask(client, "again") == "you said: again"
+        starter.join(5)
+        client.close()
+
+
+def test_a_round_trip_ends_with_its_connection(
+    stuck: tuple[HiveMessageBusClient, EmbeddedHub, threading.Event],
+) -> None:
+    client = stuck[0]
+    with pytest.raises(err.HubTimeout, match="'pong'"):
+        client.round_trip(0.05)
+    closing = threading.Timer(0.05, client.close)
+    closing.start()
+    began = time.monotonic()
+    with pytest.raises((err.ConnectionLost, err.NotConnected)):
+        client.round_trip(30)
+    assert time.monotonic() - began < 10
+    closing.join()
+
+
+def test_waiting_on_a_client_that_has_ended_ends_at_once() -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        client = make(hub)
+        client.connect()
+        client.close()
+        assert client.wait_for_message("speak", timeout=None) is None
+        refused = make(hub, key="unknown")
+        with pytest.raises(err.KeyRefused):
+            refused.connect()
+        assert refused.wait_for_message("speak", timeout=None) is None
+        refused.close()
 
 
 def test_tls_by_a_context_of_the_callers() -> None:

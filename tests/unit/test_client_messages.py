@@ -225,6 +225,38 @@ def test_the_session_the_hub_returns_is_sent_back(hub: EmbeddedHub, client: Hive
     assert "lang" not in session or session["lang"] != "xx"
 
 
+def test_a_session_that_could_not_be_sent_back_is_not_kept(
+    hub: EmbeddedHub, client: HiveMessageBusClient
+) -> None:
+    """NaN is what Python hubs write by default; kept, it would spoil every message that follows."""
+    heard = Log()
+    client.on("speak", heard)
+    session = {"session_id": client.session_id, "x": float("nan")}
+    link = next(iter(hub._links.values()))
+    text = json.dumps(
+        HiveMessage("bus", {"type": "speak", "data": {}, "context": {"session": session}}).as_dict
+    )
+    assert link._channel is not None
+    hub.send_raw(link._channel.seal(text)[0])
+    heard.wait(1)
+    client.emit(Message("next"))
+    assert "x" not in hub.wait_for("next")[0].payload.context["session"]
+
+
+def test_a_foreign_payload_does_not_trip_those_who_wait(
+    hub: EmbeddedHub, client: HiveMessageBusClient
+) -> None:
+    waiting = threading.Thread(target=lambda: client.wait_for_payload("x", "3rdparty", 5))
+    waiting.start()
+    arrived = Log()
+    client.on("3rdparty", arrived)
+    hub.broadcast(HiveMessage("3rdparty", {"msg_type": ["a"]}))
+    hub.broadcast(HiveMessage("3rdparty", {"msg_type": "x"}))
+    arrived.wait(2)
+    waiting.join(5)
+    assert client.state == "connected"
+
+
 def test_the_session_id_may_be_changed_at_any_time(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
     client.session_id = "another"
     client.emit(Message("next"))
@@ -328,6 +360,18 @@ class TestInternalBus:
             hub.wait_for("last")
             types = [message["type"] for message in hub.received if message.msg_type == "bus"]
             assert types == ["for.the.hub", "sent.by.us", "last"]
+
+    def test_a_bus_that_was_replaced_is_listened_to_no_more(self, hub: EmbeddedHub) -> None:
+        first, second = FakeBus(), FakeBus()
+        with make(hub, internal_bus=first, share_bus=True) as client:
+            for bus in (second, first):
+                client.internal_bus = bus
+            second.emit(Message("overheard.twice"))
+            first.emit(Message("overheard.once"))
+            client.emit(Message("last"))
+            hub.wait_for("last")
+            shared = [message["type"] for message in hub.received if message.msg_type == "shared_bus"]
+            assert shared == ["overheard.once"]
 
     def test_a_hive_message_can_be_sent_by_the_local_bus(
         self, hub: EmbeddedHub, client: HiveMessageBusClient
@@ -491,6 +535,8 @@ class TestCredentials:
             ({"key": "a:b"}, err.InvalidCredential),
             ({"useragent": "a:b"}, err.InvalidCredential),
             ({"password": 7}, err.InvalidCredential),
+            ({"key": "\udcff"}, err.InvalidCredential),
+            ({"password": "\udcff"}, err.InvalidCredential),
             ({"crypto_key": "short"}, err.InvalidCredential),
             ({"port": "no"}, err.InvalidOption),
             ({"port": 0}, err.InvalidOption),

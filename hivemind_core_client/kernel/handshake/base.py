@@ -10,6 +10,7 @@ from attrs import field, frozen
 from hivemind_core_client.errors import HandshakeError, HiveMindError, NegotiationRefused
 from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.crypto import Channel, CipherChannel
+from hivemind_core_client.labels import printable
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
 from hivemind_core_client.plugins.registry import Registry
 
@@ -94,8 +95,9 @@ class Terms:
         """What the hub chose. Raises NegotiationRefused for what we did not offer."""
         name = answer.get(field_name) or default
         if name not in ours:
+            chosen = printable(str(name), 40)
             raise NegotiationRefused(
-                f"the hub at {self.where} chose the {field_name} {str(name)[:40]!r}, which we do not allow here "
+                f"the hub at {self.where} chose the {field_name} {chosen!r}, which we do not allow here "
                 f"({', '.join(ours)})"
             )
         return str(name)
@@ -162,7 +164,7 @@ class Handshake(ABC):
 
 def shown(names: tuple[str, ...]) -> str:
     """Names for an error's text: a few, and none of them long, since a hub may send anything."""
-    few = ", ".join(name[:40] for name in names[:10])
+    few = ", ".join(printable(name, 40) for name in names[:10])
     return f"{few} and {len(names) - 10} more" if len(names) > 10 else few
 
 

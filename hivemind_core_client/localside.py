@@ -1,0 +1,67 @@
+"""Between the hub and the OVOS bus of this device: what comes down is said there once, what is for the hub goes up."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from hivemind_core_client.jsontext import Json, json_object
+from hivemind_core_client.kernel.bridge import marked, upward
+from hivemind_core_client.localbus import LocalBus
+from hivemind_core_client.mailbox import Mailbox
+from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.ovos import to_message
+from hivemind_core_client.plugins.contract import Context
+
+
+class LocalSide:
+    """Holds the one internal bus: a LocalBus of ours, or any OVOS bus that takes its place.
+
+    `share_bus()` tells whether every message of the bus goes up, `send_up` sends one.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        mailbox: Mailbox,
+        share_bus: Callable[[], bool],
+        send_up: Callable[[HiveMessage], None],
+    ) -> None:
+        self._context = context
+        self._share_bus = share_bus
+        self._send_up = send_up
+        self.bus: Any = LocalBus(mailbox.put, self._heard)
+
+    def replace(self, bus: Any) -> None:
+        """Use another bus. Handlers that were set on a LocalBus move along."""
+        old, self.bus = self.bus, bus
+        if bus is old:
+            return
+        if isinstance(old, LocalBus):
+            for name, handler, once in old.subscriptions.all():
+                (bus.once if once else bus.on)(name, handler)
+        else:
+            old.remove("message", self._heard)
+        if not isinstance(bus, LocalBus):
+            bus.on("message", self._heard)
+
+    def from_hub(self, fields: Json) -> None:
+        """Say what the hub sent, on the thread that calls."""
+        bus = self.bus
+        (bus.deliver_now if isinstance(bus, LocalBus) else bus.emit)(to_message(fields))
+
+    def from_us(self, fields: Json) -> None:
+        """Say what we have sent up, so that the handlers here hear it too."""
+        bus = self.bus
+        if isinstance(bus, LocalBus):
+            bus.deliver(to_message(fields))
+        else:
+            bus.emit(to_message(marked(self._context, fields)))
+
+    def _heard(self, message: Any) -> None:
+        """What somebody said on the bus, as a Message or as its JSON text."""
+        if isinstance(message, str):
+            fields = json_object(message)
+        else:
+            fields = {"type": message.msg_type, "data": message.data, "context": message.context}
+        for packet in upward(self._context, fields, self._share_bus()):
+            self._send_up(packet)

@@ -1,0 +1,119 @@
+"""A socket that one thread reads while another writes, each with a timeout of its own; and finding a hub's address."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import threading
+import time
+from typing import Any, Callable, Optional, TypeVar, Union
+
+T = TypeVar("T")
+
+
+class SharedSocket:
+    """A connected socket, plain or TLS, for one reading and one writing thread.
+
+    It never blocks: each step holds a lock, waiting does not. OpenSSL's connections are not safe for two threads
+    without one (openssl-threads(7)), and a lock around a blocking read would keep the writer out.
+    `settimeout` is for reading; a write may take `write_timeout` seconds.
+    """
+
+    def __init__(self, connected: Union[socket.socket, ssl.SSLSocket], write_timeout: float) -> None:
+        self._socket = connected
+        self._socket.setblocking(False)
+        self._lock = threading.Lock()
+        self._read_timeout: Optional[float] = None
+        self._write_timeout = write_timeout
+
+    def recv(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end. Raises socket.timeout."""
+        return self._in_steps(lambda: self._socket.recv(size), self._read_timeout, select.POLLIN)
+
+    def send(self, data: Any) -> int:
+        """How many bytes were sent. Raises socket.timeout."""
+        return self._in_steps(lambda: self._socket.send(data), self._write_timeout, select.POLLOUT)
+
+    def settimeout(self, seconds: Optional[float]) -> None:
+        """Seconds that one `recv` may take; None waits for ever."""
+        self._read_timeout = seconds
+
+    def gettimeout(self) -> Optional[float]:
+        """What `settimeout` set."""
+        return self._read_timeout
+
+    def fileno(self) -> int:
+        """The file descriptor."""
+        return self._socket.fileno()
+
+    def shutdown(self, how: int) -> None:
+        """End the connection, and wake who waits on it."""
+        self._socket.shutdown(how)
+
+    def close(self) -> None:
+        """Give the socket back to the system."""
+        self._socket.close()
+
+    def _in_steps(self, step: Callable[[], T], seconds: Optional[float], wanted: int) -> T:
+        end = None if seconds is None else time.monotonic() + seconds
+        while True:
+            try:
+                with self._lock:
+                    return step()
+            except ssl.SSLWantReadError:
+                self._wait(end, select.POLLIN)
+            except ssl.SSLWantWriteError:
+                self._wait(end, select.POLLOUT)
+            except BlockingIOError:
+                self._wait(end, wanted)
+
+    def _wait(self, end: Optional[float], wanted: int) -> None:
+        milliseconds = None if end is None else max(0.0, end - time.monotonic()) * 1000
+        poll = select.poll()
+        poll.register(self._socket, wanted)
+        if not poll.poll(milliseconds):
+            raise socket.timeout("timed out")
+
+
+def connect_tcp(host: str, port: int, seconds: float) -> socket.socket:
+    """A connection with the first address of `host` that takes one, all within `seconds`.
+
+    Raises socket.timeout (also for a resolver that hangs), socket.gaierror or another OSError.
+    """
+    end = time.monotonic() + seconds
+    failure: OSError = socket.timeout("timed out")
+    for family, kind, protocol, _, address in _resolve(host, port, seconds):
+        remaining = end - time.monotonic()
+        if remaining <= 0:
+            raise socket.timeout("timed out")
+        connected = socket.socket(family, kind, protocol)
+        try:
+            connected.settimeout(remaining)
+            connected.connect(address)
+        except OSError as error:
+            connected.close()
+            failure = error
+        else:
+            return connected
+    raise failure
+
+
+def _resolve(host: str, port: int, seconds: float) -> list[Any]:
+    """getaddrinfo, which has no timeout, on a thread that is left to itself when it takes too long."""
+    answer: list[Any] = []
+
+    def ask() -> None:
+        try:
+            answer.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            answer.append(error)
+
+    asking = threading.Thread(target=ask, name="hivemind-resolver", daemon=True)
+    asking.start()
+    asking.join(seconds)
+    if not answer:
+        raise socket.timeout("timed out")
+    if isinstance(answer[0], Exception):
+        raise answer[0]
+    return list(answer[0])
