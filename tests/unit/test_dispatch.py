@@ -145,6 +145,15 @@ def test_prepare_is_the_handlers_or_nothing() -> None:
         some.prepare(HiveMessage("hello", {}))
 
 
+def test_ctrl_c_within_a_handler_is_no_fault_of_the_handler() -> None:
+    def interrupted(context: Context, message: HiveMessage) -> None:
+        raise KeyboardInterrupt
+
+    some = dispatcher(MessageHandler(T.PING, "ping", interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        list(some.receive(HiveMessage("ping", {})))
+
+
 def test_a_handler_that_cannot_prepare_a_message_is_named_to_its_sender() -> None:
     some = dispatcher(MessageHandler(T.PING, "acme ping", deliver, prepare=lambda context, message: 1 / 0))  # type: ignore[arg-type,return-value]
     with pytest.raises(PluginError, match="acme ping raised ZeroDivisionError"):
