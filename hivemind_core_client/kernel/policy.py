@@ -56,12 +56,13 @@ class Backoff:
     """Seconds before the n-th attempt to reconnect: doubling from `first`, capped, jittered.
 
     The jitter is a factor of 0.5 to 1.5 of the capped delay, and the result is capped again, so that
-    a fleet that lost its hub at one moment comes back spread over time.
+    a fleet that lost its hub at one moment comes back spread over time. `chance` returns 0 to 1; the
+    system's own source serves satellites that were cloned with one seed.
     """
 
     first: float = field(default=1.0, validator=_some_seconds)
     cap: float = field(default=60.0, validator=_some_seconds)
-    chance: Callable[[], float] = random.random
+    chance: Callable[[], float] = random.SystemRandom().random
 
     def delay(self, attempt: int) -> float:
         """The delay in seconds before attempt number `attempt`, counted from 0."""

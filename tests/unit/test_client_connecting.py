@@ -537,7 +537,7 @@ def test_an_old_worker_that_ends_late_does_not_touch_the_new_session(monkeypatch
 
 def test_connect_leaves_a_client_alone_that_runs_already() -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub:
-        client = make(hub, deadlines=Deadlines(tcp=0.1, tls=0.1, upgrade=0.1, first_frame=0.1, handshake=0.1))
+        client = make(hub, deadlines=Deadlines(tcp=0.2, tls=0.1, upgrade=0.5, first_frame=0.5, handshake=1))
         client.run_in_thread()
         client.connect()
         hub.stop()
