@@ -27,7 +27,7 @@ from hivemind_core_client.satellite import Satellite
 from hivemind_core_client.settings import one_of, resolve
 from hivemind_core_client.tls import Tls
 from hivemind_core_client.transport import WebSocketTransport
-from hivemind_core_client.waiters import Waiters, is_hive_type
+from hivemind_core_client.waiters import Waiters, is_hive_type, wait_in_slices
 from hivemind_core_client.waiting import WaitVerbs, as_packet
 from hivemind_core_client.worker import ClientState, Listener, Worker
 
@@ -169,7 +169,7 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
     def run_forever(self, *args: Any, **kwargs: Any) -> None:
         """Block until the client is closed or refused; connects first if nobody did. Raises what refused it."""
         self._start(None)
-        self._worker.finished.wait()
+        wait_in_slices(self._worker.finished.wait, None)
         if self.state is ClientState.REFUSED and self.last_error is not None:
             raise self.last_error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from threading import Event, Lock
 from typing import Callable, Optional, Union
@@ -12,6 +13,22 @@ Names = Union[str, Iterable[str]]
 Matcher = Callable[[HiveMessage], bool]
 
 _TYPE_NAMES = frozenset(member.value for member in HiveMessageType)
+
+
+#: Seconds after which a wait lets Python look at signals. The system may hand Ctrl-C to any thread, and a lock
+#: that the main thread waits for does not wake for it (docs.python.org, signal, "Signals and threads").
+_SLICE = 0.2
+
+
+def wait_in_slices(wait: Callable[[float], bool], seconds: Optional[float]) -> bool:
+    """Call `wait(…)` until it returns True or `seconds` are over (None: never), so that Ctrl-C gets through."""
+    end = None if seconds is None else time.monotonic() + seconds
+    while True:
+        left = _SLICE if end is None else max(0.0, min(_SLICE, end - time.monotonic()))
+        if wait(left):
+            return True
+        if end is not None and time.monotonic() >= end:
+            return False
 
 
 class Waiter:
@@ -37,7 +54,7 @@ class Waiter:
 
     def wait(self, seconds: Optional[float]) -> Optional[HiveMessage]:
         """The message, or None when the wait ended without one. None waits for ever."""
-        self._over.wait(seconds)
+        wait_in_slices(self._over.wait, seconds)
         return self.message
 
 

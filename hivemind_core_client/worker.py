@@ -35,6 +35,7 @@ from hivemind_core_client.plugins.contract import (
 )
 from hivemind_core_client.satellite import Satellite
 from hivemind_core_client.transport import Closed, WebSocketTransport
+from hivemind_core_client.waiters import wait_in_slices
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +142,7 @@ class Worker:
     def wait_settled(self, seconds: Optional[float]) -> bool:
         """Wait until a session stands or the worker gave up; False when neither came in time."""
         with self._settled:
-            return self._settled.wait_for(self._is_settled, seconds)
+            return wait_in_slices(lambda left: self._settled.wait_for(self._is_settled, left), seconds)
 
     def _is_settled(self) -> bool:
         return self.standing.is_set() or self.finished.is_set() or self._stopping.is_set()

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,8 @@ def test_it_hears_comes_back_and_ends_with_ctrl_c(hub: EmbeddedHub, script: Path
         ) as process,
     ):
         assert process.stdout is not None
+        killer = threading.Timer(40, process.kill)  # or a failure here would wait for the process for ever
+        killer.start()
         for _ in range(2):
             assert process.stdout.readline() == "the hub says you said: good morning\n", (
                 complaints.read_text()
@@ -59,6 +62,7 @@ def test_it_hears_comes_back_and_ends_with_ctrl_c(hub: EmbeddedHub, script: Path
         process.send_signal(signal.SIGINT)
         assert process.stdout.read() == "bye\n"
         assert process.wait(20) == 0
+        killer.cancel()
     assert "Traceback" not in complaints.read_text()
 
 

@@ -536,11 +536,16 @@ def test_an_old_worker_that_ends_late_does_not_touch_the_new_session(monkeypatch
 
 
 def test_connect_leaves_a_client_alone_that_runs_already() -> None:
+    """It waits no longer than an attempt can take, and then goes without the client."""
+    quick = Deadlines(tcp=0.2, tls=0.1, upgrade=0.5, first_frame=0.5, handshake=1)
     with EmbeddedHub({"k": PASSWORD}) as hub:
-        client = make(hub, deadlines=Deadlines(tcp=0.2, tls=0.1, upgrade=0.5, first_frame=0.5, handshake=1))
+        client = make(hub, deadlines=quick)
+        lost = threading.Event()
+        client.on("close", lost.set)
         client.run_in_thread()
         client.connect()
         hub.stop()
+        assert lost.wait(5)
         with pytest.raises(err.HubConnectionError):
             client.connect()
         assert client.state in ("reconnecting", "connecting")
