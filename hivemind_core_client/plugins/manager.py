@@ -286,7 +286,7 @@ def _with_plugins() -> Iterator[tuple[metadata.Distribution, list[metadata.Entry
             if f"[{hookspecs.PROJECT}]" in (distribution.read_text("entry_points.txt") or ""):
                 ours = [entry for entry in distribution.entry_points if entry.group == hookspecs.PROJECT]
                 yield distribution, ours
-        except (OSError, TypeError, ValueError) as error:  # anyone's package, and its files may be broken
+        except Exception as error:  # anyone's package, and its files may be broken in any way
             log.warning("the entry points of %s cannot be read: %s", distribution.metadata["Name"], error)
 
 

@@ -560,8 +560,11 @@ def test_an_answer_that_is_asked_for_while_reconnecting_arrives() -> None:
         client = make(hub, deadlines=Deadlines(send=5))
         failed = threading.Event()
         client.connect()
+        lost = threading.Event()
         client.on("error", lambda error: failed.set())
+        client.on("close", lost.set)
         hub.stop()
+        assert lost.wait(5)
         starter = threading.Thread(target=lambda: (failed.wait(5), hub.start()))
         starter.start()
         assert ask(client, "again") == "you said: again"
