@@ -190,6 +190,11 @@ class HiveMessage:
         return [hop for hop in self._route if _is_hop(hop)]
 
     @property
+    def raw_route(self) -> list[Any]:
+        """The route as it came, malformed hops included. Not a copy."""
+        return self._route
+
+    @property
     def payload(self) -> Any:
         """An OVOS Message (BUS, SHARED_BUS), a HiveMessage (wrappers), bytes (BINARY), else a dict."""
         if self._msg_type in OVOS_TYPES:

@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional, Protocol, Union
 from attrs import Factory, define, field, frozen
 from attrs.validators import instance_of
 
+from hivemind_core_client.hive_map import HiveMapper
 from hivemind_core_client.jsontext import Json
 from hivemind_core_client.message import (
     HiveMessage,
@@ -20,6 +21,7 @@ from hivemind_core_client.message import (
     HiveMindBinaryPayloadType,
     read_message_type,
 )
+from hivemind_core_client.trust import Trust
 
 #: One WebSocket message: text, or bytes.
 Frame = Union[str, bytes, bytearray]
@@ -88,9 +90,24 @@ class Deliver:
 
 @frozen
 class Dispatch:
-    """Action: treat this inner message as if it had arrived by itself."""
+    """Action: treat this inner message as if it had arrived by itself.
+
+    `verified_source` is the public key (PEM text) whose signature over the message the handler has
+    verified, if it has: the handler of the inner message finds it in its Context.
+    """
 
     message: HiveMessage = field(validator=instance_of(HiveMessage))
+    verified_source: Optional[str] = None
+
+
+@frozen
+class Select:
+    """Action: let the user's `cascade_select_callback` pick one of these answers, and dispatch what is in it.
+
+    They are the CASCADE messages of one cascade, in the order they came; never empty.
+    """
+
+    answers: tuple[HiveMessage, ...]
 
 
 @frozen
@@ -139,7 +156,9 @@ class Conclude:
     answer: Json = field(repr=False)
 
 
-Action = Union[Send, Deliver, Dispatch, CallBack, SetTimer, CancelTimer, Introduce, Negotiate, Conclude]
+Action = Union[
+    Send, Deliver, Dispatch, Select, CallBack, SetTimer, CancelTimer, Introduce, Negotiate, Conclude
+]
 Actions = Optional[Iterable[Action]]
 
 
@@ -187,13 +206,23 @@ class Identity(Protocol):
     def trusted_keys(self) -> Mapping[str, str]:
         """PEM texts of the keys this node trusts, by alias."""
 
+    def private_key_pem(self) -> Optional[str]:
+        """PEM text of the node's private RSA key, or None where it has none."""
+
+
+def _no_clock() -> float:
+    return 0.0
+
 
 @define
 class Context:
-    """What a handler may know. Treat it as read-only, but for `memory`.
+    """What a handler may know. Treat it as read-only, but for `memory` and the hive map.
 
     `memory` belongs to the handlers: a dict for each, by handler name, kept as long as the client
-    lives and shared by nobody else. Bound what you keep there.
+    lives and shared by nobody else. Bound what you keep there. `now()` is the time in seconds since the
+    epoch. `query_timeout` bounds the wait for the answer to a QUERY, in seconds; 0 is for ever.
+    `verified_source` is the public key that has signed the very message at hand, as a handler further out
+    has verified, or None: nothing that arrives can set it.
     """
 
     identity: Identity
@@ -202,6 +231,26 @@ class Context:
     hub: Optional[HubFacts] = None
     negotiated: Optional[Negotiated] = None
     memory: dict[str, dict[str, Any]] = field(factory=dict, repr=False)
+    hive_map: HiveMapper = field(factory=HiveMapper)
+    now: Callable[[], float] = _no_clock
+    query_timeout: float = 30.0
+    verified_source: Optional[str] = None
+
+    @property
+    def trust(self) -> Trust:
+        """Who is trusted now: the keys of the identity, the hub's key, and the hive map."""
+        hub_key = self.hub.public_key if self.hub is not None else ""
+        return Trust(self.identity.trusted_keys, hub_key, self.hive_map)
+
+    @property
+    def peer(self) -> str:
+        """The name under which this satellite is known in the hive, `NAME::SESSION_ID`.
+
+        The hub says it in its HELLO, before it knows our session; without that, the name is the identity's.
+        """
+        said = self.hub.peer if self.hub is not None else ""
+        name = said.rpartition("::")[0] or self.identity.name
+        return f"{name}::{self.session.session_id}"
 
     def recall(self, name: str) -> dict[str, Any]:
         """The memory of the handler called `name`."""
@@ -213,8 +262,10 @@ class MessageHandler:
     """What happens with one message type.
 
     `receive(context, message)` returns actions for a message that arrived. `prepare(context, message)`, where
-    given, returns the message to send in place of one that the user sends. `on_timer(context,
-    key)` returns actions when a timer of this handler is due.
+    given, returns the message to send in place of one that the user sends; it is called for a message
+    inside another one too. `on_sent(context, message)` returns actions after a prepared message of this type
+    has been sent, `on_timer(context, key)` when a timer of this handler is due, `on_end(context)` when a
+    session that stood has ended.
     """
 
     msg_type: HiveMessageType = field(converter=read_message_type)
@@ -222,6 +273,8 @@ class MessageHandler:
     receive: Callable[[Context, HiveMessage], Actions]
     prepare: Optional[Callable[[Context, HiveMessage], HiveMessage]] = None
     on_timer: Optional[Callable[[Context, str], Actions]] = None
+    on_sent: Optional[Callable[[Context, HiveMessage], Actions]] = None
+    on_end: Optional[Callable[[Context], Actions]] = None
 
 
 @frozen

@@ -1,0 +1,244 @@
+"""HiveMapper: the nodes of the hive and how they are connected, as a PING flood tells (docs/messages.md, "PING")."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from attrs import field, frozen
+
+from hivemind_core_client import hive_drawing
+from hivemind_core_client.jsontext import Json
+from hivemind_core_client.labels import printable
+from hivemind_core_client.message import HiveMessage
+
+log = logging.getLogger(__name__)
+
+#: A peer's name is a name and a session, or a public key; a longer one than this is neither.
+_LONGEST_NAME = 4096
+#: How many hops of one route are looked at.
+_MOST_HOPS = 64
+_KEY_MARK = "BEGIN PUBLIC KEY"
+
+
+def normal_key(public_key: Any) -> str:
+    """A PEM text in the form in which keys are compared: line ends and blanks do not count. Empty for no text."""
+    return "".join(public_key.split()) if isinstance(public_key, str) else ""
+
+
+def is_public_key(peer: str) -> bool:
+    """True for a node that is named by its public key (hubs are)."""
+    return _KEY_MARK in peer
+
+
+@frozen
+class NodeInfo:
+    """What a node says of itself in its PING; nothing of it is proven.
+
+    `timestamp` is the node's clock when it sent the PING and `received_at` ours when it came, in seconds since
+    the epoch.
+    """
+
+    peer: str
+    site_id: str | None = None
+    timestamp: float | None = None
+    received_at: float | None = None
+    public_key: str | None = field(default=None, repr=False)
+    lang: str | None = None
+    trusted: bool = False
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Milliseconds from their clock to ours: nonsense where the clocks differ. None where one is unknown."""
+        if self.received_at is None or self.timestamp is None:
+            return None
+        return (self.received_at - self.timestamp) * 1000
+
+    def as_dict(self) -> Json:
+        """All fields, and `latency_ms`."""
+        names = ("peer", "site_id", "timestamp", "latency_ms", "public_key", "lang", "trusted")
+        return {name: getattr(self, name) for name in names}
+
+
+class HiveMapper:
+    """The map of the hive, drawn from PINGs.
+
+    `nodes` holds what answered, by peer; `edges` which peer is connected with which, both ways. At most
+    `max_nodes` nodes and `max_floods` flood ids are kept, the oldest go first. One thread may feed the
+    map while others read: what is read is never changed afterwards.
+    """
+
+    def __init__(self, max_nodes: int = 1000, max_floods: int = 1000) -> None:
+        self.nodes: dict[str, NodeInfo] = {}
+        self.edges: dict[str, frozenset[str]] = {}
+        self._max_nodes = max_nodes
+        self._max_floods = max_floods
+        self._floods: dict[str, frozenset[str]] = {}
+        self._aliases: dict[str, str] = {}
+        self._keys: dict[str, str] = {}
+        self._owners: dict[str, str] = {}
+
+    def start_ping(self, flood_id: str) -> bool:
+        """Take note of a flood. True when it is new: a node answers each flood once."""
+        if not flood_id or flood_id in self._floods:
+            return False
+        self._floods = _bounded({**self._floods, flood_id: frozenset()}, self._max_floods)
+        return True
+
+    def answers(self, flood_id: str) -> int:
+        """How many nodes have answered this flood."""
+        return len(self._floods.get(flood_id, ()))
+
+    def on_ping(
+        self,
+        message: HiveMessage,
+        received_at: float | None = None,
+        root_peer: str | None = None,
+        vouched: bool = False,
+    ) -> bool:
+        """Take a PING in; True when it told something new.
+
+        The route of `message` shows the way to us, `root_peer`. `vouched` says that every relay on that way is
+        trusted: only then does the PING bind the sender's public key to the name that the hub gives it.
+        """
+        node = _node(message.raw_payload, received_at)
+        flood_id = message.raw_payload.get("flood_id")
+        if node is None or not isinstance(flood_id, str) or not flood_id:
+            return False
+        self.start_ping(flood_id)
+        seen = self._floods[flood_id]
+        if node.peer in seen:
+            return False
+        if len(seen) < self._max_nodes:
+            self._floods = {**self._floods, flood_id: seen | {node.peer}}
+        self._add(node)
+        self._connect(node, _names(message.raw_route), root_peer)
+        if vouched:
+            self._bind(node, message.raw_route)
+        return True
+
+    def key_of(self, peer: Any) -> str | None:
+        """The public key of the peer that the hub calls so; None when unknown, or when others claim that key too."""
+        key = self._keys.get(peer) if isinstance(peer, str) else None
+        return key if key is not None and self._owners.get(normal_key(key)) == _owner(peer) else None
+
+    def mark_trusted_nodes(self, trusted_keys: dict[str, str]) -> None:
+        """Set `trusted` on the nodes that announce one of these keys (PEM texts by alias), and on no other."""
+        trusted = {normal_key(key) for key in trusted_keys.values()}
+        self.nodes = {
+            peer: _with_trust(node, normal_key(node.public_key) in trusted)
+            for peer, node in self.nodes.items()
+        }
+
+    def is_peer_trusted(self, peer: str) -> bool:
+        """Whether the node of this name is marked as trusted."""
+        node = self.nodes.get(peer)
+        return node is not None and node.trusted
+
+    def to_dict(self) -> Json:
+        """`{"nodes": [{"peer", "site_id", …}], "edges": [{"source", "target"}]}`, every edge once."""
+        return {
+            "nodes": [node.as_dict() for node in self.nodes.values()],
+            "edges": [{"source": one, "target": other} for one, other in self._pairs()],
+        }
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+
+    def to_ascii(self, root_peer: str | None = None) -> str:
+        """A tree that begins at `root_peer`, each node once; without one, at the first node that is known."""
+        return hive_drawing.tree(self.edges, self._labels(), root_peer)
+
+    def to_mermaid(self) -> str:
+        """A Mermaid flowchart."""
+        return hive_drawing.mermaid(self._pairs(), self._labels())
+
+    def to_dot(self) -> str:
+        """A Graphviz graph."""
+        return hive_drawing.dot(self._pairs(), self._labels())
+
+    def _add(self, node: NodeInfo) -> None:
+        others = {peer: known for peer, known in self.nodes.items() if peer != node.peer}
+        self.nodes = _bounded({**others, node.peer: node}, self._max_nodes)
+
+    def _connect(self, node: NodeInfo, hops: list[str], root_peer: str | None) -> None:
+        """Neighbours on the way of a PING are connected. Its first hop is how a hub calls the sender."""
+        if hops and not is_public_key(hops[0]):
+            self._aliases = _bounded({**self._aliases, hops[0]: node.peer}, self._max_nodes)
+            hops = hops[1:]
+        way = [node.peer, *(self._aliases.get(hop, hop) for hop in hops)]
+        if root_peer is not None:
+            way.append(root_peer)
+        edges = dict(self.edges)
+        for one, other in zip(way, way[1:]):
+            if one != other:
+                edges[one] = edges.get(one, frozenset()) | {other}
+                edges[other] = edges.get(other, frozenset()) | {one}
+        self.edges = _bounded(edges, 2 * self._max_nodes)
+
+    def _bind(self, node: NodeInfo, route: list[Any]) -> None:
+        source = route[0].get("source") if route and isinstance(route[0], dict) else None
+        key = normal_key(node.public_key)
+        if not isinstance(source, str) or not key or is_public_key(source):
+            return
+        owner = self._owners.get(key, _owner(source))
+        if owner != _owner(source):
+            log.warning(
+                "two nodes announce one public key: %s, and %s before it. Neither is trusted by it",
+                printable(source),
+                printable(owner) or "others",
+            )
+            owner = ""
+        self._owners = _bounded({**self._owners, key: owner}, self._max_nodes)
+        self._keys = _bounded({**self._keys, source: node.public_key or ""}, self._max_nodes)
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        found = {tuple(sorted((one, other))) for one, others in self.edges.items() for other in others}
+        return sorted((one, other) for one, other in found)
+
+    def _labels(self) -> dict[str, str]:
+        peers = [*self.nodes, *(peer for peer in self.edges if peer not in self.nodes)]
+        return {peer: hive_drawing.label(peer, self.nodes.get(peer)) for peer in peers}
+
+
+def _node(payload: Json, received_at: float | None) -> NodeInfo | None:
+    peer = _text(payload.get("peer"))
+    if not peer:
+        return None
+    timestamp = payload.get("timestamp")
+    return NodeInfo(
+        peer=peer,
+        site_id=_text(payload.get("site_id")),
+        timestamp=float(timestamp) if type(timestamp) in (int, float) and abs(timestamp) < 2**53 else None,
+        received_at=received_at,
+        public_key=_text(payload.get("public_key")),
+        lang=_text(payload.get("lang")),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME else None
+
+
+def _with_trust(node: NodeInfo, trusted: bool) -> NodeInfo:
+    return NodeInfo(
+        node.peer, node.site_id, node.timestamp, node.received_at, node.public_key, node.lang, trusted
+    )
+
+
+def _names(route: list[Any]) -> list[str]:
+    sources = [_text(hop.get("source")) for hop in route[:_MOST_HOPS] if isinstance(hop, dict)]
+    return [source for source in sources if source]
+
+
+def _owner(peer: str) -> str:
+    """The hub's name for a client, which outlives its sessions."""
+    return peer.rpartition("::")[0] or peer
+
+
+def _bounded(entries: dict[str, Any], most: int) -> dict[str, Any]:
+    """The youngest `most` of the entries."""
+    surplus = len(entries) - most
+    return entries if surplus <= 0 else dict(list(entries.items())[surplus:])
