@@ -204,7 +204,17 @@ def _ask_password() -> str:
             "no terminal to ask for the password on: use --password-file - to read it from stdin, or "
             "--password-file FILE"
         )
-    return str(click.prompt("Password", hide_input=True, err=True))
+    from getpass import getpass
+
+    password = ""
+    while not password:
+        try:
+            # Not click.prompt: some versions show the prompt before the terminal is made silent, and what
+            # is typed in between is thrown away.
+            password = getpass("Password: ")
+        except (EOFError, KeyboardInterrupt):
+            raise click.Abort from None
+    return password
 
 
 def has_terminal() -> bool:

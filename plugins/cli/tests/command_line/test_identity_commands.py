@@ -66,9 +66,20 @@ def test_password_from_a_file_stdin_and_a_prompt(
     run("set-identity", "--password-file", "-", stdin="from stdin \r\n").expect(0)
     assert stored(home)["password"] == "from stdin "
     monkeypatch.setattr("hivemind_client_cli.options.has_terminal", lambda: True)
-    monkeypatch.setattr("click.prompt", lambda *args, **kwargs: "from the prompt")
+    typed = iter(["", "from the prompt"])
+    monkeypatch.setattr("getpass.getpass", lambda prompt: next(typed))
     run("set-identity", "--ask-password").expect(0)
     assert stored(home)["password"] == "from the prompt"
+
+
+@pytest.mark.parametrize("end", [EOFError, KeyboardInterrupt])
+def test_ctrl_c_and_ctrl_d_at_the_prompt(run: Any, monkeypatch: pytest.MonkeyPatch, end: type) -> None:
+    def leave(prompt: str) -> str:
+        raise end
+
+    monkeypatch.setattr("hivemind_client_cli.options.has_terminal", lambda: True)
+    monkeypatch.setattr("getpass.getpass", leave)
+    assert "Traceback" not in run("set-identity", "--ask-password").expect(130).err
 
 
 def test_an_empty_password_file_changes_nothing(run: Any, home: Path) -> None:
