@@ -14,20 +14,23 @@ from ovos_bus_client import MessageBusClient
 
 from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption
+from hivemind_core_client.hive_verbs import HiveVerbs, first_answer
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
-from hivemind_core_client.localbus import Handler, Subscriptions, call_safely
+from hivemind_core_client.listening import ListenVerbs
+from hivemind_core_client.localbus import Subscriptions, call_safely
 from hivemind_core_client.localside import LocalSide
 from hivemind_core_client.mailbox import Mailbox
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
-from hivemind_core_client.plugins.contract import CallBack, Deliver, Negotiated
+from hivemind_core_client.plugins.contract import CallBack, Deliver, Negotiated, Select
 from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.properties import SatelliteProperties
 from hivemind_core_client.satellite import Satellite
 from hivemind_core_client.settings import one_of, resolve
+from hivemind_core_client.sockets import Progress
 from hivemind_core_client.tls import Tls
 from hivemind_core_client.transport import WebSocketTransport
-from hivemind_core_client.waiters import Waiters, is_hive_type, wait_in_slices
+from hivemind_core_client.waiters import Waiters, wait_in_slices
 from hivemind_core_client.waiting import WaitVerbs, as_packet
 from hivemind_core_client.worker import ClientState, Listener, Worker
 
@@ -35,12 +38,10 @@ __all__ = ["BinaryDataCallbacks", "HiveMessageBusClient"]
 
 log = logging.getLogger(__name__)
 
-#: What the OVOS bus client says of its own connection, as names for `on`.
-_LIFECYCLE = frozenset({"open", "close", "error", "reconnecting"})
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
 
 
-class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  # type: ignore[misc]  # the base is untyped
+class HiveMessageBusClient(SatelliteProperties, ListenVerbs, HiveVerbs, WaitVerbs, MessageBusClient):  # type: ignore[misc]  # the base is untyped
     """A satellite's connection with its hub, in the place of an OVOS bus.
 
     `key`, `password`, `host` and `port` come from the argument, else the environment (HIVEMIND_KEY, …), else
@@ -51,6 +52,7 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
     shorter; `binarize` allows binary frames where the hub does. `internal_bus` is the OVOS bus of
     this device, if it has one. `ciphers` and `encodings` are wire names in order of preference,
     `plugins` and `blocked_plugins` entry-point names; `hub_key` pins the hub's RSA key (PEM).
+    `query_timeout` bounds the wait for the answer to a QUERY, in seconds (0: for ever).
     Pings go out after `websocket_ping_interval` seconds of silence (0: never), and a
     connection is lost when none is answered within `websocket_ping_timeout` seconds.
 
@@ -86,6 +88,7 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         deadlines: Optional[Deadlines] = None,
         backoff: Optional[Backoff] = None,
         limits: Optional[Limits] = None,
+        query_timeout: float = 30.0,
     ) -> None:
         # The base's constructor is left out: it reads the OVOS configuration and makes a WebSocket of its own.
         identity = identity if identity is not None else NodeIdentity()
@@ -109,7 +112,9 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
             max_protocol_version=max_protocol_version,
             limits=one_of(Limits, "limits", limits),
             hub_key=hub_key,
+            query_timeout=query_timeout,
         )
+        self.cascade_select_callback = first_answer
         self.share_bus = share_bus
         self.bin_callbacks = bin_callbacks or BinaryDataCallbacks()
         self.connected_event = threading.Event()
@@ -202,19 +207,25 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
 
     # sending
 
-    def emit(self, message: Any, binary_type: HiveMindBinaryPayloadType = _UNDEFINED) -> None:
+    def emit(
+        self,
+        message: Any,
+        binary_type: HiveMindBinaryPayloadType = _UNDEFINED,
+        progress: Optional[Progress] = None,
+    ) -> None:
         """Send a HiveMessage, or an OVOS Message as BUS, which reaches the local handlers of its type too.
 
-        `binary_type` is for BINARY and wins over the message's own. Waits up to `deadlines.send` for a session.
+        `binary_type` is for BINARY and wins over the message's own. `progress(written, total)` is told the bytes of the
+        frame as they are written, which is of use for large ones. Waits up to `deadlines.send` for a session.
         Raises NotConnected, ConnectionLost or HubRefused when the message was not sent, and InvalidMessage
         for one that cannot be.
         """
         packet = as_packet(message, binary_type)
         if self._worker.standing.is_set():
-            sent = self._worker.send(packet)
+            sent = self._worker.send(packet, progress)
         else:
             with self.mailbox.blocking():
-                sent = self._worker.send(packet)
+                sent = self._worker.send(packet, progress)
         if sent.msg_type is HiveMessageType.BUS:
             self._local.from_us(sent.raw_payload)
 
@@ -222,47 +233,7 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         """Send an OVOS Message as BUS; see `emit`."""
         self.emit(HiveMessage(HiveMessageType.BUS, message))
 
-    # handlers
-
-    def on(self, event_name: str, func: Handler) -> None:
-        """Call `func` for each message of a type: a HiveMessageType gets HiveMessages, any other name OVOS Messages."""
-        self._subscribe(event_name, func, once=False)
-
-    def once(self, event_name: str, func: Handler) -> None:
-        """Like `on`, for the next message only."""
-        self._subscribe(event_name, func, once=True)
-
-    def on_mycroft(self, mycroft_msg_type: str, func: Handler) -> None:
-        """Call `func(Message)` for each OVOS message of a type, even one named like a hive type."""
-        self._local.bus.on(mycroft_msg_type, func)
-
-    def remove(self, event_name: str, func: Handler) -> None:
-        """Call `func` no more for this type; one that was not registered is no error."""
-        func = self.wrapped_funcs.pop(func, func)
-        handlers = self._own_handlers(event_name)
-        if handlers is None:
-            self._local.bus.remove(event_name, func)
-        else:
-            handlers.remove(event_name, func)
-
-    def remove_all_listeners(self, event_name: str) -> None:
-        """Forget every handler of this type."""
-        handlers = self._own_handlers(event_name)
-        if handlers is None:
-            self._local.bus.remove_all_listeners(event_name)
-        else:
-            handlers.clear(event_name)
-
     # facts
-
-    @property
-    def internal_bus(self) -> Any:
-        """The bus that OVOS messages from the hub go to: the one that was given, else one in this process."""
-        return self._local.bus
-
-    @internal_bus.setter
-    def internal_bus(self, bus: Any) -> None:
-        self._local.replace(bus)
 
     @property
     def state(self) -> ClientState:
@@ -306,7 +277,13 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
 
     def _new_worker(self) -> Worker:
         listener = Listener(
-            self._arrived, self._deliver, self._call_back, self._established, self._ended, self.waiters.close
+            arrived=self._arrived,
+            deliver=self._deliver,
+            call_back=self._call_back,
+            select=self._select,
+            established=self._established,
+            ended=self._ended,
+            finished=self.waiters.close,
         )
         return Worker(
             self.satellite, listener, self.mailbox, self._new_transport, self.deadlines, self._backoff
@@ -335,6 +312,16 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
     def _call_back(self, event: CallBack) -> None:
         self.mailbox.put(lambda: getattr(self.bin_callbacks, event.method)(**event.arguments))
 
+    def _select(self, event: Select) -> None:
+        worker = self._worker
+
+        def job() -> None:
+            picked = self.cascade_select_callback(list(event.answers))
+            if picked is not None:
+                worker.admit(picked.payload)
+
+        self.mailbox.put(job)
+
     def _established(self, negotiated: Negotiated) -> None:
         self.connected_event.set()
         self.handshake_event.set()
@@ -355,26 +342,8 @@ class HiveMessageBusClient(SatelliteProperties, WaitVerbs, MessageBusClient):  #
         elif not self._closed:
             self.mailbox.put(lambda: self._tell("error", error))
 
-    def _tell(self, event: str, *arguments: Any) -> None:
-        for handler in self._lifecycle_handlers.take(event):
-            call_safely(handler, *arguments)
-
     def _send_up(self, packet: HiveMessage) -> None:
         try:
             self._worker.send(packet)
         except HiveMindError as error:
             log.warning("a %s message of the local bus was not sent: %s", packet.msg_type.name, error)
-
-    def _own_handlers(self, name: str) -> Optional[Subscriptions]:
-        if name in _LIFECYCLE:
-            return self._lifecycle_handlers
-        return self._hive_handlers if is_hive_type(name) else None
-
-    def _subscribe(self, name: str, func: Handler, once: bool) -> None:
-        handlers = self._own_handlers(name)
-        if handlers is not None:
-            handlers.add(str(name), func, once)
-        elif once:
-            self._local.bus.once(name, func)
-        else:
-            self._local.bus.on(name, func)

@@ -36,6 +36,7 @@
     │   ├── DecryptionFailed          the frame does not open with the negotiated key
     │   ├── CleartextRefused          a frame in the clear where only sealed ones are legal
     │   └── HandshakeError            an offer or envelope that breaks the rules
+    ├── MessageDenied                 (PermissionError) the hub's policy does not take this message
     └── QueryTimeout                  (TimeoutError) nobody answered in time
 
 `UsageError` is local misuse, `ProtocolError` remote misbehaviour; a caller who only wants to know
@@ -208,6 +209,20 @@ class CleartextRefused(ProtocolError):
 
 class HandshakeError(ProtocolError):
     """An offer or an envelope that breaks the rules of the handshake."""
+
+
+class MessageDenied(HiveMindError, PermissionError):
+    """The hub's policy does not take a message of this type from here; the session goes on."""
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, msg_type: str, reason: str = "") -> None:
+        said = f" ({reason})" if reason else ""
+        super().__init__(
+            f"hive.policy.denied: the hub does not take {msg_type!r} from here{said}: run 'hivemind-core allow-msg "
+            f"{msg_type} NODE_ID' on the hub's machine ('hivemind-core list-clients' shows NODE_ID)"
+        )
+        self.msg_type = msg_type
 
 
 class QueryTimeout(HiveMindError, TimeoutError):

@@ -6,7 +6,7 @@ import json
 import logging
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from hivemind_core_client import hive_drawing
 from hivemind_core_client.jsontext import Json
@@ -96,13 +96,15 @@ class HiveMapper:
         received_at: float | None = None,
         root_peer: str | None = None,
         vouched: bool = False,
+        trusted: bool = False,
     ) -> bool:
         """Take a PING in; True when it told something new.
 
         The route of `message` shows the way to us, `root_peer`. `vouched` says that every relay on that way is
-        trusted: only then does the PING bind the sender's public key to the name that the hub gives it.
+        trusted: only then does the PING bind the sender's public key to the name that the hub gives it. `trusted`
+        is what the map shows of the node.
         """
-        node = _node(message.raw_payload, received_at)
+        node = _node(message.raw_payload, received_at, trusted)
         flood_id = message.raw_payload.get("flood_id")
         if node is None or not isinstance(flood_id, str) or not flood_id:
             return False
@@ -118,6 +120,10 @@ class HiveMapper:
             self._bind(node, message.raw_route)
         return True
 
+    def others(self, peer: str) -> list[str]:
+        """The nodes that are known, but for `peer`."""
+        return [known for known in self.nodes if known != peer]
+
     def key_of(self, peer: Any) -> str | None:
         """The public key of the peer that the hub calls so; None when unknown, or when others claim that key too."""
         key = self._keys.get(peer) if isinstance(peer, str) else None
@@ -127,7 +133,7 @@ class HiveMapper:
         """Set `trusted` on the nodes that announce one of these keys (PEM texts by alias), and on no other."""
         trusted = {normal_key(key) for key in trusted_keys.values()}
         self.nodes = {
-            peer: _with_trust(node, normal_key(node.public_key) in trusted)
+            peer: evolve(node, trusted=normal_key(node.public_key) in trusted)
             for peer, node in self.nodes.items()
         }
 
@@ -203,18 +209,18 @@ class HiveMapper:
         return {peer: hive_drawing.label(peer, self.nodes.get(peer)) for peer in peers}
 
 
-def _node(payload: Json, received_at: float | None) -> NodeInfo | None:
+def _node(payload: Json, received_at: float | None, trusted: bool) -> NodeInfo | None:
     peer = _text(payload.get("peer"))
     if not peer:
         return None
-    timestamp = payload.get("timestamp")
     return NodeInfo(
         peer=peer,
         site_id=_text(payload.get("site_id")),
-        timestamp=float(timestamp) if type(timestamp) in (int, float) and abs(timestamp) < 2**53 else None,
+        timestamp=_seconds(payload.get("timestamp")),
         received_at=received_at,
         public_key=_text(payload.get("public_key")),
         lang=_text(payload.get("lang")),
+        trusted=trusted,
     )
 
 
@@ -222,10 +228,9 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME else None
 
 
-def _with_trust(node: NodeInfo, trusted: bool) -> NodeInfo:
-    return NodeInfo(
-        node.peer, node.site_id, node.timestamp, node.received_at, node.public_key, node.lang, trusted
-    )
+def _seconds(value: Any) -> float | None:
+    usable = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 2**53
+    return float(value) if usable else None
 
 
 def _names(route: list[Any]) -> list[str]:

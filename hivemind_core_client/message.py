@@ -265,6 +265,22 @@ class HiveMessage:
         except InvalidMessage as error:
             raise FrameError(str(error)) from error
 
+    def copy(self, **changes: Any) -> HiveMessage:
+        """The same message with some arguments of the constructor changed. The payload is shared, not copied."""
+        fields = {
+            "msg_type": self._msg_type,
+            "payload": self._payload,
+            "node": self._node,
+            "source_peer": self._source_peer,
+            "route": list(self._route),
+            "target_peers": list(self._target_peers),
+            "target_site_id": self._target_site_id,
+            "target_pubkey": self._target_pubkey,
+            "bin_type": self._bin_type,
+            "metadata": self._metadata,
+        }
+        return HiveMessage(**{**fields, **changes})
+
     def __getitem__(self, key: str) -> Any:
         """A field of a dict payload, or None where it is missing."""
         return self._fields().get(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterable
 from typing import Optional, Union
@@ -36,6 +37,7 @@ class Satellite:
         max_protocol_version: Optional[int],
         limits: Limits,
         hub_key: Optional[str],
+        query_timeout: float,
     ) -> None:
         self.settings = settings
         self.identity = identity
@@ -45,6 +47,8 @@ class Satellite:
             identity=identity,
             session=Session(str(uuid.uuid4()), settings.site_id),
             useragent=settings.useragent,
+            now=time.time,
+            query_timeout=query_timeout,
         )
         self.options = LinkOptions(
             where=str(settings.address),
@@ -75,19 +79,20 @@ class Satellite:
         return Credentials(
             password=self.settings.password,
             crypto_key=self.settings.crypto_key,
-            private_key=self._private_key,
+            private_key=self.private_key,
             public_key=self._public_key,
             hub_key=self._hub_key,
         )
 
-    def _private_key(self) -> str:
+    def private_key(self) -> str:
+        """This node's private RSA key (PEM text); one is made and saved where there is none."""
         if not self.identity.private_key_pem():
             self.identity.create_keys()
             self.identity.save()
         return self.identity.private_key_pem() or ""
 
     def _public_key(self) -> str:
-        private = self._private_key()
+        private = self.private_key()
         return self.identity.public_key or public_key_of(private)
 
 

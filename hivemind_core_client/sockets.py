@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import select
 import socket
 import ssl
@@ -9,7 +10,14 @@ import threading
 import time
 from typing import Any, Callable, Optional, TypeVar, Union
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+#: Called with the bytes written so far, and all that are to be written.
+Progress = Callable[[int, int], None]
+
+#: The largest piece, in bytes, that is written between two reports of progress.
+_PIECE = 256 * 1024
 
 
 class SharedSocket:
@@ -26,14 +34,25 @@ class SharedSocket:
         self._lock = threading.Lock()
         self._read_timeout: Optional[float] = None
         self._write_timeout = write_timeout
+        #: Told how far a write has come, while one is set.
+        self.progress: Optional[Progress] = None
 
     def recv(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end. Raises socket.timeout."""
         return self._in_steps(lambda: self._socket.recv(size), self._read_timeout, select.POLLIN)
 
     def send(self, data: Any) -> int:
-        """How many bytes were sent. Raises socket.timeout."""
-        return self._in_steps(lambda: self._socket.send(data), self._write_timeout, select.POLLOUT)
+        """Send all of it, in pieces; each may take the write timeout. Returns its length. Raises socket.timeout."""
+        rest, total, progress = memoryview(data), len(data), self.progress
+        while rest:
+            sent = self._send_piece(rest[:_PIECE])
+            rest = rest[sent:]
+            if progress is not None:
+                _tell(progress, total - len(rest), total)
+        return total
+
+    def _send_piece(self, piece: memoryview) -> int:
+        return self._in_steps(lambda: self._socket.send(piece), self._write_timeout, select.POLLOUT)
 
     def settimeout(self, seconds: Optional[float]) -> None:
         """Seconds that one `recv` may take; None waits for ever."""
@@ -74,6 +93,13 @@ class SharedSocket:
         poll.register(self._socket, wanted)
         if not poll.poll(milliseconds):
             raise socket.timeout("timed out")
+
+
+def _tell(progress: Progress, written: int, total: int) -> None:
+    try:
+        progress(written, total)
+    except Exception:  # the user's callback may fail; half a frame would cost the connection
+        log.exception("the callback for progress raised")
 
 
 def connect_tcp(host: str, port: int, seconds: float) -> socket.socket:

@@ -28,7 +28,7 @@ from hivemind_core_client.errors import (
 from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.settings import Address
-from hivemind_core_client.sockets import SharedSocket, connect_tcp
+from hivemind_core_client.sockets import Progress, SharedSocket, connect_tcp
 from hivemind_core_client.tls import Tls
 
 log = logging.getLogger(__name__)
@@ -129,14 +129,26 @@ class WebSocketTransport:
             if opcode not in _KEEP_ALIVE:
                 return self._message(opcode, frame.data)
 
-    def send(self, frames: list[Frame]) -> None:
-        """Write whole frames in order. Raises ConnectionLost when the connection broke."""
-        with self._writing() as ws:
+    def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
+        """Write whole frames in order, telling `progress` how far each came. Raises ConnectionLost when it broke."""
+        with self._writing() as ws, self._reporting(progress):
             for frame in frames:
                 if isinstance(frame, str):
                     ws.send(frame)
                 else:
                     ws.send_binary(frame)
+
+    @contextmanager
+    def _reporting(self, progress: Optional[Progress]) -> Iterator[None]:
+        shared = self._socket
+        if progress is None or not isinstance(shared, SharedSocket):
+            yield
+            return
+        shared.progress = progress
+        try:
+            yield
+        finally:
+            shared.progress = None
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds until the hub's pong, or None when it did not come in time."""

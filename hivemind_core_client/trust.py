@@ -14,7 +14,6 @@ from typing import Any
 from attrs import frozen
 
 from hivemind_core_client.hive_map import HiveMapper, normal_key
-from hivemind_core_client.jsontext import Json
 
 #: The alias under which the hub's own key is trusted.
 HUB = "hub"
@@ -41,13 +40,17 @@ class Trust:
         aliases = (alias for alias, key in self.trusted_keys.items() if wanted and normal_key(key) == wanted)
         return next(aliases, None)
 
+    def is_trusted(self, public_key: Any) -> bool:
+        """Whether this key is the hub's or in the trusted keys."""
+        key = normal_key(public_key)
+        return bool(key) and (key == normal_key(self.hub_key) or self.alias_of(key) is not None)
+
     def trusts(self, hop: Any) -> bool:
         """Whether a hop of a route is the hub's, or of a node whose key is trusted."""
         source = hop.get("source") if isinstance(hop, dict) else None
         if not isinstance(source, str):
             return False
-        key = normal_key(self.hive_map.key_of(source) or source)
-        return bool(key) and (key == normal_key(self.hub_key) or self.alias_of(key) is not None)
+        return self.is_trusted(self.hive_map.key_of(source) or source)
 
     def trusts_all(self, route: list[Any]) -> bool:
         """Whether everybody is trusted whose hands a message went through on `route` (`HiveMessage.raw_route`).

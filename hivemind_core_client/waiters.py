@@ -69,12 +69,17 @@ class Waiters:
     def add(self, matches: Matcher, request: bool = False) -> Waiter:
         """Begin to wait: what arrives from now on counts."""
         waiter = Waiter(matches, request)
-        with self._lock:
-            if self._closed:
-                waiter.give_up()
-            else:
-                self._waiting.append(waiter)
+        self.join(waiter)
         return waiter
+
+    def join(self, waiter: Waiter) -> None:
+        """Let this one wait too."""
+        with self._lock:
+            closed = self._closed
+            if not closed:
+                self._waiting.append(waiter)
+        if closed:
+            waiter.give_up()
 
     def remove(self, waiter: Waiter) -> None:
         """Wait no more; a waiter that is gone already is no error."""

@@ -91,13 +91,7 @@ def as_packet(message: Any, bin_type: HiveMindBinaryPayloadType = _UNDEFINED) ->
         return HiveMessage(HiveMessageType.BUS, message)
     if bin_type == _UNDEFINED:
         return message
-    return HiveMessage(
-        message.msg_type,
-        message.raw_payload,
-        metadata=message.metadata,
-        route=message.route,
-        bin_type=bin_type,
-    )
+    return message.copy(bin_type=bin_type)
 
 
 def _reply_type(packet: HiveMessage) -> str:

@@ -30,10 +30,12 @@ from hivemind_core_client.plugins.contract import (
     Deliver,
     Frame,
     Negotiated,
+    Select,
     Send,
     SetTimer,
 )
 from hivemind_core_client.satellite import Satellite
+from hivemind_core_client.sockets import Progress
 from hivemind_core_client.transport import Closed, WebSocketTransport
 from hivemind_core_client.waiters import wait_in_slices
 
@@ -63,6 +65,7 @@ class Listener:
     arrived: Callable[[HiveMessage], None]
     deliver: Callable[[Deliver], None]
     call_back: Callable[[CallBack], None]
+    select: Callable[[Select], None]
     established: Callable[[Negotiated], None]
     ended: Callable[[HiveMindError, bool], None]
     finished: Callable[[], None]
@@ -72,7 +75,7 @@ def _ignore(*_: object) -> None:
     """Take no note."""
 
 
-NOBODY = Listener(_ignore, _ignore, _ignore, _ignore, _ignore, _ignore)
+NOBODY = Listener(_ignore, _ignore, _ignore, _ignore, _ignore, _ignore, _ignore)
 
 
 @frozen
@@ -118,6 +121,7 @@ class Worker:
             Arrived: lambda event: self._listener.arrived(event.message),
             Deliver: lambda event: self._listener.deliver(event),
             CallBack: lambda event: self._listener.call_back(event),
+            Select: lambda event: self._listener.select(event),
             Transmit: self._transmit,
             Established: self._established,
             Rejected: self._note_rejected,
@@ -147,7 +151,11 @@ class Worker:
     def _is_settled(self) -> bool:
         return self.standing.is_set() or self.finished.is_set() or self._stopping.is_set()
 
-    def send(self, message: HiveMessage) -> HiveMessage:
+    def prepare(self, message: HiveMessage) -> HiveMessage:
+        """The message as it would be sent. Raises like `send`."""
+        return self._standing_connection().link.prepare(message)
+
+    def send(self, message: HiveMessage, progress: Optional[Progress] = None) -> HiveMessage:
         """Send, and return the message as it was sent.
 
         Waits a little for a session. Raises NotConnected when none came, and what ended the connection
@@ -155,13 +163,36 @@ class Worker:
         """
         connection = self._standing_connection()
         prepared = connection.link.prepare(message)
+        events: list[Event] = []
+
+        def frames() -> list[Frame]:
+            sealed = connection.link.seal(prepared)
+            with self._link_lock:  # before it leaves: the answer may be back before the write returns
+                events.extend(connection.link.sending(prepared))
+            return sealed
+
         try:
-            self._write(connection, lambda: connection.link.seal(prepared))
+            self._write(connection, frames, progress)
         except ConnectionLost as error:
             raise self._verdict(connection, error) from error
+        self._act(events)
         return prepared
 
-    def _write(self, connection: Connection, frames: Callable[[], list[Frame]]) -> None:
+    def admit(self, message: HiveMessage) -> None:
+        """Treat a message that a handler had kept back as arrived."""
+        link = self.link
+        if link is None:
+            return
+        with self._link_lock:
+            events = link.admit(message)
+        self._act(events)
+
+    def _write(
+        self,
+        connection: Connection,
+        frames: Callable[[], list[Frame]],
+        progress: Optional[Progress] = None,
+    ) -> None:
         """Seal and write under one lock, so that frames leave in the order they were sealed."""
         if not connection.writing.acquire(timeout=self._deadlines.write):
             connection.transport.abort()
@@ -169,7 +200,7 @@ class Worker:
                 f"{self._satellite.settings.address} takes no more messages: the connection was given up"
             )
         try:
-            connection.transport.send(frames())
+            connection.transport.send(frames(), progress)
         finally:
             connection.writing.release()
 
@@ -264,9 +295,16 @@ class Worker:
         if self._stopping.is_set():
             error = ClientClosed("the client is closed")
         self.last_error = error
+        if stood and connection is not None:
+            self._lapse(connection.link)
         self._listener.ended(error, stood)
         self._settle(lambda: setattr(self, "_ended", connection))
         return stood
+
+    def _lapse(self, link: Link) -> None:
+        with self._link_lock:
+            events = link.lapsed()
+        self._act(events)
 
     def is_final(self, error: HiveMindError) -> bool:
         """True for an error after which connecting again is useless."""

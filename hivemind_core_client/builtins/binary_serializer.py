@@ -73,11 +73,12 @@ def encode(message: HiveMessage, compress: Optional[bool] = None, versioned: boo
     """The binary frame of a message.
 
     `compress` is True, False, or None for whichever is shorter; a BINARY payload is never compressed.
-    Returns None for a message without a binary form: a type without a code, or metadata beyond 255
-    bytes. Raises InvalidMessage for BINARY with that much metadata, which has no other form.
+    Returns None for a message without a binary form: a type without a code, metadata beyond 255 bytes, or
+    an address or a route, for which the frame has no field. Raises InvalidMessage for BINARY with that
+    much metadata, which has no other form.
     """
     code = CODES.get(message.msg_type)
-    if code is None:
+    if code is None or _has_more(message):
         return None
     metadata = _bytes_of(message.metadata)
     payload = message.raw_payload if message.msg_type is _BINARY else _bytes_of(message.raw_payload)
@@ -103,7 +104,7 @@ def decode(frame: bytes, max_size: int) -> HiveMessage:
         if msg_type is _BINARY:
             return HiveMessage(msg_type, payload, bin_type=_bin_type(head.bin_type), metadata=metadata)
         body = _object(payload, head.compressed, max_size, "payload")
-        return HiveMessage(msg_type, body, metadata=metadata, route=_inner_route(msg_type, body))
+        return HiveMessage(msg_type, body, metadata=metadata, **_from_inner(msg_type, body))
     except InvalidMessage as error:
         raise FrameError(str(error)) from error
 
@@ -200,7 +201,22 @@ def _inflated(data: bytes, max_size: int, what: str) -> bytes:
     return inflated
 
 
-def _inner_route(msg_type: HiveMessageType, body: dict[str, Any]) -> Optional[list[dict[str, Any]]]:
-    """The binary frame has no field for a route; a wrapper's is that of the message inside."""
-    route = body.get("route") if msg_type in WRAPPER_TYPES else None
-    return list(route) if isinstance(route, list) else None
+def _has_more(message: HiveMessage) -> bool:
+    """Whether a message says what its binary frame, unlike its text frame, cannot."""
+    if message.msg_type is _BINARY:
+        return False
+    inner = _from_inner(message.msg_type, message.raw_payload)
+    outer = {"route": message.raw_route or None, "target_site_id": message.target_site_id}
+    lost = [name for name, value in outer.items() if value is not None and value != inner.get(name)]
+    return bool(lost) or message.target_public_key is not None
+
+
+def _from_inner(msg_type: HiveMessageType, body: dict[str, Any]) -> dict[str, Any]:
+    """The binary frame has no field for route and site; those of a wrapper are the ones of the message inside."""
+    if msg_type not in WRAPPER_TYPES:
+        return {}
+    route, site = body.get("route"), body.get("target_site_id")
+    return {
+        "route": list(route) if isinstance(route, list) else None,
+        "target_site_id": site if isinstance(site, str) else None,
+    }

@@ -28,6 +28,8 @@ def receive(context: Context, message: HiveMessage) -> Actions:
     payload: Json = message.raw_payload
     fields: Json = dict(payload.get("context") or {})
     fields.pop(VERIFIED_SOURCE, None)
+    if context.verified_source is not None:
+        fields[VERIFIED_SOURCE] = context.verified_source
     if "destination" in fields:
         fields["source"] = fields.pop("destination")
     _keep_session(context, fields.get("session"))
@@ -42,17 +44,7 @@ def prepare(context: Context, message: HiveMessage) -> HiveMessage:
     fields.setdefault("platform", context.useragent)
     fields.setdefault("destination", "HiveMind")
     fields["session"] = _outgoing_session(context, fields.get("session"))
-    return HiveMessage(
-        HiveMessageType.BUS,
-        {"type": payload["type"], "data": payload.get("data") or {}, "context": fields},
-        node=message.node_id,
-        source_peer=message.source_peer,
-        route=message.route,
-        target_peers=message.target_peers,
-        target_site_id=message.target_site_id,
-        target_pubkey=message.target_public_key,
-        metadata=message.metadata,
-    )
+    return message.copy(payload={**payload, "data": payload.get("data") or {}, "context": fields})
 
 
 def _keep_session(context: Context, session: Any) -> None:

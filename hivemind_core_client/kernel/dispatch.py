@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
-from hivemind_core_client.errors import HiveMindError, PluginError
-from hivemind_core_client.message import HiveMessage, HiveMessageType
+from attrs import evolve
+
+from hivemind_core_client.errors import HiveMindError, InvalidMessage, PluginError, ProtocolError
+from hivemind_core_client.message import WRAPPER_TYPES, HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Action, Actions, Context, Dispatch
 from hivemind_core_client.plugins.registry import Registry
 
@@ -25,21 +27,28 @@ class Dispatcher:
         self._handlers = registry.handlers
         self._binary_handlers = registry.binary_handlers
 
-    def receive(self, message: HiveMessage, depth: int = 0) -> Iterator[Action]:
+    def receive(
+        self, message: HiveMessage, depth: int = 0, verified_source: Optional[str] = None
+    ) -> Iterator[Action]:
         """The actions for a message that arrived, those of messages inside it included."""
         if depth > MAX_DEPTH:
             log.warning(
                 "dropped a %s message: messages are nested deeper than %d", message.msg_type, MAX_DEPTH
             )
             return
-        yield from self._expanded(self._actions_for(message), depth)
+        context = self.context
+        if verified_source is not None:
+            context = evolve(context, verified_source=verified_source)
+        yield from self._expanded(self._actions_for(context, message), depth)
 
-    def prepare(self, message: HiveMessage) -> HiveMessage:
-        """The message to send in place of one that the user sends.
+    def prepare(self, message: HiveMessage, depth: int = 0) -> HiveMessage:
+        """The message to send in place of one that the user sends; messages inside it are prepared first.
 
         Raises what the handler raised, so that the sender knows that nothing was sent; an error that is not
-        one of ours comes as a PluginError that names the handler.
+        one of ours comes as a PluginError that names the handler. InvalidMessage for what is no message.
         """
+        if message.msg_type in WRAPPER_TYPES:
+            message = self._with_prepared_payload(message, depth)
         handler = self._handlers.get(message.msg_type)
         if handler is None or handler.prepare is None:
             return message
@@ -52,6 +61,18 @@ class Dispatcher:
                 f"handler {handler.name} raised {type(error).__name__}: the message was not sent"
             ) from error
 
+    def sending(self, message: HiveMessage) -> Iterator[Action]:
+        """The actions for a prepared message that is about to leave."""
+        handler = self._handlers.get(message.msg_type)
+        if handler is not None and handler.on_send is not None:
+            yield from self._expanded(self._run(handler.name, handler.on_send, self.context, message), 0)
+
+    def ended(self) -> Iterator[Action]:
+        """The actions for a session that has ended."""
+        for handler in self._handlers.values():
+            if handler.on_end is not None:
+                yield from self._expanded(self._run(handler.name, handler.on_end, self.context), 0)
+
     def due(self, msg_type: HiveMessageType, key: str) -> Iterator[Action]:
         """The actions of a handler whose timer `key` ran out."""
         handler = self._handlers.get(msg_type)
@@ -61,26 +82,37 @@ class Dispatcher:
     def _expanded(self, actions: Iterable[Action], depth: int) -> Iterator[Action]:
         for action in actions:
             if type(action) is Dispatch:
-                yield from self.receive(action.message, depth + 1)
+                yield from self.receive(action.message, depth + 1, action.verified_source)
             else:
                 yield action
 
-    def _actions_for(self, message: HiveMessage) -> Iterator[Action]:
+    def _with_prepared_payload(self, message: HiveMessage, depth: int) -> HiveMessage:
+        if depth >= MAX_DEPTH:
+            raise InvalidMessage(f"messages are nested deeper than {MAX_DEPTH}: the message was not sent")
+        try:
+            inner = HiveMessage.deserialize(message.raw_payload)
+        except ProtocolError as error:
+            raise InvalidMessage(
+                f"the payload of {message.msg_type.name} is no HiveMessage: {error}"
+            ) from error
+        return message.copy(payload=self.prepare(inner, depth + 1))
+
+    def _actions_for(self, context: Context, message: HiveMessage) -> Iterator[Action]:
         if message.msg_type is HiveMessageType.BINARY:
-            yield from self._binary_actions(message)
+            yield from self._binary_actions(context, message)
             return
         handler = self._handlers.get(message.msg_type)
         if handler is None:
             log.info("dropped a %s message: no plugin handles that type", message.msg_type)
             return
-        yield from self._run(handler.name, handler.receive, self.context, message)
+        yield from self._run(handler.name, handler.receive, context, message)
 
-    def _binary_actions(self, message: HiveMessage) -> Iterator[Action]:
+    def _binary_actions(self, context: Context, message: HiveMessage) -> Iterator[Action]:
         handler = self._binary_handlers.get(message.bin_type)
         if handler is None:
             log.info("dropped binary data: no plugin handles %s", message.bin_type.name)
             return
-        arguments = (self.context, message.raw_payload, message.metadata)
+        arguments = (context, message.raw_payload, message.metadata)
         yield from self._run(handler.name, handler.receive, *arguments)
 
     def _run(self, name: str, function: Callable[..., Actions], *arguments: Any) -> list[Action]:

@@ -14,6 +14,7 @@ from hivemind_core_client.plugins.contract import (
     Deliver,
     Frame,
     Negotiated,
+    Select,
     Send,
     SetTimer,
 )
@@ -55,5 +56,5 @@ class Failed:
 
 
 Event = Union[
-    Transmit, Established, Arrived, Rejected, Failed, Send, Deliver, CallBack, SetTimer, CancelTimer
+    Transmit, Established, Arrived, Rejected, Failed, Send, Deliver, Select, CallBack, SetTimer, CancelTimer
 ]

@@ -45,6 +45,7 @@ from hivemind_core_client.plugins.contract import (
     Introduce,
     Negotiate,
     Negotiated,
+    Select,
     Send,
     Serializer,
     SetTimer,
@@ -56,7 +57,7 @@ log = logging.getLogger(__name__)
 #: The highest protocol version this kernel speaks.
 MAX_PROTOCOL_VERSION = 2
 
-_FOR_THE_SHELL = frozenset({Send, Deliver, CallBack, SetTimer, CancelTimer})
+_FOR_THE_SHELL = frozenset({Send, Deliver, Select, CallBack, SetTimer, CancelTimer})
 #: Types that always travel as text.
 _TEXT_ONLY = frozenset({HiveMessageType.HELLO, HiveMessageType.HANDSHAKE})
 #: WebSocket close codes of a hub that goes away or broke, not of one that refuses (RFC 6455, 7.4.1).
@@ -141,6 +142,18 @@ class Link:
     def due(self, msg_type: HiveMessageType, key: str) -> list[Event]:
         """What follows from a timer that ran out."""
         return list(self._interpret(self._dispatcher.due(msg_type, key)))
+
+    def admit(self, message: HiveMessage) -> list[Event]:
+        """What follows from a message that a handler had kept back, and that is now taken as arrived."""
+        return list(self._interpret(self._dispatcher.receive(message)))
+
+    def sending(self, message: HiveMessage) -> list[Event]:
+        """What handlers want done about a prepared message that is about to leave."""
+        return list(self._interpret(self._dispatcher.sending(message)))
+
+    def lapsed(self) -> list[Event]:
+        """What handlers want done now that the session has ended."""
+        return list(self._interpret(self._dispatcher.ended()))
 
     def prepare(self, message: HiveMessage) -> HiveMessage:
         """The message as it will be sent: what the protocol asks for is filled in where it is missing."""

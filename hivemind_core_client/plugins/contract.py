@@ -263,8 +263,8 @@ class MessageHandler:
 
     `receive(context, message)` returns actions for a message that arrived. `prepare(context, message)`, where
     given, returns the message to send in place of one that the user sends; it is called for a message
-    inside another one too. `on_sent(context, message)` returns actions after a prepared message of this type
-    has been sent, `on_timer(context, key)` when a timer of this handler is due, `on_end(context)` when a
+    inside another one too. `on_send(context, message)` returns actions when a prepared message of this type is
+    about to leave, `on_timer(context, key)` when a timer of this handler is due, `on_end(context)` when a
     session that stood has ended.
     """
 
@@ -273,7 +273,7 @@ class MessageHandler:
     receive: Callable[[Context, HiveMessage], Actions]
     prepare: Optional[Callable[[Context, HiveMessage], HiveMessage]] = None
     on_timer: Optional[Callable[[Context, str], Actions]] = None
-    on_sent: Optional[Callable[[Context, HiveMessage], Actions]] = None
+    on_send: Optional[Callable[[Context, HiveMessage], Actions]] = None
     on_end: Optional[Callable[[Context], Actions]] = None
 
 

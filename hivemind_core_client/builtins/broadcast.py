@@ -1,0 +1,29 @@
+"""BROADCAST: from the hub to all its satellites. It is trusted, since only the hub sends it down."""
+
+from __future__ import annotations
+
+import logging
+
+from hivemind_core_client.builtins.wrapping import inner_of, is_for_site, name_of, with_site
+from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.plugins.contract import Actions, Context, Dispatch, MessageHandler
+from hivemind_core_client.plugins.hookspecs import hookimpl
+
+log = logging.getLogger(__name__)
+
+
+@hookimpl(trylast=True)
+def hivemind_message_handlers() -> list[MessageHandler]:
+    """The handler of BROADCAST."""
+    return [MessageHandler(HiveMessageType.BROADCAST, "broadcast", receive, with_site)]
+
+
+def receive(context: Context, message: HiveMessage) -> Actions:
+    """BUS is delivered where the site is ours; INTERCOM goes to its handler, which looks at the address."""
+    inner = inner_of(message)
+    if inner.msg_type is HiveMessageType.INTERCOM:
+        return [Dispatch(inner)]
+    if inner.msg_type is HiveMessageType.BUS and is_for_site(context, message):
+        return [Dispatch(inner)]
+    log.info("a BROADCAST of %s is not for this site, or of a type that is not handled", name_of(inner))
+    return None

@@ -1,0 +1,55 @@
+"""PING: a flood through the hive, inside PROPAGATE, that every node answers once with a PING of its own."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.plugins.contract import Actions, Context, MessageHandler, Send
+from hivemind_core_client.plugins.hookspecs import hookimpl
+
+log = logging.getLogger(__name__)
+
+_LONGEST_FLOOD_ID = 128
+
+
+@hookimpl(trylast=True)
+def hivemind_message_handlers() -> list[MessageHandler]:
+    """The handler of PING."""
+    return [MessageHandler(HiveMessageType.PING, "ping", receive, prepare)]
+
+
+def receive(context: Context, message: HiveMessage) -> Actions:
+    """Draw the node into the hive map, and answer a flood that is new."""
+    flood_id = message["flood_id"]
+    if not isinstance(flood_id, str) or not 0 < len(flood_id) <= _LONGEST_FLOOD_ID:
+        log.info("dropped a PING without a usable flood id")
+        return None
+    trust = context.trust
+    is_new = context.hive_map.start_ping(flood_id)
+    context.hive_map.on_ping(
+        message,
+        received_at=context.now(),
+        root_peer=context.peer,
+        vouched=trust.vouches(message.raw_route),
+        trusted=trust.is_trusted(message["public_key"]),
+    )
+    if not is_new:
+        return None
+    answer = HiveMessage(HiveMessageType.PING, {"flood_id": flood_id})
+    return [Send(HiveMessage(HiveMessageType.PROPAGATE, answer))]
+
+
+def prepare(context: Context, message: HiveMessage) -> HiveMessage:
+    """What the PING says of us is filled in where it is missing, its flood id too."""
+    own: dict[str, Any] = {
+        "flood_id": str(uuid.uuid4()),
+        "peer": context.peer,
+        "site_id": context.session.site_id,
+        "timestamp": context.now(),
+        "public_key": context.identity.public_key or "",
+        "lang": context.session.state.get("lang"),
+    }
+    return message.copy(payload={**own, **message.raw_payload})

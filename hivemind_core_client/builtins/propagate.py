@@ -1,0 +1,52 @@
+"""PROPAGATE: through the whole hive, from anybody. So what it carries is looked at before it is believed."""
+
+from __future__ import annotations
+
+import logging
+
+from hivemind_core_client.builtins.wrapping import inner_of, is_for_site, name_of, with_site
+from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.plugins.contract import Actions, Context, Dispatch, MessageHandler
+from hivemind_core_client.plugins.hookspecs import hookimpl
+
+log = logging.getLogger(__name__)
+
+#: Types with a handler that judges for itself.
+_PASSED_ON = frozenset({HiveMessageType.PING, HiveMessageType.INTERCOM})
+
+
+@hookimpl(trylast=True)
+def hivemind_message_handlers() -> list[MessageHandler]:
+    """The handler of PROPAGATE."""
+    return [
+        MessageHandler(HiveMessageType.PROPAGATE, "propagate", receive, with_site, on_send=note_own_flood)
+    ]
+
+
+def receive(context: Context, message: HiveMessage) -> Actions:
+    """PING and INTERCOM go to their handlers. BUS is delivered where the site is ours and its source is trusted."""
+    inner = inner_of(message)
+    if inner.msg_type in _PASSED_ON:
+        return [Dispatch(inner)]
+    if inner.msg_type is not HiveMessageType.BUS:
+        log.info("dropped a PROPAGATE of %s: no satellite acts on that", inner.msg_type.name)
+        return None
+    if not is_for_site(context, message):
+        log.info("a PROPAGATE of %s is not for this site", name_of(inner))
+        return None
+    if not context.trust.trusts_all(message.raw_route):
+        log.warning(
+            "dropped a PROPAGATE of %s: who sent it, or a node on its way, is not trusted. Trust a node's key with "
+            "'hivemind-client trust add', and let the map know it with 'ping'",
+            name_of(inner),
+        )
+        return None
+    return [Dispatch(inner)]
+
+
+def note_own_flood(context: Context, message: HiveMessage) -> Actions:
+    """A flood that we begin ourselves is not answered when it comes back."""
+    flood_id = (message.raw_payload.get("payload") or {}).get("flood_id")
+    if message.raw_payload.get("msg_type") == HiveMessageType.PING.value and isinstance(flood_id, str):
+        context.hive_map.start_ping(flood_id)
+    return None

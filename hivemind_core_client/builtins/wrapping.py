@@ -1,0 +1,37 @@
+"""What the handlers of messages inside messages share."""
+
+from __future__ import annotations
+
+from hivemind_core_client.labels import printable
+from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.plugins.contract import Context
+
+
+def inner_of(message: HiveMessage) -> HiveMessage:
+    """The message inside, with route and address of the one around it. Raises FrameError for what is no message."""
+    inner = HiveMessage.deserialize(message.raw_payload)
+    return inner.copy(
+        route=list(message.raw_route or inner.raw_route),
+        target_pubkey=inner.target_public_key or message.target_public_key,
+    )
+
+
+def is_for_site(context: Context, message: HiveMessage) -> bool:
+    """Whether a message names our site. One without a site is for nobody's OVOS."""
+    return bool(message.target_site_id) and message.target_site_id == context.session.site_id
+
+
+def with_site(context: Context, message: HiveMessage) -> HiveMessage:
+    """The message with its site noted on the message inside too: a binary frame keeps only that one."""
+    site = message.target_site_id
+    if not site or message.raw_payload.get("target_site_id"):
+        return message
+    return message.copy(payload={**message.raw_payload, "target_site_id": site})
+
+
+def name_of(inner: HiveMessage) -> str:
+    """The type of a message inside, and that of the OVOS Message in it, for a log."""
+    ovos_type = inner.raw_payload.get("type")
+    return (
+        f"{inner.msg_type.name} {printable(ovos_type)}" if isinstance(ovos_type, str) else inner.msg_type.name
+    )

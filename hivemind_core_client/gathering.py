@@ -1,0 +1,148 @@
+"""Waiting for a stream of messages, on the thread that calls."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Callable, Optional
+
+from hivemind_core_client.errors import HiveMindError, QueryTimeout
+from hivemind_core_client.kernel.questions import Answer, Answers
+from hivemind_core_client.mailbox import Mailbox
+from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.waiters import Waiter, Waiters, wait_in_slices
+
+
+class Gatherer(Waiter):
+    """Shows every message that arrives to `take`, until `stop`; `take` tells whether it was of interest.
+
+    `lost` is set when the connection ended.
+    """
+
+    def __init__(self, take: Callable[[HiveMessage], bool]) -> None:
+        super().__init__(take, request=True)
+        self.changed = threading.Condition()
+        self.lost = False
+        self._stopped = False
+
+    def offer(self, message: HiveMessage) -> bool:
+        """Never the last one that this waiter wants to see, unless it was stopped."""
+        with self.changed:
+            if self._matches(message):
+                self.changed.notify_all()
+            return self._stopped
+
+    def give_up(self) -> None:
+        """The connection ended."""
+        with self.changed:
+            self.lost = True
+            self.changed.notify_all()
+
+    def stop(self) -> None:
+        """Look at no more messages."""
+        with self.changed:
+            self._stopped = True
+
+    def wait_until(self, reached: Callable[[], bool], seconds: Optional[float]) -> bool:
+        """Wait until `reached()`, which is asked after every message; False when `seconds` were over first."""
+
+        def wait(left: float) -> bool:
+            with self.changed:
+                return self.changed.wait_for(lambda: self.lost or reached(), left)
+
+        return wait_in_slices(wait, seconds)
+
+
+class AnswerStream:
+    """The answers to a question, as they come: iterate over it, or take `first`.
+
+    Iterating ends with the stream, and raises QueryTimeout when nothing came for `patience` seconds (0: no
+    bound), MessageDenied, or what ended the connection. Leaving early costs nothing. May be iterated more than once:
+    what has come is kept.
+    """
+
+    def __init__(
+        self,
+        answers: Answers,
+        gatherer: Gatherer,
+        waiters: Waiters,
+        mailbox: Mailbox,
+        patience: float,
+        cause: Callable[[], HiveMindError],
+    ) -> None:
+        self._answers = answers
+        self._gatherer = gatherer
+        self._waiters = waiters
+        self._mailbox = mailbox
+        self._patience = patience
+        self._cause = cause
+        self._fetched: list[Answer] = []
+
+    @property
+    def first(self) -> Answer:
+        """The first answer."""
+        return next(iter(self))
+
+    def __iter__(self) -> Iterator[Answer]:
+        """Yield each answer, waiting for those that have not come yet."""
+        index = 0
+        while index < len(self._fetched) or self._fetch():
+            yield self._fetched[index]
+            index += 1
+
+    def _fetch(self) -> bool:
+        """Take one more answer in; False at the end of the stream."""
+        answers = self._answers
+        with self._mailbox.blocking():
+            came = self._gatherer.wait_until(
+                lambda: bool(answers.fresh) or answers.over, self._patience or None
+            )
+        if answers.fresh:
+            self._fetched.append(answers.fresh.popleft())
+            return True
+        if self._gatherer.lost:
+            answers.end(self._cause())
+        elif not came:
+            answers.end(QueryTimeout(self._silence()))
+        self._waiters.remove(self._gatherer)
+        if answers.error is not None:
+            raise answers.error
+        return False
+
+    def _silence(self) -> str:
+        what = "no further answer" if self._fetched else "no answer"
+        return f"{what} came within {self._patience:g} s, and the hub did not say that none will come"
+
+
+def gather_all(
+    answers: Answers, gatherer: Gatherer, seconds: float, cause: Callable[[], HiveMindError]
+) -> list[Answer]:
+    """All answers that come within `seconds`, or until the question is over.
+
+    Raises MessageDenied, QueryTimeout without any answer, and what ended the connection if there was none before.
+    """
+    gatherer.wait_until(lambda: answers.over, seconds)
+    gatherer.stop()
+    if answers.fresh:
+        return list(answers.fresh)
+    if gatherer.lost:
+        raise cause()
+    raise answers.error or QueryTimeout(f"nobody in the hive answered within {seconds:g} s")
+
+
+def wait_for_quiet(gatherer: Gatherer, count: Callable[[], int], seconds: float, settle: float) -> None:
+    """Wait until `count()` has stopped growing for `settle` seconds after its first step, `seconds` at most."""
+    end = time.monotonic() + seconds
+    known = 0
+    while not gatherer.lost:
+        left = end - time.monotonic()
+        patience = min(left, settle) if known else left
+        if left <= 0 or not gatherer.wait_until(partial(_grown, count, known), patience):
+            return
+        known = count()
+
+
+def _grown(count: Callable[[], int], known: int) -> bool:
+    return count() > known

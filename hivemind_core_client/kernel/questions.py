@@ -1,0 +1,163 @@
+"""A question to the hive and what comes back for it, sans IO: every client gathers answers with these."""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from typing import Any, Optional
+
+from attrs import field, frozen
+
+from hivemind_core_client.errors import (
+    FrameError,
+    HiveMindError,
+    InvalidMessage,
+    MessageDenied,
+    QueryTimeout,
+)
+from hivemind_core_client.labels import printable
+from hivemind_core_client.message import HiveMessage, HiveMessageType
+
+#: OVOS types that hubs send about a question, in place of an answer.
+COMPLETE = "hive.query.complete"
+TIMEOUT = "hive.query.timeout"
+DENIED = "hive.policy.denied"
+#: How many answers that nobody has fetched are kept.
+MOST_ANSWERS = 10_000
+_ASKING = (HiveMessageType.QUERY, HiveMessageType.CASCADE)
+
+
+@frozen
+class Answer:
+    """One answer: `message` is the OVOS Message, `responder` the peer that gave it (a hub by its public key).
+
+    `packet` is the QUERY or CASCADE message that carried it.
+    """
+
+    message: Any = field(repr=False)
+    responder: str
+    packet: HiveMessage
+
+
+def question(msg_type: HiveMessageType, message: Any) -> HiveMessage:
+    """The message that asks: `message` is a Message, or already a message of `msg_type`. It gets an id of its own."""
+    if isinstance(message, HiveMessage):
+        if message.msg_type is not msg_type:
+            raise InvalidMessage(
+                f"this asks with a {msg_type.name} message, not with {message.msg_type.name}: pass that, or a Message"
+            )
+        asked = message
+    else:
+        asked = HiveMessage(msg_type, HiveMessage(HiveMessageType.BUS, message))
+    return asked.copy(metadata={"query_id": str(uuid.uuid4()), **asked.metadata})
+
+
+def answers_to(request: Any, peer: str, messages: tuple[Any, ...]) -> list[HiveMessage]:
+    """The messages that answer `request` with OVOS Messages, and say that no more come.
+
+    `peer` is our own name. Raises InvalidMessage for what is no question.
+    """
+    if not isinstance(request, HiveMessage) or request.msg_type not in _ASKING:
+        raise InvalidMessage("only a QUERY or CASCADE message can be answered")
+    asked = request.metadata
+    if asked.get("is_response") or not asked.get("query_id") or not asked.get("originator_peer"):
+        raise InvalidMessage(
+            f"this {request.msg_type.name} is no question that can be answered: it is an answer itself, or does not "
+            "say its query_id and originator_peer"
+        )
+    metadata = {
+        "query_id": asked["query_id"],
+        "originator_peer": asked["originator_peer"],
+        "responder_peer": peer,
+        "is_response": True,
+    }
+    end = {"type": COMPLETE, "data": {}, "context": {}}
+    return [
+        HiveMessage(
+            request.msg_type,
+            HiveMessage(HiveMessageType.BUS, message),
+            metadata=metadata,
+            route=list(request.raw_route),
+        )
+        for message in (*messages, end)
+    ]
+
+
+class Answers:
+    """Gathers the answers to one question out of all that arrives.
+
+    `fresh` holds those that nobody has fetched. A QUERY is over when its stream ends, by `error` if that is set;
+    a CASCADE when `expected` responders have said that they are done (0: never).
+    """
+
+    def __init__(self, asked: HiveMessage, expected: int = 0) -> None:
+        self.fresh: deque[Answer] = deque(maxlen=MOST_ANSWERS)
+        self.count = 0
+        self.over = False
+        self.error: Optional[HiveMindError] = None
+        self._msg_type = asked.msg_type
+        self._query_id = asked.metadata.get("query_id")
+        self._asked_type = _ovos_type(asked.raw_payload)
+        self._expected = expected
+        self._done: set[str] = set()
+
+    def take(self, message: HiveMessage) -> bool:
+        """True when this message told something about the question."""
+        if self.over:
+            return False
+        if message.msg_type is HiveMessageType.BUS:
+            return self._take_denial(message)
+        if message.msg_type is not self._msg_type or message.metadata.get("query_id") != self._query_id:
+            return False
+        return bool(message.metadata.get("is_response")) and self._take_answer(message)
+
+    def end(self, error: HiveMindError) -> None:
+        """Nothing more can come, because of `error`. The end of a stream that is over already stays as it is."""
+        if not self.over:
+            self.over, self.error = True, error
+
+    def _take_answer(self, message: HiveMessage) -> bool:
+        control = _ovos_type(message.raw_payload)
+        if control in (COMPLETE, TIMEOUT):
+            self._close(control, _responder(message))
+            return True
+        try:
+            inner = message.payload
+        except FrameError:
+            return False
+        if inner.msg_type is not HiveMessageType.BUS:
+            return False
+        self.count += 1
+        self.fresh.append(Answer(inner.payload, _responder(message), message))
+        return True
+
+    def _close(self, control: str, responder: str) -> None:
+        if self._msg_type is HiveMessageType.CASCADE:
+            self._done.add(responder)
+            self.over = 0 < self._expected <= len(self._done)
+        elif control == TIMEOUT:
+            self.end(QueryTimeout(f"nobody in the hive answers {self._asked_type!r}: so says the hub"))
+        else:
+            self.over = True
+
+    def _take_denial(self, message: HiveMessage) -> bool:
+        if message["type"] != DENIED:
+            return False
+        data = message["data"] or {}
+        denied = data.get("denied_type") or data.get("msg_type")
+        if denied not in (self._asked_type, self._msg_type.value):
+            return False
+        self.end(MessageDenied(self._asked_type, printable(str(data.get("reason") or ""))))
+        return True
+
+
+def _ovos_type(payload: Any) -> str:
+    """The OVOS type inside a BUS message that is the payload of another one, or an empty text."""
+    inner = payload.get("payload") if payload.get("msg_type") == HiveMessageType.BUS.value else None
+    name = inner.get("type") if isinstance(inner, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _responder(message: HiveMessage) -> str:
+    responder = message.metadata.get("responder_peer")
+    return responder if isinstance(responder, str) else ""
