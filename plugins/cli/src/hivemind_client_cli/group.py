@@ -12,7 +12,7 @@ import click
 from attrs import define
 
 from hivemind_client_cli.logs import logging_to_stderr
-from hivemind_client_cli.output import Output
+from hivemind_client_cli.output import Guarded, Output, OutputFailed, to_stderr
 from hivemind_core_client.errors import HiveMindError
 
 #: Exit code after Ctrl-C, as shells have it.
@@ -96,7 +96,8 @@ class HiveMindGroup(click.Group):
         """Run the command line `args`, report errors through `output`, and return the exit code."""
         self._report_plugins(output)
         try:
-            code = super().main(args, prog_name, complete_var, standalone_mode=False, obj=output, **extra)
+            with contextlib.redirect_stdout(Guarded(output)):
+                code = super().main(args, prog_name, complete_var, standalone_mode=False, obj=output, **extra)
         except Exception as error:
             return _report(output, error)
         return code if isinstance(code, int) else 0
@@ -125,6 +126,8 @@ def _report(output: Output, error: Exception) -> int:
     """Print what went wrong; returns the exit code."""
     if isinstance(error, click.Abort):
         return INTERRUPTED
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
     if isinstance(error, HiveMindError):
         text, code = str(error) or type(error).__name__, error.exit_code
     elif isinstance(error, click.ClickException):
@@ -132,8 +135,8 @@ def _report(output: Output, error: Exception) -> int:
     else:
         text, code = f"{type(error).__name__}: {error}", 1
         if output.verbose:
-            click.echo(output.masked(traceback.format_exc()), err=True, nl=False)
-    with contextlib.suppress(click.exceptions.Exit):
+            to_stderr(output.masked(traceback.format_exc()).rstrip())
+    with contextlib.suppress(click.exceptions.Exit, OutputFailed):
         output.error(text, type(error).__name__, code)
     return code
 

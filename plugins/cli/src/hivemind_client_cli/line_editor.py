@@ -15,7 +15,7 @@ from prompt_toolkit.output import create_output
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from hivemind_client_cli.answers import DENIED
-from hivemind_client_cli.output import Output
+from hivemind_client_cli.output import Output, shown
 from hivemind_client_cli.terminal import SPEAK, heard, say
 from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.message import HiveMessage, HiveMessageType
@@ -43,7 +43,7 @@ def converse(output: Output, client: HiveMessageBusClient, lang: str) -> None:
 
 
 def _show(output: Output, text: str) -> None:
-    print(output.masked(text), flush=True)
+    print(shown(output.masked(text)), flush=True)
 
 
 def _hear(message: HiveMessage, show: Callable[[str], None]) -> None:

@@ -7,9 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 
-import click
-
-from hivemind_client_cli.output import Output
+from hivemind_client_cli.output import Output, to_stderr
 
 
 class _StderrHandler(logging.Handler):
@@ -22,7 +20,7 @@ class _StderrHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
-        click.echo(self._output.masked(self.format(record)), err=True)
+        to_stderr(self._output.masked(self.format(record)))
 
 
 @contextlib.contextmanager

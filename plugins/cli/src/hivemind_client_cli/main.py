@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,21 @@ _EPILOG = "Example: hivemind-client demo"
 
 def main() -> None:
     """Run `hivemind-client` with the arguments of this process, and leave with its exit code."""
+    _prepare_streams()
     args = sys.argv[1:]
     output = output_for(args)
     with logging_to_stderr(output):
         code = build_cli().run(output, args, prog_name="hivemind-client")
     sys.exit(code)
+
+
+def _prepare_streams() -> None:
+    """Let no socket take the number of a standard stream that is closed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
 
 
 def build_cli(plugins: Plugins | None = None) -> HiveMindGroup:

@@ -22,6 +22,7 @@ from hivemind_client_cli.options import (
 from hivemind_client_cli.output import Output
 from hivemind_core_client.errors import ConnectionLost
 from hivemind_core_client.jsontext import Json
+from hivemind_core_client.labels import printable
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 
 Wrap = Callable[[HiveMessage], HiveMessage]
@@ -118,7 +119,7 @@ def test_identity(output: Output, connection: Connection) -> None:
             "hub": asdict(hub) if hub else None,
             "negotiated": asdict(agreed) if agreed else None,
         }
-        text = f"ok: hub {hub.node_id if hub and hub.node_id else 'without a name'}"
+        text = f"ok: hub {printable(hub.node_id) if hub and hub.node_id else 'without a name'}"
         if agreed:
             text += f", {agreed.cipher}, {agreed.encoding}, handshake {agreed.kind}"
         output.result(data, text)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
 
 import click
 
@@ -14,6 +17,57 @@ import click
 MASK = "***"
 #: Shorter secrets are not searched for in texts: they would blot out half of every line.
 _SHORTEST_SECRET = 4
+#: Not printable by themselves, and part of words and emoji all the same.
+_JOINERS = "\u200c\u200d\xad"
+
+
+class OutputFailed(click.ClickException):
+    """Standard output takes nothing: the disk is full, or nobody opened it."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class _Missing(io.TextIOBase):
+    """Stands in for a stdout that was closed before the process began."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        """Raises OSError."""
+        raise OSError(errno.EBADF, "it is closed")
+
+
+class Guarded(io.TextIOBase):
+    """Stands in for `sys.stdout`, for whatever prints without an Output, such as click's help."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # a plain attribute in typeshed
+        """The encoding of the stream itself."""
+        return self._output.encoding
+
+    @property
+    def buffer(self) -> Any:
+        """Where bytes go."""
+        return self._output.stdout.buffer
+
+    def fileno(self) -> int:
+        """The number of the stream itself."""
+        return int(self._output.stdout.fileno())
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+        return bool(self._output.stdout.isatty())
+
+    def write(self, text: str) -> int:
+        """Raises what `Output.write` raises, and nothing for no text: click tries streams with that."""
+        if not isinstance(text, str):
+            raise TypeError(f"text is written here, not {type(text).__name__}")
+        if text:
+            self._output.write(text)
+        return len(text)
 
 
 class Output:
@@ -31,7 +85,7 @@ class Output:
         verbose: bool = False,
     ) -> None:
         # Bound now, so that results still reach it while what libraries print is sent to stderr.
-        self.stdout = stdout if stdout is not None else sys.stdout
+        self.stdout: Any = stdout if stdout is not None else sys.stdout or _Missing()
         self.json = json
         self.quiet = quiet
         self.verbose = verbose
@@ -49,44 +103,94 @@ class Output:
         return text
 
     def result(self, data: Any, text: str | None = None) -> None:
-        """Print a result: `data` as one JSON document with `--json`, else `text` (nothing when None)."""
+        """Print a result: `data` as one JSON document with `--json`, else `text` (nothing when None).
+
+        `text` is made safe for a terminal. Raises OutputFailed, or click's Exit when the reader is gone.
+        """
         if self.json:
-            self._write(json.dumps(data, ensure_ascii=False, default=str))
+            self._write_json(data)
         elif text is not None:
-            self._write(text)
+            self.write(shown(text) + "\n")
 
     def note(self, text: str) -> None:
         """Print a remark for people: on stdout, and not at all with `--json` or `--quiet`."""
         if not (self.json or self.quiet):
-            self._write(text)
+            self.write(shown(text) + "\n")
 
     def warn(self, text: str) -> None:
         """Print a warning on stderr, unless `--quiet`."""
         if not self.quiet:
-            click.echo(f"warning: {self.masked(text)}", err=True)
+            to_stderr(f"warning: {self.masked(text)}")
+
+    def remark(self, text: str) -> None:
+        """Print a remark for people on stderr, where it is in nobody's way; not at all with `--quiet`."""
+        if not self.quiet:
+            to_stderr(self.masked(text))
 
     def error(self, text: str, kind: str, exit_code: int) -> None:
         """Print `error: text` on stderr, and with `--json` an object that says the same on stdout."""
         text = self.masked(text)
-        click.echo(f"error: {text}", err=True)
+        to_stderr(f"error: {text}")
         if self.json:
-            self._write(json.dumps({"error": text, "type": kind, "exit_code": exit_code}, ensure_ascii=False))
+            self._write_json({"error": text, "type": kind, "exit_code": exit_code})
 
-    def _write(self, text: str) -> None:
+    def write(self, text: str) -> None:
+        """Print `text` as it is; letters that stdout has no form for become question marks.
+
+        Raises OutputFailed, or click's Exit when the reader is gone; after that the rest goes nowhere.
+        """
         try:
-            self.stdout.write(text + "\n")
+            self.stdout.write(text if self._fits(text) else self._replaced(text))
             self.stdout.flush()
-        except BrokenPipeError:
-            self._abandon()
-            raise click.exceptions.Exit(1) from None
+        except (OSError, ValueError) as error:
+            raise self._abandon(error) from None
 
-    def _abandon(self) -> None:
-        """Nobody reads on: the rest goes nowhere, or the interpreter would complain at its end."""
-        self.stdout = open(os.devnull, "w")  # noqa: SIM115  lives as long as the process
+    def _write_json(self, data: Any) -> None:
+        text = json.dumps(data, ensure_ascii=False, default=str)
+        # Escapes lose nothing, question marks would.
+        self.write((text if self._fits(text) else json.dumps(data, default=str)) + "\n")
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of stdout."""
+        return getattr(self.stdout, "encoding", None) or "utf-8"
+
+    def _fits(self, text: str) -> bool:
         try:
+            text.encode(self.encoding)
+        except UnicodeEncodeError:
+            return False
+        return True
+
+    def _replaced(self, text: str) -> str:
+        return text.encode(self.encoding, "replace").decode(self.encoding)
+
+    def _abandon(self, error: Exception) -> Exception:
+        """Let the rest go nowhere; returns what to raise: an Exit without a word when nobody reads on."""
+        self.stdout = open(os.devnull, "w")  # noqa: SIM115  lives as long as the process
+        with contextlib.suppress(OSError):
             os.dup2(self.stdout.fileno(), 1)
-        except OSError:
-            return
+        if isinstance(error, BrokenPipeError):
+            return click.exceptions.Exit(1)
+        return OutputFailed(f"cannot write to stdout: {getattr(error, 'strerror', None) or error}")
+
+
+def to_stderr(text: str) -> None:
+    """Print a line on stderr, safe for a terminal; a stderr that takes nothing harms nobody."""
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(shown(text), err=True)
+
+
+def shown(text: str) -> str:
+    """`text` without what could steer a terminal: only line ends, tabs and what can be seen stay."""
+    return text if text.isprintable() else "".join(map(_visible, text.replace("\r\n", "\n")))
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() or character in "\n\t" or character in _JOINERS:
+        return character
+    # Spaces of other widths are not printable for Python, and common in some languages.
+    return " " if character.isspace() and character > "\x9f" else "?"
 
 
 def aligned(rows: Mapping[str, Any], indent: str = "") -> str:
