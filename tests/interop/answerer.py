@@ -1,7 +1,11 @@
 """Run by the hub's own Python beside a hub: answers utterances on the OVOS bus and records what it sees.
 
-Arguments: the port of the OVOS bus, and the file that gets one JSON object per line. The first line is
-`{"type": "answerer.ready"}`; every other line is a message as it passed on the bus.
+Arguments: the port of the OVOS bus, the file that gets one JSON object per line, and the hub's name. The first
+line is `{"type": "answerer.ready"}`; every other line is a message as it passed on the bus.
+
+Every utterance is answered by one `speak` and by `ovos.utterance.handled`, with these exceptions: `SILENT` is
+handled without a word, what begins with `TWICE` is answered by two, and what begins with the text
+`only_known_to(name)` is answered by the hub of that name alone.
 """
 
 from __future__ import annotations
@@ -12,11 +16,28 @@ import threading
 from typing import Any
 
 READY = "answerer.ready"
+SILENT = "say nothing"
+TWICE = "say twice"
 
 
-def main(port: int, record_file: str) -> None:
+def only_known_to(name: str) -> str:
+    """How an utterance begins that only the hub called `name` answers."""
+    return f"only {name} knows"
+
+
+def answers(utterance: str, name: str) -> list[str]:
+    """What the hub called `name` says to an utterance."""
+    if utterance == SILENT:
+        return []
+    if utterance.startswith("only ") and not utterance.startswith(only_known_to(name)):
+        return []
+    said = f"you said: {utterance}"
+    return [said, f"again, {said}"] if utterance.startswith(TWICE) else [said]
+
+
+def main(port: int, record_file: str, name: str) -> None:
     """Serve until the process is ended."""
-    # Other Pythons import this module for READY, and only the hub's has the OVOS bus client.
+    # Other Pythons import this module for what stands above, and only the hub's has the OVOS bus client.
     from ovos_bus_client import Message, MessageBusClient
 
     lock = threading.Lock()
@@ -26,8 +47,9 @@ def main(port: int, record_file: str) -> None:
             lines.write(json.dumps(message) + "\n")
 
     def answer(message: Message) -> None:
-        utterance = message.data["utterances"][0]
-        bus.emit(message.reply("speak", {"utterance": f"you said: {utterance}"}))
+        for text in answers(message.data["utterances"][0], name):
+            bus.emit(message.reply("speak", {"utterance": text}))
+        bus.emit(message.reply("ovos.utterance.handled"))
 
     bus = MessageBusClient(host="127.0.0.1", port=port)
     bus.on("message", lambda text: record(json.loads(text)))
@@ -39,4 +61,4 @@ def main(port: int, record_file: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -9,39 +9,57 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from websocket import create_connection
 
 from .answerer import READY
-from .processes import HarnessError, Process, free_port, is_listening, run, tail, wait_until
+from .processes import HarnessError, LineServer, Process, free_port, is_listening, tail, wait_until
 from .specs import Environment, HubSpec, environment
 
 Json = dict[str, Any]
 
 HOST = "127.0.0.1"
+#: The largest message, in bytes, that a hub with the option `files` takes.
+FILES_LIMIT = 64 * 1024 * 1024
 _START_SECONDS = 60.0
 _COMMAND_SECONDS = 60.0
 _ATTEMPTS = 3
 _READY_SECONDS = 20.0
 _CONNECTED = "hive.client.connect"
+_PLUGIN = "interop-binary-protocol"
+_ENTRY_POINTS = f"[hivemind.binary.protocol]\n{_PLUGIN} = hub_plugin.binary_protocol:EchoingProtocol\n"
 _NODE_ID = re.compile(r"node.?id\W*?(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class HubOptions:
-    """What a hub is started with; None leaves the hub's own default. Hubs of equal options are shared."""
+    """What a hub is started with; None leaves the hub's own default. Hubs of equal options are shared.
+
+    `name` is the hub's site id, and what utterances call it (answerer.py). `files` loads the binary protocol of
+    hub_plugin, with room for messages of `FILES_LIMIT` bytes. `upper` are the options of the hub above.
+    """
 
     binarize: bool = False
-    allowed_ciphers: tuple[str, ...] | None = None
-    allowed_encodings: tuple[str, ...] | None = None
+    allowed_ciphers: Optional[tuple[str, ...]] = None
+    allowed_encodings: Optional[tuple[str, ...]] = None
+    min_protocol_version: Optional[int] = None
+    name: str = "hub"
+    files: bool = False
+    upper: Optional[HubOptions] = None
+
+    def known_to(self, spec: HubSpec) -> HubOptions:
+        """These options without those that a hub does not know."""
+        unknown = {field.name: field.default for field in fields(self) if field.name not in spec.settings}
+        return replace(self, **unknown)
 
     def server_json(self, hub_port: int, bus_port: int) -> Json:
-        """The content of the hub's `server.json`."""
+        """The content of the hub's `server.json`, but for the hub above."""
         settings: Json = {
             "binarize": self.binarize,
+            "presence": {"enabled": False},
             "network_protocol": {"hivemind-websocket-plugin": {"host": HOST, "port": hub_port, "ssl": False}},
             "agent_protocol": {
                 "module": "hivemind-ovos-agent-plugin",
@@ -52,6 +70,13 @@ class HubOptions:
             names = getattr(self, name)
             if names is not None:
                 settings[name] = list(names)
+        if self.min_protocol_version is not None:
+            settings["min_protocol_version"] = self.min_protocol_version
+        if self.files:
+            settings["binary_protocol"] = {
+                "module": _PLUGIN,
+                _PLUGIN: {"max_message_size": FILES_LIMIT},
+            }
         return settings
 
 
@@ -75,12 +100,16 @@ def xdg_environment(home: Path, base: Mapping[str, str] | None = None) -> dict[s
 class RealHub:
     """One running hub. `host` and `port` are where satellites connect.
 
-    `start()` first. Every method is bounded in time and raises HarnessError when the hub fails.
+    `start()` first. `upper` is the hub above it, a running one, or None. Every method is bounded in time and
+    raises HarnessError when the hub fails.
     """
 
-    def __init__(self, spec: HubSpec, options: HubOptions = DEFAULTS) -> None:
+    def __init__(
+        self, spec: HubSpec, options: HubOptions = DEFAULTS, upper: Optional[RealHub] = None
+    ) -> None:
         self.spec = spec
         self.options = options
+        self.upper = upper
         self.host = HOST
         self.port = 0
         self._bus_port = 0
@@ -92,12 +121,14 @@ class RealHub:
         self._bus: Process | None = None
         self._answerer: Process | None = None
         self._hub: Process | None = None
+        self._commands: LineServer | None = None
 
     @property
     def alive(self) -> bool:
-        """True while all three processes run."""
+        """True while all of its processes run, and those of the hub above."""
         parts = (self._bus, self._answerer, self._hub)
-        return all(part is not None and part.alive for part in parts)
+        above = self.upper is None or self.upper.alive
+        return above and all(part is not None and part.alive for part in parts)
 
     def start(self) -> RealHub:
         """Start the bus, the answering client and the hub, and wait until the hub's port listens."""
@@ -114,7 +145,13 @@ class RealHub:
 
     def start_again(self) -> None:
         """Start a hub that was killed, on the same port."""
-        hub = self._process("hub", self._venv.command("hivemind-core"), "listen")
+        env = {**self._env, "PYTHONPATH": str(self._write_plugin())} if self.options.files else self._env
+        hub = Process(
+            f"{self.spec.name} hub",
+            [self._venv.command("hivemind-core"), "listen"],
+            env,
+            self._home / "hub.log",
+        )
         self._hub = hub
         hub.start()
         hub.wait_for(lambda: is_listening(self.port), _START_SECONDS, f"port {self.port}")
@@ -136,7 +173,7 @@ class RealHub:
         """
         options = ["--name", name, "--access-key", key, "--password", password]
         if crypto_key is not None:
-            options += ["--crypto-key", crypto_key]
+            options += ["--crypto-key", crypto_key, *self.spec.legacy_key]
         output = self.command("add-client", *options)
         found = _NODE_ID.search(output)
         if found is None:
@@ -167,8 +204,13 @@ class RealHub:
         self.command("make-admin", str(node_id))
 
     def command(self, *arguments: str) -> str:
-        """Run `hivemind-core` with the hub's own files and return its output."""
-        return run([self._venv.command("hivemind-core"), *arguments], _COMMAND_SECONDS, self._env)
+        """Run a command of `hivemind-core` with the hub's own files and return its output."""
+        if self._commands is None:
+            raise HarnessError(f"{self.spec.name} was not started")
+        done = self._commands.ask(arguments, _COMMAND_SECONDS)
+        if done["exit_code"]:
+            raise HarnessError(f"{arguments[0]} ended with {done['exit_code']}:\n{tail(done['output'])}")
+        return str(done["output"])
 
     def seen(self, msg_type: str) -> list[Json]:
         """The messages of this type that passed on the hub's OVOS bus: `{"type", "data", "context"}` each."""
@@ -191,15 +233,25 @@ class RealHub:
         self.port, self._bus_port = free_port(), free_port()
         self._write_settings()
         self._record.unlink(missing_ok=True)
+        # All of them take a second or two to import what they need: let them do it at once.
+        self._commands = LineServer(
+            f"{self.spec.name} commands",
+            [self._venv.command("python"), _script("commands.py")],
+            self._env,
+            self._home / "commands.log",
+        )
         self._bus = self._process("bus", self._venv.command("ovos-messagebus"))
         self._bus.start()
         self._bus.wait_for(lambda: is_listening(self._bus_port), _START_SECONDS, f"port {self._bus_port}")
-        script = str(Path(__file__).with_name("answerer.py"))
         self._answerer = self._process(
-            "answerer", self._venv.command("python"), script, str(self._bus_port), str(self._record)
+            "answerer",
+            self._venv.command("python"),
+            _script("answerer.py"),
+            str(self._bus_port),
+            str(self._record),
+            self.options.name,
         )
         self._answerer.start()
-        # The hub takes as long to import as the answerer: let both do it at once.
         self.start_again()
         self._answerer.wait_for(lambda: bool(self.seen(READY)), _START_SECONDS, "connection to the bus")
 
@@ -216,8 +268,29 @@ class RealHub:
         config = Path(self._env["XDG_CONFIG_HOME"])
         bus = {"websocket": {"host": HOST, "port": self._bus_port, "route": "/core", "ssl": False}}
         _write_json(config / "mycroft" / "mycroft.conf", bus)
+        _write_json(config / "hivemind" / "_identity.json", {"site_id": self.options.name})
         server = self.options.server_json(self.port, self._bus_port)
+        if self.upper is not None:
+            server["upstream"] = self._upstream(self.upper)
         _write_json(config / "hivemind-core" / "server.json", server)
+
+    def _upstream(self, upper: RealHub) -> Json:
+        key = f"key-of-hub-{self.port}"
+        password = f"Lower-Horse-{self.port}-Battery-Staple"
+        upper.add_client(f"hub{self.port}", key, password)
+        return {"enabled": True, "host": HOST, "port": upper.port, "key": key, "password": password}
+
+    def _write_plugin(self) -> Path:
+        """The folder for the hub's path, with the plugin and what makes an installed distribution of it."""
+        folder = self._home / "plugins"
+        facts = folder / "hub_plugin-1.0.dist-info"
+        facts.mkdir(parents=True, exist_ok=True)
+        (facts / "METADATA").write_text(
+            "Metadata-Version: 2.1\nName: hub-plugin\nVersion: 1.0\n", encoding="utf-8"
+        )
+        (facts / "entry_points.txt").write_text(_ENTRY_POINTS, encoding="utf-8")
+        shutil.copytree(Path(__file__).with_name("hub_plugin"), folder / "hub_plugin", dirs_exist_ok=True)
+        return folder
 
     def _process(self, name: str, *command: str) -> Process:
         return Process(f"{self.spec.name} {name}", command, self._env, self._home / f"{name}.log")
@@ -226,6 +299,9 @@ class RealHub:
         for part in (self._hub, self._answerer, self._bus):
             if part is not None:
                 part.stop()
+        if self._commands is not None:
+            self._commands.stop()
+            self._commands = None
 
 
 class HubPool:
@@ -235,14 +311,19 @@ class HubPool:
         self._hubs: dict[tuple[str, HubOptions], RealHub] = {}
 
     def get(self, spec: HubSpec, options: HubOptions = DEFAULTS) -> RealHub:
-        """A running hub; one that an earlier test left dead is replaced."""
+        """A running hub, and above it the one that `options.upper` asks for.
+
+        One that an earlier test left dead is replaced.
+        """
+        options = options.known_to(spec)
+        upper = self.get(spec, options.upper) if options.upper is not None else None
         where = (spec.version, options)
         hub = self._hubs.get(where)
-        if hub is not None and not hub.alive:
+        if hub is not None and (not hub.alive or hub.upper is not upper):
             hub.stop()
             hub = None
         if hub is None:
-            hub = self._hubs[where] = RealHub(spec, options)
+            hub = self._hubs[where] = RealHub(spec, options, upper)
             hub.start()
         return hub
 
@@ -256,3 +337,7 @@ class HubPool:
 def _write_json(path: Path, content: Json) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def _script(name: str) -> str:
+    return str(Path(__file__).with_name(name))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import select
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 _POLL = 0.02
 _NOISE = "WARNING"
@@ -131,3 +134,53 @@ class Process:
         elif child.poll() is None:
             child.kill()
         child.wait(timeout=10)
+
+
+class LineServer:
+    """A child process that answers each line of JSON on its input with one on its output."""
+
+    def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str], log_file: Path) -> None:
+        self.name = name
+        self._log_file = log_file
+        with log_file.open("ab") as log:
+            self._child = subprocess.Popen(
+                list(command), env=dict(env), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+            )
+        self._unread = b""
+
+    def ask(self, question: Any, seconds: float) -> Any:
+        """The answer to one question. Raises HarnessError if the child ends, or takes longer than `seconds`."""
+        assert self._child.stdin is not None
+        try:
+            self._child.stdin.write(json.dumps(question).encode() + b"\n")
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            raise self._failure("it ended") from None
+        return json.loads(self._read_line(time.monotonic() + seconds))
+
+    def stop(self) -> None:
+        """Close its input, upon which it ends, or is ended."""
+        assert self._child.stdin is not None and self._child.stdout is not None
+        self._child.stdin.close()
+        try:
+            self._child.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait(timeout=10)
+        self._child.stdout.close()
+
+    def _read_line(self, deadline: float) -> bytes:
+        assert self._child.stdout is not None
+        output = self._child.stdout.fileno()
+        while b"\n" not in self._unread:
+            ready, _, _ = select.select([output], [], [], max(0.0, deadline - time.monotonic()))
+            piece = os.read(output, 65536) if ready else b""
+            if not piece:
+                raise self._failure("it ended" if ready else "no answer in time")
+            self._unread += piece
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line
+
+    def _failure(self, reason: str) -> HarnessError:
+        log = self._log_file.read_text(encoding="utf-8", errors="replace")
+        return HarnessError(f"{self.name}: {reason}\n{tail(log)}")

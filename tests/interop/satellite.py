@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .hubs import RealHub, xdg_environment
 
 if TYPE_CHECKING:
-    from hivemind_core_client import HiveMessageBusClient
+    from hivemind_core_client import HiveMessageBusClient, NodeIdentity
 
 _COMMAND_SECONDS = 60.0
 
@@ -39,18 +39,37 @@ class Satellite:
     """One satellite that the hub knows.
 
     `client_kind` is the column of the table. `key`, `password` and `crypto_key` are what the hub was told.
+    `home` holds all files of it and of its siblings.
     """
 
     def __init__(self, hub: RealHub, home: Path, client_kind: str, name: str) -> None:
         self.hub = hub
         self.client_kind = client_kind
+        self.name = name
         self.key = f"key-of-{name}"
         self.password = f"Correct-Horse-{name}-Battery-Staple"
         self.crypto_key = f"{name:x>16}"[-16:]
         self.env = xdg_environment(home)
-        self._identity_file = home / "identity.json"
+        self._home = home
         self._clients: list[HiveMessageBusClient] = []
+        self._siblings: list[Satellite] = []
         self.node_id = hub.add_client(name, self.key, self.password, self.crypto_key)
+
+    def sibling(self) -> Satellite:
+        """Another satellite that the same hub knows; it ends with this one."""
+        number = len(self._siblings) + 1
+        sibling = Satellite(
+            self.hub, self._home / f"sibling{number}", self.client_kind, f"{self.name}s{number}"
+        )
+        self._siblings.append(sibling)
+        return sibling
+
+    @property
+    def identity(self) -> NodeIdentity:
+        """This satellite's node identity, read from its file."""
+        from hivemind_core_client import NodeIdentity
+
+        return NodeIdentity(str(self._home / "identity.json"))
 
     def client(self, **options: Any) -> HiveMessageBusClient:
         """A client that is not connected yet; it is closed when the test ends.
@@ -58,14 +77,14 @@ class Satellite:
         Options go to the constructor and replace the satellite's own credentials and address.
         """
         # The harness's own tests run without the library.
-        from hivemind_core_client import HiveMessageBusClient, NodeIdentity
+        from hivemind_core_client import HiveMessageBusClient
 
         settings: dict[str, Any] = {
             "key": self.key,
             "password": self.password,
             "host": self.hub.host,
             "port": self.hub.port,
-            "identity": NodeIdentity(str(self._identity_file)),
+            "identity": self.identity,
             **options,
         }
         client = HiveMessageBusClient(**settings)
@@ -104,9 +123,11 @@ class Satellite:
         return self.command("set-identity", *_as_options(fields.items())).expect(0)
 
     def close(self) -> None:
-        """Close every client."""
+        """Close every client, those of the siblings too."""
         for client in self._clients:
             client.close()
+        for sibling in self._siblings:
+            sibling.close()
 
 
 def clear_environment() -> dict[str, str]:

@@ -16,6 +16,7 @@ from .processes import HarnessError, run
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _INSTALL_SECONDS = 900.0
 _MARKER = "installed.txt"
+_COMMON_SETTINGS = ("binarize", "allowed_ciphers", "allowed_encodings", "name", "files")
 
 
 @dataclass(frozen=True)
@@ -23,15 +24,19 @@ class HubSpec:
     """One hub release.
 
     `requirements` are pip arguments. `versions` are the handshake versions it offers. `lacks` maps a
-    feature that a behaviour may need to the reason why this hub has none of it. `allowed` are the message
-    types that must be allowed by hand before a new client may send them.
+    feature that a behaviour may need to the reason why this hub has none of it. `settings` are the fields of
+    HubOptions that this hub knows: two sets of options that differ in others only are one to it. `allowed` are
+    the message types that must be allowed by hand before a new client may send them, and `legacy_key` are
+    the options of `add-client` without which it takes no pre-shared key.
     """
 
     version: str
     requirements: tuple[str, ...]
     versions: tuple[int, ...]
     lacks: Mapping[str, str] = field(default_factory=dict)
+    settings: tuple[str, ...] = _COMMON_SETTINGS
     allowed: tuple[str, ...] = ()
+    legacy_key: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -55,6 +60,39 @@ HUBS: tuple[HubSpec, ...] = (
             "bitstring<5",
         ),
         versions=(0, 1),
+        lacks={
+            "mesh": "it sends on the bare inner message, whose site and sender are lost, and only BUS",
+            "query": "it answers no QUERY, CASCADE or PING",
+            "upstream": "it connects with no hub above it",
+        },
+    ),
+    HubSpec(
+        version="4.15.0a1",
+        requirements=(
+            "hivemind-core==4.15.0a1",
+            "hivemind-json-db-plugin==0.0.6a1",
+            "hivemind-ovos-agent-plugin==0.5.3a1",
+            # From 0.9.0a7 on, clients have no crypto_key, without which 4.15.0a1 can add none.
+            "hivemind-plugin-manager==0.9.0a5",
+            "hivemind-sqlite-database==0.4.3a4",
+            "hivemind-websocket-protocol==0.2.11a1",
+            "hivemind_bus_client==1.2.12a1",
+            "json_database==1.0.5a1",
+            "ovos-bus-client==2.11.29a1",
+            "ovos-config==3.9.0a1",
+            "ovos-messagebus==0.2.1a6",
+            "ovos-plugin-manager==2.12.5a1",
+            "ovos-spec-tools==1.16.0a1",
+            "ovos-utils==0.15.6a1",
+            "poorman-handshake==2.0.3a1",
+            "quebra-frases==0.3.8a1",
+            "z85base91==0.0.7a1",
+            "bitstring<5",
+        ),
+        versions=(0, 1, 2, 3),
+        settings=(*_COMMON_SETTINGS, "min_protocol_version", "upper"),
+        allowed=("recognizer_loop:utterance",),
+        legacy_key=("--allow-legacy-crypto-key",),
     ),
 )
 
