@@ -33,7 +33,16 @@ def hivemind_addhooks(pluginmanager: pluggy.PluginManager) -> None:
 @hookimpl(trylast=True)
 def hivemind_cli_commands(cli: click.Group) -> None:
     """Add the built-in subcommands; last, so that anyone's command under the same name comes first."""
-    from hivemind_client_cli import demo, identity_commands, message_commands, ping, plugins_command, terminal
+    from hivemind_client_cli import (
+        demo,
+        identity_commands,
+        intercom_commands,
+        mesh_commands,
+        message_commands,
+        ping,
+        plugins_command,
+        terminal,
+    )
 
     for command in (
         demo.demo,
@@ -45,6 +54,10 @@ def hivemind_cli_commands(cli: click.Group) -> None:
         message_commands.send_mycroft,
         message_commands.escalate,
         message_commands.propagate,
+        mesh_commands.query,
+        mesh_commands.cascade,
+        mesh_commands.broadcast,
+        intercom_commands.intercom,
         ping.ping,
         plugins_command.plugins,
     ):

@@ -151,22 +151,6 @@ def test_test_identity(run: Any, fake: FakeClient) -> None:
     assert run("test-identity", "--json").expect(0).json["negotiated"]["cipher"] == "AES-GCM"
 
 
-def test_ping_figures(run: Any, fake: FakeClient) -> None:
-    fake.trips = [0.001, HubTimeout("hub", "pong", 5), 0.003]
-    data = run("ping", "--count", "3", "--json").expect(0).json
-    assert data["seconds"] == {"min": 0.001, "avg": 0.002, "max": 0.003}
-    assert (data["sent"], data["received"]) == (3, 2)
-    out = run("ping", "--count", "1").expect(0).out
-    assert "1.00 ms" in out
-    assert "4.0.0" in out
-    assert "4.0.0" not in run("ping", "--count", "1", "--quiet").expect(0).out
-
-
-def test_ping_without_a_pong(run: Any, fake: FakeClient) -> None:
-    fake.trips = [HubTimeout("hub", "pong", 5), HubTimeout("hub", "pong", 5)]
-    run("ping", "--count", "2").expect(4)
-
-
 def test_connection_options_reach_the_client(monkeypatch: pytest.MonkeyPatch, run: Any, home: Any) -> None:
     given: dict[str, Any] = {}
 

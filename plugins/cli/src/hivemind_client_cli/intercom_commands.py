@@ -1,0 +1,261 @@
+"""`hivemind-client intercom`: sealed messages from one satellite to another."""
+
+from __future__ import annotations
+
+import os
+import queue
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import frozen
+
+from hivemind_client_cli.answers import Dropped, Inbox, confirm_receipt
+from hivemind_client_cli.identity_commands import fingerprint
+from hivemind_client_cli.message_commands import bus_message
+from hivemind_client_cli.options import (
+    Connection,
+    connected,
+    connection_options,
+    json_object,
+    output_options,
+    read_identity,
+    reporting,
+)
+from hivemind_client_cli.output import Output
+from hivemind_client_cli.plugin import PLUGINS
+from hivemind_client_cli.wire_text import described, plain, remark
+from hivemind_core_client.errors import PluginError, QueryTimeout
+from hivemind_core_client.hive_map import normal_key
+from hivemind_core_client.jsontext import Json
+from hivemind_core_client.jsontext import json_object as read_object
+from hivemind_core_client.message import HiveMessage, HiveMessageType
+
+if TYPE_CHECKING:
+    from hivemind_core_client import HiveMessageBusClient
+    from hivemind_core_client.identity import NodeIdentity
+
+#: The key that has signed a message, in its context; the client takes it out of all other messages.
+_VERIFIED = "hivemind_verified_source_peer"
+#: What every OVOS bus says once more of each message.
+_EVERY_MESSAGE = "message"
+#: How often, in seconds, a listener looks whether the client still tries.
+_GLANCE = 0.25
+#: A public key is far shorter.
+_LONGEST_KEY_FILE = 65536
+_PUBLIC, _PRIVATE = "BEGIN PUBLIC KEY", "PRIVATE KEY"
+
+
+@click.group(
+    "intercom",
+    invoke_without_command=True,
+    epilog="""Example: hivemind-client intercom send --to attic --msg my.alarm --payload '{"door": "open"}'""",
+)
+@output_options
+@click.pass_context
+def intercom(ctx: click.Context) -> None:
+    """Messages from one satellite to another that no hub between them can read."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        raise click.UsageError("no command given", ctx)
+
+
+@intercom.command(
+    "send",
+    epilog="""Example: hivemind-client intercom send --to attic --msg my.alarm --payload '{"door": "open"}'""",
+)
+@click.option(
+    "--to", "target", required=True, metavar="ALIAS|FILE", help="A trusted key, or a file with a public key."
+)
+@click.option("--msg", "msg_type", required=True, metavar="TYPE", help="Type of the message.")
+@click.option("--payload", callback=json_object, default="{}", metavar="JSON", help="Data of the message.")
+@connection_options
+@reporting
+@click.pass_context
+def send(
+    ctx: click.Context,
+    output: Output,
+    connection: Connection,
+    target: str,
+    msg_type: str,
+    payload: dict[str, Any],
+) -> None:
+    """Seal a message for one satellite, sign it, and send it through the hive.
+
+    Nobody acknowledges an INTERCOM message: exit code 0 means that the hub has got it, not that it was delivered.
+    The other side drops it unless it trusts the key of this satellite.
+    """
+    _require_plugin(ctx)
+    key = _target_key(connection, target)
+    with connected(output, connection) as client:
+        inbox = Inbox(client)
+        client.emit_intercom(bus_message(msg_type, payload), key)
+        carrier = HiveMessage(HiveMessageType.PROPAGATE, bus_message(msg_type, payload))
+        try:
+            confirm_receipt(client, inbox, carrier, msg_type)
+        except Dropped as error:
+            raise Dropped(
+                f"the hub dropped the connection on the INTERCOM message {msg_type!r}, which has not arrived: hub "
+                "4.0.0 passes none on, and newer ones only for a satellite that may propagate "
+                "('hivemind-core allow-propagate NODE_ID')"
+            ) from error
+    output.result(
+        {"sent": {"type": msg_type, "data": payload}, "to": target, "fingerprint": fingerprint(key)}
+    )
+    output.note(f"sent {msg_type} to {target}")
+
+
+@intercom.command("listen", epilog="Example: hivemind-client intercom listen --count 1 --timeout 60 --json")
+@click.option("--count", type=click.IntRange(1), metavar="N", help="Leave after N messages.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, 86400, min_open=True),
+    metavar="SECONDS",
+    help="Leave after this time; exit code 4 if --count messages have not come by then.",
+)
+@connection_options
+@reporting
+@click.pass_context
+def listen(
+    ctx: click.Context, output: Output, connection: Connection, count: int | None, timeout: float | None
+) -> None:
+    """Print the INTERCOM messages for this satellite that a trusted key has signed, and who signed them.
+
+    Ctrl-C leaves. With --json each message is an object on a line of its own.
+    """
+    _require_plugin(ctx)
+    identity = read_identity(connection.identity_file)
+    key = _own_key(identity)
+    with connected(output, connection) as client:
+        ears = _Ears(client)
+        _introduce(output, key, identity)
+        heard = _print_messages(output, ears, count, timeout)
+    if count is not None and heard < count:
+        raise QueryTimeout(f"{heard} of {count} INTERCOM messages came within {timeout:g} s")
+
+
+@frozen
+class _Heard:
+    """An OVOS message, and the key whose signature over it was verified."""
+
+    message: Json
+    key: str
+
+
+class _Ears:
+    """Collects the verified messages that come to the internal bus from now on."""
+
+    def __init__(self, client: HiveMessageBusClient) -> None:
+        self.client = client
+        self._heard: queue.Queue[_Heard] = queue.Queue()
+        client.on_mycroft(_EVERY_MESSAGE, self._sort)
+
+    def _sort(self, text: str) -> None:
+        message = read_object(text)
+        key = (message.get("context") or {}).get(_VERIFIED)
+        if isinstance(key, str) and isinstance(message.get("type"), str):
+            self._heard.put(_Heard(message, key))
+
+    def next(self, deadline: float | None) -> _Heard | None:
+        """The next message, None at the deadline. Raises what ended the client's attempts for good."""
+        while True:
+            left = _GLANCE if deadline is None else deadline - time.monotonic()
+            try:
+                return self._heard.get(timeout=max(0.0, min(_GLANCE, left)))
+            except queue.Empty:
+                if left <= 0:
+                    return None
+            if self.client.state in ("refused", "closed") and self.client.last_error is not None:
+                raise self.client.last_error
+
+    def signer(self, key: str) -> str | None:
+        """The alias under which this satellite trusts a key; `hub` for the hub's own."""
+        alias = self.client.identity.get_trusted_alias(key)
+        hub = self.client.hub
+        if alias is None and hub is not None and normal_key(key) == normal_key(hub.public_key):
+            return "hub"
+        return alias
+
+
+def _print_messages(output: Output, ears: _Ears, count: int | None, timeout: float | None) -> int:
+    """Print what comes until there are `count` or `timeout` seconds are over; returns how many there were."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    number = 0
+    while count is None or number < count:
+        heard = ears.next(deadline)
+        if heard is None:
+            break
+        number += 1
+        alias, mark = ears.signer(heard.key), fingerprint(heard.key)
+        name = plain(alias) if alias is not None else str(mark)
+        text = described(heard.message["type"], heard.message.get("data") or {})
+        output.result({"from": alias, "fingerprint": mark, "message": heard.message}, f"{name}: {text}")
+    return number
+
+
+def _own_key(identity: NodeIdentity) -> str:
+    """The public key (PEM) of this satellite, which gets one, on the disk, where it has none."""
+    from hivemind_core_client.keyfiles import public_key_of
+
+    private = identity.private_key_pem()
+    if private is None:
+        identity.create_keys()
+    elif not identity.public_key:
+        identity.public_key = public_key_of(private)
+    identity.save()
+    return identity.public_key or ""
+
+
+def _introduce(output: Output, key: str, identity: NodeIdentity) -> None:
+    """Say whose key this satellite's is, so that others can trust it."""
+    remark(
+        output,
+        f"Listening. The key of this satellite is {fingerprint(key)}: others send to it when they have it in a "
+        "file, as 'hivemind-client show-identity --json' prints it here under public_key.",
+    )
+    if not identity.trusted_keys:
+        remark(
+            output,
+            "No key is trusted here yet, so only the hub itself is heard: see 'hivemind-client trust'.",
+        )
+
+
+def _require_plugin(ctx: click.Context) -> None:
+    """Raises PluginError where nothing handles INTERCOM: better now than after connecting."""
+    handler = ctx.meta[PLUGINS].registry().handlers.get(HiveMessageType.INTERCOM)
+    if handler is None or handler.prepare is None:
+        raise PluginError(
+            "no plugin seals INTERCOM messages: pip install 'hivemind-core-client[intercom]', and see "
+            "'hivemind-client plugins' for what is blocked"
+        )
+
+
+def _target_key(connection: Connection, target: str) -> str:
+    """The public key (PEM) that `--to` means: of a trusted alias, or in a file. Raises click.UsageError."""
+    trusted = read_identity(connection.identity_file).trusted_keys
+    if target in trusted:
+        return trusted[target]
+    path = os.path.expanduser(target)
+    if os.path.isfile(path):
+        return _key_in(path)
+    known = ", ".join(map(plain, trusted)) or "none"
+    raise click.UsageError(
+        f"--to {target}: no trusted key has this alias (there are: {known}), and there is no such file. See "
+        "'hivemind-client trust'"
+    )
+
+
+def _key_in(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            text = file.read(_LONGEST_KEY_FILE)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not ASCII text"
+        raise click.UsageError(f"cannot read the public key from {path}: {reason}") from error
+    if _PRIVATE in text:
+        raise click.UsageError(
+            f"{path} holds a private key, which belongs to its owner alone: ask for the public one"
+        )
+    if _PUBLIC not in text:
+        raise click.UsageError(f"{path} holds no public key: a PEM file with '-----{_PUBLIC}-----' is one")
+    return text.strip()

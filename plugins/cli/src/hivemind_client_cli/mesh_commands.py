@@ -1,0 +1,214 @@
+"""Commands that ask or tell the whole hive: `query`, `cascade` and `broadcast`."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import frozen
+
+from hivemind_client_cli.answers import UTTERANCE, Inbox, confirm_receipt, no_answer
+from hivemind_client_cli.message_commands import bus_message, message_options, site_option
+from hivemind_client_cli.options import (
+    Connection,
+    connected,
+    connection_options,
+    json_object,
+    reporting,
+    timeout_option,
+)
+from hivemind_client_cli.output import Output
+from hivemind_client_cli.wire_text import described, who
+from hivemind_core_client.errors import ConnectionLost, HubRefused, QueryTimeout
+from hivemind_core_client.jsontext import Json
+from hivemind_core_client.message import HiveMessage, HiveMessageType
+
+if TYPE_CHECKING:
+    from hivemind_core_client.hive_verbs import Answer
+
+_NODE_ID = "on the hub's machine ('hivemind-core list-clients' shows NODE_ID)"
+
+
+@frozen
+class Question:
+    """The OVOS message that is asked with."""
+
+    msg_type: str
+    data: dict[str, Any]
+
+    def packet(self, wrapper: HiveMessageType) -> HiveMessage:
+        """The question on its way to the hub."""
+        return HiveMessage(wrapper, bus_message(self.msg_type, self.data))
+
+    def as_dict(self) -> Json:
+        """`{"type", "data"}`."""
+        return {"type": self.msg_type, "data": self.data}
+
+
+def question_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--utterance` and `--lang`, or `--msg` and `--payload`: a `Question` as the argument `question`."""
+
+    @functools.wraps(command)
+    def run(
+        *args: Any, msg_type: str | None, payload: Json, utterance: str | None, lang: str, **kwargs: Any
+    ) -> None:
+        command(*args, question=_question(msg_type, payload, utterance, lang), **kwargs)
+
+    for option in (
+        click.option(
+            "--lang", default="en-US", show_default=True, metavar="LANG", help="Language of --utterance."
+        ),
+        click.option(
+            "--payload", callback=json_object, default="{}", metavar="JSON", help="Data of the message."
+        ),
+        click.option("--msg", "msg_type", metavar="TYPE", help="Type of the message."),
+        click.option("--utterance", metavar="TEXT", help=f"Ask TEXT: short for --msg {UTTERANCE}."),
+    ):
+        run = option(run)
+    return run
+
+
+def _question(msg_type: str | None, payload: Json, utterance: str | None, lang: str) -> Question:
+    if utterance is not None:
+        if msg_type is not None or payload:
+            raise click.UsageError("--utterance stands for --msg and --payload: give it, or those")
+        return Question(UTTERANCE, {"utterances": [utterance], "lang": lang})
+    if not msg_type:
+        raise click.UsageError("nothing to ask: give --utterance TEXT, or --msg TYPE")
+    return Question(msg_type, payload)
+
+
+@click.command("query", epilog='Example: hivemind-client query --utterance "what time is it"')
+@question_options
+@timeout_option(30.0, "How long to wait for each answer.")
+@connection_options
+@reporting
+def query(output: Output, connection: Connection, question: Question, timeout: float) -> None:
+    """Ask up the hive: the first hub on the way to the top that knows an answer gives it.
+
+    Answers print as they stream in; --verbose shows who gave them. With --json they come as one document at the
+    end, where "complete" tells whether the hub said that these are all. Exit code 4 when nobody answers (hub
+    4.0.0 never does), and 3 when the hub does not allow the message.
+    """
+    with connected(output, connection) as client:
+        with _permission("QUERY", "escalate"):
+            stream = client.query(question.packet(HiveMessageType.QUERY), timeout=timeout)
+        answers, complete = _print_stream(output, stream)
+    if output.json:
+        output.result({"sent": question.as_dict(), "answers": answers, "complete": complete})
+
+
+@click.command("cascade", epilog='Example: hivemind-client cascade --utterance "is anybody there"')
+@question_options
+@timeout_option(5.0, "How long to gather answers.")
+@connection_options
+@reporting
+def cascade(output: Output, connection: Connection, question: Question, timeout: float) -> None:
+    """Ask the whole hive, and print every answer with the name of who gave it.
+
+    Exit code 4 when nobody answers (hub 4.0.0 never does, nor lets others), and 3 when the hub does not allow
+    the message.
+    """
+    with connected(output, connection) as client, _permission("CASCADE", "propagate"):
+        answers = client.cascade(question.packet(HiveMessageType.CASCADE), timeout=timeout)
+    output.result(
+        {"sent": question.as_dict(), "answers": [_as_dict(answer) for answer in answers]},
+        "\n".join(_line(answer, named=True) for answer in answers),
+    )
+
+
+@click.command(
+    "broadcast",
+    epilog="""Example: hivemind-client broadcast --msg my.alarm --payload '{"door": "open"}' --site kitchen""",
+)
+@site_option
+@message_options
+@connection_options
+@reporting
+def broadcast(
+    output: Output,
+    connection: Connection,
+    msg_type: str,
+    payload: dict[str, Any],
+    wait: str | None,
+    timeout: float,
+    site: str | None,
+) -> None:
+    """Send a message to all satellites of the hub. Only a satellite that is an administrator may.
+
+    A hub ends the connection on a broadcast from anyone else: exit code 3. Hub 4.0.0 says nothing and drops
+    the message.
+    """
+    sent = {"type": msg_type, "data": payload}
+    with connected(output, connection) as client:
+        inbox = Inbox(client, *([wait] if wait else []))
+        packet = HiveMessage(HiveMessageType.BROADCAST, bus_message(msg_type, payload), target_site_id=site)
+        client.emit(packet)
+        answer = None
+        with _administrator(msg_type):
+            if wait is None:
+                confirm_receipt(client, inbox, packet, msg_type)
+            else:
+                answer = inbox.next(msg_type, timeout)
+    if wait is None:
+        output.result({"sent": sent, "answer": None})
+        output.note(f"sent {msg_type}")
+        return
+    if answer is None:
+        raise no_answer(wait, msg_type, timeout)
+    output.result({"sent": sent, "answer": answer}, described(answer["type"], answer.get("data") or {}))
+
+
+def _print_stream(output: Output, stream: Iterable[Answer]) -> tuple[list[Json], bool]:
+    """Print each answer when it comes, but with --json; returns them all, and whether the stream came to its end."""
+    answers: list[Json] = []
+    try:
+        for answer in stream:
+            answers.append(_as_dict(answer))
+            if not output.json:
+                output.result(None, _line(answer, named=output.verbose))
+    except (QueryTimeout, ConnectionLost) as error:
+        output.warn(f"there may be more answers: {error}")
+        return answers, False
+    return answers, True
+
+
+@contextlib.contextmanager
+def _permission(name: str, privilege: str) -> Iterator[None]:
+    """Within the block, a connection that ends names what the hub may have missed."""
+    try:
+        yield
+    except ConnectionLost as error:
+        raise ConnectionLost(
+            f"{error}. A hub ends the connection on a {name} from a satellite that may not {privilege}: "
+            f"if that is so, run 'hivemind-core allow-{privilege} NODE_ID' {_NODE_ID}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _administrator(msg_type: str) -> Iterator[None]:
+    """Within the block, a connection that ends is a hub's no to a broadcast."""
+    try:
+        yield
+    except ConnectionLost as error:
+        raise HubRefused(
+            f"the hub dropped the connection on the broadcast of {msg_type!r}: it does that when a satellite is no "
+            f"administrator. Run 'hivemind-core make-admin NODE_ID' {_NODE_ID}. If it is one already: newer hubs "
+            "have 'hivemind-core allow-broadcast NODE_ID' too"
+        ) from error
+
+
+def _as_dict(answer: Answer) -> Json:
+    message = answer.message
+    return {
+        "responder": answer.responder,
+        "message": {"type": message.msg_type, "data": message.data, "context": message.context},
+    }
+
+
+def _line(answer: Answer, named: bool) -> str:
+    text = described(answer.message.msg_type, answer.message.data)
+    return f"{who(answer.responder)}: {text}" if named else text
