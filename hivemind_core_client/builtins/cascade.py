@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from hivemind_core_client.builtins import asking
 from hivemind_core_client.jsontext import Json
 from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.plugins import asking
 from hivemind_core_client.plugins.contract import (
     Action,
     Actions,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from hivemind_core_client.builtins import asking
 from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.plugins import asking
 from hivemind_core_client.plugins.contract import Actions, CancelTimer, Context, MessageHandler, SetTimer
 from hivemind_core_client.plugins.hookspecs import hookimpl
 

@@ -17,10 +17,8 @@ from hivemind_core_client.errors import (
 )
 from hivemind_core_client.labels import printable
 from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.plugins.asking import COMPLETE, TIMEOUT
 
-#: OVOS types that hubs send about a question, in place of an answer.
-COMPLETE = "hive.query.complete"
-TIMEOUT = "hive.query.timeout"
 DENIED = "hive.policy.denied"
 #: How many answers that nobody has fetched are kept.
 MOST_ANSWERS = 10_000

@@ -13,14 +13,22 @@ import pluggy
 from hivemind_core_client.builtins import (
     binary,
     binary_serializer,
+    broadcast,
     bus,
+    cascade,
     ciphers_openssl,
     ciphers_pycryptodome,
     encodings,
+    escalate,
     handshake,
     hello,
+    ping,
+    propagate,
+    query,
+    rendezvous,
+    shared_bus,
     text_serializer,
-    unhandled,
+    thirdparty,
 )
 from hivemind_core_client.kernel.crypto import CipherChannel
 from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
@@ -44,14 +52,22 @@ SITE = "kitchen"
 BUILTINS: tuple[ModuleType, ...] = (
     binary,
     binary_serializer,
+    broadcast,
     bus,
+    cascade,
     ciphers_openssl,
     ciphers_pycryptodome,
     encodings,
+    escalate,
     handshake,
     hello,
+    ping,
+    propagate,
+    query,
+    rendezvous,
+    shared_bus,
     text_serializer,
-    unhandled,
+    thirdparty,
 )
 ENCODINGS = ["JSON-B91", "JSON-Z85B", "JSON-Z85P", "JSON-B64", "JSON-URLSAFE-B64", "JSON-B32", "JSON-HEX"]
 CIPHERS = ["AES-GCM", "CHACHA20-POLY1305"]

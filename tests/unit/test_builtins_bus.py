@@ -1,4 +1,4 @@
-"""The handlers of BUS, HELLO and HANDSHAKE, and those that only take note."""
+"""The handlers of BUS, HELLO and HANDSHAKE."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hivemind_core_client.builtins import bus, handshake, hello, unhandled
-from hivemind_core_client.message import WRAPPER_TYPES, HiveMessage, HiveMessageType
+from hivemind_core_client.builtins import bus, handshake, hello
+from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Conclude, Context, Deliver, HubFacts, Introduce, Negotiate
 
 from .support import SESSION, SITE, identity, keyed, new_context, only, registry
@@ -191,18 +191,6 @@ def test_an_offer_is_told_from_an_answer(payload: dict[str, Any], action: Any) -
     assert handshake.receive(new_context(), HiveMessage("shake", payload)) == [action(payload)]
 
 
-@pytest.mark.parametrize("msg_type", [*unhandled.ILLEGAL, *unhandled.NOTED])
-def test_other_types_are_noted_or_dropped_without_their_content(
-    msg_type: HiveMessageType, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO")
-    wrapped = {"msg_type": "bus", "payload": {"type": "secret"}}
-    payload = wrapped if msg_type in WRAPPER_TYPES else {"type": "secret"}
-    handler = registry().handlers[msg_type]
-    assert handler.receive(new_context(), HiveMessage(msg_type, payload)) is None
-    assert msg_type.name in caplog.text and "secret" not in caplog.text
-    assert ("dropped" in caplog.text) == (msg_type in unhandled.ILLEGAL)
-
-
-def test_every_type_but_binary_has_a_handler() -> None:
-    assert set(registry().handlers) == set(T) - {T.BINARY}
+def test_every_type_has_a_built_in_handler() -> None:
+    # INTERCOM has a distribution of its own.
+    assert set(registry().handlers) == set(T) - {T.BINARY, T.INTERCOM}

@@ -188,7 +188,7 @@ def test_the_variables_do_what_they_say(environment: Path, variables: dict[str, 
 
 
 def test_a_built_in_can_be_blocked(environment: Path) -> None:
-    result = session(environment, HIVEMIND_CLIENT_PLUGINS_BLOCK="builtin_ciphers_openssl,builtin_unhandled")
+    result = session(environment, HIVEMIND_CLIENT_PLUGINS_BLOCK="builtin_ciphers_openssl,builtin_thirdparty")
     assert result["answered"]
     assert result["plugins"]["builtin_ciphers_openssl"] == "blocked"
 

@@ -135,7 +135,7 @@ MISSING: list[tuple[str, str]] = [
     ("handshake", "shake"),
     ("encodings", "encodings"),
     ("bus", ""),
-    ("unhandled", ""),
+    ("propagate", ""),
 ]
 
 
