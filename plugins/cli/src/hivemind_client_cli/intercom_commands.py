@@ -24,7 +24,7 @@ from hivemind_client_cli.options import (
 )
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.plugin import PLUGINS
-from hivemind_client_cli.wire_text import described, plain, remark
+from hivemind_client_cli.wire_text import described, plain
 from hivemind_core_client.errors import PluginError, QueryTimeout
 from hivemind_core_client.hive_map import normal_key
 from hivemind_core_client.jsontext import Json
@@ -208,14 +208,12 @@ def _own_key(identity: NodeIdentity) -> str:
 
 def _introduce(output: Output, key: str, identity: NodeIdentity) -> None:
     """Say whose key this satellite's is, so that others can trust it."""
-    remark(
-        output,
+    output.remark(
         f"Listening. The key of this satellite is {fingerprint(key)}: others send to it when they have it in a "
         "file, as 'hivemind-client show-identity --json' prints it here under public_key.",
     )
     if not identity.trusted_keys:
-        remark(
-            output,
+        output.remark(
             "No key is trusted here yet, so only the hub itself is heard: see 'hivemind-client trust'.",
         )
 

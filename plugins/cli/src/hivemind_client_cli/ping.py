@@ -11,7 +11,6 @@ from attrs import frozen
 
 from hivemind_client_cli.options import Connection, connected, connection_options, reporting, timeout_option
 from hivemind_client_cli.output import Output, aligned, milliseconds
-from hivemind_client_cli.wire_text import remark
 from hivemind_core_client.errors import HiveMindError, HubTimeout
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def ping(
     tree = f"\n\n{mapper.to_ascii(client.peer)}" if mapper is not None else ""
     output.result(data, aligned(rows) + tree)
     if flood is not None and flood.problem:
-        remark(output, flood.problem)
+        output.remark(flood.problem)
 
 
 @frozen

@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import click
-
-from hivemind_client_cli.output import Output
+from hivemind_client_cli.output import shown
 from hivemind_core_client.hive_drawing import short_name
-from hivemind_core_client.labels import printable
 
 
 def plain(text: str) -> str:
-    """`text` on one line, with a question mark for what cannot be printed; of any length."""
-    one_line = " ".join(text.split())
-    return printable(one_line, limit=len(one_line))
+    """`text` on one line, with a question mark for what cannot be seen; of any length."""
+    return shown(" ".join(text.split()))
 
 
 def described(msg_type: str, data: dict[str, Any]) -> str:
@@ -28,9 +24,3 @@ def described(msg_type: str, data: dict[str, Any]) -> str:
 def who(peer: Any) -> str:
     """A peer's name on one line; a public key by its fingerprint, and `?` for no name."""
     return plain(short_name(peer)) if isinstance(peer, str) and peer else "?"
-
-
-def remark(output: Output, text: str) -> None:
-    """Print a remark on stderr, where it is in nobody's way, unless `--quiet`."""
-    if not output.quiet:
-        click.echo(output.masked(text), err=True)
