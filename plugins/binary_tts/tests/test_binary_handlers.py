@@ -63,16 +63,22 @@ def test_missing_and_wrong_metadata_become_text(context: Context, metadata: dict
     assert received(context, BinType.FILE, b"x", metadata).arguments["file_name"] == plugin.UNNAMED_FILE
 
 
-def test_a_changed_name_is_logged_without_what_was_dropped(
-    context: Context, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_changed_name_is_warned_of_once(context: Context, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     received(context, BinType.FILE, b"", {"file_name": "plain.txt"})
     received(context, BinType.FILE, b"", {})
     assert caplog.text == ""
-    received(context, BinType.FILE, b"", {"file_name": "private/folder/plain.txt"})
-    assert "'plain.txt'" in caplog.text
-    assert "private" not in caplog.text
+    received(context, BinType.FILE, b"", {"file_name": "../private\x1b[31m/plain.txt"})
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "'plain.txt'" in record.getMessage()
+    assert "'../private?[31m/plain.txt'" in record.getMessage()
+
+
+def test_names_of_windows_devices_and_hidden_files_are_made_harmless(context: Context) -> None:
+    for given, safe in (("con.txt", "_con.txt"), (".bashrc", "bashrc"), ("-rf", "_rf")):
+        arguments = received(context, BinType.FILE, b"", {"file_name": given}).arguments
+        assert arguments["file_name"] == safe
 
 
 def test_it_is_found_and_wins_over_the_built_in_handlers() -> None:

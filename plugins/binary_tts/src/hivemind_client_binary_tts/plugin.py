@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
+from hivemind_client_binary_tts.names import name_for
 from hivemind_core_client.jsontext import Json
-from hivemind_core_client.labels import safe_label
 from hivemind_core_client.message import HiveMindBinaryPayloadType as BinType
 from hivemind_core_client.plugins.contract import Actions, BinaryHandler, CallBack, Context
 from hivemind_core_client.plugins.hookspecs import hookimpl
-
-log = logging.getLogger(__name__)
 
 #: What speech and files are called whose own name is missing or unsafe.
 UNNAMED_SPEECH = "speech"
@@ -28,7 +25,7 @@ def hivemind_binary_handlers() -> list[BinaryHandler]:
 
 
 def receive_speech(context: Context, data: bytes, metadata: Json) -> Actions:
-    """Hand speech to `handle_receive_tts`, with a label in place of the file name from the wire."""
+    """Hand speech to `handle_receive_tts`, with a safe name in place of the one from the wire."""
     return [
         CallBack(
             "handle_receive_tts",
@@ -36,23 +33,20 @@ def receive_speech(context: Context, data: bytes, metadata: Json) -> Actions:
                 "bin_data": data,
                 "utterance": _text(metadata, "utterance"),
                 "lang": _text(metadata, "lang"),
-                "file_name": _label(metadata, UNNAMED_SPEECH),
+                "file_name": name_for(metadata.get("file_name"), UNNAMED_SPEECH),
             },
         )
     ]
 
 
 def receive_file(context: Context, data: bytes, metadata: Json) -> Actions:
-    """Hand a file to `handle_receive_file`, with a label in place of the file name from the wire."""
-    return [CallBack("handle_receive_file", {"bin_data": data, "file_name": _label(metadata, UNNAMED_FILE)})]
-
-
-def _label(metadata: Json, fallback: str) -> str:
-    given = metadata.get("file_name")
-    label = safe_label(given, fallback)
-    if given is not None and label != given:
-        log.info("the hub's file name was not safe as it came, or no plain name; it is now %r", label)
-    return label
+    """Hand a file to `handle_receive_file`, with a safe name in place of the one from the wire."""
+    return [
+        CallBack(
+            "handle_receive_file",
+            {"bin_data": data, "file_name": name_for(metadata.get("file_name"), UNNAMED_FILE)},
+        )
+    ]
 
 
 def _text(metadata: Json, key: str) -> str:

@@ -1,0 +1,62 @@
+"""Names for files on our own disk, made of what a peer calls its file."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+from hivemind_core_client.labels import printable, safe_label
+
+log = logging.getLogger(__name__)
+
+#: Encrypted home folders take 143 bytes for a name, and a number may still have to be added.
+MAX_NAME_BYTES = 130
+
+_REFUSED_BY_WINDOWS = re.compile(r'[<>:"|?*]')
+_DEVICES = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³]) *", re.IGNORECASE)
+#: A longer one is no extension that a player or a desktop would recognise.
+_LONGEST_SUFFIX = 16
+
+
+def safe_file_name(file_name: Any, fallback: str) -> str:
+    """A name that is harmless in any folder of any system, or `fallback` where nothing is left of it.
+
+    What `safe_label` leaves of `file_name` loses its leading dots (hidden files), and what stands at its
+    end and Windows ignores; characters that Windows refuses, and a first `-` or `~`, become `_`, and
+    names of Windows devices begin with one. It is 130 bytes of UTF-8 at most, cut before a short
+    extension. A safe name comes back as it is; `fallback` is not looked at.
+    """
+    name = _REFUSED_BY_WINDOWS.sub("_", safe_label(file_name, "")).lstrip(". ")
+    if name[:1] in {"-", "~"}:
+        name = "_" + name[1:]
+    if _DEVICES.fullmatch(name.partition(".")[0]):
+        name = "_" + name
+    return shortened(name, MAX_NAME_BYTES).rstrip(". ") or fallback
+
+
+def name_for(file_name: Any, fallback: str) -> str:
+    """The same, with a warning if a name was given and had to be changed."""
+    name = safe_file_name(file_name, fallback)
+    if file_name is not None and name != file_name:
+        given = file_name if isinstance(file_name, str) else repr(file_name)
+        log.warning(
+            "the hub's file name %r is not safe as it is; the data is kept as %r", printable(given), name
+        )
+    return name
+
+
+def shortened(name: str, room: int) -> str:
+    """`name`, cut to `room` bytes of UTF-8 before its extension if that is short; `room` is at least 17."""
+    stem, suffix = split_suffix(name)
+    end = suffix.encode()
+    return stem.encode()[: max(0, room - len(end))].decode(errors="ignore") + suffix
+
+
+def split_suffix(name: str) -> tuple[str, str]:
+    """The name before its last dot, and the rest of 16 bytes at most, dot included; or all of it, and nothing."""
+    stem, dot, extension = name.rpartition(".")
+    suffix = dot + extension
+    if not stem or len(suffix.encode()) > _LONGEST_SUFFIX:
+        return name, ""
+    return stem, suffix
