@@ -127,7 +127,8 @@ class HiveMapper:
     def key_of(self, peer: Any) -> str | None:
         """The public key of the peer that the hub calls so; None when unknown, or when others claim that key too."""
         key = self._keys.get(peer) if isinstance(peer, str) else None
-        return key if key is not None and self._owners.get(normal_key(key)) == _owner(peer) else None
+        owner = self._owners.get(normal_key(key)) if key is not None else None
+        return key if owner and _common_owner(owner, peer) else None
 
     def mark_trusted_nodes(self, trusted_keys: dict[str, str]) -> None:
         """Set `trusted` on the nodes that announce one of these keys (PEM texts by alias), and on no other."""
@@ -189,14 +190,13 @@ class HiveMapper:
         key = normal_key(node.public_key)
         if not isinstance(source, str) or not key or is_public_key(source):
             return
-        owner = self._owners.get(key, _owner(source))
-        if owner != _owner(source):
+        owner = _common_owner(self._owners.get(key, _owner(source)), source)
+        if not owner:
             log.warning(
                 "two nodes announce one public key: %s, and %s before it. Neither is trusted by it",
                 printable(source),
-                printable(owner) or "others",
+                printable(self._owners[key]) or "others",
             )
-            owner = ""
         self._owners = _bounded({**self._owners, key: owner}, self._max_nodes)
         self._keys = _bounded({**self._keys, source: node.public_key or ""}, self._max_nodes)
 
@@ -241,6 +241,16 @@ def _names(route: list[Any]) -> list[str]:
 def _owner(peer: str) -> str:
     """The hub's name for a client, which outlives its sessions."""
     return peer.rpartition("::")[0] or peer
+
+
+def _common_owner(known: str, peer: str) -> str:
+    """Whose peer this is, if it can be the same client's as the known one's; else an empty text.
+
+    A hub that still holds the last connection of a client adds something to the name of the next. Names begin
+    with what the hub itself gives, so nobody else's begins with that.
+    """
+    shorter, longer = sorted((known, _owner(peer)), key=len)
+    return shorter if longer == shorter or longer.startswith(f"{shorter}::") else ""
 
 
 def _bounded(entries: dict[str, Any], most: int) -> dict[str, Any]:

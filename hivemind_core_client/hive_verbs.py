@@ -123,13 +123,13 @@ class HiveVerbs:
             with self.mailbox.blocking():
                 wait_for_quiet(
                     gatherer,
-                    lambda: hive_map.answers(flood_id),
+                    lambda: hive_map.answers(flood_id) - 1,  # our own PING is the first
                     _bound("timeout", timeout),
                     _bound("settle", settle),
                 )
         finally:
             self.waiters.remove(gatherer)
-        if gatherer.lost and not hive_map.answers(flood_id):
+        if gatherer.lost and hive_map.answers(flood_id) <= 1:
             raise self._loss()
         return hive_map
 

@@ -3,7 +3,7 @@
 Three things speak for a node: its key is in `NodeIdentity.trusted_keys`; it is the hub, whose connection was
 authenticated; or the hive map tells its key under the name that the hub gives it. Every hub writes into the
 route from whom it got a message, so a message is as good as the worst of those it came through: one
-node that is not trusted could have made up everything that stands before its own hop.
+node that is not trusted could have made up everything that stands before its own hop (docs/messages.md).
 """
 
 from __future__ import annotations

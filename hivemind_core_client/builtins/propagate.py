@@ -45,8 +45,7 @@ def receive(context: Context, message: HiveMessage) -> Actions:
 
 
 def note_own_flood(context: Context, message: HiveMessage) -> Actions:
-    """A flood that we begin ourselves is not answered when it comes back."""
-    flood_id = (message.raw_payload.get("payload") or {}).get("flood_id")
-    if message.raw_payload.get("msg_type") == HiveMessageType.PING.value and isinstance(flood_id, str):
-        context.hive_map.start_ping(flood_id)
+    """A flood that we begin ourselves is not answered when it comes back; what it says of us is on the map."""
+    if message.raw_payload.get("msg_type") == HiveMessageType.PING.value:
+        context.hive_map.on_ping(inner_of(message))
     return None

@@ -24,6 +24,12 @@ def _no_private_key() -> str:
     )
 
 
+#: Hubs of this protocol version and later answer QUERY and CASCADE.
+_ASKING_VERSION = 2
+#: What is left of the metadata of a binary frame for the name of who answers, in bytes: the ids take the rest.
+_LONGEST_NAME = 80
+
+
 @frozen
 class Credentials:
     """What this node can prove itself with; nothing of it is ever shown.
@@ -82,7 +88,7 @@ class Terms:
     def proposal(self, offer: Offer) -> Json:
         """The fields of our HANDSHAKE: what both sides allow, in our order of preference."""
         return {
-            "binarize": self.binarize and offer.binarize,
+            "binarize": self.binarize and offer.binarize and self._answers_fit(offer),
             "encodings": self._common("encoding", self.encodings, offer.encodings),
             "ciphers": self._common("cipher", self.ciphers, offer.ciphers),
         }
@@ -101,6 +107,15 @@ class Terms:
                 f"({', '.join(ours)})"
             )
         return str(name)
+
+    def _answers_fit(self, offer: Offer) -> bool:
+        """Whether the hub can put its answer to a QUERY into a binary frame.
+
+        It signs with its public key as its name, in metadata of 255 bytes at most. Hub 4.15.0a1 raises and drops
+        the connection where that does not fit, so with such a hub only BINARY goes binary.
+        """
+        asks = offer.max_version >= _ASKING_VERSION
+        return not asks or len(self.hub.public_key) <= _LONGEST_NAME
 
     def _common(self, what: str, ours: tuple[str, ...], theirs: tuple[str, ...]) -> list[str]:
         common = [name for name in ours if name in theirs] if theirs else list(ours)
