@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Actions, Context, MessageHandler
 from hivemind_core_client.plugins.hookspecs import hookimpl
@@ -14,25 +15,32 @@ log = logging.getLogger(__name__)
 @hookimpl
 def hivemind_message_handlers() -> list[MessageHandler]:
     """The handler for INTERCOM."""
-    return [MessageHandler(HiveMessageType.INTERCOM, "intercom", receive)]
+    return [MessageHandler(HiveMessageType.INTERCOM, "intercom", receive, prepare)]
 
 
 def receive(context: Context, message: HiveMessage) -> Actions:
-    """Let what is addressed to another node pass, and drop what is addressed to this one.
+    """Verify, open and hand on what is for this node. What is for another is not touched.
 
-    The target's key is public, so anyone can address this node: only a signature that verifies
-    would prove who speaks, and none is verified here. So nothing is opened and nothing is delivered.
+    The target's key is public, so anyone can address this node: only a signature of a trusted key proves who
+    speaks, and the private key is not used before one has been verified.
     """
-    target = message.target_public_key
-    if target is not None and not _same_key(target, context.identity.public_key):
-        log.debug("ignored an INTERCOM message that is addressed to another node")
-        return ()
-    log.warning(
-        "dropped an INTERCOM message: its signature is not verified, and being addressed to us proves nothing"
-    )
+    from hivemind_client_intercom import delivery
+
+    try:
+        return delivery.received(context, message)
+    except delivery.Ignored as reason:
+        log.debug("ignored an INTERCOM message: %s", reason)
+    except (delivery.Dropped, HiveMindError) as reason:
+        log.warning("dropped an INTERCOM message: %s", reason)
     return ()
 
 
-def _same_key(left: str, right: str | None) -> bool:
-    """Whether two PEM texts are one key: line ends and blanks do not count."""
-    return right is not None and left.split() == right.split()
+def prepare(context: Context, message: HiveMessage) -> HiveMessage:
+    """The message with its payload sealed for its `target_pubkey`; an envelope stays as it is.
+
+    Raises InvalidMessage for a payload that is neither BUS nor THIRDPRTY nor an envelope, and for a target that
+    is no RSA key; IdentityFileError where this node has no usable private key.
+    """
+    from hivemind_client_intercom import delivery
+
+    return delivery.prepared(context, message)
