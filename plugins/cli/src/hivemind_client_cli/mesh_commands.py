@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,7 @@ def query(output: Output, connection: Connection, question: Question, timeout: f
     4.0.0 never does), and 3 when the hub does not allow the message.
     """
     with connected(output, connection) as client:
-        with _permission("QUERY", "escalate"):
+        with _explaining("QUERY", "escalate", timeout):
             stream = client.query(question.packet(HiveMessageType.QUERY), timeout=timeout)
         answers, complete = _print_stream(output, stream)
     if output.json:
@@ -112,7 +113,7 @@ def cascade(output: Output, connection: Connection, question: Question, timeout:
     Exit code 4 when nobody answers (hub 4.0.0 never does, nor lets others), and 3 when the hub does not allow
     the message.
     """
-    with connected(output, connection) as client, _permission("CASCADE", "propagate"):
+    with connected(output, connection) as client, _explaining("CASCADE", "propagate", timeout):
         answers = client.cascade(question.packet(HiveMessageType.CASCADE), timeout=timeout)
     output.result(
         {"sent": question.as_dict(), "answers": [_as_dict(answer) for answer in answers]},
@@ -177,10 +178,15 @@ def _print_stream(output: Output, stream: Iterable[Answer]) -> tuple[list[Json],
 
 
 @contextlib.contextmanager
-def _permission(name: str, privilege: str) -> Iterator[None]:
-    """Within the block, a connection that ends names what the hub may have missed."""
+def _explaining(name: str, privilege: str, timeout: float) -> Iterator[None]:
+    """Within the block, silence and a connection that ends come with what the hub may be missing."""
+    began = time.monotonic()
     try:
         yield
+    except QueryTimeout as error:
+        # A hub that says itself that nobody answers says so early, and then this would mislead.
+        silent = time.monotonic() - began >= timeout
+        raise QueryTimeout(f"{error}. Hub 4.0.0 answers no {name}" if silent else str(error)) from error
     except ConnectionLost as error:
         raise ConnectionLost(
             f"{error}. A hub ends the connection on a {name} from a satellite that may not {privilege}: "

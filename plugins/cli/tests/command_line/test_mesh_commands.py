@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -133,6 +134,21 @@ def test_questions_without_an_answer(
 def test_a_dropped_question_names_the_permission(run: Any, fake: MeshClient, name: str, verb: str) -> None:
     answering(fake, ConnectionLost("gone"))
     assert f"hivemind-core allow-{verb} NODE_ID" in run(name, *ASK).expect(4).err
+
+
+@pytest.mark.parametrize("name", ["query", "cascade"])
+def test_only_a_hub_that_said_nothing_may_be_an_old_one(
+    run: Any, fake: MeshClient, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    answering(fake, QueryTimeout("nobody answers"))
+    assert "4.0.0" not in run(name, *ASK).expect(4).err
+
+    def silence(packet: HiveMessage, timeout: float) -> Any:
+        time.sleep(timeout)
+        raise QueryTimeout("nobody answers")
+
+    monkeypatch.setattr(fake, name, silence)
+    assert "Hub 4.0.0 answers no" in run(name, *ASK, "--timeout", "0.05").expect(4).err
 
 
 def test_a_denial_names_its_mend(run: Any, fake: MeshClient) -> None:
