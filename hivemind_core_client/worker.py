@@ -151,10 +151,6 @@ class Worker:
     def _is_settled(self) -> bool:
         return self.standing.is_set() or self.finished.is_set() or self._stopping.is_set()
 
-    def prepare(self, message: HiveMessage) -> HiveMessage:
-        """The message as it would be sent. Raises like `send`."""
-        return self._standing_connection().link.prepare(message)
-
     def send(self, message: HiveMessage, progress: Optional[Progress] = None) -> HiveMessage:
         """Send, and return the message as it was sent.
 
