@@ -69,6 +69,7 @@ def test_what_is_installed_is_found(
     assert ("--" in call) == (chosen != "afplay")
     if chosen == "ffplay":
         assert {"-nodisp", "-autoexit"} < set(call)
+        assert call[call.index("-protocol_whitelist") + 1] == "file"  # a playlist opens no connection
 
 
 def test_a_machine_without_a_player_has_none(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
