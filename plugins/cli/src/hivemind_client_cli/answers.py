@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hivemind_core_client.errors import ConnectionLost, HiveMindError, HubRefused, NotConnected, QueryTimeout
 from hivemind_core_client.jsontext import Json
+from hivemind_core_client.labels import printable
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 
 if TYPE_CHECKING:
@@ -26,6 +27,14 @@ _FOUR_DROPS = (
     "hub 4.0.0 does that on every PROPAGATE, after passing it on to the other satellites, and on every ESCALATE "
     "(docs/protocol.md)"
 )
+
+#: Where hubs of different ages name the type that they deny.
+_NAMES_OF_DENIED = ("denied_type", "msg_type", "message_type")
+#: What mends a denial that no allow-list has to do with, by its code or by what is denied.
+_MENDS_OF_DENIED = {
+    "backend_unavailable": "start the OVOS (or other agent) of the hub",
+    "binary": "its policy plugins decide about binary data; look at the hub's log",
+}
 
 
 class Dropped(ConnectionLost):
@@ -85,14 +94,19 @@ class Inbox:
         raise self._client.last_error or lost
 
 
-def confirm_receipt(client: HiveMessageBusClient, inbox: Inbox, sent: HiveMessage, name: str) -> None:
+def confirm_receipt(
+    client: HiveMessageBusClient, inbox: Inbox, sent: HiveMessage, name: str, seconds: float = _RECEIPT
+) -> bool:
     """Wait until the hub has surely read `sent`, an OVOS message `name` that may be wrapped.
 
-    Hubs read in order, so the pong to a ping sent now says so. One that answers no pings is believed. Raises
-    HubRefused when the hub says that it denies the message, and Dropped when the connection ended on it.
+    Hubs read in order, so the pong to a ping sent now says so. One that answers no pings within `seconds` is
+    believed, and False returned. Raises HubRefused when the hub says that it denies the message, and Dropped
+    when the connection ended on it.
     """
+    confirmed = False
     try:
-        client.round_trip(timeout=_RECEIPT)
+        client.round_trip(timeout=seconds)
+        confirmed = True
         inbox.next(name, _GLANCE)
     except TimeoutError:
         pass
@@ -101,6 +115,7 @@ def confirm_receipt(client: HiveMessageBusClient, inbox: Inbox, sent: HiveMessag
     # The client may be back by now, so that its present state tells nothing.
     if inbox.ended.is_set():
         raise Dropped(loss(sent, name, client.last_error))
+    return confirmed
 
 
 def loss(sent: HiveMessage, name: str, cause: HiveMindError | None) -> str:
@@ -119,11 +134,15 @@ def allow_hint(msg_type: str) -> str:
     )
 
 
-def denied(sent: str, data: dict[str, Any]) -> HubRefused:
+def denied(sent: str, data: Any) -> HubRefused:
     """The error for a `hive.policy.denied` that answers the message type `sent`."""
-    named = data.get("msg_type") or data.get("message_type")
+    said = data if isinstance(data, dict) else {}
+    named = next((said[name] for name in _NAMES_OF_DENIED if isinstance(said.get(name), str)), sent)
+    reason = f" ({printable(str(said['reason']))})" if said.get("reason") else ""
+    mend = _MENDS_OF_DENIED.get(str(said.get("code"))) or _MENDS_OF_DENIED.get(named)
+    named = printable(named)
     return HubRefused(
-        f"hive.policy.denied: the hub does not take {named or sent!r} from here: {allow_hint(named or sent)}"
+        f"hive.policy.denied: the hub does not take {named!r} from here{reason}: {mend or allow_hint(named)}"
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hivemind_client_cli import plugin
+from hivemind_client_cli.completion import is_asked
 from hivemind_client_cli.group import HiveMindGroup, output_for
 from hivemind_client_cli.logs import logging_to_stderr
 from hivemind_client_cli.options import output_options
@@ -26,6 +27,9 @@ def main() -> None:
     _prepare_streams()
     args = sys.argv[1:]
     output = output_for(args)
+    output.quiet |= (
+        is_asked()
+    )  # what is printed while a line is being completed would stand in the midst of it
     with logging_to_stderr(output):
         code = build_cli().run(output, args, prog_name="hivemind-client")
     sys.exit(code)
@@ -89,7 +93,8 @@ def _root(plugins: Plugins) -> HiveMindGroup:
     def cli(ctx: click.Context) -> None:
         """Pair with a HiveMind hub and talk to it.
 
-        Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by the hub, 4 unreachable or timed out.
+        Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by the hub, 4 unreachable or timed out, 130
+        Ctrl-C.
         """
         ctx.meta[plugin.PLUGINS] = plugins
         if ctx.invoked_subcommand is None:

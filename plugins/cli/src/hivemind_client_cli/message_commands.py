@@ -11,6 +11,7 @@ import click
 from attrs import asdict
 
 from hivemind_client_cli.answers import UTTERANCE, Inbox, confirm_receipt, loss, no_answer
+from hivemind_client_cli.completion import ovos_types
 from hivemind_client_cli.options import (
     Connection,
     connected,
@@ -32,11 +33,23 @@ def message_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--msg`, `--payload`, `--wait` and `--timeout`, and those of a connection."""
     for option in (
         timeout_option(10.0, "How long to wait for the answer."),
-        click.option("--wait", metavar="TYPE", help="Wait for a message of this type and print it."),
+        click.option(
+            "--wait",
+            metavar="TYPE",
+            shell_complete=ovos_types,
+            help="Wait for a message of this type and print it.",
+        ),
         click.option(
             "--payload", callback=json_object, default="{}", metavar="JSON", help="Data of the message."
         ),
-        click.option("--msg", "msg_type", required=True, metavar="TYPE", help="Type of the message."),
+        click.option(
+            "--msg",
+            "msg_type",
+            required=True,
+            metavar="TYPE",
+            shell_complete=ovos_types,
+            help="Type of the message.",
+        ),
     ):
         command = option(command)
     return command

@@ -105,18 +105,25 @@ class Connection:
 
 
 @contextlib.contextmanager
-def connected(output: Output, connection: Connection) -> Iterator[HiveMessageBusClient]:
-    """A connected client, closed at the end; raises what `connect()` raises."""
+def prepared(output: Output, connection: Connection) -> Iterator[HiveMessageBusClient]:
+    """A client that is not connected yet, closed at the end; its secrets are masked in all output."""
     output.hide(connection.key, connection.password, connection.crypto_key)
     client = connection.client()
     # The hub wants name and key in the URL, in this form.
     authorization = base64.b64encode(f"{client.useragent}:{client.key}".encode()).decode()
     output.hide(client.key, client.password, authorization)
     try:
-        client.connect(site_id=connection.site_id)
         yield client
     finally:
         client.close()
+
+
+@contextlib.contextmanager
+def connected(output: Output, connection: Connection) -> Iterator[HiveMessageBusClient]:
+    """A connected client, closed at the end; raises what `connect()` raises."""
+    with prepared(output, connection) as client:
+        client.connect(site_id=connection.site_id)
+        yield client
 
 
 def read_identity(path: str | None) -> NodeIdentity:

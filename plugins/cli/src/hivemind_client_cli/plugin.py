@@ -34,14 +34,19 @@ def hivemind_addhooks(pluginmanager: pluggy.PluginManager) -> None:
 def hivemind_cli_commands(cli: click.Group) -> None:
     """Add the built-in subcommands; last, so that anyone's command under the same name comes first."""
     from hivemind_client_cli import (
+        completion,
         demo,
+        doctor,
         identity_commands,
         intercom_commands,
+        listen,
         mesh_commands,
         message_commands,
         ping,
         plugins_command,
+        send_file,
         terminal,
+        trust,
     )
 
     for command in (
@@ -60,5 +65,10 @@ def hivemind_cli_commands(cli: click.Group) -> None:
         intercom_commands.intercom,
         ping.ping,
         plugins_command.plugins,
+        doctor.doctor,
+        trust.trust,
+        listen.listen,
+        send_file.send_file,
+        completion.completion,
     ):
         cli.add_command(command)

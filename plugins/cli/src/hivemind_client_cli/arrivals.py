@@ -1,0 +1,147 @@
+"""Messages that arrive, as lines for people and as objects for programs; binary data as files."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hivemind_client_cli.wire_text import described, plain
+from hivemind_core_client.callbacks import BinaryDataCallbacks
+from hivemind_core_client.errors import HiveMindError, PluginError
+from hivemind_core_client.jsontext import Json, json_text
+from hivemind_core_client.labels import safe_label
+from hivemind_core_client.message import (
+    OVOS_TYPES,
+    WRAPPER_TYPES,
+    HiveMessage,
+    HiveMessageType,
+    HiveMindBinaryPayloadType,
+)
+
+#: A line for people is cut here; `--json` has the whole message.
+_LONGEST_LINE = 2000
+#: Messages within messages are looked at so deep.
+_DEEPEST = 8
+#: Kinds that are samples without a header, with the method that makes them a WAV file.
+_SAMPLES = {
+    HiveMindBinaryPayloadType.RAW_AUDIO: "handle_receive_raw_audio",
+    HiveMindBinaryPayloadType.STT_AUDIO_TRANSCRIBE: "handle_receive_stt_transcribe",
+    HiveMindBinaryPayloadType.STT_AUDIO_HANDLE: "handle_receive_stt_handle",
+}
+
+
+class Matcher:
+    """Tells whether a message is of one of `types`: hive types, or OVOS types, in wrappers too. None: all are."""
+
+    def __init__(self, types: tuple[str, ...]) -> None:
+        self._types = frozenset(types)
+
+    def __call__(self, message: HiveMessage) -> bool:
+        """Whether `message` is of one of the types."""
+        return not self._types or not self._types.isdisjoint(_names(message))
+
+
+def _names(message: HiveMessage) -> Iterator[str]:
+    for each in _layers(message):
+        yield each.msg_type.value
+        if each.msg_type in OVOS_TYPES:
+            yield str(each.raw_payload.get("type"))
+
+
+def _layers(message: HiveMessage) -> Iterator[HiveMessage]:
+    """The message, the one within it, and so on; what cannot be read ends it."""
+    for _ in range(_DEEPEST):
+        yield message
+        if message.msg_type not in WRAPPER_TYPES:
+            return
+        try:
+            message = message.payload
+        except HiveMindError:  # a peer wrapped something that is no message
+            return
+
+
+def as_data(message: HiveMessage, saved: str | None = None) -> Json:
+    """The message as it travels; binary data by its kind, size and name, and where it was saved."""
+    if message.msg_type is not HiveMessageType.BINARY:
+        return message.as_dict
+    return {
+        "msg_type": message.msg_type.value,
+        "bin_type": message.bin_type.name.lower(),
+        "size": len(message.raw_payload),
+        "label": safe_label(message.metadata.get("file_name"), ""),
+        "metadata": message.metadata,
+        "saved": saved,
+    }
+
+
+def as_line(message: HiveMessage, saved: str | None = None) -> str:
+    """The message in one line: the types from the outermost to the innermost, and what that holds."""
+    layers = list(_layers(message))
+    inner = layers[-1]
+    types = " > ".join(each.msg_type.value for each in layers)
+    if inner.msg_type is HiveMessageType.BINARY:
+        data = as_data(inner)
+        text = f"{data['bin_type']}, {data['size']} bytes"
+        text += f", {data['label']}" if data["label"] else ""
+        text += f", saved as {saved}" if saved else ""
+    elif inner.msg_type in OVOS_TYPES:
+        text = described(str(inner.raw_payload.get("type")), _dict(inner.raw_payload.get("data")))
+    elif inner.msg_type is HiveMessageType.INTERCOM:
+        text = f"sealed, {len(json_text(inner.raw_payload))} characters"
+    else:
+        text = json_text(inner.raw_payload)
+    line = plain(f"{types}: {text}")
+    if len(line) <= _LONGEST_LINE:
+        return line
+    return f"{line[:_LONGEST_LINE]} … ({len(line)} characters)"
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def quiet_callbacks() -> BinaryDataCallbacks:
+    """Callbacks that take no note: what is binary is shown, and saved, by what listens to its type."""
+    return _Quiet()
+
+
+class _Quiet(BinaryDataCallbacks):
+    def _ignored(self, what: str, data: bytes) -> None:
+        return
+
+
+def saver(directory: str) -> Callable[[HiveMessage], str | None]:
+    """A function that saves what a BINARY message carries in `directory`, and returns the path of the file, or None.
+
+    Raises PluginError without the plugin that saves, and InvalidOption for a directory that cannot be written in.
+    """
+    try:
+        from hivemind_client_binary_tts import SavingCallbacks
+    except ImportError as error:
+        raise PluginError(
+            "nothing here can save binary data: pip install 'hivemind-core-client[tts]'"
+        ) from error
+
+    paths = threading.local()
+
+    def saved(path: Any, *about: object) -> None:
+        paths.last = str(path)
+
+    callbacks: Any = SavingCallbacks(directory, on_saved=saved, save_raw_audio=True)
+
+    def save(message: HiveMessage) -> str | None:
+        if message.msg_type is not HiveMessageType.BINARY:
+            return None
+        metadata, data = message.metadata, message.raw_payload
+        method = _SAMPLES.get(message.bin_type)
+        if method is None:
+            path = callbacks.save(data, metadata.get("file_name"), message.bin_type)
+            return None if path is None else str(path)
+        paths.last = None
+        facts = {name: metadata.get(name) for name in ("sample_rate", "sample_width", "lang")}
+        getattr(callbacks, method)(bin_data=data, **facts)
+        found: str | None = paths.last
+        return found
+
+    return save

@@ -1,0 +1,291 @@
+"""`hivemind-client doctor`: how far the way to the hub is open, and what mends the rest."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import define, field
+
+from hivemind_client_cli.answers import UTTERANCE, Inbox, allow_hint, confirm_receipt, no_answer
+from hivemind_client_cli.completion import ovos_types
+from hivemind_client_cli.message_commands import bus_message
+from hivemind_client_cli.options import (
+    Connection,
+    connection_options,
+    json_object,
+    prepared,
+    reporting,
+    timeout_option,
+)
+from hivemind_client_cli.output import Output
+from hivemind_core_client.errors import (
+    HiveMindError,
+    HubTimeout,
+    HubUnreachable,
+    KeyRefused,
+    NegotiationRefused,
+    NotAHub,
+    PasswordRefused,
+    SecureConnectionFailed,
+    VersionRefused,
+)
+from hivemind_core_client.labels import printable
+
+if TYPE_CHECKING:
+    from hivemind_core_client import HiveMessageBusClient
+
+OK, FAILED, SKIPPED = "ok", "failed", "skipped"
+#: The checks in their order, and what mends each.
+MENDS = {
+    "name": "give the right name or address: hivemind-client set-identity --host HOST",
+    "tcp": "start the hub ('hivemind-core listen'), let its port through the firewall, or set the right one: "
+    "hivemind-client set-identity --port PORT",
+    "tls": "pass --ca-file FILE for a hub with a certificate of its own, or --self-signed to take any; write ws:// "
+    "before the host of a hub without TLS",
+    "websocket": "this is another service's port, or the hub wants wss:// where ws:// is set (or the reverse): "
+    "hivemind-client set-identity --host HOST --port PORT",
+    "key": "compare with 'hivemind-core list-clients' on the hub's machine, then: "
+    "hivemind-client set-identity --key KEY",
+    "password": "set the password that 'hivemind-core add-client' printed: "
+    "hivemind-client set-identity --ask-password",
+    "cipher": "compare allowed_ciphers, allowed_encodings and min_protocol_version in the hub's server.json with: "
+    "hivemind-client plugins",
+    "permission": "",
+}
+#: Where a phase of connecting that took too long belongs.
+_PHASES = {"tcp": "tcp", "tls": "tls", "upgrade": "websocket", "first frame": "key", "handshake": "password"}
+_KINDS: tuple[tuple[type[HiveMindError], str], ...] = (
+    (HubUnreachable, "tcp"),
+    (SecureConnectionFailed, "tls"),
+    (NotAHub, "websocket"),
+    (KeyRefused, "key"),
+    (PasswordRefused, "password"),
+    (NegotiationRefused, "cipher"),
+    (VersionRefused, "cipher"),
+)
+_NOT_TRIED = (
+    "not tried, since an utterance makes the assistant act; hubs from 4.15 on answer hive.policy.denied to what they "
+    "do not take, older ones drop it in silence. Try it: hivemind-client doctor --say 'what time is it'"
+)
+
+
+@define
+class Examination:
+    """What was found: each check with its state and a remark, and what was wrong."""
+
+    states: dict[str, str] = field(factory=dict)
+    remarks: dict[str, str] = field(factory=dict)
+    error: HiveMindError | None = None
+    failed: str | None = None
+
+    def note(self, check: str, state: str, remark: str = "") -> None:
+        """Note the outcome of a check."""
+        self.states[check], self.remarks[check] = state, remark
+
+    def fail(self, check: str, error: HiveMindError) -> None:
+        """Note that `check` failed; what comes before it and is not noted yet went well."""
+        for earlier in MENDS:
+            if earlier == check:
+                break
+            if earlier not in self.states:
+                self.note(earlier, OK)
+        self.note(check, FAILED, str(error))
+        self.failed, self.error = check, error
+
+    @property
+    def mend(self) -> str | None:
+        """What mends the check that failed."""
+        return None if self.failed is None else MENDS[self.failed] or str(self.error)
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Check, state and remark, in order; what was not reached is skipped."""
+        return [
+            (check, self.states.get(check, SKIPPED), self.remarks.get(check, "not reached"))
+            for check in MENDS
+        ]
+
+
+@click.command("doctor", epilog="Example: hivemind-client doctor --say 'what time is it'")
+@click.option("--say", metavar="TEXT", help="Check the permission by saying TEXT to the assistant.")
+@click.option(
+    "--msg",
+    "msg_type",
+    metavar="TYPE",
+    shell_complete=ovos_types,
+    help="Check the permission by sending a message of TYPE.",
+)
+@click.option(
+    "--payload", callback=json_object, default="{}", metavar="JSON", help="Data of the message of --msg."
+)
+@timeout_option(10.0, "How long to wait for the answer to --say.")
+@connection_options
+@reporting
+def doctor(
+    output: Output,
+    connection: Connection,
+    say: str | None,
+    msg_type: str | None,
+    payload: dict[str, Any],
+    timeout: float,
+) -> None:
+    """Check the way to the hub step by step, and say what mends the first that fails.
+
+    The steps: name, TCP, TLS, WebSocket, key, password, cipher, permission. The last one is skipped unless --say or
+    --msg is given: a hub tells whether it takes a message only by what it does with one. Exit codes: 0 nothing failed,
+    2 nothing configured, 3 refused by the hub, 4 unreachable or timed out.
+    """
+    if say is not None and msg_type is not None:
+        raise click.UsageError("give one of --say and --msg")
+    found = Examination()
+    with prepared(output, connection) as client:
+        address = str(client.satellite.settings.address)
+        _examine_name(found, client)
+        if found.failed is None and _examine_session(found, client, connection):
+            try:
+                _examine_permission(found, client, say, msg_type, payload, timeout)
+            except HiveMindError as error:
+                found.fail("permission", error)
+    _report(output, found, address)
+
+
+def _examine_name(found: Examination, client: HiveMessageBusClient) -> None:
+    host, seconds = client.host, client.deadlines.tcp
+    try:
+        addresses = _addresses(host, client.port, seconds)
+    except TimeoutError:
+        found.fail("name", HubUnreachable(f"nobody told the address of {host!r} within {seconds:g} s"))
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        found.fail("name", HubUnreachable(f"the name {host!r} does not resolve: {reason}"))
+    else:
+        shown = ", ".join(addresses)
+        found.note("name", OK, shown if shown == host else f"{host} is {shown}")
+
+
+def _addresses(host: str, port: int, seconds: float) -> list[str]:
+    """What `host` resolves to. Raises TimeoutError, or what getaddrinfo raises; that has no timeout of its own."""
+    answer: list[Any] = []
+
+    def ask() -> None:
+        try:
+            answer.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            answer.append(error)
+
+    asking = threading.Thread(target=ask, name="hivemind-doctor", daemon=True)
+    asking.start()
+    asking.join(seconds)
+    if not answer:
+        raise TimeoutError
+    if isinstance(answer[0], Exception):
+        raise answer[0]
+    return list(dict.fromkeys(str(entry[4][0]) for entry in answer[0]))
+
+
+def _examine_session(found: Examination, client: HiveMessageBusClient, connection: Connection) -> bool:
+    """Connect, and note how far that came; True if a session stands."""
+    address = client.satellite.settings.address
+    if not address.tls:
+        found.note("tls", SKIPPED, "the address is ws://: what is said is sealed, the access key is not")
+    try:
+        client.connect(site_id=connection.site_id)
+    except HiveMindError as error:
+        check = _place(error, client)
+        if check == "cipher":
+            found.note("password", SKIPPED, "not reached")
+        found.fail(check, error)
+        return False
+    _note_session(found, client, connection)
+    return True
+
+
+def _place(error: HiveMindError, client: HiveMessageBusClient) -> str:
+    """The check that an error of `connect` belongs to."""
+    if isinstance(error, HubTimeout):
+        return _PHASES.get(error.phase, "password")
+    if isinstance(error, NegotiationRefused) and not client.password and not client.crypto_key:
+        return "password"
+    kinds = (check for kind, check in _KINDS if isinstance(error, kind))
+    # Anything else: a hub that said hello knows the key.
+    return next(kinds, "key" if client.hub is None else "password")
+
+
+def _note_session(found: Examination, client: HiveMessageBusClient, connection: Connection) -> None:
+    hub, agreed, address = client.hub, client.negotiated, client.satellite.settings.address
+    found.note("tcp", OK, str(address))
+    if address.tls:
+        verified = connection.ca_file or connection.self_signed is False
+        found.note("tls", OK, "the certificate is verified" if verified else "any certificate is taken")
+    found.note("websocket", OK)
+    name = printable(hub.node_id) if hub and hub.node_id else ""
+    found.note("key", OK, f"the hub is {name}" if name else "the hub does not say its name")
+    kind = agreed.kind if agreed else ""
+    if kind == "password":
+        found.note("password", OK, "both sides know it")
+    else:
+        found.note("password", SKIPPED, f"this hub's handshake needs none: {kind or 'pre-shared key'}")
+    if agreed:
+        remark = f"{agreed.cipher}, {agreed.encoding}, protocol version {agreed.version}"
+        found.note("cipher", OK, remark)
+
+
+def _examine_permission(
+    found: Examination,
+    client: HiveMessageBusClient,
+    say: str | None,
+    msg_type: str | None,
+    payload: dict[str, Any],
+    timeout: float,
+) -> None:
+    inbox = Inbox(client, "speak", "ovos.utterance.handled", "complete_intent_failure")
+    sent_type = msg_type or UTTERANCE
+    data = payload if msg_type else {"utterances": [say], "lang": "en-US"}
+    packet = bus_message(sent_type, data)
+    if say is None and msg_type is None:
+        client.round_trip()  # a hub that hangs up on our HELLO is found out here
+        found.note("permission", SKIPPED, _NOT_TRIED)
+        return
+    client.emit(packet)
+    if msg_type is not None:
+        confirm_receipt(client, inbox, packet, sent_type)
+        found.note(
+            "permission",
+            SKIPPED,
+            f"{msg_type!r} was sent and not denied; a hub before 4.15 would drop it in silence if not "
+            f"allowed: {allow_hint(msg_type)}",
+        )
+        return
+    answer = inbox.next(sent_type, timeout)
+    if answer is None:
+        raise no_answer("speak", sent_type, timeout)
+    found.note("permission", OK, f"the hub answered {answer['type']!r}")
+
+
+def _report(output: Output, found: Examination, address: str) -> None:
+    """Print what was found. Raises click's Exit with the code of the error, if there was one."""
+    rows = found.rows()
+    error = found.error
+    text = "\n".join(f"{check:<10}  {state:<7}  {remark}".rstrip() for check, state, remark in rows)
+    if error is not None and found.mend != str(error):
+        text += f"\nmend: {found.mend}"
+    output.result(
+        {
+            "hub": address,
+            "checks": [
+                {"check": check, "state": state, "remark": output.masked(remark)}
+                for check, state, remark in rows
+            ],
+            "failed": found.failed,
+            "error": None if error is None else output.masked(str(error)),
+            "type": None if error is None else type(error).__name__,
+            "mend": found.mend,
+            "exit_code": 0 if error is None else error.exit_code,
+        },
+        output.masked(text),
+    )
+    if error is not None:
+        output.remark(f"error: {found.failed} failed")
+        raise click.exceptions.Exit(error.exit_code)

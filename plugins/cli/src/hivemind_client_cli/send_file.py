@@ -1,0 +1,119 @@
+"""`hivemind-client send-file`: a file to the hub, with progress."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import click
+
+from hivemind_client_cli.answers import Inbox, confirm_receipt
+from hivemind_client_cli.options import Connection, connected, connection_options, reporting, timeout_option
+from hivemind_client_cli.output import Output, shown
+from hivemind_core_client.errors import PluginError
+from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
+
+Progress = Callable[[int, int], object]
+
+#: Seconds between two looks of the bar.
+_BAR_PAUSE = 0.1
+_BAR_WIDTH = 30
+_LONGEST_NAME = 30
+
+
+@click.command("send-file", epilog="Example: hivemind-client send-file notes.txt --name shopping.txt")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, readable=True))
+@click.option("--name", metavar="NAME", help="What the hub shall call it. Default: the name it has.")
+@click.option(
+    "--large",
+    is_flag=True,
+    help="Send more than 10 MiB, on which hivemind-core hangs up unless it is set up to take it.",
+)
+@timeout_option(30.0, "How long the hub may take to confirm that it has read the file.")
+@connection_options
+@reporting
+def send_file(
+    output: Output, connection: Connection, path: str, name: str | None, large: bool, timeout: float
+) -> None:
+    """Send the file at PATH to the hub.
+
+    Shows a bar on stderr when that is a terminal. The hub is told the name, and decides what becomes of the file. Exit
+    code 1 when it drops the connection on it, 3 when it does not take binary data from here.
+    """
+    try:
+        from hivemind_client_binary_tts import send_file as send
+    except ImportError as error:
+        raise PluginError("nothing here can send files: pip install 'hivemind-core-client[tts]'") from error
+    label = name if name is not None else os.path.basename(path)
+    packet = HiveMessage(HiveMessageType.BINARY, b"", bin_type=HiveMindBinaryPayloadType.FILE)
+    with connected(output, connection) as client:
+        inbox = Inbox(client)
+        more = {"max_bytes": None} if large else {}
+        began = time.perf_counter()
+        with _bar(output, label) as progress:
+            send(client, path, progress=progress, file_name=name, **more)
+        confirmed = confirm_receipt(client, inbox, packet, label, timeout)
+        seconds = time.perf_counter() - began
+    size = os.path.getsize(path)
+    rate = size / seconds if seconds > 0 else 0.0
+    if not confirmed:
+        output.warn(f"the hub did not confirm within {timeout:g} s that it has read the file")
+    output.result(
+        {
+            "path": os.path.abspath(path),
+            "name": label,
+            "bytes": size,
+            "seconds": round(seconds, 6),
+            "bytes_per_second": round(rate),
+            "confirmed": confirmed,
+        }
+    )
+    output.note(f"sent {label}, {amount(size)} in {seconds:.2f} s, {amount(rate)}/s")
+
+
+@contextlib.contextmanager
+def _bar(output: Output, label: str) -> Iterator[Progress | None]:
+    """Within the block: a function that draws how far it is, or None where nobody looks."""
+    stream = sys.stderr
+    if output.json or output.quiet or stream is None or not stream.isatty():
+        yield None
+        return
+    drawn = 0.0
+
+    def draw(sent: int, total: int) -> None:
+        nonlocal drawn
+        now = time.monotonic()
+        if now - drawn < _BAR_PAUSE and sent < total:
+            return
+        drawn = now
+        with contextlib.suppress(OSError, ValueError):
+            stream.write(f"\r{bar(label, sent, total)}\x1b[K")
+            stream.flush()
+
+    try:
+        yield draw
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            stream.write("\r\x1b[K")
+            stream.flush()
+
+
+def bar(label: str, sent: int, total: int) -> str:
+    """One look of the bar: name, bar, per cent, amounts."""
+    share = min(1.0, sent / total) if total > 0 else 1.0
+    filled = int(share * _BAR_WIDTH)
+    drawing = "#" * filled + "." * (_BAR_WIDTH - filled)
+    name = shown(label.replace("\n", " "))[:_LONGEST_NAME]
+    return f"{name} [{drawing}] {share:4.0%} {amount(sent)} of {amount(total)}"
+
+
+def amount(size: float) -> str:
+    """A number of bytes for people, such as `3.4 MiB`."""
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"

@@ -1,0 +1,240 @@
+"""`hivemind-client trust`: whose signatures this satellite believes, and its own public key."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hivemind_client_cli.identity_commands import fingerprint
+from hivemind_client_cli.options import (
+    Connection,
+    connected,
+    connection_options,
+    identity_option,
+    output_options,
+    read_identity,
+    reporting,
+)
+from hivemind_client_cli.output import Output, aligned
+from hivemind_core_client.errors import InvalidOption, PluginError, UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from hivemind_core_client.identity import NodeIdentity
+
+#: No public key in PEM form is longer, in bytes.
+_LONGEST = 64 * 1024
+_LONGEST_ALIAS = 64
+#: Shorter keys have been broken, in bits.
+_SHORTEST_KEY = 2048
+_BLOCK = re.compile(r"-----BEGIN ((?:RSA )?PUBLIC KEY)-----[A-Za-z0-9+/=\s]+-----END \1-----")
+
+
+@click.group("trust", epilog="Example: hivemind-client trust add kitchen kitchen.pem")
+@output_options
+def trust() -> None:
+    """Say whose signatures count: of INTERCOM messages, and of what others pass on.
+
+    Each satellite and hub has an RSA key. What is trusted is its public half, under an alias of your choice. The key
+    of the hub that this satellite is connected with counts without being listed.
+    """
+
+
+def _aliases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    try:
+        keys = read_identity(ctx.params.get("identity_file")).trusted_keys
+    except UsageError:  # a file that cannot be read completes to nothing; the command itself says why
+        return []
+    return [CompletionItem(alias) for alias in keys if alias.startswith(incomplete) and alias.isprintable()]
+
+
+@trust.command("add", epilog="Example: hivemind-client trust add kitchen kitchen.pem")
+@click.argument("alias")
+@click.argument("keyfile", required=False)
+@click.option("--hub", "from_hub", is_flag=True, help="Connect, and trust the key that the hub shows.")
+@connection_options
+@reporting
+def add(output: Output, connection: Connection, alias: str, keyfile: str | None, from_hub: bool) -> None:
+    """Trust the public key in KEYFILE (PEM; - is stdin) under the name ALIAS.
+
+    `hivemind-client trust show` prints the key of a satellite, on that satellite. A private key is refused, and
+    nothing of it is kept.
+    """
+    _check_alias(alias)
+    if (keyfile is not None) == from_hub:
+        raise click.UsageError("give a KEYFILE (- is stdin), or --hub")
+    identity = read_identity(connection.identity_file)
+    pem = public_key(_hub_key(output, connection) if from_hub else _read(keyfile or ""))
+    _note_twins(output, identity, alias, pem)
+    added = identity.add_trusted_key(alias, pem)
+    if not added and fingerprint(identity.trusted_keys[alias]) != fingerprint(pem):
+        raise InvalidOption(
+            f"{alias!r} is the name of another key: 'hivemind-client trust remove' takes it away"
+        )
+    if added:
+        identity.save()
+    data = {
+        "file": identity.path,
+        "alias": alias,
+        "fingerprint": fingerprint(pem),
+        "public_key": pem,
+        "added": added,
+    }
+    known = "" if added else ", as before"
+    output.result(data)
+    output.note(f"trusts {alias}{known}: {short(pem)}")
+
+
+@trust.command("remove", epilog="Example: hivemind-client trust remove kitchen")
+@click.argument("alias", shell_complete=_aliases)
+@identity_option
+@reporting
+def remove(output: Output, alias: str, identity_file: str | None) -> None:
+    """Trust the key named ALIAS no more."""
+    identity = read_identity(identity_file)
+    pem = identity.trusted_keys.get(alias)
+    if pem is None:
+        raise InvalidOption(
+            f"no trusted key is named {alias!r}: 'hivemind-client trust list' shows the names"
+        )
+    identity.remove_trusted_key(alias)
+    identity.save()
+    output.result({"file": identity.path, "alias": alias, "fingerprint": fingerprint(pem), "removed": True})
+    output.note(f"trusts {alias} no more")
+
+
+@trust.command("list", epilog="Example: hivemind-client trust list --json")
+@identity_option
+@reporting
+def list_keys(output: Output, identity_file: str | None) -> None:
+    """List the trusted keys, and this node's own public key, by their fingerprints.
+
+    A fingerprint is the SHA-256 of the PEM text without its white space; the first 16 digits are shown, all of them
+    with --json.
+    """
+    identity = read_identity(identity_file)
+    keys = identity.trusted_keys
+    data = {
+        "file": identity.path,
+        "own": {"fingerprint": fingerprint(identity.public_key), "public_key": identity.public_key},
+        "trusted": [
+            {"alias": alias, "fingerprint": fingerprint(pem), "public_key": pem}
+            for alias, pem in keys.items()
+        ],
+    }
+    text = f"own key  {short(identity.public_key)}"
+    trusted = aligned({alias: short(pem) for alias, pem in keys.items()}, indent="  ")
+    output.result(data, f"{text}\ntrusted\n{trusted}" if keys else f"{text}\nno key is trusted")
+
+
+@trust.command("show", epilog="Example: hivemind-client trust show > kitchen.pem")
+@click.argument("alias", required=False, shell_complete=_aliases)
+@identity_option
+@reporting
+def show(output: Output, alias: str | None, identity_file: str | None) -> None:
+    """Print this node's own public key as PEM, for others to trust; or the trusted key named ALIAS."""
+    identity = read_identity(identity_file)
+    if alias is None:
+        pem = identity.public_key
+        missing = "this node has no RSA key yet: 'hivemind-client set-identity' makes one"
+    else:
+        pem = identity.trusted_keys.get(alias)
+        missing = f"no trusted key is named {alias!r}: 'hivemind-client trust list' shows the names"
+    if not pem:
+        raise InvalidOption(missing)
+    output.result({"alias": alias, "fingerprint": fingerprint(pem), "public_key": pem}, pem.strip())
+
+
+def short(pem: str | None) -> str:
+    """The beginning of a key's fingerprint, for people; `-` for no key."""
+    found = fingerprint(pem)
+    return found[: len("sha256:") + 16] if found else "-"
+
+
+def public_key(text: str) -> str:
+    """The one RSA public key in `text`, as PEM text in the form that peers send (SubjectPublicKeyInfo).
+
+    Raises InvalidOption for anything else, and never quotes it.
+    """
+    if "PRIVATE KEY" in text:
+        raise InvalidOption(
+            "this is a private key: it belongs to its owner alone, and nothing of it was kept. The public one is what "
+            "'hivemind-client trust show' prints on the other node"
+        )
+    blocks = [found[0] for found in _BLOCK.finditer(text)]
+    if len(blocks) != 1 or text.count("-----BEGIN") != 1:
+        raise InvalidOption(
+            "this is no public key: one RSA key in PEM form is wanted ('-----BEGIN PUBLIC KEY-----'), such as "
+            "'hivemind-client trust show' prints on the other node"
+        )
+    rsa = _rsa()
+    try:
+        key = rsa.import_key(blocks[0])
+    except (ValueError, IndexError, TypeError) as error:
+        raise InvalidOption("this is no RSA public key: it is damaged, or of another kind") from error
+    if key.has_private():
+        raise InvalidOption(
+            "this is a private key: it belongs to its owner alone, and nothing of it was kept"
+        )
+    if key.size_in_bits() < _SHORTEST_KEY:
+        raise InvalidOption(
+            f"this RSA key has {key.size_in_bits()} bits: one below {_SHORTEST_KEY} proves nothing. Make a new one "
+            "with 'hivemind-client reset-pgp' on the other node"
+        )
+    return str(key.export_key().decode("ascii")).strip()
+
+
+def _rsa() -> Any:
+    # The same library goes by two names: pycryptodome and pycryptodomex.
+    for package in ("Crypto", "Cryptodome"):
+        try:
+            return import_module(f"{package}.PublicKey.RSA")
+        except ImportError:
+            continue
+    raise PluginError("no library can read RSA keys: pip install pycryptodome")
+
+
+def _check_alias(alias: str) -> None:
+    if not alias.strip() or not alias.isprintable() or len(alias) > _LONGEST_ALIAS:
+        raise InvalidOption(f"an alias is 1 to {_LONGEST_ALIAS} printable characters")
+
+
+def _read(keyfile: str) -> str:
+    try:
+        if keyfile == "-":
+            stream = getattr(sys.stdin, "buffer", None)
+            data = stream.read(_LONGEST + 1) if stream else sys.stdin.read(_LONGEST + 1).encode()
+        else:
+            with open(keyfile, "rb") as file:
+                data = file.read(_LONGEST + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no file name"
+        raise InvalidOption(f"cannot read {keyfile}: {reason}") from error
+    if len(data) > _LONGEST:
+        raise InvalidOption(f"{keyfile} is too long for a public key")
+    return bytes(data).decode("ascii", "replace")
+
+
+def _hub_key(output: Output, connection: Connection) -> str:
+    with connected(output, connection) as client:
+        key = client.hub.public_key if client.hub else ""
+    if not key:
+        raise InvalidOption(
+            "this hub shows no public key: hubs of protocol version 1 and 2 with an RSA key do"
+        )
+    return key
+
+
+def _note_twins(output: Output, identity: NodeIdentity, alias: str, pem: str) -> None:
+    if fingerprint(pem) == fingerprint(identity.public_key):
+        output.warn("this is the key of this very node")
+    other = identity.get_trusted_alias(pem)
+    if other is not None and other != alias:
+        output.warn(f"this key is trusted as {other!r} already")
