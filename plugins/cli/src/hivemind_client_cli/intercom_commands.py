@@ -11,6 +11,7 @@ import click
 from attrs import frozen
 
 from hivemind_client_cli.answers import Dropped, Inbox, confirm_receipt
+from hivemind_client_cli.completion import ovos_types
 from hivemind_client_cli.identity_commands import fingerprint
 from hivemind_client_cli.message_commands import bus_message
 from hivemind_client_cli.options import (
@@ -19,11 +20,13 @@ from hivemind_client_cli.options import (
     connection_options,
     json_object,
     output_options,
+    prepared,
     read_identity,
     reporting,
 )
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.plugin import PLUGINS
+from hivemind_client_cli.trust import public_key
 from hivemind_client_cli.wire_text import described, plain
 from hivemind_core_client.errors import PluginError, QueryTimeout
 from hivemind_core_client.hive_map import normal_key
@@ -41,9 +44,10 @@ _VERIFIED = "hivemind_verified_source_peer"
 _EVERY_MESSAGE = "message"
 #: How often, in seconds, a listener looks whether the client still tries.
 _GLANCE = 0.25
+#: How many messages may wait for a slow reader of stdout.
+_BACKLOG = 1000
 #: A public key is far shorter.
 _LONGEST_KEY_FILE = 65536
-_PUBLIC, _PRIVATE = "BEGIN PUBLIC KEY", "PRIVATE KEY"
 
 
 @click.group(
@@ -67,7 +71,14 @@ def intercom(ctx: click.Context) -> None:
 @click.option(
     "--to", "target", required=True, metavar="ALIAS|FILE", help="A trusted key, or a file with a public key."
 )
-@click.option("--msg", "msg_type", required=True, metavar="TYPE", help="Type of the message.")
+@click.option(
+    "--msg",
+    "msg_type",
+    required=True,
+    metavar="TYPE",
+    shell_complete=ovos_types,
+    help="Type of the message.",
+)
 @click.option("--payload", callback=json_object, default="{}", metavar="JSON", help="Data of the message.")
 @connection_options
 @reporting
@@ -95,8 +106,8 @@ def send(
             confirm_receipt(client, inbox, carrier, msg_type)
         except Dropped as error:
             raise Dropped(
-                f"the hub dropped the connection on the INTERCOM message {msg_type!r}, which has not arrived: hub "
-                "4.0.0 passes none on, and newer ones only for a satellite that may propagate "
+                f"the hub dropped the connection on the INTERCOM message {msg_type!r}, and has hardly passed it on: "
+                "hub 4.0.0 passes none on, and newer ones only for a satellite that may propagate "
                 "('hivemind-core allow-propagate NODE_ID')"
             ) from error
     output.result(
@@ -121,15 +132,20 @@ def listen(
 ) -> None:
     """Print the INTERCOM messages for this satellite that a trusted key has signed, and who signed them.
 
-    Ctrl-C leaves. With --json each message is an object on a line of its own.
+    With --json each message is an object on a line of its own. Ctrl-C is the ordinary end and has exit code 0, as
+    has --timeout. With --count, a --timeout that comes first has exit code 4.
     """
     _require_plugin(ctx)
     identity = read_identity(connection.identity_file)
     key = _own_key(identity)
-    with connected(output, connection) as client:
-        ears = _Ears(client)
+    with prepared(output, connection) as client:
+        ears = _Ears(output, client)
+        client.connect(site_id=connection.site_id)
         _introduce(output, key, identity)
-        heard = _print_messages(output, ears, count, timeout)
+        try:
+            heard = _print_messages(output, ears, count, timeout)
+        except KeyboardInterrupt:
+            return
     if count is not None and heard < count:
         raise QueryTimeout(f"{heard} of {count} INTERCOM messages came within {timeout:g} s")
 
@@ -145,16 +161,21 @@ class _Heard:
 class _Ears:
     """Collects the verified messages that come to the internal bus from now on."""
 
-    def __init__(self, client: HiveMessageBusClient) -> None:
+    def __init__(self, output: Output, client: HiveMessageBusClient) -> None:
+        self.output = output
         self.client = client
-        self._heard: queue.Queue[_Heard] = queue.Queue()
+        self._heard: queue.Queue[_Heard] = queue.Queue(_BACKLOG)
         client.on_mycroft(_EVERY_MESSAGE, self._sort)
 
     def _sort(self, text: str) -> None:
         message = read_object(text)
         key = (message.get("context") or {}).get(_VERIFIED)
-        if isinstance(key, str) and isinstance(message.get("type"), str):
-            self._heard.put(_Heard(message, key))
+        if not isinstance(key, str) or not isinstance(message.get("type"), str):
+            return
+        try:
+            self._heard.put_nowait(_Heard(message, key))
+        except queue.Full:
+            self.output.warn("a message is not shown: stdout is read more slowly than they come")
 
     def next(self, deadline: float | None) -> _Heard | None:
         """The next message, None at the deadline. Raises what ended the client's attempts for good."""
@@ -197,24 +218,26 @@ def _own_key(identity: NodeIdentity) -> str:
     """The public key (PEM) of this satellite, which gets one, on the disk, where it has none."""
     from hivemind_core_client.keyfiles import public_key_of
 
-    private = identity.private_key_pem()
+    private, public = identity.private_key_pem(), identity.public_key
     if private is None:
         identity.create_keys()
-    elif not identity.public_key:
+    elif not public:
         identity.public_key = public_key_of(private)
-    identity.save()
+    if identity.public_key != public:
+        identity.save()
     return identity.public_key or ""
 
 
 def _introduce(output: Output, key: str, identity: NodeIdentity) -> None:
     """Say whose key this satellite's is, so that others can trust it."""
     output.remark(
-        f"Listening. The key of this satellite is {fingerprint(key)}: others send to it when they have it in a "
-        "file, as 'hivemind-client show-identity --json' prints it here under public_key.",
+        f"Listening. The key of this satellite is {fingerprint(key)}. 'hivemind-client trust show' prints it here; "
+        "'hivemind-client trust add ALIAS FILE' trusts it there, and then 'hivemind-client intercom send --to ALIAS' "
+        "sends to it."
     )
     if not identity.trusted_keys:
         output.remark(
-            "No key is trusted here yet, so only the hub itself is heard: see 'hivemind-client trust'.",
+            "No key is trusted here yet, so only the hub itself is heard: see 'hivemind-client trust add --help'."
         )
 
 
@@ -229,7 +252,10 @@ def _require_plugin(ctx: click.Context) -> None:
 
 
 def _target_key(connection: Connection, target: str) -> str:
-    """The public key (PEM) that `--to` means: of a trusted alias, or in a file. Raises click.UsageError."""
+    """The public key (PEM) that `--to` means: of a trusted alias, or in a file.
+
+    Raises click.UsageError for neither, and InvalidOption for a file that holds no public key.
+    """
     trusted = read_identity(connection.identity_file).trusted_keys
     if target in trusted:
         return trusted[target]
@@ -239,21 +265,14 @@ def _target_key(connection: Connection, target: str) -> str:
     known = ", ".join(map(plain, trusted)) or "none"
     raise click.UsageError(
         f"--to {target}: no trusted key has this alias (there are: {known}), and there is no such file. See "
-        "'hivemind-client trust'"
+        "'hivemind-client trust list'"
     )
 
 
 def _key_in(path: str) -> str:
     try:
-        with open(path, encoding="ascii") as file:
-            text = file.read(_LONGEST_KEY_FILE)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not ASCII text"
-        raise click.UsageError(f"cannot read the public key from {path}: {reason}") from error
-    if _PRIVATE in text:
-        raise click.UsageError(
-            f"{path} holds a private key, which belongs to its owner alone: ask for the public one"
-        )
-    if _PUBLIC not in text:
-        raise click.UsageError(f"{path} holds no public key: a PEM file with '-----{_PUBLIC}-----' is one")
-    return text.strip()
+        with open(path, "rb") as file:
+            text = file.read(_LONGEST_KEY_FILE).decode("ascii", "replace")
+    except OSError as error:
+        raise click.UsageError(f"cannot read the public key from {path}: {error.strerror}") from error
+    return public_key(text)

@@ -12,6 +12,7 @@ import click
 from attrs import frozen
 
 from hivemind_client_cli.answers import UTTERANCE, Inbox, confirm_receipt, no_answer
+from hivemind_client_cli.completion import ovos_types
 from hivemind_client_cli.message_commands import bus_message, message_options, site_option
 from hivemind_client_cli.options import (
     Connection,
@@ -65,7 +66,9 @@ def question_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--payload", callback=json_object, default="{}", metavar="JSON", help="Data of the message."
         ),
-        click.option("--msg", "msg_type", metavar="TYPE", help="Type of the message."),
+        click.option(
+            "--msg", "msg_type", metavar="TYPE", shell_complete=ovos_types, help="Type of the message."
+        ),
         click.option("--utterance", metavar="TEXT", help=f"Ask TEXT: short for --msg {UTTERANCE}."),
     ):
         run = option(run)
