@@ -18,7 +18,7 @@ from typing import Any, Optional
 
 from attrs import field, frozen
 
-from hivemind_client_intercom.keys import PrivateKey, PublicKey, UnusableKey, library, public_key
+from hivemind_client_intercom import keys
 
 #: The longest ciphertext that is read or written, in bytes.
 MAX_CIPHERTEXT = 8 * 1024 * 1024
@@ -79,7 +79,7 @@ def signer_of(envelope: Envelope, pems: Iterable[str]) -> Optional[str]:
     return next((pem for pem in pems if _has_signed(pem, envelope)), None)
 
 
-def unwrap(envelope: Envelope, key: PrivateKey) -> bytes:
+def unwrap(envelope: Envelope, key: keys.PrivateKey) -> bytes:
     """The text in an envelope whose signature has been verified. Raises EnvelopeRefused."""
     wrapping = envelope.wrapping
     try:
@@ -88,21 +88,21 @@ def unwrap(envelope: Envelope, key: PrivateKey) -> bytes:
         secret = key.unwrap(wrapping.encrypted_key)
         if len(secret) != _KEY:
             raise EnvelopeRefused(f"its AES key has {len(secret)} bytes, not {_KEY}")
-        return library().decrypt(secret, wrapping.nonce, envelope.ciphertext, wrapping.tag)
+        return keys.library().decrypt(secret, wrapping.nonce, envelope.ciphertext, wrapping.tag)
     except EnvelopeRefused:
         raise
     except ValueError as error:
         raise EnvelopeRefused("it does not open with the private key of this node") from error
 
 
-def seal(text: bytes, target: PublicKey, signer: PrivateKey) -> dict[str, str]:
+def seal(text: bytes, target: keys.PublicKey, signer: keys.PrivateKey) -> dict[str, str]:
     """An envelope that only the owner of `target` can open. Raises EnvelopeRefused for a text that is too long."""
     if not MIN_CIPHERTEXT <= len(text) <= MAX_CIPHERTEXT:
         raise EnvelopeRefused(
             f"a message of {len(text)} bytes; an envelope holds {MIN_CIPHERTEXT} to {MAX_CIPHERTEXT}"
         )
     secret, nonce = os.urandom(_KEY), os.urandom(_NONCE)
-    ciphertext, tag = library().encrypt(secret, nonce, text)
+    ciphertext, tag = keys.library().encrypt(secret, nonce, text)
     fields = {
         "encrypted_key": target.wrap(secret),
         "ciphertext": ciphertext,
@@ -115,8 +115,8 @@ def seal(text: bytes, target: PublicKey, signer: PrivateKey) -> dict[str, str]:
 
 def _has_signed(pem: str, envelope: Envelope) -> bool:
     try:
-        return public_key(pem).verify(envelope.signature, envelope.ciphertext)
-    except UnusableKey:
+        return keys.public_key(pem).verify(envelope.signature, envelope.ciphertext)
+    except keys.UnusableKey:
         return False
 
 
