@@ -52,4 +52,4 @@ class BinaryDataCallbacks:
         self._ignored("untyped data", bin_data)
 
     def _ignored(self, what: str, data: bytes) -> None:
-        log.warning("ignored %s of %d bytes: set bin_callbacks to get it", what, len(data))
+        log.warning("ignored %s of %d bytes: the bin_callbacks in use do not take it", what, len(data))

@@ -34,6 +34,8 @@ from hivemind_core_client.tls import Tls
 log = logging.getLogger(__name__)
 
 _BROKEN = (OSError, ssl.SSLError, websocket.WebSocketException)
+#: What hubs take as installed, in bytes: the default of their WebSocket server.
+_COMMON_LIMIT = 10 * 2**20
 _KEEP_ALIVE = (websocket.ABNF.OPCODE_PING, websocket.ABNF.OPCODE_PONG)
 
 
@@ -131,12 +133,23 @@ class WebSocketTransport:
 
     def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
         """Write whole frames in order, telling `progress` how far each came. Raises ConnectionLost when it broke."""
-        with self._writing() as ws, self._reporting(progress):
-            for frame in frames:
-                if isinstance(frame, str):
-                    ws.send(frame)
-                else:
-                    ws.send_binary(frame)
+        try:
+            with self._writing() as ws, self._reporting(progress):
+                for frame in frames:
+                    if isinstance(frame, str):
+                        ws.send(frame)
+                    else:
+                        ws.send_binary(frame)
+        except ConnectionLost as error:
+            raise self._too_large(error, max(map(len, frames), default=0)) from error
+
+    def _too_large(self, error: ConnectionLost, size: int) -> ConnectionLost:
+        """Hubs hang up on a message that is too large for them without saying why."""
+        if size <= _COMMON_LIMIT:
+            return error
+        return ConnectionLost(
+            f"{error}. The message had {size / 2**20:.1f} MiB: as installed, hubs take 10 MiB and hang up on more"
+        )
 
     @contextmanager
     def _reporting(self, progress: Optional[Progress]) -> Iterator[None]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Callable
+import logging
+from typing import Any, Callable
 
 from hivemind_core_client.jsontext import Json
-from hivemind_core_client.labels import safe_label
+from hivemind_core_client.labels import printable, safe_label
 from hivemind_core_client.message import HiveMindBinaryPayloadType as BinType
 from hivemind_core_client.plugins.contract import Actions, BinaryHandler, CallBack, Context
 from hivemind_core_client.plugins.hookspecs import hookimpl
+
+log = logging.getLogger(__name__)
 
 #: The callback and the metadata it is given, for each bin type.
 CALLBACKS: dict[BinType, tuple[str, tuple[str, ...]]] = {
@@ -38,7 +41,16 @@ def _receiver(method: str, names: tuple[str, ...]) -> Callable[[Context, bytes, 
     def receive(context: Context, data: bytes, metadata: Json) -> Actions:
         arguments = {name: metadata.get(name) for name in names}
         if "file_name" in arguments:
-            arguments["file_name"] = safe_label(arguments["file_name"], "")
+            arguments["file_name"] = _label(arguments["file_name"])
         return [CallBack(method, {"bin_data": data, **arguments})]
 
     return receive
+
+
+def _label(file_name: Any) -> str:
+    label = safe_label(file_name, "")
+    if file_name is not None and label != file_name:
+        log.warning(
+            "the hub's file name %r is not safe as it came; it is now %r", printable(str(file_name)), label
+        )
+    return label
