@@ -141,8 +141,8 @@ def listen(
     with prepared(output, connection) as client:
         ears = _Ears(output, client)
         client.connect(site_id=connection.site_id)
-        _introduce(output, key, identity)
         try:
+            _introduce(output, key, identity)
             heard = _print_messages(output, ears, count, timeout)
         except KeyboardInterrupt:
             return
@@ -230,15 +230,15 @@ def _own_key(identity: NodeIdentity) -> str:
 
 def _introduce(output: Output, key: str, identity: NodeIdentity) -> None:
     """Say whose key this satellite's is, so that others can trust it."""
+    if not identity.trusted_keys:
+        output.remark(
+            "No key is trusted here yet, so only the hub itself is heard: see 'hivemind-client trust add --help'."
+        )
     output.remark(
         f"Listening. The key of this satellite is {fingerprint(key)}. 'hivemind-client trust show' prints it here; "
         "'hivemind-client trust add ALIAS FILE' trusts it there, and then 'hivemind-client intercom send --to ALIAS' "
         "sends to it."
     )
-    if not identity.trusted_keys:
-        output.remark(
-            "No key is trusted here yet, so only the hub itself is heard: see 'hivemind-client trust add --help'."
-        )
 
 
 def _require_plugin(ctx: click.Context) -> None:
