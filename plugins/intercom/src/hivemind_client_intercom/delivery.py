@@ -88,7 +88,7 @@ def _signer(context: Context, sealed: envelope.Envelope) -> str:
     broken = [printable(alias, 40) for alias, pem in trusted.items() if not _is_usable(pem)]
     if broken:
         text += f" (not usable as RSA keys: {', '.join(broken)})"
-    raise Dropped(f"{text}. To trust a node: hivemind-client trust add ALIAS KEY")
+    raise Dropped(f"{text}. To trust a node: hivemind-client trust add ALIAS KEYFILE")
 
 
 def _is_usable(pem: str) -> bool:
