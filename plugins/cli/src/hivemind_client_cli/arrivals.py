@@ -86,7 +86,7 @@ def as_line(message: HiveMessage, saved: str | None = None) -> str:
         text += f", {data['label']}" if data["label"] else ""
         text += f", saved as {saved}" if saved else ""
     elif inner.msg_type in OVOS_TYPES:
-        text = described(str(inner.raw_payload.get("type")), _dict(inner.raw_payload.get("data")))
+        text = described(str(inner.raw_payload.get("type")), inner.raw_payload.get("data") or {})
     elif inner.msg_type is HiveMessageType.INTERCOM:
         text = f"sealed, {len(json_text(inner.raw_payload))} characters"
     else:
@@ -95,10 +95,6 @@ def as_line(message: HiveMessage, saved: str | None = None) -> str:
     if len(line) <= _LONGEST_LINE:
         return line
     return f"{line[:_LONGEST_LINE]} … ({len(line)} characters)"
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def quiet_callbacks() -> BinaryDataCallbacks:

@@ -52,7 +52,7 @@ the names of trusted keys are completed.
 """
 
 
-@click.command("completion", help=_HELP, epilog='Example: eval "$(hivemind-client completion bash)"')
+@click.command("completion", help=_HELP, epilog="Example: hivemind-client completion bash")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @reporting
 def completion(output: Output, shell: str) -> None:

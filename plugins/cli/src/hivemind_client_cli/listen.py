@@ -170,4 +170,5 @@ class _Lost:
             self._count += 1
             count = self._count
         if count & (count - 1) == 0:  # at 1, 2, 4, 8 …
-            self._output.warn(f"{count} messages are not shown: stdout is read more slowly than they come")
+            subject = "1 message is" if count == 1 else f"{count} messages are"
+            self._output.warn(f"{subject} not shown: stdout is read more slowly than they come")

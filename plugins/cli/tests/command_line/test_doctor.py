@@ -1,0 +1,281 @@
+"""`hivemind-client doctor`: each step that can fail, found by a server that fails in it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Callable
+
+import pytest
+
+from hivemind_client_cli import doctor
+from hivemind_client_cli.options import Connection
+from hivemind_core_client import HiveMessageBusClient
+from hivemind_core_client.errors import (
+    ConnectionLost,
+    HandshakeError,
+    HiveMindError,
+    HubRefused,
+    HubTimeout,
+    NegotiationRefused,
+    VersionRefused,
+)
+from hivemind_core_client.kernel.policy import Deadlines
+from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.testing import Account, EmbeddedHub
+
+from .fakes import message
+
+KEY, PASSWORD = "key-0123456789", "7f3c9a51e08b4d26bb0c4f19d2e6a785"
+CHECKS = ["name", "tcp", "tls", "websocket", "key", "password", "cipher", "permission"]
+LOGIN = ("--key", KEY, "--password", PASSWORD)
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[EmbeddedHub]:
+    silent = [
+        Account("silent-key", PASSWORD),
+        Account(KEY, PASSWORD),
+        Account("psk-key", None, "0123456789abcdef"),
+    ]
+    with EmbeddedHub(
+        clients=silent, agent=lambda text: None if text == "hush" else f"you said: {text}"
+    ) as hub:
+        yield hub
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every phase of connecting takes half a second at most."""
+    make = Connection.client
+
+    def client(connection: Connection) -> HiveMessageBusClient:
+        made = make(connection)
+        made.deadlines = Deadlines(tcp=0.5, tls=0.5, upgrade=0.5, first_frame=0.5, handshake=0.5)
+        return made
+
+    monkeypatch.setattr(Connection, "client", client)
+
+
+@contextmanager
+def server(serve: Callable[[socket.socket], object]) -> Iterator[int]:
+    """A server on loopback that runs `serve` for each connection; yields the port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    taken: list[socket.socket] = []
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+                taken.append(connection)
+                serve(connection)
+            except OSError:
+                return
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for connection in taken:
+            connection.close()
+        thread.join(5)
+
+
+def states(data: Any) -> dict[str, str]:
+    assert [each["check"] for each in data["checks"]] == CHECKS
+    return {each["check"]: each["state"] for each in data["checks"]}
+
+
+def failing(data: Any, check: str) -> None:
+    """`check` failed; what comes before it did not, what comes after it was not reached."""
+    found, place = states(data), CHECKS.index(check)
+    assert data["failed"] == check
+    assert [found[each] for each in CHECKS[place:]] == ["failed"] + ["skipped"] * (len(CHECKS) - place - 1)
+    assert "failed" not in [found[each] for each in CHECKS[:place]]
+    assert data["mend"]
+    assert data["exit_code"] == (3 if data["type"].endswith(("Refused", "Denied")) else 4)
+
+
+def at(port: int, *more: str, host: str = "127.0.0.1") -> tuple[str, ...]:
+    return ("doctor", *LOGIN, "--host", host, "--port", str(port), *more)
+
+
+def test_all_is_well(run: Any, hub: EmbeddedHub) -> None:
+    done = run(*at(hub.port)).expect(0)
+    lines = done.out.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["name", "ok"],
+        ["tcp", "ok"],
+        ["tls", "skipped"],
+        ["websocket", "ok"],
+        ["key", "ok"],
+        ["password", "ok"],
+        ["cipher", "ok"],
+        ["permission", "skipped"],
+    ]
+    assert "--say" in lines[-1]
+    assert done.err == ""
+    data = run(*at(hub.port, "--json")).expect(0).json
+    assert (data["failed"], data["error"], data["mend"], data["exit_code"]) == (None, None, None, 0)
+    assert KEY not in done.out
+    assert not [each for each in hub.received if each.msg_type == "bus"]
+
+
+def test_a_permission_is_tried_by_speaking(run: Any, hub: EmbeddedHub) -> None:
+    data = run(*at(hub.port, "--say", "hello", "--json")).expect(0).json
+    assert states(data)["permission"] == "ok"
+    data = run(*at(hub.port, "--say", "hush", "--timeout", "0.2", "--json")).expect(4).json
+    failing(data, "permission")
+    assert "allow-msg recognizer_loop:utterance" in data["mend"]
+
+
+def test_a_message_that_is_not_denied_proves_little(run: Any, hub: EmbeddedHub) -> None:
+    args = at(hub.port, "--msg", "my.alarm", "--payload", '{"door": 1}', "--json")
+    data = run(*args).expect(0).json
+    assert states(data)["permission"] == "skipped"
+    assert "allow-msg my.alarm" in data["checks"][-1]["remark"]
+    assert hub.wait_for("my.alarm")[0].raw_payload["data"] == {"door": 1}
+
+
+@pytest.mark.parametrize("args", [("--say", "hello"), ("--msg", "my.alarm")], ids=lambda args: args[0])
+def test_a_denial(run: Any, hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...]) -> None:
+    def emit(client: HiveMessageBusClient, packet: HiveMessage) -> None:
+        denied = message(
+            "hive.policy.denied", denied_type="my\x1b.type", code="no", reason="not \x9b allowed"
+        )
+        client._arrived(HiveMessage("bus", denied))
+
+    monkeypatch.setattr(HiveMessageBusClient, "emit", emit)
+    data = run(*at(hub.port, *args, "--json")).expect(3).json
+    failing(data, "permission")
+    assert "allow-msg my?.type NODE_ID" in data["mend"]
+    assert "(not ? allowed)" in data["error"]
+    done = run(*at(hub.port, *args)).expect(3)
+    assert done.err == "error: permission failed\n"
+    assert "\x1b" not in done.out
+
+
+def test_the_name(run: Any) -> None:
+    done = run(*at(5678, host="no-such-host.invalid")).expect(4)
+    assert done.out.startswith("name        failed   the name 'no-such-host.invalid' does not resolve")
+    assert "mend: give the right name" in done.out
+    failing(run(*at(5678, "--json", host="no-such-host.invalid")).expect(4).json, "name")
+    failing(run(*at(5678, "--json", host="a" * 70)).expect(4).json, "name")
+
+
+def test_a_resolver_that_hangs(run: Any, monkeypatch: pytest.MonkeyPatch, impatient: None) -> None:
+    released = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *args, **kwargs: released.wait(20) and [])
+    failing(run(*at(5678, "--json")).expect(4).json, "name")
+    released.set()
+
+
+def test_nobody_listens(run: Any) -> None:
+    with server(lambda connection: None) as port:
+        pass
+    failing(run(*at(port, "--json")).expect(4).json, "tcp")
+
+
+def test_tls(run: Any, impatient: None) -> None:
+    with EmbeddedHub(clients={KEY: PASSWORD}, tls=True) as hub:
+        data = run(*at(hub.port, "--json", host="wss://127.0.0.1")).expect(0).json
+        assert data["checks"][2] == {"check": "tls", "state": "ok", "remark": "any certificate is taken"}
+        trusted = (
+            run(*at(hub.port, "--json", "--ca-file", str(hub.ca_file), host="wss://127.0.0.1")).expect(0).json
+        )
+        assert trusted["checks"][2]["remark"] == "the certificate is verified"
+        refused = run(*at(hub.port, "--json", "--verify", host="wss://127.0.0.1")).expect(4).json
+        failing(refused, "tls")
+        failing(run(*at(hub.port, "--json")).expect(4).json, "websocket")
+
+
+def test_another_service(run: Any, impatient: None) -> None:
+    with server(lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9.0\r\n\r\n")) as port:
+        failing(run(*at(port, "--json")).expect(4).json, "websocket")
+        failing(run(*at(port, "--json", host="wss://127.0.0.1")).expect(4).json, "tls")
+    with server(lambda connection: None) as port:
+        began = time.monotonic()
+        failing(run(*at(port, "--json")).expect(4).json, "websocket")
+        assert time.monotonic() - began < 5
+
+
+def test_key_and_password(run: Any, hub: EmbeddedHub) -> None:
+    failing(run(*at(hub.port, "--json", "--key", "nobodys")).expect(3).json, "key")
+    done = run(*at(hub.port, "--password", "not-the-password")).expect(3)
+    assert "not-the-password" not in done.out + done.err
+    failing(run(*at(hub.port, "--json", "--password", "wrong-one")).expect(3).json, "password")
+
+
+def test_no_password_at_all(run: Any, hub: EmbeddedHub) -> None:
+    args = ("doctor", "--host", "127.0.0.1", "--port", str(hub.port), "--json")
+    data = run(*args, "--key", "psk-key").expect(1).json
+    assert (data["failed"], data["type"]) == ("password", "HandshakeError")
+    assert "--ask-password" in data["mend"]
+
+
+def test_a_pre_shared_key(run: Any, hub: EmbeddedHub, home: Any) -> None:
+    (home / "psk").write_text("0123456789abcdef\n")
+    args = ("doctor", "--host", "127.0.0.1", "--port", str(hub.port), "--key", "psk-key", "--json")
+    data = run(*args, "--crypto-key-file", str(home / "psk")).expect(0).json
+    assert states(data)["password"] == "skipped"
+    assert states(data)["cipher"] == "ok"
+
+
+def test_no_common_cipher(run: Any) -> None:
+    with EmbeddedHub(clients={KEY: PASSWORD}, ciphers=["ROT13"]) as hub:
+        data = run(*at(hub.port, "--json")).expect(3).json
+    failing(data, "cipher")
+    assert states(data)["password"] == "skipped"
+
+
+PLACES: list[tuple[HiveMindError, bool, str]] = [
+    (HubTimeout("hub", "tcp", 1), False, "tcp"),
+    (HubTimeout("hub", "tls", 1), False, "tls"),
+    (HubTimeout("hub", "upgrade", 1), False, "websocket"),
+    (HubTimeout("hub", "first frame", 1), False, "key"),
+    (HubTimeout("hub", "handshake", 1), True, "password"),
+    (VersionRefused("no"), True, "cipher"),
+    (NegotiationRefused("no"), True, "cipher"),
+    (ConnectionLost("no"), False, "key"),
+    (ConnectionLost("no"), True, "password"),
+    (HandshakeError("no"), True, "password"),
+    (HubRefused("no"), True, "password"),
+]
+
+
+@pytest.mark.parametrize(("error", "greeted", "check"), PLACES, ids=lambda value: str(value)[:20])
+def test_where_an_error_belongs(error: HiveMindError, greeted: bool, check: str) -> None:
+    class Client:
+        hub = object() if greeted else None
+        password, crypto_key = "p", None
+
+    client: Any = Client()
+    assert doctor._place(error, client) == check
+
+
+def test_nothing_configured(run: Any) -> None:
+    data = run("doctor", "--json").expect(2).json
+    assert data["type"] == "IdentityNotSet"
+    assert "set-identity" in data["error"]
+
+
+def test_say_or_msg(run: Any, hub: EmbeddedHub) -> None:
+    run(*at(hub.port, "--say", "x", "--msg", "y")).expect(2)
+
+
+def test_the_hubs_name_is_cleaned(run: Any, monkeypatch: pytest.MonkeyPatch, hub: EmbeddedHub) -> None:
+    from hivemind_core_client.plugins.contract import HubFacts
+
+    monkeypatch.setattr(HiveMessageBusClient, "hub", HubFacts("\x1b[2J\nnode", "peer"))
+    out = run(*at(hub.port)).expect(0).out
+    assert "the hub is ?[2J?node\n" in out
+
+
+def test_every_check_has_a_mend() -> None:
+    assert list(doctor.MENDS) == CHECKS

@@ -1,0 +1,273 @@
+"""`hivemind-client listen`: what arrives, one line each, through restarts of the hub."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from hivemind_client_cli import listen as listening
+from hivemind_client_cli.arrivals import Matcher, as_data, as_line
+from hivemind_client_cli.output import Output
+from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
+from hivemind_core_client.testing import EmbeddedHub
+
+from .fakes import message
+from .tools import command, environment
+
+KEY, PASSWORD = "key-0123456789", "7f3c9a51e08b4d26bb0c4f19d2e6a785"
+
+
+@pytest.fixture
+def hub() -> Iterator[EmbeddedHub]:
+    with EmbeddedHub(clients={KEY: PASSWORD}) as hub:
+        yield hub
+
+
+def login(hub: EmbeddedHub, *more: str) -> tuple[str, ...]:
+    address = ("--host", "127.0.0.1", "--port", str(hub.port))
+    return ("listen", "--key", KEY, "--password", PASSWORD, *address, *more)
+
+
+def bus(msg_type: str, **data: Any) -> HiveMessage:
+    return HiveMessage("bus", message(msg_type, **data))
+
+
+def file_of(data: bytes, name: str, kind: HiveMindBinaryPayloadType) -> HiveMessage:
+    return HiveMessage("bin", data, bin_type=kind, metadata={"file_name": name})
+
+
+@contextmanager
+def sending(hub: EmbeddedHub, *messages: HiveMessage) -> Iterator[None]:
+    """Send these as soon as a client stands."""
+
+    def send() -> None:
+        hub.wait_for_sessions(1, timeout=20)
+        for each in messages:
+            hub.broadcast(each)
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    yield
+    thread.join(5)
+
+
+def test_a_line_each(run: Any, hub: EmbeddedHub) -> None:
+    alarm = HiveMessage("propagate", bus("my.alarm", door="öpen"))
+    with sending(hub, bus("speak", utterance="hi"), alarm, HiveMessage("3rdparty", {"a": 1})):
+        out = run(*login(hub, "--count", "3")).expect(0).out
+    assert out.splitlines() == ["bus: hi", 'propagate > bus: my.alarm {"door": "öpen"}', '3rdparty: {"a":1}']
+
+
+def test_an_object_each(run: Any, hub: EmbeddedHub) -> None:
+    with sending(hub, bus("speak", utterance="hi"), HiveMessage("propagate", bus("my.alarm"))):
+        done = run(*login(hub, "--count", "2", "--json")).expect(0)
+    first, second = map(json.loads, done.out.splitlines())
+    assert first["msg_type"] == "bus"
+    assert first["payload"]["data"] == {"utterance": "hi"}
+    assert second["payload"]["payload"]["type"] == "my.alarm"
+    assert "listening to" in done.err
+
+
+@pytest.mark.parametrize(
+    ("types", "shown"),
+    [
+        (["speak"], ["speak"]),
+        (["my.alarm"], ["my.alarm"]),
+        (["propagate"], ["my.alarm"]),
+        (["bus"], ["speak", "other", "my.alarm"]),
+        (["speak", "other"], ["speak", "other"]),
+    ],
+)
+def test_types(types: list[str], shown: list[str]) -> None:
+    messages = {
+        "speak": bus("speak"),
+        "other": bus("other"),
+        "my.alarm": HiveMessage("propagate", bus("my.alarm")),
+        "ping": HiveMessage("ping", {}),
+    }
+    matches = Matcher(tuple(types))
+    assert [name for name, each in messages.items() if matches(each)] == shown
+
+
+def test_types_on_the_command_line(run: Any, hub: EmbeddedHub) -> None:
+    with sending(hub, bus("other"), bus("speak", utterance="hi"), HiveMessage("3rdparty", {})):
+        args = login(hub, "--type", "speak", "--type", "3rdparty", "--count", "2")
+        assert run(*args).expect(0).out == "bus: hi\n3rdparty: {}\n"
+
+
+def test_a_timeout_is_an_end_and_too_few_an_error(run: Any, hub: EmbeddedHub) -> None:
+    assert run(*login(hub, "--timeout", "0.2")).expect(0).out == ""
+    assert "0 of 2 messages" in run(*login(hub, "--timeout", "0.2", "--count", "2")).expect(4).err
+
+
+def test_quiet(run: Any, hub: EmbeddedHub) -> None:
+    done = run(*login(hub, "--timeout", "0.1", "--quiet")).expect(0)
+    assert done.out + done.err == ""
+
+
+SPEECH = HiveMindBinaryPayloadType.TTS_AUDIO
+FILE = HiveMindBinaryPayloadType.FILE
+AUDIO = HiveMindBinaryPayloadType.RAW_AUDIO
+
+
+def test_binary_data_is_shown_by_kind_size_and_name(run: Any, hub: EmbeddedHub) -> None:
+    with sending(hub, file_of(b"x" * 500, "../../etc/pass\x1bwd", FILE), file_of(b"", "", SPEECH)):
+        done = run(*login(hub, "--count", "2")).expect(0)
+    assert done.out == "bin: file, 500 bytes, passwd\nbin: tts_audio, 0 bytes\n"
+    assert "bin_callbacks" not in done.err
+    with sending(hub, file_of(b"x" * 500, "notes.txt", FILE)):
+        data = run(*login(hub, "--count", "1", "--json")).expect(0).json
+    assert data == {
+        "msg_type": "bin",
+        "bin_type": "file",
+        "size": 500,
+        "label": "notes.txt",
+        "metadata": {"file_name": "notes.txt"},
+        "saved": None,
+    }
+
+
+def test_binary_data_is_saved_where_one_asks(run: Any, hub: EmbeddedHub, tmp_path: Path) -> None:
+    folder = tmp_path / "received"
+    content = os.urandom(3000)
+    audio = HiveMessage("bin", bytes(640), bin_type=AUDIO, metadata={"sample_rate": 16000, "sample_width": 2})
+    with sending(hub, file_of(content, "../../notes.txt", FILE), audio, bus("speak", utterance="x")):
+        out = run(*login(hub, "--count", "3", "--save", str(folder), "--json")).expect(0).out
+    first, second, third = map(json.loads, out.splitlines())
+    assert Path(first["saved"]).parent == folder
+    assert Path(first["saved"]).read_bytes() == content
+    assert Path(second["saved"]).read_bytes()[:4] == b"RIFF"
+    assert "saved" not in third
+    assert not (tmp_path / "notes.txt").exists()
+
+
+def test_a_folder_that_cannot_be_written_in(run: Any, hub: EmbeddedHub, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    run(*login(hub, "--save", str(tmp_path / "file"))).expect(2)
+
+
+def test_saving_needs_a_plugin(run: Any, hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hivemind_client_binary_tts", None)
+    done = run(*login(hub, "--save", "x")).expect(1)
+    assert "pip install 'hivemind-core-client[tts]'" in done.err
+
+
+def test_what_is_not_a_line() -> None:
+    line = as_line(bus("x" * 3000, text="\x1b[2J\n"))
+    assert len(line) < 2100
+    assert line.endswith("characters)")
+    assert as_line(bus("speak", utterance="one\ntwo\x9b")) == "bus: one two?"
+    assert as_line(HiveMessage("intercom", {"ciphertext": "AAAA"})) == "intercom: sealed, 21 characters"
+    assert as_line(HiveMessage("propagate", {"msg_type": "nonsense"})) == 'propagate: {"msg_type":"nonsense"}'
+    assert as_line(HiveMessage("bus", {"type": "x", "data": None})) == "bus: x {}"
+    assert as_data(bus("speak"))["payload"]["type"] == "speak"
+
+
+def test_messages_within_messages_without_end() -> None:
+    packet = bus("deep")
+    for _ in range(50):
+        packet = HiveMessage("propagate", packet)
+    assert not Matcher(("deep",))(packet)
+    assert as_line(packet).count("propagate >") < 10
+
+
+@contextmanager
+def process(*args: str, **streams: Any) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        command(*args),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **streams,
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def readline(stream: IO[str] | None) -> str:
+    assert stream is not None
+    return stream.readline()
+
+
+@pytest.mark.parametrize("flag", ["--json", "--quiet"])
+def test_ctrl_c_is_the_ordinary_end(hub: EmbeddedHub, flag: str) -> None:
+    with process(*login(hub, flag)) as running:
+        hub.wait_for_sessions(1, timeout=20)
+        hub.broadcast(bus("speak", utterance="hi"))
+        assert "hi" in readline(running.stdout), "each line is flushed"
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=20)
+        assert (running.returncode, out) == (0, "")
+        assert "Traceback" not in err
+
+
+def test_a_reader_that_leaves_is_no_fuss(hub: EmbeddedHub) -> None:
+    with process(*login(hub, "--quiet")) as running:
+        hub.wait_for_sessions(1, timeout=20)
+        assert running.stdout is not None
+        running.stdout.close()
+        hub.broadcast(bus("speak", utterance="hi"))
+        assert running.wait(20) == 1
+        assert running.stderr is not None
+        assert running.stderr.read() == ""
+
+
+def test_a_hub_that_restarts(hub: EmbeddedHub) -> None:
+    with process(*login(hub)) as running:
+        hub.wait_for_sessions(1, timeout=20)
+        assert readline(running.stderr).startswith("listening to 127.0.0.1")
+        hub.stop()
+        assert readline(running.stderr).startswith("connection lost, reconnecting: ")
+        hub.start()
+        assert readline(running.stderr) == "connected again\n"
+        hub.wait_for_sessions(1)
+        hub.broadcast(bus("speak", utterance="back"))
+        assert readline(running.stdout) == "bus: back\n"
+        running.send_signal(signal.SIGINT)
+        assert running.wait(20) == 0
+
+
+def test_a_hub_that_knows_us_no_more(hub: EmbeddedHub) -> None:
+    with process(*login(hub)) as running:
+        hub.wait_for_sessions(1, timeout=20)
+        hub._accounts.clear()
+        hub.drop()
+        assert running.wait(20) == 3
+        assert running.stderr is not None
+        assert "refused the access key" in running.stderr.read()
+
+
+def test_what_nobody_reads_in_time_is_counted(
+    run: Any, hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "_BACKLOG", 2)
+    dropped = threading.Event()
+    show, note = Output.result, listening._Lost.note
+
+    def slow(output: Output, *args: Any) -> None:
+        dropped.wait(10)
+        show(output, *args)
+
+    def noted(lost: Any) -> None:
+        note(lost)
+        dropped.set()
+
+    monkeypatch.setattr(Output, "result", slow)
+    monkeypatch.setattr(listening._Lost, "note", noted)
+    with sending(hub, *(bus("speak", utterance=str(number)) for number in range(8))):
+        done = run(*login(hub, "--count", "2")).expect(0)
+    assert done.out == "bus: 0\nbus: 1\n"
+    assert "1 message is not shown" in done.err
