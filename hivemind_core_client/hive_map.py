@@ -109,7 +109,7 @@ class HiveMapper:
         if node is None or not isinstance(flood_id, str) or not flood_id:
             return False
         self.start_ping(flood_id)
-        seen = self._floods[flood_id]
+        seen = self._floods.get(flood_id, frozenset())
         if node.peer in seen:
             return False
         if len(seen) < self._max_nodes:
@@ -132,7 +132,7 @@ class HiveMapper:
 
     def mark_trusted_nodes(self, trusted_keys: dict[str, str]) -> None:
         """Set `trusted` on the nodes that announce one of these keys (PEM texts by alias), and on no other."""
-        trusted = {normal_key(key) for key in trusted_keys.values()}
+        trusted = {normal_key(key) for key in trusted_keys.values()} - {""}
         self.nodes = {
             peer: evolve(node, trusted=normal_key(node.public_key) in trusted)
             for peer, node in self.nodes.items()
@@ -151,8 +151,9 @@ class HiveMapper:
         }
 
     def to_json(self) -> str:
-        """`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        """`to_dict` as JSON text; what could steer a terminal is escaped."""
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        return "".join(map(_escaped, text))
 
     def to_ascii(self, root_peer: str | None = None) -> str:
         """A tree that begins at `root_peer`, each node once; without one, at the first node that is known."""
@@ -181,14 +182,15 @@ class HiveMapper:
         edges = dict(self.edges)
         for one, other in zip(way, way[1:]):
             if one != other:
-                edges[one] = edges.get(one, frozenset()) | {other}
-                edges[other] = edges.get(other, frozenset()) | {one}
-        self.edges = _bounded(edges, 2 * self._max_nodes)
+                # Taken out first, so that who is on the way of every PING counts as young.
+                edges[one] = edges.pop(one, frozenset()) | {other}
+                edges[other] = edges.pop(other, frozenset()) | {one}
+        self.edges = _pruned(edges, 2 * self._max_nodes)
 
     def _bind(self, node: NodeInfo, route: list[Any]) -> None:
         source = route[0].get("source") if route and isinstance(route[0], dict) else None
         key = normal_key(node.public_key)
-        if not isinstance(source, str) or not key or is_public_key(source):
+        if not isinstance(source, str) or not source or not key or is_public_key(source):
             return
         owner = _common_owner(self._owners.get(key, _owner(source)), source)
         if not owner:
@@ -251,6 +253,21 @@ def _common_owner(known: str, peer: str) -> str:
     """
     shorter, longer = sorted((known, _owner(peer)), key=len)
     return shorter if longer == shorter or longer.startswith(f"{shorter}::") else ""
+
+
+def _escaped(character: str) -> str:
+    """A character of JSON text, escaped where it cannot be printed: such stand within strings only."""
+    if character.isprintable() or character == "\n":
+        return character
+    return json.dumps(character)[1:-1] if character > "\x7f" else f"\\u{ord(character):04x}"
+
+
+def _pruned(edges: dict[str, frozenset[str]], most: int) -> dict[str, frozenset[str]]:
+    """The edges between the youngest `most` of the nodes."""
+    if len(edges) <= most:
+        return edges
+    kept = _bounded(edges, most)
+    return {one: frozenset(other for other in others if other in kept) for one, others in kept.items()}
 
 
 def _bounded(entries: dict[str, Any], most: int) -> dict[str, Any]:

@@ -1,0 +1,255 @@
+"""HiveMapper: what PINGs tell, bounded, and drawn so that nothing from the wire steers a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hivemind_core_client import hive_drawing
+from hivemind_core_client.hive_map import HiveMapper, NodeInfo, is_public_key, normal_key
+from hivemind_core_client.message import HiveMessage
+
+HUB_KEY = "-----BEGIN PUBLIC KEY-----\nhub\n-----END PUBLIC KEY-----"
+ME, KITCHEN, ATTIC = "me::s", "kitchen::s", "attic::s"
+
+
+def hop(source: Any) -> dict[str, Any]:
+    return {"source": source, "targets": ["x"]}
+
+
+def ping(peer: Any, *sources: Any, flood: Any = "f", **facts: Any) -> HiveMessage:
+    return HiveMessage("ping", {"flood_id": flood, "peer": peer, **facts}, route=[hop(s) for s in sources])
+
+
+def star() -> HiveMapper:
+    hive_map = HiveMapper()
+    hive_map.on_ping(ping(KITCHEN, "ua::1::kitchen::s", HUB_KEY, site_id="kitchen"), 10.5, ME)
+    hive_map.on_ping(ping(ATTIC, "ua::2::attic::s", HUB_KEY), None, ME, trusted=True)
+    hive_map.on_ping(ping(HUB_KEY), None, ME)
+    return hive_map
+
+
+def pairs(hive_map: HiveMapper) -> list[tuple[str, str]]:
+    return [(edge["source"], edge["target"]) for edge in hive_map.to_dict()["edges"]]
+
+
+def test_the_way_of_a_ping_tells_who_is_connected_with_whom() -> None:
+    hive_map = star()
+    assert list(hive_map.nodes) == [KITCHEN, ATTIC, HUB_KEY]
+    assert pairs(hive_map) == sorted(tuple(sorted((HUB_KEY, other))) for other in (KITCHEN, ATTIC, ME))
+    assert hive_map.others(ATTIC) == [KITCHEN, HUB_KEY]
+    assert hive_map.others("nobody") == list(hive_map.nodes)
+
+
+def test_three_floors() -> None:
+    below = HUB_KEY.replace("hub", "below")
+    hive_map = star()
+    hive_map.on_ping(ping("cellar::s", "ua::9::cellar::s", below, "ua::3::below::s", HUB_KEY), None, ME)
+    hive_map.on_ping(ping(below, "ua::3::below::s", HUB_KEY), None, ME)
+    assert (below, "cellar::s") in pairs(hive_map)
+    assert hive_map.to_ascii(ME).count("\n") == 5 + hive_map.to_ascii(ME).count("below::s")
+
+
+def test_a_node_counts_once_for_each_flood() -> None:
+    hive_map = HiveMapper()
+    assert hive_map.on_ping(ping(KITCHEN)) is True
+    assert hive_map.on_ping(ping(KITCHEN)) is False
+    assert hive_map.on_ping(ping(ATTIC)) is True
+    assert hive_map.on_ping(ping(KITCHEN, flood="g")) is True
+    assert [hive_map.answers(flood) for flood in ("f", "g", "h")] == [2, 1, 0]
+
+
+def test_a_flood_begins_once() -> None:
+    hive_map = HiveMapper()
+    assert [hive_map.start_ping(flood) for flood in ("f", "f", "", "g")] == [True, False, False, True]
+
+
+@pytest.mark.parametrize("peer", [None, "", 5, [], {}, "x" * 4097])
+@pytest.mark.parametrize("flood", ["f"])
+def test_a_ping_without_a_usable_peer_tells_nothing(peer: Any, flood: str) -> None:
+    hive_map = HiveMapper()
+    assert hive_map.on_ping(ping(peer, flood=flood)) is False
+    assert hive_map.nodes == {} and hive_map.edges == {}
+
+
+@pytest.mark.parametrize("flood", [None, "", 5, []])
+def test_a_ping_without_a_flood_tells_nothing(flood: Any) -> None:
+    hive_map = HiveMapper()
+    assert hive_map.on_ping(ping(KITCHEN, flood=flood)) is False
+    assert hive_map.nodes == {}
+
+
+FACTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"site_id": "k", "lang": "de", "public_key": "K"}, {"site_id": "k", "lang": "de", "public_key": "K"}),
+    ({"site_id": 5, "lang": [], "public_key": ""}, {"site_id": None, "lang": None, "public_key": None}),
+    ({"timestamp": 9.5}, {"timestamp": 9.5, "latency_ms": 500.0}),
+    ({"timestamp": 11}, {"timestamp": 11.0, "latency_ms": -1000.0}),
+    ({"timestamp": True}, {"timestamp": None, "latency_ms": None}),
+    ({"timestamp": "9"}, {"timestamp": None}),
+    ({"timestamp": 10**400}, {"timestamp": None}),
+    ({"timestamp": float("nan")}, {"timestamp": None}),
+    ({"timestamp": float("inf")}, {"timestamp": None}),
+]
+
+
+@pytest.mark.parametrize(("told", "known"), FACTS)
+def test_what_a_node_says_of_itself(told: dict[str, Any], known: dict[str, Any]) -> None:
+    hive_map = HiveMapper()
+    hive_map.on_ping(ping(KITCHEN, **told), received_at=10.0)
+    assert known.items() <= hive_map.nodes[KITCHEN].as_dict().items()
+
+
+def test_latency_takes_both_clocks() -> None:
+    assert NodeInfo("p", timestamp=1.0).latency_ms is None
+    assert NodeInfo("p", received_at=1.0).latency_ms is None
+
+
+def test_keys() -> None:
+    assert normal_key("a b\r\nc") == "abc" and normal_key(None) == normal_key(5) == ""
+    assert is_public_key(HUB_KEY) and not is_public_key(KITCHEN)
+
+
+def test_the_marks_of_trust_follow_the_keys() -> None:
+    hive_map = HiveMapper()
+    hive_map.on_ping(ping(KITCHEN, public_key="K 1\n"))
+    hive_map.on_ping(ping(ATTIC, public_key="K2"), trusted=True)
+    hive_map.on_ping(ping("keyless"))
+    hive_map.mark_trusted_nodes({"kitchen": "K\n1", "none": ""})
+    assert [hive_map.is_peer_trusted(peer) for peer in (KITCHEN, ATTIC, "nobody")] == [True, False, False]
+
+
+def test_a_node_without_a_key_is_not_trusted_by_an_empty_one() -> None:
+    hive_map = HiveMapper()
+    hive_map.on_ping(ping("keyless"))
+    hive_map.mark_trusted_nodes({"empty": ""})
+    assert not hive_map.is_peer_trusted("keyless")
+
+
+def test_the_tree() -> None:
+    assert star().to_ascii(ME).split("\n") == [
+        "me::s  (no answer of its own)  (this node)",
+        f"└── {hive_drawing.short_name(HUB_KEY)}",
+        "    ├── attic::s  trusted",
+        "    └── kitchen::s  site kitchen",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hive_map", "root", "text"),
+    [
+        (HiveMapper(), None, "[no nodes answered]"),
+        (HiveMapper(), ME, "me::s  (this node)"),
+    ],
+)
+def test_an_empty_tree(hive_map: HiveMapper, root: str, text: str) -> None:
+    assert hive_map.to_ascii(root) == text
+
+
+def test_a_cycle_ends_and_shows_each_node_once() -> None:
+    hive_map = HiveMapper()
+    for number, way in enumerate((("a", "b", "c"), ("c", "a", "b"), ("b", "c", "a"))):
+        hive_map.on_ping(ping(way[0], "first::hop", *way, flood=str(number)))
+    lines = hive_map.to_ascii("a").split("\n")
+    assert sorted(re.sub(r"^[│├└─ ]*", "", line)[0] for line in lines) == ["a", "b", "c"]
+
+
+def test_a_chain_longer_than_pythons_stack_is_drawn() -> None:
+    hive_map = HiveMapper(max_nodes=3000)
+    for number in range(1500):
+        hive_map.on_ping(ping(f"n{number + 1}", "a::b", f"n{number}", flood=str(number)))
+    assert hive_map.to_ascii("n0").count("\n") == 1500
+
+
+def test_names_cannot_break_out_of_a_drawing() -> None:
+    hive_map = HiveMapper()
+    hive_map.on_ping(ping('a"];\n\x1b[31m<b>#quot;\\', "x::y", "z"))
+    mermaid, dot = hive_map.to_mermaid(), hive_map.to_dot()
+    assert mermaid.split("\n")[1] == '    n0["a#34;]#59;??[31m#60;b#62;#35;quot#59;\\"]'
+    assert dot.split("\n")[1] == '    n0 [label="a\\"];??[31m<b>#quot;\\\\"];'
+    assert "n0 --- n1" in mermaid and "n0 -- n1;" in dot
+
+
+@pytest.mark.parametrize("character", ["\x1b", "\x9b", "\x7f", "\u202e", "\u200b", "\U000e0001", "\r", "\t"])
+def test_json_shows_nothing_that_steers_a_terminal_and_loses_nothing(character: str) -> None:
+    hive_map = HiveMapper()
+    name = f"grün{character}{character}31m"
+    hive_map.on_ping(ping(name))
+    text = hive_map.to_json()
+    assert character not in text and "grün" in text
+    assert json.loads(text)["nodes"][0]["peer"] == name
+
+
+def test_nodes_are_bounded_and_the_oldest_go() -> None:
+    hive_map = HiveMapper(max_nodes=3)
+    for number in range(10):
+        hive_map.on_ping(ping(str(number)))
+    hive_map.on_ping(ping("7", flood="g"))
+    hive_map.on_ping(ping("new", flood="g"))
+    assert list(hive_map.nodes) == ["9", "7", "new"]
+
+
+def test_floods_are_bounded_and_the_oldest_go() -> None:
+    hive_map = HiveMapper(max_floods=1000)
+    for number in range(1500):
+        hive_map.start_ping(str(number))
+    assert [hive_map.start_ping(str(number)) for number in (1499, 501, 499)] == [False, False, True]
+
+
+def test_the_neighbours_of_one_node_are_bounded_too() -> None:
+    """Every PING ever made a neighbour of the hub, for as long as the client lived."""
+    hive_map = HiveMapper(max_nodes=5)
+    for number in range(200):
+        name = f"ua::{number}::n::s"
+        hive_map.on_ping(ping(f"n{number}", name, HUB_KEY, flood=str(number)), root_peer=ME)
+    assert max(len(others) for others in hive_map.edges.values()) <= 10
+    assert (HUB_KEY, ME) in pairs(hive_map) and (HUB_KEY, "n199") in pairs(hive_map)
+
+
+def test_a_map_that_keeps_nothing_still_stands() -> None:
+    hive_map = HiveMapper(max_nodes=0, max_floods=0)
+    assert hive_map.on_ping(ping(KITCHEN, "a::b", "c"), root_peer=ME)
+    assert not hive_map.nodes and not hive_map.edges
+
+
+NAMES = st.sampled_from([HUB_KEY, KITCHEN, ATTIC, ME, "a::b", "::", ""]) | st.text(max_size=6)
+JUNK = st.none() | st.booleans() | st.integers() | st.floats() | NAMES | st.lists(NAMES, max_size=2)
+PAYLOADS = st.fixed_dictionaries(
+    {},
+    optional={
+        "flood_id": st.sampled_from(["f", "g", "h", "i", "j", "k"]) | JUNK,
+        "peer": NAMES | JUNK,
+        "public_key": st.sampled_from(["K1", "K2", HUB_KEY]) | JUNK,
+        "site_id": JUNK,
+        "timestamp": JUNK,
+        "lang": JUNK,
+    },
+)
+PINGS = st.tuples(
+    PAYLOADS,
+    st.lists(st.builds(hop, NAMES | JUNK) | JUNK | st.dictionaries(NAMES, JUNK, max_size=2), max_size=5),
+    st.none() | NAMES,
+    st.booleans(),
+)
+
+
+@settings(deadline=None, max_examples=120)
+@given(st.lists(PINGS, max_size=25), st.none() | NAMES)
+def test_whatever_comes_the_map_is_bounded_and_can_be_drawn(pings: list[Any], root: str | None) -> None:
+    hive_map = HiveMapper(max_nodes=4, max_floods=3)
+    for payload, route, peer, vouched in pings:
+        hive_map.on_ping(HiveMessage("ping", payload, route=route), 1.0, peer, vouched, vouched)
+    assert len(hive_map.nodes) <= 4 and len(hive_map.edges) <= 8 and len(hive_map._floods) <= 3
+    for bounded in (hive_map._keys, hive_map._owners, hive_map._aliases):
+        assert len(bounded) <= 4
+    for one, others in hive_map.edges.items():
+        assert one not in others and all(one in hive_map.edges[other] for other in others)
+    everybody = {*hive_map.nodes, *hive_map.edges, *([root] if root is not None else [])}
+    for text in (hive_map.to_mermaid(), hive_map.to_dot(), hive_map.to_ascii(root), hive_map.to_json()):
+        assert text.replace("\n", "").isprintable()
+    assert hive_map.to_ascii(root).count("\n") + 1 == max(1, len(everybody))
+    assert json.loads(hive_map.to_json()) == hive_map.to_dict()
