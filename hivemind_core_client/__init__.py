@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.callbacks import BinaryDataCallbacks
     from hivemind_core_client.client import HiveMessageBusClient
     from hivemind_core_client.errors import HiveMindError
+    from hivemind_core_client.fakebus import FakeHiveMessageBus
     from hivemind_core_client.identity import NodeIdentity
     from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 
@@ -24,6 +25,7 @@ __all__ = [
     "Backoff",
     "BinaryDataCallbacks",
     "Deadlines",
+    "FakeHiveMessageBus",
     "HiveMessage",
     "HiveMessageBusClient",
     "HiveMessageType",
@@ -38,6 +40,7 @@ _HOMES = {
     "Backoff": "kernel.policy",
     "BinaryDataCallbacks": "callbacks",
     "Deadlines": "kernel.policy",
+    "FakeHiveMessageBus": "fakebus",
     "HiveMessageBusClient": "client",
     "HiveMindError": "errors",
     "Limits": "kernel.policy",

@@ -1,0 +1,257 @@
+"""Decorators that make a function a handler of the bus, by the names of the reference client.
+
+The handler of `on_hive_message` and `on_third_party` gets the HiveMessage, that of every other one its payload: an
+OVOS Message, a HiveMessage, or a dict, as `HiveMessage.payload` has it. The decorated function stays what it was
+and gets a `shutdown()`, which ends all that it was registered for. A function may be decorated several times; for
+each hive type it is called once for a message. What it raises is logged and stops nobody.
+
+They are for functions and for methods of an object that exists (`on_broadcast("bus", bus)(self.heard)`). In the
+body of a class there is no object yet to call the method on.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from contextlib import suppress
+from typing import Any, Callable, Optional, Protocol, TypeVar
+
+from hivemind_core_client.errors import FrameError, InvalidOption
+from hivemind_core_client.localbus import Handler, call_safely
+from hivemind_core_client.message import HiveMessage, HiveMessageType, read_message_type
+from hivemind_core_client.waiters import Names, names_of, payload_named
+
+__all__ = [
+    "HiveMessageListener",
+    "HivePayloadListener",
+    "on_broadcast",
+    "on_cascade",
+    "on_escalate",
+    "on_handshake",
+    "on_hello",
+    "on_hive_message",
+    "on_mycroft_message",
+    "on_payload",
+    "on_ping",
+    "on_propagate",
+    "on_query",
+    "on_rendezvous",
+    "on_shared_bus",
+    "on_third_party",
+]
+
+log = logging.getLogger(__name__)
+
+F = TypeVar("F", bound=Callable[..., Any])
+#: Where a function keeps what it is registered for.
+_LISTENERS = "__hivemind_listeners__"
+#: Where the stand-in of a function has that function.
+_ORIGINAL = "__hivemind_original__"
+
+
+class Bus(Protocol):
+    """What a decorator needs of a bus."""
+
+    def on(self, event_name: str, func: Handler) -> None:
+        """Call `func` for each message of a type."""
+
+    def remove(self, event_name: str, func: Handler) -> None:
+        """Call it no more."""
+
+
+class HiveMessageListener:
+    """Calls handlers with each message of one type, from `listen()` to `shutdown()`.
+
+    `message_type` is a HiveMessageType or its wire name; another name is an OVOS type, whose handlers get Messages.
+    Raises InvalidOption where `bus` is no bus.
+    """
+
+    def __init__(self, bus: Any, message_type: str) -> None:
+        if not (callable(getattr(bus, "on", None)) and callable(getattr(bus, "remove", None))):
+            raise InvalidOption(
+                f"a {type(bus).__name__} was passed as the bus: pass a connected client, as in "
+                "on_broadcast('bus', bus) or on_broadcast(bus=bus)"
+            )
+        self.bus: Bus = bus
+        self.message_type = message_type
+        self._handlers: list[Handler] = []
+
+    def listen(self) -> HiveMessageListener:
+        """Begin; returns this listener. A second call changes nothing."""
+        self.bus.on(self.message_type, self._handler)
+        return self
+
+    def add_handler(self, handler: Handler) -> None:
+        """Call this one too. Raises InvalidOption for what cannot be called."""
+        if not callable(handler):
+            raise InvalidOption(
+                f"the handler of {self.message_type!r} is a {type(handler).__name__}, which cannot be called"
+            )
+        self._handlers.append(handler)
+
+    def clear_handlers(self) -> None:
+        """Call nobody any more."""
+        self._handlers = []
+
+    def shutdown(self) -> None:
+        """End. A second call changes nothing."""
+        self.bus.remove(self.message_type, self._handler)
+
+    def covers(self, other: HiveMessageListener) -> bool:
+        """True when this one calls its handlers for all that `other` would; it may widen itself to that end."""
+        return type(self) is type(other) and self.bus is other.bus and self.message_type == other.message_type
+
+    def calls(self, handler: Handler) -> bool:
+        """Whether this handler was added."""
+        return handler in self._handlers
+
+    def _handler(self, message: Any) -> None:
+        self._call(message)
+
+    def _call(self, argument: Any) -> None:
+        for handler in list(self._handlers):
+            call_safely(handler, argument)
+
+
+class HivePayloadListener(HiveMessageListener):
+    """Calls handlers with the payload of each hive message of one type, if that payload is of a type.
+
+    `payload_type` is one name or several: the OVOS type in BUS and SHARED_BUS, the hive type in a
+    message that wraps another, else what the payload has as its `msg_type`; None takes all.
+    Raises UnknownMessageType when `message_type` is no hive type.
+    """
+
+    def __init__(self, payload_type: Optional[Names], bus: Any, message_type: str) -> None:
+        super().__init__(bus, read_message_type(message_type))
+        self.payload_type = payload_type
+        self._wanted = _wanted(payload_type)
+
+    def covers(self, other: HiveMessageListener) -> bool:
+        """True for the same bus and hive type, whatever the payload: its types are wanted here too from now on."""
+        if not super().covers(other) or not isinstance(other, HivePayloadListener):
+            return False
+        mine, theirs = self._wanted, other._wanted
+        self._wanted = None if mine is None or theirs is None else mine | theirs
+        return True
+
+    def _handler(self, message: HiveMessage) -> None:
+        if self._wanted is not None and not payload_named(self._wanted, self.message_type)(message):
+            return
+        try:
+            payload = message.payload
+        except FrameError as error:
+            log.info("handlers of %s get no payload that cannot be read: %s", self.message_type, error)
+            return
+        self._call(payload)
+
+
+def on_hive_message(message_type: str, bus: Any) -> Callable[[F], F]:
+    """Call the function with each HiveMessage of a type. Raises InvalidOption where `bus` is no bus."""
+
+    def decorate(func: F) -> F:
+        return _registered(func, HiveMessageListener(bus, message_type))
+
+    return decorate
+
+
+def on_third_party(bus: Any) -> Callable[[F], F]:
+    """Call the function with each THIRDPRTY HiveMessage. Raises InvalidOption where `bus` is no bus."""
+    return on_hive_message(HiveMessageType.THIRDPRTY, bus)
+
+
+def on_payload(message_type: str, payload_type: Optional[Names] = None, bus: Any = None) -> Callable[[F], F]:
+    """Call the function with the payload of each hive message of a type; see HivePayloadListener."""
+
+    def decorate(func: F) -> F:
+        return _registered(func, HivePayloadListener(payload_type, bus, message_type))
+
+    return decorate
+
+
+class OnPayload(Protocol):
+    """A decorator for one hive type."""
+
+    def __call__(self, payload_type: Optional[Names] = None, bus: Any = None) -> Callable[[F], F]:
+        """Call the function with the payload, if it is of a type; None, the default, takes all."""
+
+
+def _on(name: str, message_type: HiveMessageType) -> OnPayload:
+    def on_type(payload_type: Optional[Names] = None, bus: Any = None) -> Callable[[F], F]:
+        return on_payload(message_type, payload_type, bus)
+
+    on_type.__name__ = on_type.__qualname__ = name
+    on_type.__doc__ = (
+        f"Call the function with the payload of each {message_type.name} message, if it is of `payload_type` "
+        "(default: all). Raises InvalidOption where `bus` is no bus."
+    )
+    return on_type
+
+
+on_mycroft_message = _on("on_mycroft_message", HiveMessageType.BUS)
+on_shared_bus = _on("on_shared_bus", HiveMessageType.SHARED_BUS)
+on_broadcast = _on("on_broadcast", HiveMessageType.BROADCAST)
+on_propagate = _on("on_propagate", HiveMessageType.PROPAGATE)
+on_escalate = _on("on_escalate", HiveMessageType.ESCALATE)
+on_query = _on("on_query", HiveMessageType.QUERY)
+on_cascade = _on("on_cascade", HiveMessageType.CASCADE)
+on_ping = _on("on_ping", HiveMessageType.PING)
+on_hello = _on("on_hello", HiveMessageType.HELLO)
+on_handshake = _on("on_handshake", HiveMessageType.HANDSHAKE)
+on_rendezvous = _on("on_rendezvous", HiveMessageType.RENDEZVOUS)
+
+
+def _wanted(payload_type: Optional[Names]) -> Optional[frozenset[str]]:
+    if payload_type is None:
+        return None
+    try:
+        names = names_of(payload_type)
+    except TypeError:
+        names = frozenset()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise InvalidOption(
+            f"payload_type is a {type(payload_type).__name__}; pass a name, several, or None for all"
+        )
+    return names
+
+
+def _registered(func: F, listener: HiveMessageListener) -> F:
+    """The function, or what stands for one that takes no attributes, with a `shutdown`."""
+    known = _listeners_of(func)
+    target = getattr(func, _ORIGINAL, func)
+    listener.add_handler(target)
+    if not any(other.calls(target) and other.covers(listener) for other in known):
+        known.append(listener.listen())
+
+    def shutdown() -> None:
+        ended = [other for other in known if other.calls(target)]
+        known[:] = [other for other in known if other not in ended]
+        for other in ended:
+            other.shutdown()
+
+    try:
+        func.shutdown = shutdown  # type: ignore[attr-defined]  # what users of the reference client call
+    except AttributeError:  # a bound method, or one that is written in C
+        func = _stand_in(func, known)
+        func.shutdown = shutdown  # type: ignore[attr-defined]
+    return func
+
+
+def _stand_in(func: F, known: list[HiveMessageListener]) -> F:
+    @functools.wraps(func, updated=())
+    def stand_in(*arguments: Any, **named: Any) -> Any:
+        return func(*arguments, **named)
+
+    setattr(stand_in, _LISTENERS, known)
+    setattr(stand_in, _ORIGINAL, func)
+    return stand_in  # type: ignore[return-value]  # it is called like the function
+
+
+def _listeners_of(func: Any) -> list[HiveMessageListener]:
+    """What this function listens to; that of a method is kept on its function, for all objects."""
+    keeper = getattr(func, "__func__", func)
+    known: Optional[list[HiveMessageListener]] = getattr(keeper, _LISTENERS, None)
+    if known is None:
+        known = []
+        with suppress(AttributeError):  # what takes no attributes gets a stand-in, which does
+            setattr(keeper, _LISTENERS, known)
+    return known
