@@ -3,9 +3,9 @@
 Arguments: the port of the OVOS bus, the file that gets one JSON object per line, and the hub's name. The first
 line is `{"type": "answerer.ready"}`; every other line is a message as it passed on the bus.
 
-Every utterance is answered by one `speak` and by `ovos.utterance.handled`, with these exceptions: `SILENT` is
-handled without a word, what begins with `TWICE` is answered by two, and what begins with the text
-`only_known_to(name)` is answered by the hub of that name alone.
+Every utterance is answered by one `speak`, with these exceptions: `SILENT` gets no answer, what begins with
+`TWICE` gets two, and what begins with the text `only_known_to(name)` is answered by the hub of that name alone. A
+question (QUERY, CASCADE) gets `ovos.utterance.handled` after that.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def main(port: int, record_file: str, name: str) -> None:
     def answer(message: Message) -> None:
         for text in answers(message.data["utterances"][0], name):
             bus.emit(message.reply("speak", {"utterance": text}))
-        bus.emit(message.reply("ovos.utterance.handled"))
+        # Only questions end by it, and hub 4.0.0 loses its bus when a satellite leaves while that is sent to it.
+        if "query_id" in message.context:
+            bus.emit(message.reply("ovos.utterance.handled"))
 
     bus = MessageBusClient(host="127.0.0.1", port=port)
     bus.on("message", lambda text: record(json.loads(text)))

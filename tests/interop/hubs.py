@@ -221,9 +221,12 @@ class RealHub:
         messages = [json.loads(line) for line in lines[:-1]]
         return [message for message in messages if message.get("type") == msg_type]
 
-    def wait_for_log(self, text: str, seconds: float = 5.0) -> bool:
-        """True once the hub's log holds `text`; False if it does not within `seconds`."""
-        return wait_until(lambda: text in self.log(), seconds)
+    def wait_for_log(self, text: str, seconds: float = 5.0, then: str = "") -> bool:
+        """True once a line of the hub's log holds `text`, and `then` after it; False if none does in `seconds`."""
+        return wait_until(
+            lambda: any(then in line.partition(text)[2] for line in self.log().splitlines() if text in line),
+            seconds,
+        )
 
     def log(self) -> str:
         """What the hub wrote since it was first started."""
@@ -254,6 +257,10 @@ class RealHub:
         self._answerer.start()
         self.start_again()
         self._answerer.wait_for(lambda: bool(self.seen(READY)), _START_SECONDS, "connection to the bus")
+        if self.upper is not None and not self.upper.wait_for_log(
+            f"::hub{self.port}::", _START_SECONDS, then="message: hello"
+        ):
+            raise HarnessError(f"{self.spec.name} did not reach the hub above it\n{tail(self.log())}")
 
     def _probe_arrives(self) -> bool:
         before = len(self.seen(_CONNECTED))

@@ -21,6 +21,7 @@ from hivemind_core_client.errors import (
     NotConnected,
     PasswordRefused,
 )
+from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.message import HiveMindBinaryPayloadType
 
 from .hubs import HubOptions, RealHub
@@ -40,15 +41,17 @@ ENCODINGS = (
     "JSON-HEX",
 )
 BINARIZE = HubOptions(binarize=True)
+LENIENT = HubOptions(min_protocol_version=0)
 STRICT = HubOptions(allowed_ciphers=("AES-GCM",), allowed_encodings=("JSON-B32",))
 CONNECTING = "connecting"
 REFUSALS = "refusals and silence"
 MESSAGES = "messages"
 
-_ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 10.0
 _END = "the end"
 _COMEBACK_SECONDS = 45.0
-_PHASES_SECONDS = 60.0
+#: The deadlines of a client that meets silence: the defaults are no different, but for the waiting.
+_SHORT = {"tcp": 2.0, "tls": 2.0, "upgrade": 3.0, "first_frame": 4.0}
 
 
 class Heard:
@@ -61,7 +64,7 @@ class Heard:
     def _hear(self, message: Message) -> None:
         self.texts.append(message.data["utterance"])
 
-    def wait_for(self, text: str, seconds: float = _ANSWER_SECONDS) -> bool:
+    def wait_for(self, text: str, seconds: float = ANSWER_SECONDS) -> bool:
         """True once `text` was spoken."""
         return wait_until(lambda: text in self.texts, seconds)
 
@@ -77,7 +80,7 @@ def utterance(text: str, **context: Any) -> Message:
 
 def check_answer(client: HiveMessageBusClient, text: str = "what time is it") -> Message:
     """Say something and check the spoken answer. Returns the `speak` message."""
-    answer = client.wait_for_response(utterance(text), reply_type="speak", timeout=_ANSWER_SECONDS)
+    answer = client.wait_for_response(utterance(text), reply_type="speak", timeout=ANSWER_SECONDS)
     assert answer is not None, "no answer to the utterance"
     spoken: Message = answer.payload
     assert spoken.data["utterance"] == f"you said: {text}"
@@ -127,7 +130,7 @@ def hub_restricts(hub: RealHub, satellite: Satellite) -> None:
     check_answer(client)
 
 
-@behaviour("binary frames, where hub and client both want them", CONNECTING, BINARIZE)
+@behaviour("binary frames, where hub and client both want them", CONNECTING, BINARIZE, needs="binary frames")
 def binarize_on(hub: RealHub, satellite: Satellite) -> None:
     client = satellite.connected()
     assert client.negotiated is not None and client.negotiated.binarize
@@ -149,14 +152,14 @@ def binarize_off_at_hub(hub: RealHub, satellite: Satellite) -> None:
     check_answer(client)
 
 
-@behaviour("RSA handshake, without a password", CONNECTING, needs="rsa handshake")
+@behaviour("RSA handshake, without a password", CONNECTING, LENIENT)
 def rsa(hub: RealHub, satellite: Satellite) -> None:
     client = satellite.connected(password=None)
     assert client.negotiated is not None and client.negotiated.kind == "rsa"
     check_answer(client)
 
 
-@behaviour("pre-shared key, without a handshake", CONNECTING, needs="pre-shared key")
+@behaviour("pre-shared key, without a handshake", CONNECTING, LENIENT)
 def preshared(hub: RealHub, satellite: Satellite) -> None:
     client = satellite.connected(password=None, crypto_key=satellite.crypto_key)
     assert client.negotiated is not None and client.negotiated.version == 0
@@ -173,14 +176,14 @@ def comes_back(hub: RealHub, satellite: Satellite) -> None:
     # The client finds a dead hub first: coming back must not depend on luck with the first attempt.
     time.sleep(1.0)
     hub.start_again()
-    _check_comes_back(client, heard)
+    check_comes_back(client, heard)
     logins = [
         message for message in hub.seen("hive.client.connect") if message["data"]["key"] == satellite.key
     ]
     assert len(logins) == 2
 
 
-def _check_comes_back(client: HiveMessageBusClient, heard: Heard) -> None:
+def check_comes_back(client: HiveMessageBusClient, heard: Heard) -> None:
     def answered() -> bool:
         try:
             client.emit(utterance("after"))
@@ -228,12 +231,12 @@ def silent_after_upgrade(hub: RealHub, satellite: Satellite) -> None:
 
 
 def _check_timeout(satellite: Satellite, port: int) -> None:
-    client = satellite.client(port=port)
+    client = satellite.client(port=port, deadlines=Deadlines(**_SHORT))
     began = time.monotonic()
     with pytest.raises(HubTimeout) as caught:
         client.connect()
     taken = time.monotonic() - began
-    assert taken < _PHASES_SECONDS
+    assert caught.value.seconds in _SHORT.values()
     assert taken < caught.value.seconds + 5.0
 
 
@@ -259,21 +262,26 @@ def once_each(hub: RealHub, satellite: Satellite) -> None:
 @behaviour("the session that the caller set is kept", MESSAGES)
 def caller_session(hub: RealHub, satellite: Satellite) -> None:
     client = satellite.connected()
-    # 4.0.0 puts the connection's own session in the place of a foreign one before it reaches the OVOS bus.
-    # Its log shows the message as it came.
     foreign = f"caller-of-{satellite.node_id}-{free_port()}"
     client.emit(utterance("mine", session={"session_id": foreign, "lang": "pt-pt"}))
-    assert hub.wait_for_log(f'"session_id": "{foreign}"')
+    assert wait_until(partial(_arrived_as, hub, "mine", foreign), ANSWER_SECONDS)
     own = {"session_id": client.session_id, "lang": "pt-pt"}
     client.emit(utterance("and mine", session=own))
-    assert wait_until(lambda: _language_of(hub, "and mine").startswith("pt"), _ANSWER_SECONDS)
+    assert wait_until(lambda: str(_session_of(hub, "and mine").get("lang")).startswith("pt"), ANSWER_SECONDS)
 
 
-def _language_of(hub: RealHub, text: str) -> str:
-    for message in hub.seen("recognizer_loop:utterance"):
+def _arrived_as(hub: RealHub, text: str, session_id: str) -> bool:
+    # 4.0.0 puts the connection's own session in the place of a foreign one before it reaches the OVOS bus, but
+    # its log shows the message as it came. Later hubs put a name of the client before the id.
+    on_bus = str(_session_of(hub, text).get("session_id")).endswith(f":{session_id}")
+    return on_bus or f'"session_id": "{session_id}"' in hub.log()
+
+
+def _session_of(hub: RealHub, text: str) -> dict[str, Any]:
+    for message in reversed(hub.seen("recognizer_loop:utterance")):
         if message["data"]["utterances"] == [text]:
-            return str(message["context"]["session"].get("lang"))
-    return ""
+            return dict(message["context"]["session"])
+    return {}
 
 
 @behaviour("BINARY accepted by the hub", MESSAGES)
@@ -318,36 +326,3 @@ def _in_threads(jobs: list[Callable[[], None]]) -> None:
     for thread in threads:
         thread.join(timeout=30)
     assert not any(thread.is_alive() for thread in threads)
-
-
-@behaviour("PROPAGATE reaches the other satellites", MESSAGES)
-def propagate(hub: RealHub, satellite: Satellite) -> None:
-    _check_reaches_other(satellite, HiveMessageType.PROPAGATE)
-
-
-@behaviour("BROADCAST of an administrator reaches the other satellites", MESSAGES)
-def broadcast(hub: RealHub, satellite: Satellite) -> None:
-    hub.make_admin(satellite.node_id)
-    _check_reaches_other(satellite, HiveMessageType.BROADCAST)
-
-
-def _check_reaches_other(satellite: Satellite, wrapper: HiveMessageType) -> None:
-    sender, other = satellite.connected(), satellite.client()
-    heard = Heard(other)
-    other.connect()
-    # Its HELLO has been read once the hub answers it.
-    check_answer(other, "here")
-    inner = HiveMessage(HiveMessageType.BUS, Message("speak", {"utterance": f"to all by {wrapper.value}"}))
-    sender.emit(HiveMessage(wrapper, inner))
-    assert heard.wait_for(f"to all by {wrapper.value}")
-
-
-@behaviour("ESCALATE is accepted; the client comes back if the hub drops it", MESSAGES)
-def escalate(hub: RealHub, satellite: Satellite) -> None:
-    client = satellite.client()
-    heard = Heard(client)
-    client.connect()
-    alarm = f"alarm.{satellite.node_id}.{free_port()}"
-    client.emit(HiveMessage(HiveMessageType.ESCALATE, HiveMessage(HiveMessageType.BUS, Message(alarm))))
-    assert hub.wait_for_log(alarm)
-    _check_comes_back(client, heard)

@@ -64,6 +64,10 @@ class Satellite:
         self._siblings.append(sibling)
         return sibling
 
+    def folder(self, name: str) -> Path:
+        """The path of a folder of this satellite's own; it is not made."""
+        return self._home / name
+
     @property
     def identity(self) -> NodeIdentity:
         """This satellite's node identity, read from its file."""

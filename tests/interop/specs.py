@@ -63,6 +63,7 @@ HUBS: tuple[HubSpec, ...] = (
         lacks={
             "mesh": "it sends on the bare inner message, whose site and sender are lost, and only BUS",
             "query": "it answers no QUERY, CASCADE or PING",
+            "broadcast right": "it takes BROADCAST from every satellite",
             "upstream": "it connects with no hub above it",
         },
     ),
@@ -90,6 +91,9 @@ HUBS: tuple[HubSpec, ...] = (
             "bitstring<5",
         ),
         versions=(0, 1, 2, 3),
+        lacks={
+            "binary frames": "its answers to QUERY do not fit into binary frames, so only BINARY is sent in those"
+        },
         settings=(*_COMMON_SETTINGS, "min_protocol_version", "upper"),
         allowed=("recognizer_loop:utterance",),
         legacy_key=("--allow-legacy-crypto-key",),
