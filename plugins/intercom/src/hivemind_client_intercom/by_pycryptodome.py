@@ -49,10 +49,7 @@ class PrivateKey:
 
     def unwrap(self, wrapped: bytes) -> bytes:
         """What was wrapped for this key. Raises ValueError for anything else."""
-        try:
-            return bytes(PKCS1_OAEP.new(self._key).decrypt(wrapped))
-        except TypeError as error:
-            raise ValueError("not wrapped for this key") from error
+        return bytes(PKCS1_OAEP.new(self._key).decrypt(wrapped))
 
 
 def load_public(pem: str) -> PublicKey:
