@@ -35,7 +35,7 @@ _SHORTEST_KEY = 2048
 _BLOCK = re.compile(r"-----BEGIN ((?:RSA )?PUBLIC KEY)-----[A-Za-z0-9+/=\s]+-----END \1-----")
 
 
-@click.group("trust", epilog="Example: hivemind-client trust add kitchen kitchen.pem")
+@click.group("trust", no_args_is_help=False, epilog="Example: hivemind-client trust add kitchen kitchen.pem")
 @output_options
 def trust() -> None:
     """Say whose signatures count: of INTERCOM messages, and of what others pass on.

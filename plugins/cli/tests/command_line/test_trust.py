@@ -172,5 +172,8 @@ def test_another_identity_file(run: Any, keyfile: Path, home: Path) -> None:
     assert stored() == {}
 
 
-def test_the_group_alone_shows_help(run: Any) -> None:
-    assert "remove" in run("trust").expect(2).err
+def test_the_group_alone_is_wrong_usage(run: Any) -> None:
+    done = run("trust").expect(2)
+    assert done.out == ""
+    assert "try 'hivemind-client trust --help'" in done.err
+    assert "remove" in run("trust", "--help").expect(0).out
