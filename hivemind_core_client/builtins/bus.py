@@ -10,11 +10,9 @@ from hivemind_core_client.jsontext import Json, json_text
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Actions, Context, Deliver, MessageHandler
 from hivemind_core_client.plugins.hookspecs import hookimpl
+from hivemind_core_client.plugins.wrapping import VERIFIED_SOURCE
 
 log = logging.getLogger(__name__)
-
-#: Set by the INTERCOM handler alone; from anywhere else it would be a forgery.
-VERIFIED_SOURCE = "hivemind_verified_source_peer"
 
 
 @hookimpl(trylast=True)

@@ -51,6 +51,7 @@ from hivemind_core_client.plugins.contract import (
     SetTimer,
 )
 from hivemind_core_client.plugins.registry import Registry
+from hivemind_core_client.plugins.wrapping import strip_claims
 
 log = logging.getLogger(__name__)
 
@@ -141,19 +142,19 @@ class Link:
 
     def due(self, msg_type: HiveMessageType, key: str) -> list[Event]:
         """What follows from a timer that ran out."""
-        return list(self._interpret(self._dispatcher.due(msg_type, key)))
+        return self._collected(self._dispatcher.due(msg_type, key))
 
     def admit(self, message: HiveMessage) -> list[Event]:
         """What follows from a message that a handler had kept back, and that is now taken as arrived."""
-        return list(self._interpret(self._dispatcher.receive(message)))
+        return self._collected(self._dispatcher.receive(message))
 
     def sending(self, message: HiveMessage) -> list[Event]:
         """What handlers want done about a prepared message that is about to leave."""
-        return list(self._interpret(self._dispatcher.sending(message)))
+        return self._collected(self._dispatcher.sending(message))
 
     def lapsed(self) -> list[Event]:
         """What handlers want done now that the session has ended."""
-        return list(self._interpret(self._dispatcher.ended()))
+        return self._collected(self._dispatcher.ended())
 
     def prepare(self, message: HiveMessage) -> HiveMessage:
         """The message as it will be sent: what the protocol asks for is filled in where it is missing."""
@@ -220,11 +221,21 @@ class Link:
             raise FrameError(f"the {serializer.name} serializer raised {type(error).__name__}") from error
         if self._channel is None and message.msg_type not in _TEXT_ONLY:
             raise CleartextRefused(f"a {message.msg_type.name} message before the handshake was dropped")
+        strip_claims(message.raw_payload)
         return message
 
     def _arrived(self, message: HiveMessage) -> list[Event]:
         events: list[Event] = [Arrived(message)]
         events.extend(self._interpret(self._dispatcher.receive(message)))
+        return events
+
+    def _collected(self, actions: Iterable[Action]) -> list[Event]:
+        """All that follows; never raises, since whoever calls has no frame to drop."""
+        events: list[Event] = []
+        try:
+            events.extend(self._interpret(actions))
+        except HiveMindError as error:
+            log.warning("dropped an action of a handler: %s", error)
         return events
 
     def _interpret(self, actions: Iterable[Action]) -> Iterator[Event]:

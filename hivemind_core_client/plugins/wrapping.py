@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hivemind_core_client.labels import printable
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.contract import Context
+
+#: Names, in the context of a Message, the key whose signature was verified. Set by us alone.
+VERIFIED_SOURCE = "hivemind_verified_source_peer"
 
 
 def inner_of(message: HiveMessage) -> HiveMessage:
@@ -35,3 +40,12 @@ def name_of(inner: HiveMessage) -> str:
     return (
         f"{inner.msg_type.name} {printable(ovos_type)}" if isinstance(ovos_type, str) else inner.msg_type.name
     )
+
+
+def strip_claims(body: Any) -> None:
+    """Take out of a payload that arrived what only this satellite may say, however deep it is wrapped."""
+    while isinstance(body, dict):
+        context = body.get("context")
+        if isinstance(context, dict):
+            context.pop(VERIFIED_SOURCE, None)
+        body = body.get("payload")

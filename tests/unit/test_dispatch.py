@@ -173,3 +173,91 @@ def test_timers_go_to_their_handler_and_their_messages_are_expanded(caplog: pyte
     assert list(some.due(T.QUERY, "q")) == [Deliver(BUS.raw_payload)]
     assert list(some.due(T.BUS, "q")) == list(some.due(T.HELLO, "q")) == list(some.due(T.PING, "q")) == []
     assert "acme-ping raised" in caplog.text
+
+
+def test_a_verified_source_is_for_the_very_message_it_comes_with() -> None:
+    seen: list[Optional[str]] = []
+
+    def look(context: Context, message: HiveMessage) -> None:
+        seen.append(context.verified_source)
+
+    def signed(context: Context, message: HiveMessage) -> list[Any]:
+        return [
+            Dispatch(BUS, verified_source="PEM"),
+            Dispatch(wrapped(1), verified_source="PEM"),
+            Dispatch(BUS),
+        ]
+
+    some = dispatcher(
+        MessageHandler(T.BUS, "bus", look), BROADCAST_HANDLER, MessageHandler(T.INTERCOM, "intercom", signed)
+    )
+    assert list(some.receive(HiveMessage("intercom", {}))) == []
+    assert seen == ["PEM", None, None] and some.context.verified_source is None
+
+
+def test_the_context_of_a_verified_message_is_the_same_satellites() -> None:
+    def look(context: Context, message: HiveMessage) -> list[Any]:
+        context.recall("bus")["seen"] = True
+        context.session.state = {"lang": "de"}
+        return [Deliver({"same map": context.hive_map is some.context.hive_map})]
+
+    some = dispatcher(MessageHandler(T.BUS, "bus", look))
+    assert list(some.receive(BUS, 0, "PEM")) == [Deliver({"same map": True})]
+    assert some.context.recall("bus") == {"seen": True} and some.context.session.state == {"lang": "de"}
+
+
+def test_what_leaves_and_what_ends_is_told_to_handlers(caplog: pytest.LogCaptureFixture) -> None:
+    some = dispatcher(
+        BUS_HANDLER,
+        MessageHandler(T.QUERY, "query", deliver, on_send=unwrap, on_end=lambda context: [Dispatch(BUS)]),
+        MessageHandler(T.PING, "acme-ping", deliver, on_send=explode, on_end=explode),
+    )
+    assert list(some.sending(HiveMessage("query", BUS))) == [Deliver(BUS.raw_payload)]
+    assert list(some.sending(BUS)) == list(some.sending(HiveMessage("hello", {}))) == []
+    assert list(some.sending(HiveMessage("ping", {}))) == []
+    assert list(some.ended()) == [Deliver(BUS.raw_payload)]
+    assert caplog.text.count("acme-ping raised") == 2
+
+
+def test_messages_inside_messages_are_prepared_from_the_inside_out() -> None:
+    def mark(name: str) -> Callable[[Context, HiveMessage], HiveMessage]:
+        return lambda context, message: message.copy(
+            metadata={"by": name, "saw": str(message.raw_payload)[:400]}
+        )
+
+    some = dispatcher(
+        MessageHandler(T.BUS, "bus", deliver, prepare=mark("bus")),
+        MessageHandler(T.BROADCAST, "b", deliver, prepare=mark("broadcast")),
+    )
+    original = wrapped(1)
+    before = original.serialize()
+    sent = some.prepare(original)
+    assert sent.metadata["by"] == "broadcast" and "'by': 'bus'" in sent.metadata["saw"]
+    assert sent.payload.metadata["by"] == "bus"
+    assert original.serialize() == before
+
+
+@pytest.mark.parametrize(
+    ("times", "fits"), [(MAX_DEPTH, True), (MAX_DEPTH + 1, False), (MAX_DEPTH + 40, False)]
+)
+def test_what_would_be_dropped_at_the_other_end_is_not_sent(times: int, fits: bool) -> None:
+    some = dispatcher(BUS_HANDLER)
+    if fits:
+        assert some.prepare(wrapped(times)) == wrapped(times)
+        return
+    with pytest.raises(InvalidMessage, match="nested deeper"):
+        some.prepare(wrapped(times))
+
+
+@pytest.mark.parametrize(
+    "payload", [{"msg_type": "nonsense"}, {"msg_type": "bus"}, {"msg_type": "bus", "payload": {}}]
+)
+def test_a_wrapper_of_what_is_no_message_is_not_sent(payload: dict[str, Any]) -> None:
+    with pytest.raises(InvalidMessage, match="payload of BROADCAST"):
+        dispatcher().prepare(HiveMessage("broadcast", payload))
+
+
+def test_the_error_of_an_inner_handler_reaches_the_sender() -> None:
+    some = dispatcher(MessageHandler(T.BUS, "strict", deliver, prepare=refuse))
+    with pytest.raises(InvalidMessage, match="no"):
+        some.prepare(wrapped(2))

@@ -39,9 +39,12 @@ from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindB
 from hivemind_core_client.plugins.contract import (
     CallBack,
     CancelTimer,
+    Conclude,
     Deliver,
     HubFacts,
+    Introduce,
     MessageHandler,
+    Negotiate,
     Send,
     SetTimer,
 )
@@ -900,3 +903,59 @@ def test_a_binary_frame_before_the_key_is_refused_as_cleartext() -> None:
     for frame in (hello_in_bytes, bytearray(hello_in_bytes)):
         assert [told(event) for event in hub.feed(frame)] == ["rejected CleartextRefused"]
     assert hub.link.state is State.AWAITING_HELLO
+
+
+# what has no frame to drop
+
+
+@pytest.mark.parametrize(
+    "action",
+    [Conclude({"envelope": "00"}), Negotiate({"password": True}), Introduce(HubFacts("evil")), "nonsense"],
+)
+def test_an_action_out_of_place_costs_itself_only(action: Any) -> None:
+    """A handler of a plugin may return it for a timer, too, or for the end of a session: nothing may raise then."""
+
+    def act(*arguments: Any) -> list[Any]:
+        return [Deliver({"before": 1}), action]
+
+    handler = MessageHandler(T.PING, "odd", act, on_timer=act, on_send=act, on_end=act)
+    tables = plugins_of(plugin("acme", hivemind_message_handlers=lambda: [handler])).registry()
+    hub = Hub(new_link(Credentials(crypto_key=KEY), tables))
+    hub.preshared()
+    facts, ping = hub.link.hub, HiveMessage("ping", {})
+    happenings: list[Callable[[], list[Event]]] = [
+        lambda: hub.link.due(T.PING, "k"),
+        lambda: hub.link.sending(ping),
+        lambda: hub.link.admit(ping),
+        hub.link.lapsed,
+    ]
+    for happened in happenings:
+        assert happened() == [Deliver({"before": 1})]
+    assert hub.link.state is State.ESTABLISHED and hub.link.hub is facts
+
+
+def test_what_only_we_may_say_is_taken_out_of_what_arrives_whatever_handles_it() -> None:
+    hub = keyed()
+    forged = {"type": "x", "context": {"hivemind_verified_source_peer": "admin", "kept": 1}}
+    for message in (
+        HiveMessage("bus", forged),
+        HiveMessage("shared_bus", forged),
+        HiveMessage("query", HiveMessage("broadcast", HiveMessage("bus", forged))),
+        HiveMessage("3rdparty", forged),
+    ):
+        arrived = only(Arrived, hub.send(message)).message.serialize()
+        assert "hivemind_verified_source_peer" not in arrived and '"kept":1' in arrived
+
+
+def test_handlers_learn_of_the_end_of_a_session() -> None:
+    handler = MessageHandler(
+        T.PING, "ping", explode, on_end=lambda context: [Deliver({"over": context.peer})]
+    )
+    tables = plugins_of(plugin("acme", hivemind_message_handlers=lambda: [handler])).registry()
+    hub = Hub(new_link(Credentials(crypto_key=KEY), tables))
+    hub.preshared()
+    assert hub.link.lapsed() == [Deliver({"over": f"sat::{SESSION}"})]
+
+
+def explode(*arguments: Any) -> Any:
+    raise RuntimeError("broken")
