@@ -76,8 +76,9 @@ def _gather(gathered: Json, message: HiveMessage) -> None:
     """Keep an answer, or note that somebody has given all of his."""
     responder = message.metadata.get("responder_peer")
     if asking.control_type(message):
-        gathered["complete"].add(responder if isinstance(responder, str) else "")
-    elif len(gathered["answers"]) < MOST_ANSWERS:
+        if len(gathered["complete"]) < MOST_ANSWERS:
+            gathered["complete"].add(responder if isinstance(responder, str) else "")
+    elif len(gathered["answers"]) < MOST_ANSWERS and asking.dispatched(message):
         gathered["answers"].append(message)
 
 

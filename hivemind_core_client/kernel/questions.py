@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import deque
 from typing import Any, Optional
 
@@ -17,7 +16,7 @@ from hivemind_core_client.errors import (
 )
 from hivemind_core_client.labels import printable
 from hivemind_core_client.message import HiveMessage, HiveMessageType
-from hivemind_core_client.plugins.asking import COMPLETE, TIMEOUT
+from hivemind_core_client.plugins.asking import COMPLETE, TIMEOUT, own_id
 
 DENIED = "hive.policy.denied"
 #: How many answers that nobody has fetched are kept.
@@ -47,7 +46,7 @@ def question(msg_type: HiveMessageType, message: Any) -> HiveMessage:
         asked = message
     else:
         asked = HiveMessage(msg_type, HiveMessage(HiveMessageType.BUS, message))
-    return asked.copy(metadata={"query_id": str(uuid.uuid4()), **asked.metadata})
+    return asked.copy(metadata={**asked.metadata, "query_id": own_id(asked)})
 
 
 def answers_to(request: Any, peer: str, messages: tuple[Any, ...]) -> list[HiveMessage]:
@@ -131,7 +130,8 @@ class Answers:
 
     def _close(self, control: str, responder: str) -> None:
         if self._msg_type is HiveMessageType.CASCADE:
-            self._done.add(responder)
+            if len(self._done) < MOST_ANSWERS:
+                self._done.add(responder)
             self.over = 0 < self._expected <= len(self._done)
         elif control == TIMEOUT:
             self.end(QueryTimeout(f"nobody in the hive answers {self._asked_type!r}: so says the hub"))

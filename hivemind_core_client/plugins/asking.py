@@ -26,8 +26,13 @@ def prepare(context: Context, message: HiveMessage) -> HiveMessage:
     """Give a question an id and say who asks, where that is missing. An answer goes as it is."""
     if is_answer(message):
         return message
-    asked = {"query_id": str(uuid.uuid4()), "originator_peer": context.peer}
-    return message.copy(metadata={**asked, **message.metadata})
+    asked = {"originator_peer": context.peer, **message.metadata, "query_id": own_id(message)}
+    return message.copy(metadata=asked)
+
+
+def own_id(message: HiveMessage) -> str:
+    """The id of a question: the one that it has, or a new one where it has none that is a text."""
+    return query_id(message) or str(uuid.uuid4())
 
 
 def is_answer(message: HiveMessage) -> bool:
