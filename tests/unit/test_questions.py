@@ -1,0 +1,267 @@
+"""Answers, sans IO: what ends a question, what counts as an answer, and how one answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ovos_bus_client.message import Message
+
+from hivemind_core_client.errors import ConnectionLost, InvalidMessage, MessageDenied, QueryTimeout
+from hivemind_core_client.kernel import questions
+from hivemind_core_client.kernel.questions import Answers, answers_to, question
+from hivemind_core_client.message import HiveMessage, HiveMessageType
+
+T = HiveMessageType
+COMPLETE, TIMEOUT, DENIED = "hive.query.complete", "hive.query.timeout", "hive.policy.denied"
+ASKED = HiveMessage("query", HiveMessage("bus", {"type": "ask"}), metadata={"query_id": "q"})
+CASCADE = HiveMessage("cascade", HiveMessage("bus", {"type": "ask"}), metadata={"query_id": "q"})
+
+
+def answer(name: str = "speak", kind: str = "query", responder: Any = "hub", **metadata: Any) -> HiveMessage:
+    facts = {"query_id": "q", "is_response": True, "responder_peer": responder, **metadata}
+    return HiveMessage(kind, HiveMessage("bus", {"type": name}), metadata=facts)
+
+
+def denied(**data: Any) -> HiveMessage:
+    return HiveMessage("bus", {"type": DENIED, "data": data})
+
+
+# asking
+
+
+def test_a_message_is_asked_in_a_message_of_the_kind() -> None:
+    asked = question(T.QUERY, Message("ask", {"a": 1}))
+    assert asked.msg_type is T.QUERY and asked.payload.payload.data == {"a": 1}
+    assert asked.metadata["query_id"] != question(T.QUERY, Message("ask")).metadata["query_id"]
+
+
+def test_a_question_that_is_one_already_stays_as_it_is() -> None:
+    given = ASKED.copy(metadata={"query_id": "mine", "a": 1}, target_site_id="attic")
+    assert question(T.QUERY, given) == given
+    unnamed = ASKED.copy(metadata={})
+    assert question(T.QUERY, unnamed).metadata["query_id"] and unnamed.metadata == {}
+
+
+@pytest.mark.parametrize("broken", [None, "", 7, ["q"]])
+def test_an_id_that_is_no_text_is_replaced_before_anybody_waits_for_it(broken: Any) -> None:
+    asked = question(T.QUERY, ASKED.copy(metadata={"query_id": broken}))
+    assert isinstance(asked.metadata["query_id"], str) and asked.metadata["query_id"]
+    assert Answers(asked).take(answer(query_id=broken)) is False
+
+
+@pytest.mark.parametrize("message", [HiveMessage("cascade", ASKED), HiveMessage("bus", {"type": "ask"})])
+def test_another_kind_of_message_is_no_question(message: HiveMessage) -> None:
+    with pytest.raises(InvalidMessage, match=f"not with {message.msg_type.name}"):
+        question(T.QUERY, message)
+
+
+@pytest.mark.parametrize("message", [None, "text", 5, {"a": 1}])
+def test_what_is_no_message_is_no_question(message: Any) -> None:
+    with pytest.raises(InvalidMessage):
+        question(T.CASCADE, message)
+
+
+# gathering
+
+
+def test_answers_come_until_the_end() -> None:
+    answers = Answers(ASKED)
+    assert [answers.take(message) for message in (answer("a"), answer("b"))] == [True, True]
+    assert (answers.over, answers.count) == (False, 2)
+    assert answers.take(answer(COMPLETE)) and answers.over and answers.error is None
+    assert answers.take(answer("late")) is False
+    assert [(a.message.msg_type, a.responder) for a in answers.fresh] == [("a", "hub"), ("b", "hub")]
+    assert answers.fresh[0].packet == answer("a")
+
+
+def test_the_hub_says_that_nobody_answers() -> None:
+    answers = Answers(ASKED)
+    assert answers.take(answer(TIMEOUT)) and answers.over
+    assert isinstance(answers.error, QueryTimeout) and "'ask'" in str(answers.error)
+    assert not answers.fresh
+
+
+IGNORED: dict[str, HiveMessage] = {
+    "another id": answer(query_id="other"),
+    "no id": HiveMessage("query", HiveMessage("bus", {"type": "x"}), metadata={"is_response": True}),
+    "an id of another kind": answer(query_id=["q"]),
+    "a question": answer(is_response=False),
+    "another kind": answer(kind="cascade"),
+    "bus": HiveMessage("bus", {"type": COMPLETE}),
+    "ping": HiveMessage("ping", {}),
+    "bytes": HiveMessage("bin", b"x"),
+    "intercom within": answer().copy(payload=HiveMessage("intercom", {})),
+    "a wrapper within": answer().copy(
+        payload=HiveMessage("broadcast", HiveMessage("bus", {"type": COMPLETE}))
+    ),
+    "no message within": answer().copy(payload={"msg_type": "bus", "payload": {}}),
+    "nothing within": answer().copy(payload={"msg_type": "bus"}),
+    "an unknown type within": answer().copy(payload={"msg_type": "nonsense", "payload": {"type": COMPLETE}}),
+}
+
+
+@pytest.mark.parametrize("message", IGNORED.values(), ids=IGNORED.keys())
+def test_what_is_no_answer_is_left_to_others(message: HiveMessage) -> None:
+    answers = Answers(ASKED)
+    assert answers.take(message) is False
+    assert not answers.fresh and not answers.over and answers.count == 0
+
+
+@pytest.mark.parametrize("responder", [None, 5, ["x"]])
+def test_a_responder_that_is_no_name_is_an_empty_one(responder: Any) -> None:
+    answers = Answers(ASKED)
+    answers.take(answer(responder=responder))
+    assert answers.fresh[0].responder == ""
+
+
+def test_answers_that_nobody_fetches_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questions, "MOST_ANSWERS", 3)
+    answers = Answers(ASKED)
+    for number in range(5):
+        answers.take(answer(str(number)))
+    assert [a.message.msg_type for a in answers.fresh] == ["2", "3", "4"] and answers.count == 5
+
+
+def test_who_is_done_with_a_cascade_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questions, "MOST_ANSWERS", 3)
+    answers = Answers(CASCADE)
+    for number in range(9):
+        assert answers.take(answer(COMPLETE, "cascade", str(number)))
+    assert len(answers._done) == 3 and not answers.over
+
+
+@pytest.mark.parametrize(
+    ("expected", "done", "over"),
+    [(0, "abc", False), (2, "a", False), (2, "aa", False), (2, "ab", True), (1, "a", True)],
+)
+def test_a_cascade_is_over_when_as_many_are_done_as_are_known(expected: int, done: str, over: bool) -> None:
+    answers = Answers(CASCADE, expected)
+    answers.take(answer("speak", "cascade", "a"))
+    for name in done:
+        assert answers.take(answer(COMPLETE, "cascade", name))
+    assert answers.over is over and answers.error is None and len(answers.fresh) == 1
+
+
+def test_a_responder_of_a_cascade_that_has_nothing_to_say_ends_nothing() -> None:
+    answers = Answers(CASCADE, 2)
+    answers.take(answer(TIMEOUT, "cascade", "a"))
+    assert not answers.over and answers.error is None
+
+
+DENIALS: list[tuple[dict[str, Any], bool]] = [
+    ({"denied_type": "ask", "reason": "no\x1b[31m"}, True),
+    ({"denied_type": "query"}, True),
+    ({"msg_type": "ask"}, True),
+    ({"denied_type": "other"}, False),
+    ({"denied_type": ["ask"]}, False),
+    ({}, False),
+]
+
+
+@pytest.mark.parametrize(("data", "ours"), DENIALS)
+def test_the_hubs_policy_ends_a_question(data: dict[str, Any], ours: bool) -> None:
+    answers = Answers(ASKED)
+    assert answers.take(denied(**data)) is ours
+    assert answers.over is ours
+    if ours:
+        assert isinstance(answers.error, MessageDenied) and answers.error.msg_type == "ask"
+        assert "hivemind-core allow-msg ask" in str(answers.error) and "\x1b" not in str(answers.error)
+
+
+def test_a_denial_without_data_is_nobodys() -> None:
+    assert Answers(ASKED).take(HiveMessage("bus", {"type": DENIED, "data": None})) is False
+
+
+def test_only_the_first_end_counts() -> None:
+    answers = Answers(ASKED)
+    answers.take(answer(COMPLETE))
+    answers.end(ConnectionLost("gone"))
+    assert answers.error is None
+    lost = Answers(ASKED)
+    lost.end(ConnectionLost("gone"))
+    lost.end(QueryTimeout("late"))
+    assert isinstance(lost.error, ConnectionLost) and lost.take(answer()) is False
+
+
+# answering
+
+
+def test_answers_name_the_question_and_end_with_its_end() -> None:
+    route = [{"source": "a", "targets": ["b"]}]
+    for kind in ("query", "cascade"):
+        facts = {"query_id": "q", "originator_peer": "them", "extra": 1}
+        request = HiveMessage(kind, ASKED.payload, metadata=facts, route=route)
+        one, two, end = answers_to(request, "us::s", (Message("one"), Message("two", {"n": 2})))
+        assert [m.payload.payload.msg_type for m in (one, two, end)] == ["one", "two", COMPLETE]
+        assert two.payload.payload.data == {"n": 2}
+        for message in (one, two, end):
+            assert message.msg_type == kind and message.route == route
+            assert message.metadata == {
+                "query_id": "q",
+                "originator_peer": "them",
+                "responder_peer": "us::s",
+                "is_response": True,
+            }
+        one.update_hop_data()
+        assert len(request.raw_route) == len(two.raw_route) == 1
+
+
+def test_nothing_to_say_is_an_end_alone() -> None:
+    request = ASKED.copy(metadata={"query_id": "q", "originator_peer": "them"})
+    (end,) = answers_to(request, "us", ())
+    assert end.payload.payload.msg_type == COMPLETE
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        None,
+        Message("ask"),
+        HiveMessage("ping", {}),
+        HiveMessage("bus", {"type": "ask"}),
+        answer(originator_peer="them"),
+        ASKED,
+        ASKED.copy(metadata={"originator_peer": "them"}),
+        ASKED.copy(metadata={}),
+    ],
+)
+def test_what_is_no_question_cannot_be_answered(request_: Any) -> None:
+    with pytest.raises(InvalidMessage):
+        answers_to(request_, "us", (Message("x"),))
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["q", "ask", COMPLETE, DENIED, "bus"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["type", "data", "context", "payload", "msg_type", "reason"]), inner
+        )
+    ),
+    max_leaves=5,
+)
+METADATA = st.dictionaries(st.sampled_from(["query_id", "is_response", "responder_peer"]), JUNK, max_size=3)
+INSIDE = st.fixed_dictionaries(
+    {"msg_type": st.sampled_from(["bus", "intercom", "query", "x"])}, optional={"payload": JUNK}
+)
+BUS = st.fixed_dictionaries(
+    {"type": st.sampled_from([DENIED, "x"])},
+    optional={
+        "data": st.none() | st.dictionaries(st.sampled_from(["denied_type", "msg_type", "reason"]), JUNK)
+    },
+)
+ANY = st.builds(HiveMessage, st.sampled_from(["query", "cascade"]), INSIDE, metadata=METADATA) | st.builds(
+    HiveMessage, st.just("bus"), BUS
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(ANY, max_size=6), st.sampled_from([ASKED, CASCADE]))
+def test_whatever_arrives_is_an_answer_or_is_not(arriving: list[HiveMessage], asked: HiveMessage) -> None:
+    """It must not raise: it runs on the thread that reads, and would cost the connection."""
+    answers = Answers(asked, 1)
+    taken = sum(answers.take(message) for message in arriving)
+    assert answers.count <= taken <= len(arriving)
