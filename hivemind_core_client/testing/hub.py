@@ -5,16 +5,30 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
-from base64 import b64decode
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, Callable, Optional, Union
 
-from hivemind_core_client.errors import HiveMindError
+from hivemind_core_client.errors import HiveMindError, HubRefused, InvalidOption
 from hivemind_core_client.jsontext import Json
+from hivemind_core_client.keyfiles import generate_rsa_key
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.manager import load_plugins
-from hivemind_core_client.testing.hub_link import Account, HubLink, HubOptions
+from hivemind_core_client.testing.hub_link import Account, HubLink, HubOptions, accounts_of, login_of
+from hivemind_core_client.testing.hub_routing import (
+    UTTERANCE,
+    Expel,
+    Order,
+    Router,
+    ToAll,
+    ToPeer,
+    ToUpstream,
+    utterance_of,
+)
+from hivemind_core_client.testing.hub_sockets import bound_writing, shut
+from hivemind_core_client.testing.hub_upstream import Upstream
 
 try:
     from websockets.exceptions import ConnectionClosed
@@ -31,7 +45,10 @@ log = logging.getLogger(__name__)
 Agent = Callable[[str], Union[str, Iterable[str], None]]
 Clients = Union[Mapping[str, str], Iterable[Account]]
 
-_UTTERANCE = "recognizer_loop:utterance"
+#: Seconds after which a client that does not read is given up; those whose messages go to it wait so long.
+_WRITE_PATIENCE = 5.0
+#: How many messages `received` holds.
+_MOST_RECEIVED = 10_000
 
 
 def echo(utterance: str) -> str:
@@ -40,14 +57,21 @@ def echo(utterance: str) -> str:
 
 
 class EmbeddedHub:
-    """A hub for tests and demos: protocol versions 0 and 1.
+    """A hub for tests and demos: protocol versions 0 and 1, and the routing of hub 4.15.
 
     `clients` maps access keys to passwords, or lists Accounts. `agent(utterance)` returns what is spoken: a
     text, several, or None for silence. `ciphers` and `encodings` restrict what is allowed; `binarize`
     allows binary frames. `tls` is True for a certificate made on the spot (`hub.ca_file`), or a server's
-    SSLContext. `port` 0 takes a free one, which a restarted hub keeps.
+    SSLContext. `port` 0 takes a free one, which a restarted hub keeps. `site_id` is the hub's site.
 
-    Everything that clients sent is in `received`, their HELLOs included.
+    `upstream` puts this hub below another one: that hub, which runs, and the access key of an account
+    there. `keys` are the hub's RSA key, private and public PEM text; without it the hubs of a process share
+    one, but those below others have their own.
+
+    Everything that clients sent is in `received`, their HELLOs included: the last 10,000 messages. INTERCOM for the hub
+    itself is not opened.
+
+    Raises InvalidOption for accounts of the same name, and for an account that the other hub does not have.
     """
 
     def __init__(
@@ -59,20 +83,28 @@ class EmbeddedHub:
         binarize: bool = False,
         tls: Union[bool, ssl.SSLContext, None] = None,
         port: int = 0,
+        site_id: str = "hub",
+        upstream: Optional[tuple[EmbeddedHub, str]] = None,
+        keys: Optional[tuple[str, str]] = None,
     ) -> None:
         self.host = "127.0.0.1"
         self.port = port
         self.received: list[HiveMessage] = []
         self.ca_file: Optional[str] = None
-        self._accounts = {account.key: account for account in _accounts(clients)}
+        self.site_id = site_id
+        self._accounts = accounts_of(clients)
         self._agent = agent
         self._registry = load_plugins().require()
+        private, public = keys or (_shared_keys() if upstream is None else generate_rsa_key())
         self._options = HubOptions(
             ciphers=None if ciphers is None else tuple(ciphers),
             encodings=None if encodings is None else tuple(encodings),
             binarize=binarize,
-            **_rsa_keys(self._accounts.values()),
+            private_key=private,
+            public_key=public,
         )
+        self._upstream = self._below(*upstream) if upstream is not None else None
+        self._router = Router(public, site_id, self._texts, has_upstream=upstream is not None)
         self._tls = self._tls_context(tls)
         self._links: dict[ServerConnection, HubLink] = {}
         self._changed = threading.Condition()
@@ -85,21 +117,35 @@ class EmbeddedHub:
         return f"{'wss' if self._tls else 'ws'}://{self.host}:{self.port}"
 
     @property
+    def public_key(self) -> str:
+        """The hub's public RSA key, PEM text: its name in routes and in the hive map."""
+        return self._options.public_key
+
+    @property
     def sessions(self) -> int:
         """How many clients have finished their handshake and are connected."""
-        return sum(link.ready for link in self._links.values())
+        return sum(link.ready for link in list(self._links.values()))
 
     def start(self) -> EmbeddedHub:
-        """Listen; returns this hub. The same port is taken again after `stop`."""
-        self._server = serve(
-            self._serve,
-            self.host,
-            self.port,
-            ssl=self._tls,
-            compression=None,
-            max_size=None,
-            ping_interval=None,
-        )
+        """Listen; returns this hub. The same port is taken again after `stop`.
+
+        Raises what keeps it from the hub above, if it has one.
+        """
+        if self._upstream is not None:
+            self._upstream.start(self._from_above)
+        try:
+            self._server = serve(
+                self._serve,
+                self.host,
+                self.port,
+                ssl=self._tls,
+                compression=None,
+                max_size=None,
+                ping_interval=None,
+            )
+        except OSError:
+            self.stop()
+            raise
         self.port = self._server.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._server.serve_forever, name="embedded-hub", daemon=True)
         self._thread.start()
@@ -107,6 +153,8 @@ class EmbeddedHub:
 
     def stop(self) -> None:
         """Drop every client and listen no more. Idempotent."""
+        if self._upstream is not None:
+            self._upstream.stop()
         server, self._server = self._server, None
         if server is None or self._thread is None:
             return
@@ -127,12 +175,28 @@ class EmbeddedHub:
 
         A client that is still in its handshake is waited for, a second at most.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: all(link.ready for link in self._links.values()), 1.0)
+        packet = _packet(message)
+        self._wait_for_handshakes()
         if not self._links:
             log.warning("a broadcast of the embedded hub reached nobody: no client is connected")
-        packet = message if isinstance(message, HiveMessage) else HiveMessage(HiveMessageType.BUS, message)
         return sum(self._send(connection, packet) for connection in list(self._links))
+
+    def send(self, client: str, message: Any) -> int:
+        """Send a HiveMessage, or an OVOS Message as BUS, to one client; returns how many connections got it.
+
+        `client` is the name of an account or a peer. Waits like `broadcast`. Raises InvalidOption for an
+        account that the hub does not have.
+        """
+        packet = _packet(message)
+        names = {account.name for account in self._accounts.values()}
+        if client not in names and client.partition("::")[0] not in names:
+            raise InvalidOption(
+                f"the embedded hub has no account {client!r}, but: {', '.join(sorted(names))}"
+            )
+        self._wait_for_handshakes()
+        links = list(self._links.items())
+        wanted = [one for one, link in links if client in (link.peer, link.account.name)]
+        return sum(self._send(connection, packet) for connection in wanted)
 
     def send_tts(
         self, data: bytes, utterance: str = "", lang: str = "en", file_name: str = "speech.wav"
@@ -151,7 +215,7 @@ class EmbeddedHub:
         """End every connection: with a close frame of `code`, or without one, like a hub that was killed."""
         for connection in list(self._links):
             if code is None:
-                connection.socket.close() if self._tls else _shut(connection)
+                connection.socket.close() if self._tls else shut(connection.socket)
             else:
                 connection.close(code)
 
@@ -179,6 +243,7 @@ class EmbeddedHub:
         link = self._welcome(connection)
         if link is None:
             return
+        bound_writing(connection.socket, _WRITE_PATIENCE)
         self._note(lambda: self._links.update({connection: link}))
         try:
             for frame in link.greeting():
@@ -194,9 +259,7 @@ class EmbeddedHub:
             self._note(lambda: self._links.pop(connection, None))
 
     def _welcome(self, connection: ServerConnection) -> Optional[HubLink]:
-        useragent, _, key = _authorization(connection.request.path if connection.request else "").partition(
-            ":"
-        )
+        useragent, key = login_of(connection.request.path if connection.request else "")
         account = self._accounts.get(key)
         if account is None:
             connection.close()
@@ -210,25 +273,75 @@ class EmbeddedHub:
         if message is None:
             return
         self._note(lambda: self._arrived(link, message))
-        if message.msg_type is HiveMessageType.BUS and message["type"] == _UTTERANCE:
-            for spoken in self._answers(message):
-                self._send(connection, _speech(link, message.raw_payload, spoken))
+        if message.msg_type is HiveMessageType.BUS:
+            self._converse(connection, link, message)
+        elif link.ready:
+            for order in self._router.route(link.peer, link.account.admin, message):
+                self._carry_out(order, connection, link)
 
     def _arrived(self, link: HubLink, message: HiveMessage) -> None:
         self.received.append(message)
+        del self.received[:-_MOST_RECEIVED]
         if message.msg_type is HiveMessageType.HELLO:
-            link.ready = True
+            link.introduce(message)
+            if any(other is not link and other.peer == link.peer for other in self._links.values()):
+                link.suffix = f"::{uuid.uuid4().hex[:8]}"
 
-    def _answers(self, message: HiveMessage) -> list[str]:
-        utterances = (message["data"] or {}).get("utterances") or [""]
+    def _converse(self, connection: ServerConnection, link: HubLink, message: HiveMessage) -> None:
+        if message["type"] == UTTERANCE:
+            for spoken in self._texts(utterance_of(message.raw_payload)):
+                self._try_to_send(connection, _speech(link, message.raw_payload, spoken))
+
+    def _texts(self, utterance: str) -> Iterator[str]:
+        """What the agent says, as it says it."""
         try:
-            answer = self._agent(str(utterances[0]))
+            answer = self._agent(utterance)
+            if answer is not None:
+                yield from [answer] if isinstance(answer, str) else answer
         except Exception:  # the agent is the test author's: the hub stays up, and the log names it
             log.exception("the agent raised")
-            return []
-        if answer is None:
-            return []
-        return [answer] if isinstance(answer, str) else list(answer)
+
+    def _carry_out(
+        self, order: Order, connection: Optional[ServerConnection] = None, link: Optional[HubLink] = None
+    ) -> None:
+        """Do what the router says about a message of `link`; None for the hub above."""
+        if isinstance(order, ToPeer):
+            self._pass_on(order.message, lambda peer: peer == order.peer)
+        elif isinstance(order, ToAll):
+            self._pass_on(order.message, lambda peer: peer != order.but)
+        elif isinstance(order, ToUpstream):
+            if self._upstream is not None:
+                self._upstream.send(order.message)
+        elif isinstance(order, Expel):
+            raise HubRefused(order.reason)
+        elif link is not None and connection is not None:
+            self._note(lambda: self.received.append(order.message))
+            self._converse(connection, link, order.message)
+
+    def _from_above(self, message: HiveMessage) -> None:
+        for order in self._router.from_above(message):
+            self._carry_out(order)
+
+    def _below(self, above: EmbeddedHub, key: str) -> Upstream:
+        account = above._accounts.get(key)
+        if account is None:
+            raise InvalidOption("the hub above has no account with the access key that `upstream` names")
+        return Upstream(account, lambda: (above.url, above.port), self.public_key, self.site_id)
+
+    def _wait_for_handshakes(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: all(link.ready for link in self._links.values()), 1.0)
+
+    def _pass_on(self, message: HiveMessage, is_for: Callable[[str], bool]) -> None:
+        for connection, link in list(self._links.items()):
+            if is_for(link.peer):
+                self._try_to_send(connection, message)
+
+    def _try_to_send(self, connection: ServerConnection, message: HiveMessage) -> None:
+        try:
+            self._send(connection, message)
+        except HiveMindError as error:  # whoever made this message must not end the connections of others
+            log.warning("a %s was not passed on: %s", message.msg_type.name, error)
 
     def _send(self, connection: ServerConnection, message: HiveMessage) -> bool:
         link = self._links.get(connection)
@@ -256,28 +369,14 @@ class EmbeddedHub:
         return context
 
 
-def _accounts(clients: Clients) -> Iterable[Account]:
-    if isinstance(clients, Mapping):
-        return [Account(key, password) for key, password in clients.items()]
-    return list(clients)
+@cache
+def _shared_keys() -> tuple[str, str]:
+    """One key for the hubs of this process: making it takes a while."""
+    return generate_rsa_key()
 
 
-def _rsa_keys(accounts: Iterable[Account]) -> dict[str, str]:
-    """Keys for the RSA handshake, where a client needs it; making them takes a while."""
-    if all(account.password or account.crypto_key for account in accounts):
-        return {}
-    from poorman_handshake.asymmetric.utils import create_RSA_key
-
-    public, private = create_RSA_key()
-    return {"public_key": public, "private_key": private}
-
-
-def _authorization(path: str) -> str:
-    encoded = path.partition("authorization=")[2]
-    try:
-        return b64decode(encoded, validate=True).decode()
-    except ValueError:
-        return ""
+def _packet(message: Any) -> HiveMessage:
+    return message if isinstance(message, HiveMessage) else HiveMessage(HiveMessageType.BUS, message)
 
 
 def _speech(link: HubLink, request: Json, utterance: str) -> HiveMessage:
@@ -291,12 +390,3 @@ def _is_of(message: HiveMessage, msg_type: str) -> bool:
     if message.msg_type.value == msg_type:
         return True
     return message.msg_type is HiveMessageType.BUS and message["type"] == msg_type
-
-
-def _shut(connection: ServerConnection) -> None:
-    import socket
-
-    try:
-        connection.socket.shutdown(socket.SHUT_RDWR)
-    except OSError as error:
-        log.debug("already shut: %s", error)

@@ -1,14 +1,17 @@
-"""The hub's half of one connection, sans IO: versions 0 and 1, as hub 4.0.0 speaks them."""
+"""The hub's half of one connection, sans IO: versions 0 and 1."""
 
 from __future__ import annotations
 
 import json
+import uuid
 import warnings
-from typing import Any, Optional
+from base64 import b64decode
+from collections.abc import Iterable, Mapping
+from typing import Any, Optional, Union
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from hivemind_core_client.errors import HandshakeError, NegotiationRefused
+from hivemind_core_client.errors import CleartextRefused, HandshakeError, InvalidOption, NegotiationRefused
 from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.crypto import Channel, CipherChannel
 from hivemind_core_client.kernel.handshake.base import DEFAULT_CIPHER, DEFAULT_ENCODING
@@ -17,16 +20,50 @@ from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.registry import Registry
 
 _MAX_INFLATED = 32 * 2**20
+#: A session id from the wire that is longer than this is none: it is part of the hub's name for a client.
+_LONGEST_ID = 256
 
 
 @frozen
 class Account:
-    """A client that the hub knows. Without `password` and `crypto_key` it must use the RSA handshake."""
+    """A client that the hub knows. Without `password` and `crypto_key` it must use the RSA handshake.
+
+    `name` is the first part of its peer, `NAME::SESSION_ID`, and no other account's; by default `client-1`,
+    `client-2` and so on, in the order of the list. An `admin` may send BROADCAST.
+    """
 
     key: str = field(repr=False)
     password: Optional[str] = field(default=None, repr=False)
     crypto_key: Optional[str] = field(default=None, repr=False)
-    name: str = "client"
+    name: str = ""
+    admin: bool = False
+
+
+def accounts_of(clients: Union[Mapping[str, str], Iterable[Account]]) -> dict[str, Account]:
+    """The accounts by access key, each with a name. Raises InvalidOption for a name that two have."""
+    if isinstance(clients, Mapping):
+        clients = [Account(key, password) for key, password in clients.items()]
+    accounts: dict[str, Account] = {}
+    names: set[str] = set()
+    for number, account in enumerate(clients, 1):
+        name = account.name or f"client-{number}"
+        if name in names:
+            raise InvalidOption(
+                f"two accounts of the embedded hub are called {name!r}: each needs its own name"
+            )
+        names.add(name)
+        accounts[account.key] = evolve(account, name=name)
+    return accounts
+
+
+def login_of(path: str) -> tuple[str, str]:
+    """User agent and access key in the path of a WebSocket request; empty texts where there are none."""
+    try:
+        login = b64decode(path.partition("authorization=")[2], validate=True).decode()
+    except ValueError:
+        return "", ""
+    useragent, _, key = login.partition(":")
+    return useragent, key
 
 
 @frozen
@@ -37,8 +74,8 @@ class HubOptions:
     ciphers: Optional[tuple[str, ...]] = None
     encodings: Optional[tuple[str, ...]] = None
     binarize: bool = False
-    private_key: Optional[str] = field(default=None, repr=False)
-    public_key: str = ""
+    private_key: str = field(default="", repr=False)
+    public_key: str = field(default="", repr=False)
 
 
 class HubLink:
@@ -49,6 +86,8 @@ class HubLink:
         self.useragent = useragent
         self.session: Json = {}
         self.ready = False
+        self.suffix = ""
+        self._session_id = str(uuid.uuid4())
         self._registry = registry
         self._options = options
         self._channel: Optional[Channel] = None
@@ -60,8 +99,8 @@ class HubLink:
 
     @property
     def peer(self) -> str:
-        """The hub's name for this client."""
-        return f"{self.useragent}::1::{self.account.name}::{self.session.get('session_id', 'default')}"
+        """The hub's name for this client: `NAME::SESSION_ID`, and `suffix` where another has that name."""
+        return f"{self.account.name}::{self._session_id}{self.suffix}"
 
     def greeting(self) -> list[Frame]:
         """HELLO and the offer, in the clear."""
@@ -88,9 +127,19 @@ class HubLink:
         message = self._read(frame)
         if message.msg_type is HiveMessageType.HANDSHAKE:
             return None, [self._answer(message.raw_payload)]
-        if message.msg_type is HiveMessageType.HELLO:
-            self.session = dict(message["session"] or {})
+        if self._channel is None:
+            raise CleartextRefused(f"a {message.msg_type.name} message before the handshake")
         return message, []
+
+    def introduce(self, hello: HiveMessage) -> None:
+        """Take the session over that the client says it has."""
+        session = hello["session"]
+        self.session = session if isinstance(session, dict) else {}
+        session_id = self.session.get("session_id")
+        if isinstance(session_id, str) and 0 < len(session_id) <= _LONGEST_ID:
+            self._session_id = session_id
+        self.suffix = ""
+        self.ready = True
 
     def seal(self, message: HiveMessage) -> list[Frame]:
         """The frames of a message for this client. Raises HandshakeError before there is a key."""
@@ -123,7 +172,7 @@ class HubLink:
     def _exchange(self, payload: Json) -> tuple[str, bytes]:
         if self.account.password and isinstance(payload.get("envelope"), str):
             return _password_exchange(self.account.password, payload["envelope"])
-        if self._options.private_key and isinstance(payload.get("pubkey"), str):
+        if not self.account.password and isinstance(payload.get("pubkey"), str):
             return _rsa_exchange(self._options.private_key, payload["pubkey"])
         raise HandshakeError("a handshake of a kind that the hub did not offer")
 
