@@ -41,6 +41,8 @@ class FakeHiveMessageBus(HiveMessageBusClient):
     the OVOS client's own, waits in real time.
     """
 
+    __signature__ = _OPTIONS
+
     if not TYPE_CHECKING:  # a type checker is to see the options of the client
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -152,8 +154,11 @@ class FakeHiveMessageBus(HiveMessageBusClient):
         )
 
     def _wait(self, waiter: Waiter, timeout: Optional[float]) -> Optional[HiveMessage]:
-        self._inline.run_until(lambda: waiter.message is not None, timeout)
-        return super()._wait(waiter, 0)
+        try:
+            self._inline.run_until(lambda: waiter.message is not None, timeout)
+        finally:
+            self.waiters.remove(waiter)
+        return waiter.message
 
     def _asking(self, asked: HiveMessage, gatherer: Gatherer) -> Gatherer:
         return super()._asking(asked, InlineGatherer(gatherer, self._inline))

@@ -14,11 +14,12 @@ from typing import Any, Callable, Optional, cast
 
 from hivemind_core_client.errors import ClientClosed, HiveMindError, HubRefused, NotConnected, ProtocolError
 from hivemind_core_client.gathering import Gatherer
-from hivemind_core_client.kernel.events import Arrived, Event, Rejected
+from hivemind_core_client.kernel.events import Arrived, Rejected
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.mailbox import Job, Mailbox
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Negotiated
+from hivemind_core_client.plugins.wrapping import strip_claims
 from hivemind_core_client.satellite import Satellite
 from hivemind_core_client.sockets import Progress
 from hivemind_core_client.testing.fake_hub import FakeHub, carried
@@ -250,11 +251,8 @@ class InlineWorker(Worker):
         if link is None or not self.standing.is_set():
             log.info("a %s message came too late: the session is over", message.msg_type.name)
             return
-        try:
-            events: list[Event] = [Arrived(message), *link.admit(message)]
-        except ProtocolError as error:
-            events = [Rejected(error)]
-        self._act(events)
+        strip_claims(message.raw_payload)
+        self._act([Arrived(message), *link.admit(message)])
 
     def _negotiated(self) -> Negotiated:
         options, registry = self._satellite.options, self._satellite.registry

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ovos_bus_client.message import Message
 
-from hivemind_core_client import errors, exceptions, util
+from hivemind_core_client import decorators, errors, exceptions, protocol, util
 from hivemind_core_client.encryption import (
     SupportedCiphers,
     SupportedEncodings,
@@ -18,6 +18,7 @@ from hivemind_core_client.encryption import (
     encrypt_bin,
     optimal_ciphers,
 )
+from hivemind_core_client.fakebus import FakeHiveMessageBus
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.serialization import decode_bitstring, get_bitstring
 
@@ -34,6 +35,10 @@ KEY = b"0123456789abcdef0123456789abcdef"
         ("encryption", ["encrypt_as_json", "decrypt_from_json", "encrypt_bin", "decrypt_bin"]),
         ("exceptions", exceptions.__all__),
         ("util", util.__all__),
+        ("decorators", decorators.__all__),
+        ("protocol", protocol.__all__),
+        ("hive_map", ["HiveMapper", "NodeInfo"]),
+        ("fakebus", ["FakeHiveMessageBus"]),
     ],
 )
 def test_the_names_are_where_the_reference_client_has_them(module: str, names: list[str]) -> None:
@@ -103,9 +108,33 @@ def test_anything_becomes_a_hive_message(given: Any) -> None:
 
 def test_anything_becomes_an_ovos_message() -> None:
     for given in ('{"type": "x"}', {"type": "x"}, {"msg_type": "x", "data": {}}):
-        assert util.get_mycroft_msg(given).msg_type == "x"  # type: ignore[arg-type]
+        assert util.get_mycroft_msg(given).msg_type == "x"
     assert util.get_payload(Message("x"))["type"] == util.get_payload('{"type": "x"}')["type"] == "x"
     assert util.get_payload({"a": 1}) == {"a": 1}
     assert util.serialize_message({"a": 1}) == '{"a":1}'
     with pytest.raises(errors.InvalidMessage):
         util.get_mycroft_msg(HiveMessage("ping", {}))
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [
+        ("HiveMindSlaveProtocol", "client.on"),
+        ("HiveMindSlaveInternalProtocol", "internal_bus"),
+        ("CascadeAggregator", "client.cascade"),
+        ("QueryLivenessTimer", "client.query"),
+    ],
+)
+def test_what_was_replaced_says_by_what(name: str, mend: str) -> None:
+    old = getattr(protocol, name)
+    with pytest.raises(errors.InvalidOption, match=f"no {name} to make: .*{mend}"):
+        old("a client", shared_bus=True)
+    with pytest.raises(errors.InvalidOption, match=f"Mine cannot build on {name}: .*{mend}"):
+        type("Mine", (old,), {"handle_bus": print})
+
+
+def test_the_protocol_of_a_client_is_a_link() -> None:
+    with FakeHiveMessageBus() as client:
+        assert isinstance(client.protocol, protocol.Link)
+    with pytest.raises(errors.InvalidOption, match="protocol"):
+        FakeHiveMessageBus().connect(protocol=object())  # type: ignore[arg-type]
