@@ -21,6 +21,7 @@ from hivemind_client_cli.options import (
     timeout_option,
 )
 from hivemind_client_cli.output import Output
+from hivemind_client_cli.wire_text import who
 from hivemind_core_client.errors import (
     HiveMindError,
     HubTimeout,
@@ -32,7 +33,6 @@ from hivemind_core_client.errors import (
     SecureConnectionFailed,
     VersionRefused,
 )
-from hivemind_core_client.labels import printable
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
@@ -66,6 +66,9 @@ _KINDS: tuple[tuple[type[HiveMindError], str], ...] = (
     (NegotiationRefused, "cipher"),
     (VersionRefused, "cipher"),
 )
+#: What the error says when the hub hung up on our envelope: hubs from 4.15 on do that to a wrong password, and to
+#: ciphers and versions that they do not allow.
+_HUNG_UP = "hung up on our handshake"
 _NOT_TRIED = (
     "not tried, since an utterance makes the assistant act; hubs from 4.15 on answer hive.policy.denied to what they "
     "do not take, older ones drop it in silence. Try it: hivemind-client doctor --say 'what time is it'"
@@ -98,7 +101,11 @@ class Examination:
     @property
     def mend(self) -> str | None:
         """What mends the check that failed."""
-        return None if self.failed is None else MENDS[self.failed] or str(self.error)
+        if self.failed is None:
+            return None
+        if self.failed == "password" and isinstance(self.error, NegotiationRefused):
+            return f"{MENDS['password']}; if it is right: {MENDS['cipher']}"
+        return MENDS[self.failed] or str(self.error)
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Check, state and remark, in order; what was not reached is skipped."""
@@ -206,7 +213,7 @@ def _place(error: HiveMindError, client: HiveMessageBusClient) -> str:
     """The check that an error of `connect` belongs to."""
     if isinstance(error, HubTimeout):
         return _PHASES.get(error.phase, "password")
-    if isinstance(error, NegotiationRefused) and not client.password and not client.crypto_key:
+    if isinstance(error, NegotiationRefused) and (_HUNG_UP in str(error) or not client.password):
         return "password"
     kinds = (check for kind, check in _KINDS if isinstance(error, kind))
     # Anything else: a hub that said hello knows the key.
@@ -220,7 +227,7 @@ def _note_session(found: Examination, client: HiveMessageBusClient, connection: 
         verified = connection.ca_file or connection.self_signed is False
         found.note("tls", OK, "the certificate is verified" if verified else "any certificate is taken")
     found.note("websocket", OK)
-    name = printable(hub.node_id) if hub and hub.node_id else ""
+    name = who(hub.node_id) if hub and hub.node_id else ""
     found.note("key", OK, f"the hub is {name}" if name else "the hub does not say its name")
     kind = agreed.kind if agreed else ""
     if kind == "password":

@@ -21,9 +21,9 @@ from hivemind_client_cli.options import (
     timeout_option,
 )
 from hivemind_client_cli.output import Output
+from hivemind_client_cli.wire_text import who
 from hivemind_core_client.errors import ConnectionLost
 from hivemind_core_client.jsontext import Json
-from hivemind_core_client.labels import printable
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 
 Wrap = Callable[[HiveMessage], HiveMessage]
@@ -132,7 +132,7 @@ def test_identity(output: Output, connection: Connection) -> None:
             "hub": asdict(hub) if hub else None,
             "negotiated": asdict(agreed) if agreed else None,
         }
-        text = f"ok: hub {printable(hub.node_id) if hub and hub.node_id else 'without a name'}"
+        text = f"ok: hub {who(hub.node_id) if hub and hub.node_id else 'without a name'}"
         if agreed:
             text += f", {agreed.cipher}, {agreed.encoding}, handshake {agreed.kind}"
         output.result(data, text)
