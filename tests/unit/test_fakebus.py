@@ -577,3 +577,29 @@ def test_the_clock_is_that_of_the_handlers(bus: FakeHiveMessageBus) -> None:
     before = bus.satellite.context.now()
     bus.advance(3600)
     assert 3600 <= bus.satellite.context.now() - before < 3660
+
+
+def test_what_comes_after_the_end_is_dropped(bus: FakeHiveMessageBus) -> None:
+    heard: list[Message] = []
+    bus.on("late", heard.append)
+
+    def on_first(message: Message) -> None:
+        bus.receive(Message("late"))
+        bus.drop()
+
+    bus.on("first", on_first)
+    bus.receive(Message("first"))
+    bus.restore()
+    bus.receive(Message("first"))
+    assert heard == []
+
+
+def test_a_closed_bus_waits_for_nothing_and_begins_no_timer(bus: FakeHiveMessageBus) -> None:
+    ran: list[str] = []
+    bus.mailbox.later(1, "kept", lambda: ran.append("dropped by close"))
+    bus.close()
+    bus.mailbox.later(1, "refused", lambda: ran.append("refused"))
+    bus.mailbox.put(lambda: ran.append("refused"))
+    bus.advance(10)
+    assert ran == []
+    assert bus.wait_for_message("x") is None
