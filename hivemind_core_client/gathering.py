@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from functools import partial
 from typing import Callable, Optional
@@ -16,23 +17,24 @@ from hivemind_core_client.waiters import Waiter, Waiters, wait_in_slices
 
 
 class Gatherer(Waiter):
-    """Shows every message that arrives to `take`, until `stop`; `take` tells whether it was of interest.
+    """Shows every message that arrives to `take`, until `stop` or `over()`; `take` tells whether it was of interest.
 
     `lost` is set when the connection ended.
     """
 
-    def __init__(self, take: Callable[[HiveMessage], bool]) -> None:
+    def __init__(self, take: Callable[[HiveMessage], bool], over: Callable[[], bool] = lambda: False) -> None:
         super().__init__(take, request=True)
+        self._over_with = over
         self.changed = threading.Condition()
         self.lost = False
         self._stopped = False
 
     def offer(self, message: HiveMessage) -> bool:
-        """Never the last one that this waiter wants to see, unless it was stopped."""
+        """True once this waiter wants to see no more."""
         with self.changed:
-            if self._matches(message):
+            if not self._stopped and self._matches(message):
                 self.changed.notify_all()
-            return self._stopped
+            return self._stopped or self._over_with()
 
     def give_up(self) -> None:
         """The connection ended."""
@@ -41,9 +43,8 @@ class Gatherer(Waiter):
             self.changed.notify_all()
 
     def stop(self) -> None:
-        """Look at no more messages."""
-        with self.changed:
-            self._stopped = True
+        """Look at no more messages. Takes no lock, since the garbage collector calls it too, wherever it runs."""
+        self._stopped = True
 
     def wait_until(self, reached: Callable[[], bool], seconds: Optional[float]) -> bool:
         """Wait until `reached()`, which is asked after every message; False when `seconds` were over first."""
@@ -59,8 +60,8 @@ class AnswerStream:
     """The answers to a question, as they come: iterate over it, or take `first`.
 
     Iterating ends with the stream, and raises QueryTimeout when nothing came for `patience` seconds (0: no
-    bound), MessageDenied, or what ended the connection. Leaving early costs nothing. May be iterated more than once:
-    what has come is kept.
+    bound), MessageDenied, or what ended the connection. Leaving early costs nothing: answers are gathered only as long
+    as somebody holds on to this. May be iterated more than once: what has come is kept.
     """
 
     def __init__(
@@ -79,11 +80,14 @@ class AnswerStream:
         self._patience = patience
         self._cause = cause
         self._fetched: list[Answer] = []
+        weakref.finalize(self, gatherer.stop).atexit = False
 
     @property
     def first(self) -> Answer:
-        """The first answer."""
-        return next(iter(self))
+        """The first answer. Raises like iterating, and QueryTimeout for a stream that ended without any."""
+        for answer in self:
+            return answer
+        raise QueryTimeout("the stream of answers ended without any answer")
 
     def __iter__(self) -> Iterator[Answer]:
         """Yield each answer, waiting for those that have not come yet."""

@@ -74,12 +74,12 @@ class HiveVerbs:
         patience = self.query_timeout if timeout is None else _bound("timeout", timeout)
         asked = question(HiveMessageType.QUERY, message)
         answers = Answers(asked)
-        gatherer = self._asking(asked, answers.take)
+        gatherer = self._asking(asked, Gatherer(answers.take, lambda: answers.over))
         stream = AnswerStream(answers, gatherer, self.waiters, self.mailbox, patience, self._loss)
         try:
             for _ in stream:
                 break
-        except HiveMindError:
+        except BaseException:
             self.waiters.remove(gatherer)
             raise
         return stream
@@ -90,12 +90,13 @@ class HiveVerbs:
         `message` is an OVOS Message, or a CASCADE message. Returns earlier when as many nodes have given all their
         answers as the map knows. Raises QueryTimeout without an answer, MessageDenied, and what ended the connection.
         """
+        seconds = _bound("timeout", timeout)
         asked = question(HiveMessageType.CASCADE, message)
         answers = Answers(asked, expected=len(self.hive_map.others(self.peer)))
-        gatherer = self._asking(asked, answers.take)
+        gatherer = self._asking(asked, Gatherer(answers.take, lambda: answers.over))
         try:
             with self.mailbox.blocking():
-                return gather_all(answers, gatherer, _bound("timeout", timeout), self._loss)
+                return gather_all(answers, gatherer, seconds, self._loss)
         finally:
             self.waiters.remove(gatherer)
 
@@ -114,18 +115,21 @@ class HiveVerbs:
         Waits for `timeout` seconds at most. Hubs of version 4.0.0 take no part: they drop the connection, and
         this raises ConnectionLost.
         """
+        seconds, quiet = _bound("timeout", timeout), _bound("settle", settle)
         flood_id = str(uuid.uuid4())
         hive_map = self.hive_map
         ping = HiveMessage(HiveMessageType.PING, {"flood_id": flood_id})
         flood = HiveMessage(HiveMessageType.PROPAGATE, ping)
-        gatherer = self._asking(flood, lambda message: message.msg_type is HiveMessageType.PROPAGATE)
+        gatherer = self._asking(
+            flood, Gatherer(lambda message: message.msg_type is HiveMessageType.PROPAGATE)
+        )
         try:
             with self.mailbox.blocking():
                 wait_for_quiet(
                     gatherer,
                     lambda: hive_map.answers(flood_id) - 1,  # our own PING is the first
-                    _bound("timeout", timeout),
-                    _bound("settle", settle),
+                    seconds,
+                    quiet,
                 )
         finally:
             self.waiters.remove(gatherer)
@@ -150,13 +154,12 @@ class HiveVerbs:
         inner = HiveMessage(HiveMessageType.INTERCOM, as_packet(message), target_pubkey=pubkey)
         self.emit(HiveMessage(HiveMessageType.PROPAGATE, inner))
 
-    def _asking(self, asked: HiveMessage, take: Callable[[HiveMessage], bool]) -> Gatherer:
+    def _asking(self, asked: HiveMessage, gatherer: Gatherer) -> Gatherer:
         """Send a question, with somebody listening before it leaves."""
-        gatherer = Gatherer(take)
         self.waiters.join(gatherer)
         try:
             self.emit(asked)
-        except HiveMindError:
+        except BaseException:  # such as Ctrl-C: nobody is left behind
             self.waiters.remove(gatherer)
             raise
         return gatherer

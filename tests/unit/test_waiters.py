@@ -8,6 +8,7 @@ from typing import Any, Optional
 import pytest
 
 from hivemind_core_client.errors import NotConnected, UnknownMessageType
+from hivemind_core_client.gathering import Gatherer
 from hivemind_core_client.mailbox import Mailbox
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.waiters import (
@@ -180,3 +181,62 @@ def test_packets() -> None:
         b"x",
         {"a": 1},
     )
+
+
+def noting(seen: list[HiveMessage]) -> Matcher:
+    def note(message: HiveMessage) -> bool:
+        seen.append(message)
+        return True
+
+    return note
+
+
+def test_a_waiter_of_ones_own_joins_and_leaves() -> None:
+    waiters = Waiters()
+    seen: list[HiveMessage] = []
+    gatherer = Gatherer(noting(seen), lambda: len(seen) >= 3)
+    waiters.join(gatherer)
+    for _ in range(5):
+        waiters.offer(PING)
+    assert len(seen) == 3 and waiters._waiting == []
+
+
+def test_a_waiter_that_was_stopped_looks_at_nothing_more() -> None:
+    waiters = Waiters()
+    seen: list[HiveMessage] = []
+    gatherer = Gatherer(noting(seen))
+    waiters.join(gatherer)
+    gatherer.stop()
+    waiters.offer(PING)
+    assert seen == [] and waiters._waiting == []
+
+
+def test_who_begins_to_wait_on_what_is_closed_is_told_at_once() -> None:
+    waiters = Waiters()
+    waiters.close()
+    gatherer = Gatherer(lambda message: True)
+    waiters.join(gatherer)
+    assert gatherer.lost and gatherer.wait_until(lambda: False, None)
+    assert waiters.add(message_named("speak")).wait(None) is None
+    waiters.reopen()
+    assert waiters.add(message_named("speak")).wait(0) is None and len(waiters._waiting) == 1
+
+
+def test_a_wait_looks_again_after_every_message() -> None:
+    waiters = Waiters()
+    seen: list[HiveMessage] = []
+    gatherer = Gatherer(noting(seen))
+    waiters.join(gatherer)
+    offering = threading.Thread(target=lambda: waiters.offer(PING))
+    offering.start()
+    assert gatherer.wait_until(lambda: bool(seen), 10) and not gatherer.lost
+    offering.join(10)
+    assert gatherer.wait_until(lambda: False, 0) is False
+
+
+def test_an_end_of_the_connection_is_told_to_those_who_gather() -> None:
+    waiters = Waiters()
+    gatherer = Gatherer(lambda message: True)
+    waiters.join(gatherer)
+    waiters.give_up(requests_only=True)
+    assert gatherer.lost and waiters._waiting == []
