@@ -460,3 +460,78 @@ def test_json_objects_only() -> None:
 )
 def test_an_ovos_message_is_told_by_its_shape(value: Any, is_one: bool) -> None:
     assert is_ovos_message(value) is is_one
+
+
+ENVELOPE: dict[str, Any] = {
+    "node": "n",
+    "source_peer": "s",
+    "route": [{"source": "a", "targets": ["b"]}, "broken", {"targets": []}],
+    "target_peers": ["t"],
+    "target_site_id": "kitchen",
+    "target_pubkey": "PEM",
+    "metadata": {"m": 1},
+}
+CHANGES: dict[str, Any] = {
+    **{name: value[:1] if name == "route" else value for name, value in ENVELOPE.items()},
+    "node": "other",
+    "source_peer": "other",
+    "target_site_id": "other",
+    "target_pubkey": "other",
+    "target_peers": ["x", "y"],
+    "metadata": {},
+}
+
+
+def facts_of(message: HiveMessage) -> dict[str, Any]:
+    return {
+        "msg_type": message.msg_type,
+        "payload": message.raw_payload,
+        "node": message.node_id,
+        "source_peer": message.source_peer,
+        "route": message.raw_route,
+        "target_peers": message.target_peers,
+        "target_site_id": message.target_site_id,
+        "target_pubkey": message.target_public_key,
+        "bin_type": message.bin_type,
+        "metadata": message.metadata,
+    }
+
+
+@pytest.mark.parametrize("msg_type", list(T))
+def test_a_copy_has_everything_malformed_hops_included(msg_type: HiveMessageType) -> None:
+    message = sample(msg_type, **ENVELOPE)
+    copied = message.copy()
+    assert facts_of(copied) == facts_of(message) and copied is not message
+    assert copied.raw_payload is message.raw_payload or msg_type is T.BINARY
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_copy_differs_in_what_was_asked_for_only(name: str) -> None:
+    message = sample(T.BUS, **ENVELOPE)
+    changed = message.copy(**{name: CHANGES[name]})
+    assert facts_of(changed) == {**facts_of(message), name: CHANGES[name]}
+    assert facts_of(message) == facts_of(sample(T.BUS, **ENVELOPE))
+
+
+def test_a_copy_and_its_message_do_not_share_route_and_peers() -> None:
+    message = sample(T.PING, **{**ENVELOPE, "route": [{"source": "a", "targets": ["b"]}]})
+    copied = message.copy()
+    copied.update_hop_data()
+    copied.add_target_peer("x")
+    assert len(message.raw_route) == 1 and message.target_peers == ["t"]
+
+
+def test_a_copy_is_checked_like_any_message() -> None:
+    with pytest.raises(InvalidMessage):
+        sample(T.BUS).copy(payload={"no": "type"})
+    with pytest.raises(InvalidMessage):
+        sample(T.BUS).copy(bin_type=BIN.FILE)
+    assert sample(T.BINARY).copy(bin_type=BIN.TTS_AUDIO).bin_type is BIN.TTS_AUDIO
+
+
+@pytest.mark.parametrize(("hop", "kept"), HOPS)
+def test_the_raw_route_hides_no_hop(hop: Any, kept: bool) -> None:
+    fields = {"msg_type": "ping", "payload": {}, "route": [hop]}
+    message = HiveMessage.deserialize(fields)
+    assert message.raw_route == [hop]
+    assert bool(message.route) is kept

@@ -289,3 +289,111 @@ def test_any_text_gives_a_message_or_one_typed_error(frame: str) -> None:
 def test_the_serializers_by_name() -> None:
     assert [s.name for s in text_serializer.hivemind_serializers()] == ["text"]
     assert [s.name for s in binary_serializer.hivemind_serializers()] == ["binary"]
+
+
+# what a binary frame has no field for
+
+HOP = {"source": "a", "targets": ["b"]}
+BUS_INSIDE = HiveMessage("bus", {"type": "x", "data": {}, "context": {}})
+UNFIT: dict[str, tuple[HiveMessage, bool]] = {
+    "nothing of the kind": (HiveMessage("query", BUS_INSIDE), True),
+    "a site that the message inside does not name": (
+        HiveMessage("propagate", BUS_INSIDE, target_site_id="s"),
+        False,
+    ),
+    "the site of the message inside": (
+        HiveMessage("propagate", BUS_INSIDE.copy(target_site_id="s"), target_site_id="s"),
+        True,
+    ),
+    "another site than the message inside": (
+        HiveMessage("propagate", BUS_INSIDE.copy(target_site_id="t"), target_site_id="s"),
+        False,
+    ),
+    "an empty site": (HiveMessage("propagate", BUS_INSIDE, target_site_id=""), False),
+    "a route that the message inside does not have": (HiveMessage("query", BUS_INSIDE, route=[HOP]), False),
+    "the route of the message inside": (
+        HiveMessage("query", BUS_INSIDE.copy(route=[HOP]), route=[HOP]),
+        True,
+    ),
+    "a longer route than the message inside": (
+        HiveMessage("query", BUS_INSIDE.copy(route=[HOP]), route=[HOP, HOP]),
+        False,
+    ),
+    "a key": (HiveMessage("propagate", BUS_INSIDE, target_pubkey="K"), False),
+    "the key of the message inside": (
+        HiveMessage("propagate", BUS_INSIDE.copy(target_pubkey="K"), target_pubkey="K"),
+        False,
+    ),
+    "a site of a message that wraps nothing": (
+        HiveMessage("bus", BUS_INSIDE.raw_payload, target_site_id="s"),
+        False,
+    ),
+    "a route of a message that wraps nothing": (HiveMessage("ping", {}, route=[HOP]), False),
+    "a payload that only looks like an inner message": (
+        HiveMessage("3rdparty", {"target_site_id": "s", "route": [HOP]}, target_site_id="s", route=[HOP]),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("message", "fits"), UNFIT.values(), ids=UNFIT.keys())
+def test_messages_an_address_that_a_binary_frame_cannot_carry_is_not_lost(
+    message: HiveMessage, fits: bool
+) -> None:
+    """Row: target_site_id and the route were lost on binary frames."""
+    frame = encode(message)
+    assert (frame is not None) is fits
+    if frame is not None:
+        assert decode(frame, MAX) == message
+
+
+def test_bytes_go_binary_whatever_their_envelope_says() -> None:
+    message = HiveMessage("bin", b"x", target_site_id="s", route=[HOP], target_pubkey="K")
+    assert encode(message) is not None
+
+
+NAMES_OR_NONE = st.none() | st.sampled_from(["", "s", "t"])
+ROUTES = st.none() | st.lists(st.sampled_from([HOP, {"source": "c", "targets": ["d"]}]), max_size=2)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.sampled_from([t for t in T if t is not T.BINARY]),
+    *[NAMES_OR_NONE] * 2,
+    *[ROUTES] * 2,
+    NAMES_OR_NONE,
+    SMALL,
+)
+def test_a_binary_frame_keeps_everything_or_there_is_none(
+    msg_type: HiveMessageType,
+    site: Any,
+    inner_site: Any,
+    route: Any,
+    inner_route: Any,
+    key: Any,
+    metadata: Any,
+) -> None:
+    inner = HiveMessage("bus", BUS_INSIDE.raw_payload, target_site_id=inner_site, route=inner_route)
+    payload: Any = inner.as_dict
+    if msg_type in OVOS_TYPES:
+        payload = inner.raw_payload
+    message = HiveMessage(
+        msg_type, payload, target_site_id=site, route=route, target_pubkey=key, metadata=metadata
+    )
+    if utf8(message) and (frame := encode(message)) is not None:
+        read = decode(frame, MAX)
+        kept = (read.msg_type, read.raw_payload, read.metadata, read.target_public_key)
+        assert kept == (msg_type, message.raw_payload, metadata, key)
+        assert site is None or read.target_site_id == site
+        assert not route or read.raw_route == route
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [{"route": "x"}, {"route": {"a": 1}}, {"target_site_id": 5}, {"route": [1, None], "target_site_id": "s"}],
+)
+def test_what_a_message_inside_says_of_its_way_is_read_as_it_is(inside: dict[str, Any]) -> None:
+    body = {**BUS_INSIDE.as_dict, "route": None, "target_site_id": None, **inside}
+    read = decode(by_hand(4, b"{}", json.dumps(body).encode()), MAX)
+    assert read.raw_route == (inside["route"] if isinstance(inside.get("route"), list) else [])
+    assert read.target_site_id == ("s" if inside.get("target_site_id") == "s" else None)
