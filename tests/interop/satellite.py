@@ -101,11 +101,15 @@ class Satellite:
         client.connect()
         return client
 
+    @property
+    def script(self) -> str:
+        """Path of `hivemind-client`."""
+        return str(Path(sys.executable).with_name("hivemind-client"))
+
     def command(self, *arguments: str, stdin: str = "") -> Outcome:
         """Run `hivemind-client` with this satellite's files, its output to a pipe."""
-        script = Path(sys.executable).with_name("hivemind-client")
         done = subprocess.run(
-            [str(script), *arguments],
+            [self.script, *arguments],
             input=stdin,
             env=self.env,
             capture_output=True,

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from . import rows_binary, rows_client, rows_command_line, rows_intercom, rows_mesh, rows_query
+from . import rows_binary, rows_client, rows_command_line, rows_intercom, rows_mesh, rows_query, rows_terminal
 from .hubs import RealHub
 from .satellite import Satellite
 from .table import ROWS, Cell, runnable_cells
 
 #: The modules whose import fills the table.
-ROW_MODULES = (rows_client, rows_mesh, rows_query, rows_intercom, rows_binary, rows_command_line)
+ROW_MODULES = (
+    rows_client,
+    rows_mesh,
+    rows_query,
+    rows_intercom,
+    rows_binary,
+    rows_command_line,
+    rows_terminal,
+)
 
 
 @pytest.mark.timeout(120)
