@@ -260,7 +260,7 @@ class HiveMessageBusClient(SatelliteProperties, ListenVerbs, HiveVerbs, WaitVerb
     def _start(self, retries: Optional[int]) -> threading.Thread:
         if self.started_running:
             return self._worker.thread
-        if self._worker.state is not ClientState.IDLE:
+        if self._closed or self._worker.state is not ClientState.IDLE:
             self._worker.forsake()
             self._worker = self._new_worker()
         self.waiters.reopen()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hivemind_core_client.labels import printable
+from hivemind_core_client.labels import fingerprint, printable
 
 EMPTY = "[no nodes answered]"
 _KEY_MARK = "BEGIN PUBLIC KEY"
@@ -16,9 +15,9 @@ Pairs = Iterable[tuple[str, str]]
 
 
 def short_name(peer: str) -> str:
-    """A peer as people read it: a public key by its fingerprint, the first 12 hex digits of its SHA-256."""
+    """A peer as people read it: a public key by the first 16 hex digits of its fingerprint."""
     if _KEY_MARK in peer:
-        return f"key:{hashlib.sha256(peer.encode()).hexdigest()[:12]}"
+        return f"key:{fingerprint(peer).partition(':')[2][:16]}"
     return printable(peer)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any
 
@@ -17,6 +18,11 @@ _LONGEST_SUFFIX = 16
 def printable(text: str, limit: int = 120) -> str:
     """A peer's words for a log or an error: cut, and without what could steer a terminal."""
     return "".join(character if character.isprintable() else "?" for character in text[:limit])
+
+
+def fingerprint(public_key: str) -> str:
+    """`sha256:` and 64 hex digits, over a PEM text without its white space: how people compare keys."""
+    return "sha256:" + hashlib.sha256("".join(public_key.split()).encode()).hexdigest()
 
 
 def safe_label(file_name: Any, fallback: str) -> str:

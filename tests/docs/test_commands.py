@@ -24,7 +24,10 @@ else:
 #: Commands of hivemind-core 4.0.0 that the pages use, with their options.
 HUB_COMMANDS = {
     "add-client": {"--name", "--access-key", "--password", "--crypto-key", "--admin"},
+    "allow-broadcast": set(),
+    "allow-escalate": set(),
     "allow-msg": set(),
+    "allow-propagate": set(),
     "list-clients": set(),
     "listen": set(),
     "make-admin": set(),

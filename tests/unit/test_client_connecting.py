@@ -310,6 +310,14 @@ def test_a_closed_client_can_connect_again() -> None:
                 assert ask(client) == "you said: hello"
 
 
+def test_a_client_that_was_closed_before_it_ever_connected_can_connect() -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        client = make(hub)
+        client.close()
+        with client:
+            assert ask(client) == "you said: hello"
+
+
 def test_connect_retries_until_the_hub_is_there() -> None:
     hub = EmbeddedHub({"k": PASSWORD})
     with hub:

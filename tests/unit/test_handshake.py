@@ -294,6 +294,20 @@ def test_a_hub_that_hangs_up_on_our_part_refused_the_terms() -> None:
     assert isinstance(choose(offer(), terms()).interrupted(), NegotiationRefused)
 
 
+def test_a_hub_that_checks_our_password_and_hangs_up_refused_it() -> None:
+    verifying = offer(max_protocol_version=2)
+    assert isinstance(choose(verifying, terms()).interrupted(), PasswordRefused)
+
+
+@pytest.mark.parametrize(
+    ("version", "key", "binarize"),
+    [(1, "K" * 450, True), (2, "K" * 450, False), (3, "", True), (3, "K" * 80, True)],
+)
+def test_no_binary_frames_with_a_hub_whose_answers_do_not_fit(version: int, key: str, binarize: bool) -> None:
+    ours = terms(binarize=True, hub=HubFacts(public_key=key))
+    assert ours.proposal(offer(max_protocol_version=version, binarize=True))["binarize"] is binarize
+
+
 def test_a_cipher_that_takes_no_key_of_32_bytes_fails_with_a_typed_error() -> None:
     narrow = Cipher("NARROW", (16,), 1, 1, lambda k, n, plain: plain + b"\1", opened)
     tables = plugins_of(plugin("acme", hivemind_ciphers=lambda: [narrow])).registry()

@@ -6,11 +6,11 @@ import hashlib
 import logging
 import warnings
 from functools import lru_cache
-from typing import Any
+from typing import Any, Optional
 
 from poorman_handshake import PasswordHandShake
 
-from hivemind_core_client.errors import HandshakeError, PasswordRefused
+from hivemind_core_client.errors import HandshakeError, HiveMindError, PasswordRefused
 from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.handshake.base import (
     DEFAULT_CIPHER,
@@ -71,6 +71,16 @@ class PasswordHandshake(Handshake):
         negotiated = Negotiated(version, self.kind, cipher, encoding, proposal["binarize"])
         return Progress(
             outcome=Outcome(self.terms.channel(cipher, encoding, self._exchange.secret), negotiated)
+        )
+
+    def interrupted(self) -> Optional[HiveMindError]:
+        """Hubs that know version 2 verify our envelope too, and hang up on a wrong password without a word."""
+        if self.offer.max_version < 2:
+            return super().interrupted()
+        return PasswordRefused(
+            f"the hub at {self.terms.where} hung up on our handshake: most likely the passwords differ, or it does not "
+            "take this protocol version. Set the password that 'hivemind-core add-client' printed, with "
+            "'hivemind-client set-identity'; its min_protocol_version is in its server.json"
         )
 
 

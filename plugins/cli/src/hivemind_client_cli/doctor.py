@@ -66,9 +66,6 @@ _KINDS: tuple[tuple[type[HiveMindError], str], ...] = (
     (NegotiationRefused, "cipher"),
     (VersionRefused, "cipher"),
 )
-#: What the error says when the hub hung up on our envelope: hubs from 4.15 on do that to a wrong password, and to
-#: ciphers and versions that they do not allow.
-_HUNG_UP = "hung up on our handshake"
 _NOT_TRIED = (
     "not tried, since an utterance makes the assistant act; hubs from 4.15 on answer hive.policy.denied to what they "
     "do not take, older ones drop it in silence. Try it: hivemind-client doctor --say 'what time is it'"
@@ -103,8 +100,6 @@ class Examination:
         """What mends the check that failed."""
         if self.failed is None:
             return None
-        if self.failed == "password" and isinstance(self.error, NegotiationRefused):
-            return f"{MENDS['password']}; if it is right: {MENDS['cipher']}"
         return MENDS[self.failed] or str(self.error)
 
     def rows(self) -> list[tuple[str, str, str]]:
@@ -213,7 +208,7 @@ def _place(error: HiveMindError, client: HiveMessageBusClient) -> str:
     """The check that an error of `connect` belongs to."""
     if isinstance(error, HubTimeout):
         return _PHASES.get(error.phase, "password")
-    if isinstance(error, NegotiationRefused) and (_HUNG_UP in str(error) or not client.password):
+    if isinstance(error, NegotiationRefused) and not client.password:
         return "password"
     kinds = (check for kind, check in _KINDS if isinstance(error, kind))
     # Anything else: a hub that said hello knows the key.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,8 @@ from hivemind_client_cli.options import (
 from hivemind_client_cli.output import MASK, Output, aligned
 
 if TYPE_CHECKING:
-    from hivemind_core_client.identity import NodeIdentity
+    from hivemind_core_client import labels
+from hivemind_core_client.identity import NodeIdentity
 
 
 @click.command(
@@ -157,7 +157,5 @@ def _facts(identity: NodeIdentity) -> dict[str, Any]:
 
 
 def fingerprint(pem: str | None) -> str | None:
-    """`sha256:` and 64 hex digits, over a PEM text without its white space; None for none."""
-    if not pem:
-        return None
-    return "sha256:" + hashlib.sha256("".join(pem.split()).encode()).hexdigest()
+    """The fingerprint of a public key; None for none."""
+    return labels.fingerprint(pem) if pem else None

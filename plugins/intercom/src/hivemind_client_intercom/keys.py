@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 from importlib import import_module
 from typing import Protocol, cast
 
-from hivemind_core_client.hive_map import normal_key
+from hivemind_core_client import labels
 
 #: Shorter keys can be broken, and longer ones cost whoever must use them too much time. In bits.
 MIN_BITS, MAX_BITS = 2048, 16384
@@ -99,7 +98,7 @@ def private_key(pem: str) -> PrivateKey:
 
 def fingerprint(key: PublicKey) -> str:
     """`sha256:` and 64 hex digits, as `hivemind-client show-identity` prints them."""
-    return "sha256:" + hashlib.sha256(normal_key(key.pem()).encode("ascii")).hexdigest()
+    return labels.fingerprint(key.pem())
 
 
 def _bounded(key: PublicKey) -> PublicKey:
