@@ -107,6 +107,16 @@ class Process:
         reason = f"no {what} within {seconds:.0f} s" if self.alive else f"it ended before {what}"
         raise HarnessError(f"{self.name}: {reason}\n{tail(self.log())}")
 
+    def wait_for_end(self, seconds: float) -> int:
+        """The exit code, once the child has ended. Raises HarnessError after `seconds`."""
+        assert self._child is not None
+        try:
+            return self._child.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise HarnessError(
+                f"{self.name}: it runs longer than {seconds:.0f} s\n{tail(self.log())}"
+            ) from None
+
     def kill(self) -> None:
         """End the child at once, as a power cut would."""
         self._end(grace=None)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+from typing import Any
 
+from hivemind_core_client import HiveMessageType
+
+from .answerer import SILENT, TWICE
 from .hubs import RealHub
-from .processes import free_port
-from .satellite import Satellite
+from .processes import free_port, wait_until
+from .rows_binary import FILES
+from .rows_client import ANSWER_SECONDS, check_answer
+from .rows_mesh import Received, resident
+from .rows_query import answers_cascades
+from .satellite import Outcome, Satellite
 from .silent import silent_port
 from .table import COMMAND_LINE, behaviour
 
@@ -90,3 +100,146 @@ def _expect_everywhere(satellite: Satellite, exit_code: int) -> None:
     satellite.command("test-identity").expect(exit_code)
     satellite.command("ping").expect(exit_code)
     satellite.command(*_SAY, '{"utterances": ["hello"]}').expect(exit_code)
+
+
+@behaviour("`query` prints the answers as they come", COMMAND_LINE, needs="query")
+def query(hub: RealHub, satellite: Satellite) -> None:
+    satellite.set_identity()
+    text = f"{TWICE} hello"
+    done = satellite.command("query", "--utterance", text).expect(0)
+    assert done.stdout.split("\n") == [f"you said: {text}", f"again, you said: {text}", ""], str(done)
+    answers = _json(satellite.command("query", "--json", "--utterance", text).expect(0))["answers"]
+    said = [answer["message"]["data"]["utterance"] for answer in answers]
+    assert said == [f"you said: {text}", f"again, you said: {text}"]
+
+
+@behaviour("`query` that nobody answers: exit code 4", COMMAND_LINE, needs="query")
+def query_unanswered(hub: RealHub, satellite: Satellite) -> None:
+    satellite.set_identity()
+    satellite.command("query", "--utterance", SILENT).expect(UNREACHABLE)
+
+
+@behaviour(
+    "`query` that the hub does not allow: exit code 3, and the command that allows it",
+    COMMAND_LINE,
+    needs="query",
+)
+def query_denied(hub: RealHub, satellite: Satellite) -> None:
+    satellite.set_identity()
+    hub.command("blacklist-msg", "recognizer_loop:utterance", str(satellite.node_id))
+    done = satellite.command("query", "--utterance", "may I").expect(REFUSED)
+    assert "hivemind-core allow-msg recognizer_loop:utterance" in done.stderr, str(done)
+
+
+@behaviour("`cascade` prints the answers of the hub and of another satellite", COMMAND_LINE, needs="query")
+def cascade(hub: RealHub, satellite: Satellite) -> None:
+    satellite.set_identity()
+    answers_cascades(satellite.sibling().connected(), "the kitchen hears you")
+    ask = ("cascade", "--timeout", "2", "--utterance", "who is there")
+    shown = satellite.command(*ask).expect(0).stdout
+    assert "the kitchen hears you" in shown and "you said: who is there" in shown, shown
+    answers = _json(satellite.command(*ask, "--json").expect(0))["answers"]
+    assert len({answer["responder"] for answer in answers}) == 2
+
+
+@behaviour("`broadcast` of an administrator reaches the satellites of a site", COMMAND_LINE)
+def broadcast(hub: RealHub, satellite: Satellite) -> None:
+    hub.make_admin(satellite.node_id)
+    satellite.set_identity()
+    listener = resident(satellite.sibling(), "kitchen").client()
+    received = Received(listener, HiveMessageType.BROADCAST, "dinner.ready")
+    listener.connect()
+    check_answer(listener, "here")
+    send = ("broadcast", "--msg", "dinner.ready", "--payload", '{"guests": 3}', "--site", "kitchen")
+    satellite.command(*send).expect(0)
+    assert received.wait_for_delivery().data == {"guests": 3}
+
+
+@behaviour(
+    "`ping` draws the hive, as a tree, as JSON, as Mermaid and as a Graphviz graph",
+    COMMAND_LINE,
+    needs="query",
+)
+def ping_draws(hub: RealHub, satellite: Satellite) -> None:
+    satellite.set_identity()
+    other = satellite.sibling().connected()
+    check_answer(other, "here")
+    name = other.peer.rpartition("::")[0]
+    tree = satellite.command("ping", "--count", "1").expect(0).stdout
+    assert tree.index("this node") < tree.index("└── ") < tree.index(name), tree
+    hive_map = _json(satellite.command("ping", "--count", "1", "--json").expect(0))["map"]
+    assert other.peer in [node["peer"] for node in hive_map["nodes"]]
+    assert satellite.command("ping", "--mermaid").expect(0).stdout.startswith(("graph", "flowchart"))
+    assert "graph" in satellite.command("ping", "--dot").expect(0).stdout.split("{")[0]
+
+
+@behaviour("`ping` with a hub that answers no flood shows the round trip and says so", COMMAND_LINE)
+def ping_without_map(hub: RealHub, satellite: Satellite) -> None:
+    satellite.set_identity()
+    done = satellite.command("ping", "--count", "1", "--json").expect(0)
+    assert (_json(done)["map"] is None) == ("query" in hub.spec.lacks)
+    assert ("no map of the hive" in done.stderr) == ("query" in hub.spec.lacks)
+
+
+@behaviour("`intercom send` on one satellite, `intercom listen` on another", COMMAND_LINE, needs="mesh")
+def intercom(hub: RealHub, satellite: Satellite) -> None:
+    sibling = satellite.sibling()
+    for node in (satellite, sibling):
+        node.set_identity()
+    _exchange_keys(satellite, sibling)
+    listening = sibling.start_command("intercom", "listen", "--count", "1", "--timeout", "60", "--json", "-q")
+    assert hub.wait_for_log(f"::{sibling.name}::", ANSWER_SECONDS, then="message: hello")
+    send = ("intercom", "send", "--to", "other", "--msg", "door.open", "--payload", '{"door": "back"}')
+    satellite.command(*send).expect(0)
+    assert listening.wait_for_end(ANSWER_SECONDS) == 0, listening.log()
+    shown = json.loads(listening.log())
+    assert "door.open" in json.dumps(shown) and '"back"' in json.dumps(shown)
+
+
+def _exchange_keys(one: Satellite, other: Satellite) -> None:
+    for receiver, sender in ((one, other), (other, one)):
+        pem = sender.command("trust", "show").expect(0).stdout
+        receiver.folder("other.pem").write_text(pem, encoding="utf-8")
+        receiver.command("trust", "add", "other", str(receiver.folder("other.pem"))).expect(0)
+
+
+@behaviour("`send-file` brings a file to the hub", COMMAND_LINE, FILES)
+def send_file(hub: RealHub, satellite: Satellite) -> None:
+    satellite.set_identity()
+    content = os.urandom(300_000)
+    path = satellite.folder("notes.bin")
+    path.write_bytes(content)
+    name = f"{satellite.name}.bin"
+    satellite.command("send-file", str(path), "--name", name).expect(0)
+    facts = {"file_name": name, "sha256": hashlib.sha256(content).hexdigest()}
+    assert wait_until(
+        lambda: facts in [message["data"] for message in hub.seen("interop.file")], ANSWER_SECONDS
+    )
+
+
+@behaviour("`doctor` finds nothing amiss, and the permission with `--say`", COMMAND_LINE)
+def doctor(hub: RealHub, satellite: Satellite) -> None:
+    satellite.set_identity()
+    assert _states(satellite.command("doctor", "--json").expect(0))["permission"] == "skipped"
+    states = _states(satellite.command("doctor", "--json", "--say", "am I heard").expect(0))
+    assert {name for name, state in states.items() if state != "ok"} == {"tls"}
+
+
+@behaviour("`doctor` names the first thing amiss: key, password, port", COMMAND_LINE)
+def doctor_finds(hub: RealHub, satellite: Satellite) -> None:
+    for amiss, step, exit_code in (
+        ({"key": "key-of-nobody"}, "key", REFUSED),
+        ({"password": "Another-Horse-Another-Staple"}, "password", REFUSED),
+        ({"port": str(free_port())}, "tcp", UNREACHABLE),
+    ):
+        satellite.set_identity(**amiss)
+        states = _states(satellite.command("doctor", "--json").expect(exit_code))
+        assert next(name for name, state in states.items() if state not in ("ok", "skipped")) == step, states
+
+
+def _states(done: Outcome) -> dict[str, str]:
+    return {check["check"]: check["state"] for check in _json(done)["checks"]}
+
+
+def _json(done: Outcome) -> Any:
+    return json.loads(done.stdout)

@@ -67,7 +67,7 @@ def query_denied(hub: RealHub, satellite: Satellite) -> None:
 def cascade_gathers(hub: RealHub, satellite: Satellite) -> None:
     client = satellite.connected()
     for place in ("kitchen", "attic"):
-        _answers_cascades(satellite.sibling().connected(), f"the {place} hears you")
+        answers_cascades(satellite.sibling().connected(), f"the {place} hears you")
     answers = client.cascade(utterance("who is there"), timeout=2.0)
     assert sorted(texts(answers)) == [
         "the attic hears you",
@@ -80,7 +80,7 @@ def cascade_gathers(hub: RealHub, satellite: Satellite) -> None:
 @behaviour("CASCADE returns as soon as all nodes of the map have answered", ASKING, BINARIZE, needs="query")
 def cascade_knows_when_all_answered(hub: RealHub, satellite: Satellite) -> None:
     client = satellite.connected()
-    _answers_cascades(satellite.sibling().connected(), "the kitchen hears you")
+    answers_cascades(satellite.sibling().connected(), "the kitchen hears you")
     client.ping(settle=0.5)
     began = time.monotonic()
     answers = client.cascade(utterance("who is there"), timeout=30.0)
@@ -88,7 +88,9 @@ def cascade_knows_when_all_answered(hub: RealHub, satellite: Satellite) -> None:
     assert time.monotonic() - began < ANSWER_SECONDS
 
 
-def _answers_cascades(client: HiveMessageBusClient, text: str) -> None:
+def answers_cascades(client: HiveMessageBusClient, text: str) -> None:
+    """Let a client answer every CASCADE."""
+
     def answer(request: HiveMessage) -> None:
         if not request.metadata.get("is_response"):
             client.answer(request, Message("speak", {"utterance": text}))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .hubs import RealHub, xdg_environment
+from .processes import Process
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient, NodeIdentity
@@ -53,6 +54,7 @@ class Satellite:
         self._home = home
         self._clients: list[HiveMessageBusClient] = []
         self._siblings: list[Satellite] = []
+        self._running: list[Process] = []
         self.node_id = hub.add_client(name, self.key, self.password, self.crypto_key)
 
     def sibling(self) -> Satellite:
@@ -119,6 +121,18 @@ class Satellite:
         )
         return Outcome(done.returncode, done.stdout, done.stderr)
 
+    def start_command(self, *arguments: str) -> Process:
+        """Start `hivemind-client` beside the test; its output is the log. It is ended with the satellite."""
+        running = Process(
+            f"hivemind-client {arguments[0]}",
+            [self.script, *arguments],
+            self.env,
+            self._home / f"command{len(self._running)}.log",
+        )
+        self._running.append(running)
+        running.start()
+        return running
+
     def set_identity(self, **changes: str) -> Outcome:
         """Store the satellite's credentials with `hivemind-client set-identity`; `changes` replace some."""
         fields = {
@@ -131,9 +145,11 @@ class Satellite:
         return self.command("set-identity", *_as_options(fields.items())).expect(0)
 
     def close(self) -> None:
-        """Close every client, those of the siblings too."""
+        """Close every client and end every command, those of the siblings too."""
         for client in self._clients:
             client.close()
+        for running in self._running:
+            running.stop()
         for sibling in self._siblings:
             sibling.close()
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from hivemind_bus_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_plugin_manager.protocols import BinaryDataHandlerProtocol
 from hivemind_websocket_protocol import HiveMindTornadoWebSocket
+from ovos_bus_client.message import Message
 
 from .tone import wav
 
 #: The OVOS message that asks for speech: `{"utterance", "lang"}`.
 SYNTHESIZE = "speak:synth"
+#: The OVOS message that tells of a file: `{"file_name", "sha256"}`.
+FILE_CAME = "interop.file"
 
 
 class EchoingProtocol(BinaryDataHandlerProtocol):
@@ -32,7 +36,9 @@ class EchoingProtocol(BinaryDataHandlerProtocol):
         client.send(_binary(wav(utterance), HiveMindBinaryPayloadType.TTS_AUDIO, facts))
 
     def handle_receive_file(self, bin_data: bytes, file_name: str, client: Any) -> None:
-        """Send it back."""
+        """Note on the OVOS bus that it came, and send it back."""
+        facts = {"file_name": file_name, "sha256": hashlib.sha256(bin_data).hexdigest()}
+        self.agent_protocol.bus.emit(Message(FILE_CAME, facts))
         client.send(_binary(bin_data, HiveMindBinaryPayloadType.FILE, {"file_name": file_name}))
 
 
