@@ -959,3 +959,22 @@ def test_handlers_learn_of_the_end_of_a_session() -> None:
 
 def explode(*arguments: Any) -> Any:
     raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize(
+    ("version", "code", "error"),
+    [
+        (1, 1005, NegotiationRefused),
+        (2, 1005, PasswordRefused),
+        (3, 1000, PasswordRefused),
+        (2, 1006, ConnectionLost),
+        (2, None, ConnectionLost),
+    ],
+)
+def test_handshake_a_hub_that_verifies_our_envelope_hangs_up_on_a_wrong_password(
+    version: int, code: Optional[int], error: type[HiveMindError]
+) -> None:
+    hub = Hub(new_link())
+    hub.hello()
+    hub.offer(max_protocol_version=version)
+    assert type(hub.link.ended(code)) is error
