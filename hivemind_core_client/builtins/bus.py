@@ -39,6 +39,9 @@ def prepare(context: Context, message: HiveMessage) -> HiveMessage:
     """The same Message with the routing fields filled in that its sender left open."""
     payload: Json = message.raw_payload
     fields: Json = dict(payload.get("context") or {})
+    fields.pop(
+        VERIFIED_SOURCE, None
+    )  # a reply copies its context, and the claim was about the message before
     fields.setdefault("source", context.useragent)
     fields.setdefault("platform", context.useragent)
     fields.setdefault("destination", "HiveMind")

@@ -194,3 +194,18 @@ def test_an_offer_is_told_from_an_answer(payload: dict[str, Any], action: Any) -
 def test_every_type_has_a_built_in_handler() -> None:
     # INTERCOM has a distribution of its own.
     assert set(registry().handlers) == set(T) - {T.BINARY, T.INTERCOM}
+
+
+def test_a_verified_source_does_not_go_out_with_a_reply() -> None:
+    reply = HiveMessage("bus", {"type": "a", "data": {}, "context": {bus.VERIFIED_SOURCE: "KEY", "x": 1}})
+    fields = bus.prepare(new_context(), reply)["context"]
+    assert bus.VERIFIED_SOURCE not in fields and fields["x"] == 1
+
+
+def test_the_state_of_our_session_is_not_another_nodes_to_tell() -> None:
+    context = new_context(verified_source="KEY")
+    bus.receive(
+        context,
+        HiveMessage("bus", {"type": "a", "context": {"session": {"session_id": SESSION, "lang": "xx"}}}),
+    )
+    assert context.session.state == {}

@@ -19,10 +19,10 @@ from hivemind_client_cli.options import (
     reporting,
 )
 from hivemind_client_cli.output import MASK, Output, aligned
+from hivemind_core_client import labels
 
 if TYPE_CHECKING:
-    from hivemind_core_client import labels
-from hivemind_core_client.identity import NodeIdentity
+    from hivemind_core_client.identity import NodeIdentity
 
 
 @click.command(
