@@ -212,6 +212,12 @@ class RealHub:
             raise HarnessError(f"{arguments[0]} ended with {done['exit_code']}:\n{tail(done['output'])}")
         return str(done["output"])
 
+    def reference_client(self, home: Path) -> LineServer:
+        """The reference client that came with this hub, as reference.py runs it, with its files under `home`."""
+        command = [self._venv.command("python"), _script("reference.py")]
+        env = xdg_environment(home)
+        return LineServer("reference client", command, env, home / "reference.log")
+
     def seen(self, msg_type: str) -> list[Json]:
         """The messages of this type that passed on the hub's OVOS bus: `{"type", "data", "context"}` each."""
         if not self._record.exists():

@@ -173,7 +173,7 @@ def ping_draws(hub: RealHub, satellite: Satellite) -> None:
     assert "graph" in satellite.command("ping", "--dot").expect(0).stdout.split("{")[0]
 
 
-@behaviour("`ping` with a hub that answers no flood shows the round trip and says so", COMMAND_LINE)
+@behaviour("`ping` says so where a hub takes no part in the map", COMMAND_LINE)
 def ping_without_map(hub: RealHub, satellite: Satellite) -> None:
     satellite.set_identity()
     done = satellite.command("ping", "--count", "1", "--json").expect(0)

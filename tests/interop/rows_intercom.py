@@ -25,6 +25,7 @@ INTERCOM = "INTERCOM"
 
 _VERIFIED = "hivemind_verified_source_peer"
 _SECRET = "secret.told"
+_START_SECONDS = 60.0
 
 
 def key_of(client: HiveMessageBusClient) -> str:
@@ -157,3 +158,32 @@ def to_the_hub(hub: RealHub, satellite: Satellite) -> None:
         return [text] in said
 
     assert wait_until(heard, ANSWER_SECONDS), "the hub did not act on it"
+
+
+@behaviour("with the reference client, both ways", INTERCOM, needs="mesh")
+def with_reference_client(hub: RealHub, satellite: Satellite) -> None:
+    resident(satellite, "kitchen")
+    account = satellite.sibling()
+    reference = hub.reference_client(account.folder("reference"))
+    try:
+        settings = {
+            "key": account.key,
+            "password": account.password,
+            "host": hub.host,
+            "port": hub.port,
+            "trusts": {"ours": satellite.identity.public_key},
+        }
+        theirs = reference.ask(settings, _START_SECONDS)["public_key"]
+        identity = satellite.identity
+        identity.add_trusted_key("reference", theirs)
+        identity.save()
+        client, received = listening(satellite)
+        reference.ask({"send": _SECRET, "data": {"text": "from it"}, "to": key_of(client)}, ANSWER_SECONDS)
+        assert received.wait_for_delivery().data == {"text": "from it"}
+        assert received.delivered[0].context[_VERIFIED].split() == theirs.split()
+        client.emit_intercom(secret("to it"), theirs)
+        came = reference.ask({"receive": _SECRET}, 2 * ANSWER_SECONDS)
+        assert came["data"] == {"text": "to it"}
+        assert came["context"][_VERIFIED].split() == key_of(client).split()
+    finally:
+        reference.stop()

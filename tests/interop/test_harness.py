@@ -16,6 +16,7 @@ from websocket import (
     create_connection,
 )
 
+from .answerer import SILENT, TWICE, answers, only_known_to
 from .hubs import HubOptions, HubPool, RealHub, xdg_environment
 from .processes import HarnessError, Process, is_listening
 from .silent import silent_port
@@ -78,6 +79,38 @@ def test_administrator_is_told_by_node_id(bare_hub: RealHub) -> None:
     bare_hub.make_admin(node_id)
     bare_hub.allow_msg("some.type", node_id)
     assert "chief" in bare_hub.command("list-clients")
+
+
+def test_command_that_fails_shows_what_the_hub_said(bare_hub: RealHub) -> None:
+    """A wrong command is an error of the harness, and the next one works."""
+    with pytest.raises(HarnessError, match="no-such-command"):
+        bare_hub.command("no-such-command")
+    assert "Credentials" in bare_hub.command("list-clients")
+
+
+def test_hub_below_another_connects_with_it(hubs: HubPool) -> None:
+    """The hub above knows the lower one as a client, and both have a name of their own."""
+    options = HubOptions(name="lower", upper=HubOptions(name="upper"))
+    spec = next(spec for spec in HUBS if "upper" in spec.settings)
+    lower = hubs.get(spec, options)
+    assert lower.upper is not None and lower.upper is hubs.get(spec, HubOptions(name="upper"))
+    assert f"hub{lower.port}" in lower.upper.command("list-clients")
+
+
+def test_options_that_a_hub_does_not_know_do_not_start_another() -> None:
+    """A release without the setting shares the hub that has the default."""
+    old = next(spec for spec in HUBS if "min_protocol_version" not in spec.settings)
+    asked = HubOptions(binarize=True, min_protocol_version=0, upper=HubOptions())
+    assert asked.known_to(old) == HubOptions(binarize=True)
+
+
+def test_answers_of_the_assistant() -> None:
+    """One answer, two, none, and what only one hub knows."""
+    assert answers("hello", "hub") == ["you said: hello"]
+    assert len(answers(f"{TWICE} hello", "hub")) == 2
+    assert answers(SILENT, "hub") == []
+    assert answers(f"{only_known_to('upper')} it", "hub") == []
+    assert answers(f"{only_known_to('upper')} it", "upper") == [f"you said: {only_known_to('upper')} it"]
 
 
 def _connect(hub: RealHub, key: str) -> WebSocket:
