@@ -63,7 +63,6 @@ HUBS: tuple[HubSpec, ...] = (
         lacks={
             "mesh": "it sends on the bare inner message, whose site and sender are lost, and only BUS",
             "query": "it answers no QUERY, CASCADE or PING",
-            "broadcast right": "it takes BROADCAST from every satellite",
             "upstream": "it connects with no hub above it",
         },
     ),
