@@ -13,6 +13,7 @@ from typing import Any, Optional, Union
 from ovos_bus_client import MessageBusClient
 
 from hivemind_core_client.callbacks import BinaryDataCallbacks
+from hivemind_core_client.course import ClientState, Listener
 from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption
 from hivemind_core_client.hive_verbs import HiveVerbs, first_answer
 from hivemind_core_client.identity import NodeIdentity
@@ -32,7 +33,7 @@ from hivemind_core_client.tls import Tls
 from hivemind_core_client.transport import WebSocketTransport
 from hivemind_core_client.waiters import Waiters, wait_in_slices
 from hivemind_core_client.waiting import WaitVerbs, as_packet
-from hivemind_core_client.worker import ClientState, Listener, Worker
+from hivemind_core_client.worker import Worker
 
 __all__ = ["BinaryDataCallbacks", "HiveMessageBusClient"]
 

@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Optional
 
 from hivemind_core_client.client import HiveMessageBusClient
+from hivemind_core_client.course import ClientState, Listener
 from hivemind_core_client.errors import ConnectionLost, HiveMindError
 from hivemind_core_client.gathering import Gatherer
 from hivemind_core_client.identity import NodeIdentity
@@ -17,7 +18,6 @@ from hivemind_core_client.testing.fake_hub import NODE_ID, FakeHub
 from hivemind_core_client.testing.inline import InlineGatherer, InlineMailbox, InlineWorker
 from hivemind_core_client.waiters import Names, Waiter
 from hivemind_core_client.waiting import as_packet
-from hivemind_core_client.worker import ClientState, Listener
 
 __all__ = ["FakeHiveMessageBus"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from enum import Enum
 from typing import Any, Callable, Optional
 
 from attrs import field, frozen
 
+from hivemind_core_client.course import VERDICT, ClientState, Course, Listener, not_sent
 from hivemind_core_client.errors import (
     ClientClosed,
     ConnectionLost,
@@ -16,8 +16,6 @@ from hivemind_core_client.errors import (
     HiveMindError,
     HubRefused,
     HubTimeout,
-    NotConnected,
-    UsageError,
 )
 from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
 from hivemind_core_client.kernel.link import Link
@@ -29,7 +27,6 @@ from hivemind_core_client.plugins.contract import (
     CancelTimer,
     Deliver,
     Frame,
-    Negotiated,
     Select,
     Send,
     SetTimer,
@@ -41,42 +38,6 @@ from hivemind_core_client.waiters import wait_in_slices
 
 log = logging.getLogger(__name__)
 
-#: How long whoever failed to send waits for the reader to find out why the connection ended, in seconds.
-_VERDICT = 1.0
-
-
-class ClientState(str, Enum):
-    """Where a client stands, as `client.state` tells it."""
-
-    IDLE = "idle"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    RECONNECTING = "reconnecting"
-    REFUSED = "refused"
-    CLOSED = "closed"
-
-    __str__ = str.__str__
-
-
-@frozen
-class Listener:
-    """Whom the worker tells what happened. All are called on the worker's thread and must be short."""
-
-    arrived: Callable[[HiveMessage], None]
-    deliver: Callable[[Deliver], None]
-    call_back: Callable[[CallBack], None]
-    select: Callable[[Select], None]
-    established: Callable[[Negotiated], None]
-    ended: Callable[[HiveMindError, bool], None]
-    finished: Callable[[], None]
-
-
-def _ignore(*_: object) -> None:
-    """Take no note."""
-
-
-NOBODY = Listener(_ignore, _ignore, _ignore, _ignore, _ignore, _ignore, _ignore)
-
 
 @frozen
 class Connection:
@@ -87,7 +48,7 @@ class Connection:
     writing: threading.Lock = field(factory=threading.Lock)
 
 
-class Worker:
+class Worker(Course):
     """Connects, serves and reconnects on a thread of its own until it is stopped or refused."""
 
     def __init__(
@@ -99,20 +60,13 @@ class Worker:
         deadlines: Deadlines,
         backoff: Backoff,
     ) -> None:
-        self.state = ClientState.IDLE
-        self.last_error: Optional[HiveMindError] = None
-        self.rejected = 0
+        super().__init__(satellite, listener, deadlines, backoff)
         self.standing = threading.Event()
         self.finished = threading.Event()
-        self._satellite = satellite
-        self._listener = listener
         self._mailbox = mailbox
         self._new_transport = new_transport
-        self._deadlines = deadlines
-        self._backoff = backoff
         self._connection: Optional[Connection] = None
         self._ended: Optional[Connection] = None
-        self._retries: Optional[int] = None
         self._stopping = threading.Event()
         self._settled = threading.Condition()
         self._link_lock = threading.Lock()
@@ -133,10 +87,14 @@ class Worker:
 
     def start(self, retries: Optional[int]) -> threading.Thread:
         """Begin. Before the first session stands, give up after `retries` more attempts; None never gives up."""
-        self._retries = retries
-        self.state = ClientState.CONNECTING
+        self._begin(retries)
         self.thread.start()
         return self.thread
+
+    @property
+    def stopping(self) -> bool:
+        """True once the worker was told to end."""
+        return self._stopping.is_set()
 
     @property
     def link(self) -> Optional[Link]:
@@ -192,9 +150,7 @@ class Worker:
         """Seal and write under one lock, so that frames leave in the order they were sealed."""
         if not connection.writing.acquire(timeout=self._deadlines.write):
             connection.transport.abort()
-            raise ConnectionLost(
-                f"{self._satellite.settings.address} takes no more messages: the connection was given up"
-            )
+            raise self._stuck()
         try:
             connection.transport.send(frames(), progress)
         finally:
@@ -203,10 +159,6 @@ class Worker:
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one WebSocket round trip, or None when no pong came in time."""
         return self._standing_connection().transport.ping(payload, seconds)
-
-    def forsake(self) -> None:
-        """Another worker has taken over: what still happens here is told to nobody."""
-        self._listener = NOBODY
 
     def stop(self) -> None:
         """Say farewell, wake the thread, and wait for it, unless it is the one that calls. Idempotent."""
@@ -225,26 +177,17 @@ class Worker:
             self.thread.join(self._deadlines.close)
 
     def _standing_connection(self) -> Connection:
-        if self.state is ClientState.IDLE and not self._stopping.is_set():
-            raise NotConnected("the client was never connected: call connect() first, then send")
+        self._check_begun()
         self.wait_settled(self._deadlines.send)
         connection = self._connection
         if self.standing.is_set() and connection is not None:
             return connection
         raise self._not_connected()
 
-    def _not_connected(self) -> HiveMindError:
-        if self._stopping.is_set():
-            return ClientClosed("the client is closed: nothing was sent")
-        if isinstance(self.last_error, HubRefused):
-            return self.last_error
-        why = self.last_error or f"no session with {self._satellite.settings.address} stands yet"
-        return NotConnected(f"nothing was sent: {why}")
-
     def _verdict(self, connection: Connection, error: HiveMindError) -> HiveMindError:
         """What ended the connection, if the reader finds it out at once; else the failure to send."""
         with self._settled:
-            self._settled.wait_for(lambda: self._ended is connection or self.finished.is_set(), _VERDICT)
+            self._settled.wait_for(lambda: self._ended is connection or self.finished.is_set(), VERDICT)
         return self.last_error if isinstance(self.last_error, HubRefused) else error
 
     def _run(self) -> None:
@@ -252,28 +195,19 @@ class Worker:
             self._connect_for_ever()
         finally:
             self.standing.clear()
-            refused = isinstance(self.last_error, HubRefused)
-            self.state = ClientState.REFUSED if refused else ClientState.CLOSED
+            self._finish()
             self._settle(self.finished.set)
             self._listener.finished()
 
     def _connect_for_ever(self) -> None:
-        attempt = 0
         while True:
-            stood = self._attempt()
-            attempt = 0 if stood else attempt + 1
-            if stood:
-                self._retries = None
-            if not self._goes_on(attempt):
-                return
-            self.state = ClientState.RECONNECTING if self._retries is None else ClientState.CONNECTING
-            delay = self._backoff.delay(max(0, attempt - 1))
-            log.info("connecting to %s again in %.1f s", self._satellite.settings.address, delay)
-            if self._stopping.wait(delay):
+            self._attempt()
+            delay = self._next_delay()
+            if delay is None or self._stopping.wait(delay):
                 return
 
-    def _attempt(self) -> bool:
-        """One connection from its opening to its end; True if a session stood."""
+    def _attempt(self) -> None:
+        """One connection from its opening to its end."""
         connection: Optional[Connection] = None
         try:
             self._connection = connection = Connection(self._satellite.new_link(), self._new_transport())
@@ -281,35 +215,22 @@ class Worker:
         except HiveMindError as raised:
             error = raised
         except Exception as raised:  # a fault of ours must not end the satellite
-            log.exception("the connection ended by a fault of the client")
-            error = ConnectionLost(f"the connection ended by a fault of the client: {type(raised).__name__}")
+            error = self._fault(raised)
         finally:
             if connection is not None:
                 connection.transport.release()
         stood = self.standing.is_set()
         self.standing.clear()
-        if self._stopping.is_set():
-            error = ClientClosed("the client is closed")
-        self.last_error = error
+        self._attempted(error, stood)
         if stood and connection is not None:
             self._lapse(connection.link)
-        self._listener.ended(error, stood)
+        self._listener.ended(self.last_error or error, stood)
         self._settle(lambda: setattr(self, "_ended", connection))
-        return stood
 
     def _lapse(self, link: Link) -> None:
         with self._link_lock:
             events = link.lapsed()
         self._act(events)
-
-    def is_final(self, error: HiveMindError) -> bool:
-        """True for an error after which connecting again is useless."""
-        return isinstance(error, (HubRefused, UsageError))
-
-    def _goes_on(self, attempt: int) -> bool:
-        if self._stopping.is_set() or (self.last_error is not None and self.is_final(self.last_error)):
-            return False
-        return self._retries is None or attempt <= self._retries
 
     def _converse(self, connection: Connection) -> HiveMindError:
         """Serve one connection; returns what ended it."""
@@ -354,10 +275,6 @@ class Worker:
         self._listener.established(event.negotiated)
         self._settle(self.standing.set)
 
-    def _note_rejected(self, event: Rejected) -> None:
-        self.rejected += 1
-        log.warning("dropped a frame from %s: %s", self._satellite.settings.address, event.error)
-
     def _fail(self, event: Failed) -> None:
         raise event.error
 
@@ -366,7 +283,7 @@ class Worker:
             try:
                 self.send(event.message)
             except HiveMindError as error:
-                log.warning("a %s message of a handler was not sent: %s", event.message.msg_type.name, error)
+                not_sent(event.message, error)
 
         self._mailbox.put(job)
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Callable, Optional, cast
 
+from hivemind_core_client.course import ClientState, Listener
 from hivemind_core_client.errors import ClientClosed, HiveMindError, HubRefused, NotConnected, ProtocolError
 from hivemind_core_client.gathering import Gatherer
 from hivemind_core_client.kernel.events import Arrived, Rejected
@@ -24,7 +25,7 @@ from hivemind_core_client.satellite import Satellite
 from hivemind_core_client.sockets import Progress
 from hivemind_core_client.testing.fake_hub import FakeHub, carried
 from hivemind_core_client.transport import WebSocketTransport
-from hivemind_core_client.worker import ClientState, Connection, Listener, Worker
+from hivemind_core_client.worker import Connection, Worker
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import attrs
 import pytest
 
+from hivemind_core_client.course import ClientState
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 from hivemind_core_client.kernel.states import PHASES, TRANSITIONS, Signal, State
-from hivemind_core_client.worker import ClientState
 
 from .documents import ROOT, page
 

@@ -44,6 +44,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("kernel.*", "plugins", "builtins.*"),
     ("plugins.manager", "transport", "serialization"),
     ("satellite", "encryption", "localside", "gathering"),
+    ("course",),
     ("properties", "worker", "listening", "hive_verbs"),
     ("decorators", "protocol"),
     ("testing.fake_hub", "testing.inline"),

@@ -1,0 +1,151 @@
+"""What keeping a satellite connected means, whatever waits in between: states, retries, and whom to tell."""
+
+from __future__ import annotations
+
+import logging
+from enum import Enum
+from typing import Callable, Optional
+
+from attrs import frozen
+
+from hivemind_core_client.errors import (
+    ClientClosed,
+    ConnectionLost,
+    HiveMindError,
+    HubRefused,
+    NotConnected,
+    UsageError,
+)
+from hivemind_core_client.kernel.events import Rejected
+from hivemind_core_client.kernel.policy import Backoff, Deadlines
+from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.plugins.contract import CallBack, Deliver, Negotiated, Select
+from hivemind_core_client.satellite import Satellite
+
+log = logging.getLogger(__name__)
+
+#: How long whoever failed to send waits for the reader to find out why the connection ended, in seconds.
+VERDICT = 1.0
+
+
+class ClientState(str, Enum):
+    """Where a client stands, as `client.state` tells it."""
+
+    IDLE = "idle"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    RECONNECTING = "reconnecting"
+    REFUSED = "refused"
+    CLOSED = "closed"
+
+    __str__ = str.__str__
+
+
+@frozen
+class Listener:
+    """Whom the worker tells what happened. All are called where the worker runs, and must be short."""
+
+    arrived: Callable[[HiveMessage], None]
+    deliver: Callable[[Deliver], None]
+    call_back: Callable[[CallBack], None]
+    select: Callable[[Select], None]
+    established: Callable[[Negotiated], None]
+    ended: Callable[[HiveMindError, bool], None]
+    finished: Callable[[], None]
+
+
+def _ignore(*_: object) -> None:
+    """Take no note."""
+
+
+NOBODY = Listener(_ignore, _ignore, _ignore, _ignore, _ignore, _ignore, _ignore)
+
+
+class Course:
+    """The decisions of a worker; a subclass brings the waiting: `stopping` says that it was told to end."""
+
+    def __init__(
+        self, satellite: Satellite, listener: Listener, deadlines: Deadlines, backoff: Backoff
+    ) -> None:
+        self.state = ClientState.IDLE
+        self.last_error: Optional[HiveMindError] = None
+        self.rejected = 0
+        self._satellite = satellite
+        self._listener = listener
+        self._deadlines = deadlines
+        self._backoff = backoff
+        self._retries: Optional[int] = None
+        self._attempts = 0
+
+    @property
+    def stopping(self) -> bool:
+        """True once the worker was told to end."""
+        raise TypeError("a worker brings its own")
+
+    def forsake(self) -> None:
+        """Another worker has taken over: what still happens here is told to nobody."""
+        self._listener = NOBODY
+
+    def is_final(self, error: HiveMindError) -> bool:
+        """True for an error after which connecting again is useless."""
+        return isinstance(error, (HubRefused, UsageError))
+
+    def _begin(self, retries: Optional[int]) -> None:
+        """Before the first session stands, give up after `retries` more attempts; None never gives up."""
+        self._retries = retries
+        self.state = ClientState.CONNECTING
+
+    def _attempted(self, error: HiveMindError, stood: bool) -> None:
+        """One connection has ended by `error`."""
+        self.last_error = ClientClosed("the client is closed") if self.stopping else error
+        self._attempts = 0 if stood else self._attempts + 1
+        if stood:
+            self._retries = None
+
+    def _next_delay(self) -> Optional[float]:
+        """Seconds until the next attempt; None when there is none."""
+        if self.stopping or (self.last_error is not None and self.is_final(self.last_error)):
+            return None
+        if self._retries is not None and self._attempts > self._retries:
+            return None
+        self.state = ClientState.RECONNECTING if self._retries is None else ClientState.CONNECTING
+        delay = self._backoff.delay(max(0, self._attempts - 1))
+        log.info("connecting to %s again in %.1f s", self._satellite.settings.address, delay)
+        return delay
+
+    def _finish(self) -> None:
+        refused = isinstance(self.last_error, HubRefused)
+        self.state = ClientState.REFUSED if refused else ClientState.CLOSED
+
+    def _check_begun(self) -> None:
+        if self.state is ClientState.IDLE and not self.stopping:
+            raise NotConnected("the client was never connected: call connect() first, then send")
+
+    def _not_connected(self) -> HiveMindError:
+        """Why nothing can be sent now."""
+        if self.stopping:
+            return ClientClosed("the client is closed: nothing was sent")
+        if isinstance(self.last_error, HubRefused):
+            return self.last_error
+        why = self.last_error or f"no session with {self._satellite.settings.address} stands yet"
+        return NotConnected(f"nothing was sent: {why}")
+
+    def _fault(self, raised: Exception) -> HiveMindError:
+        """What an exception that is not ours becomes: a fault of the client must not end the satellite."""
+        log.error("the connection ended by a fault of the client", exc_info=raised)
+        return ConnectionLost(f"the connection ended by a fault of the client: {type(raised).__name__}")
+
+    def _note_rejected(self, event: Rejected) -> None:
+        self.rejected += 1
+        log.warning("dropped a frame from %s: %s", self._satellite.settings.address, event.error)
+
+    def _stuck(self) -> ConnectionLost:
+        """The error for a hub that takes no more bytes."""
+        return ConnectionLost(
+            f"{self._satellite.settings.address} takes no more messages: the connection was given up"
+        )
+
+
+def not_sent(message: HiveMessage, error: HiveMindError) -> None:
+    """Log that a message of a handler could not be sent; its sender is not here to be told."""
+    log.warning("a %s message of a handler was not sent: %s", message.msg_type.name, error)
