@@ -12,20 +12,17 @@ from contextlib import contextmanager
 from typing import Any, Optional, Union, cast
 
 import websocket
-from attrs import frozen
 
+from hivemind_core_client import opening
 from hivemind_core_client.errors import (
     ConnectionLost,
     FrameTooLarge,
     HiveMindError,
     HubConnectionError,
     HubTimeout,
-    HubUnreachable,
-    KeyRefused,
-    NotAHub,
-    SecureConnectionFailed,
 )
 from hivemind_core_client.kernel.policy import Deadlines
+from hivemind_core_client.opening import Closed
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.settings import Address
 from hivemind_core_client.sockets import Progress, SharedSocket, connect_tcp
@@ -34,17 +31,7 @@ from hivemind_core_client.tls import Tls
 log = logging.getLogger(__name__)
 
 _BROKEN = (OSError, ssl.SSLError, websocket.WebSocketException)
-#: What hubs take as installed, in bytes: the default of their WebSocket server.
-_COMMON_LIMIT = 10 * 2**20
 _KEEP_ALIVE = (websocket.ABNF.OPCODE_PING, websocket.ABNF.OPCODE_PONG)
-
-
-@frozen
-class Closed:
-    """The hub hung up: with a close frame (`code` 1005 when it carried none), or without one (`code` None)."""
-
-    code: Optional[int]
-    reason: str = ""
 
 
 class WebSocketTransport:
@@ -120,7 +107,7 @@ class WebSocketTransport:
             except websocket.WebSocketConnectionClosedException:
                 return Closed(None)
             except _BROKEN as error:
-                raise ConnectionLost(f"the connection with {self._address} broke: {error}") from error
+                raise opening.broken(self._address, error) from error
             if self._probed:
                 self._probed = False
                 ws.settimeout(self._ping_interval)
@@ -141,15 +128,7 @@ class WebSocketTransport:
                     else:
                         ws.send_binary(frame)
         except ConnectionLost as error:
-            raise self._too_large(error, max(map(len, frames), default=0)) from error
-
-    def _too_large(self, error: ConnectionLost, size: int) -> ConnectionLost:
-        """Hubs hang up on a message that is too large for them without saying why."""
-        if size <= _COMMON_LIMIT:
-            return error
-        return ConnectionLost(
-            f"{error}. The message had {size / 2**20:.1f} MiB: as installed, hubs take 10 MiB and hang up on more"
-        )
+            raise opening.explained(error, max(map(len, frames), default=0)) from error
 
     @contextmanager
     def _reporting(self, progress: Optional[Progress]) -> Iterator[None]:
@@ -187,9 +166,7 @@ class WebSocketTransport:
             yield ws
         except _BROKEN as error:
             self.abort()
-            raise ConnectionLost(
-                f"the connection with {self._address} broke while sending: {error}"
-            ) from error
+            raise opening.broken(self._address, error, while_sending=True) from error
 
     def farewell(self) -> None:
         """Tell the hub that we go; it answers by closing."""
@@ -224,7 +201,7 @@ class WebSocketTransport:
 
     def _ready(self) -> websocket.WebSocket:
         if self._ws is None or self._aborted:
-            raise ConnectionLost(f"the connection with {self._address} is closed")
+            raise opening.closed_here(self._address)
         return self._ws
 
     def _tcp(self) -> socket.socket:
@@ -234,14 +211,9 @@ class WebSocketTransport:
         except (TimeoutError, socket.timeout) as error:
             raise HubTimeout(str(address), "tcp", seconds) from error
         except socket.gaierror as error:
-            raise HubUnreachable(
-                f"the name {address.host!r} does not resolve. Check the host (timed out waiting for handshake)"
-            ) from error
+            raise opening.unresolved(address) from error
         except (OSError, UnicodeError) as error:
-            raise HubUnreachable(
-                f"nothing listens at {address} ({error}). Is the hub running, and is this its port? (timed out "
-                "waiting for handshake)"
-            ) from error
+            raise opening.unreachable(address, error) from error
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connected.settimeout(None)
@@ -260,10 +232,7 @@ class WebSocketTransport:
         except HubConnectionError:
             raise
         except (OSError, ValueError) as error:
-            raise SecureConnectionFailed(
-                f"TLS with {address} failed: {error}. For a hub with a certificate of its own pass ca_file, or "
-                "self_signed=True to accept any; for a hub without TLS use ws://"
-            ) from error
+            raise opening.insecure(address, error) from error
 
     def _upgrade(self, connected: SharedSocket, url: str) -> websocket.WebSocket:
         ws: Any = websocket.WebSocket(enable_multithread=True, skip_utf8_validation=True)
@@ -275,29 +244,19 @@ class WebSocketTransport:
             except HiveMindError:
                 raise
             except websocket.WebSocketBadStatusException as error:
-                raise self._bad_status(error.status_code) from error
+                raise opening.bad_status(self._address, error.status_code) from error
             except Exception as error:  # old websocket-client versions stumble over odd answers in many ways
-                raise NotAHub(
-                    f"{self._address} answers, but not as a WebSocket ({type(error).__name__}). Is this the hub's "
-                    "port, and does it want wss:// instead of ws://, or the other way round?"
-                ) from error
+                raise opening.no_websocket(self._address, error) from error
         connected.settimeout(None)
         return cast(websocket.WebSocket, ws)
 
     def _check_status(self, status: int) -> None:
         if status != 101:
-            raise self._bad_status(status)
-
-    def _bad_status(self, status: Optional[int]) -> Exception:
-        if status in (401, 403):
-            return KeyRefused(f"{self._address} refused the access key with HTTP status {status}")
-        return NotAHub(
-            f"{self._address} answers with HTTP status {status} and no WebSocket. Is this the hub's port?"
-        )
+            raise opening.bad_status(self._address, status)
 
     def _probe(self) -> None:
         if self._probed:
-            raise ConnectionLost(f"{self._address} did not answer a ping within {self._ping_timeout:g} s")
+            raise opening.silent(self._address, self._ping_timeout)
         self._probed = True
         with self._writing() as ws:
             ws.ping()

@@ -22,6 +22,7 @@ from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.mailbox import Mailbox
 from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.opening import Closed
 from hivemind_core_client.plugins.contract import (
     CallBack,
     CancelTimer,
@@ -33,7 +34,7 @@ from hivemind_core_client.plugins.contract import (
 )
 from hivemind_core_client.satellite import Satellite
 from hivemind_core_client.sockets import Progress
-from hivemind_core_client.transport import Closed, WebSocketTransport
+from hivemind_core_client.transport import WebSocketTransport
 from hivemind_core_client.waiters import wait_in_slices
 
 log = logging.getLogger(__name__)
