@@ -39,7 +39,8 @@ class HubOptions:
     """What a hub is started with; None leaves the hub's own default. Hubs of equal options are shared.
 
     `name` is the hub's site id, and what utterances call it (answerer.py). `files` loads the binary protocol of
-    hub_plugin, with room for messages of `FILES_LIMIT` bytes. `upper` are the options of the hub above.
+    hub_plugin, with room for messages of `FILES_LIMIT` bytes. `http` lets it listen for HTTP too. `upper` are the
+    options of the hub above.
     """
 
     binarize: bool = False
@@ -48,6 +49,7 @@ class HubOptions:
     min_protocol_version: Optional[int] = None
     name: str = "hub"
     files: bool = False
+    http: bool = False
     upper: Optional[HubOptions] = None
 
     def known_to(self, spec: HubSpec) -> HubOptions:
@@ -55,7 +57,7 @@ class HubOptions:
         unknown = {field.name: field.default for field in fields(self) if field.name not in spec.settings}
         return replace(self, **unknown)
 
-    def server_json(self, hub_port: int, bus_port: int) -> Json:
+    def server_json(self, hub_port: int, bus_port: int, http_port: int) -> Json:
         """The content of the hub's `server.json`, but for the hub above."""
         settings: Json = {
             "binarize": self.binarize,
@@ -66,6 +68,9 @@ class HubOptions:
                 "hivemind-ovos-agent-plugin": {"host": HOST, "port": bus_port},
             },
         }
+        if self.http:
+            plugin = {"host": HOST, "port": http_port, "ssl": False}
+            settings["network_protocol"]["hivemind-http-plugin"] = plugin
         for name in ("allowed_ciphers", "allowed_encodings"):
             names = getattr(self, name)
             if names is not None:
@@ -98,7 +103,7 @@ def xdg_environment(home: Path, base: Mapping[str, str] | None = None) -> dict[s
 
 
 class RealHub:
-    """One running hub. `host` and `port` are where satellites connect.
+    """One running hub. `host` and `port` are where satellites connect, `http_port` is where they poll.
 
     `start()` first. `upper` is the hub above it, a running one, or None. Every method is bounded in time and
     raises HarnessError when the hub fails.
@@ -112,6 +117,7 @@ class RealHub:
         self.upper = upper
         self.host = HOST
         self.port = 0
+        self.http_port = 0
         self._bus_port = 0
         self._probe_key: str | None = None
         self._venv: Environment = environment(spec)
@@ -155,6 +161,8 @@ class RealHub:
         self._hub = hub
         hub.start()
         hub.wait_for(lambda: is_listening(self.port), _START_SECONDS, f"port {self.port}")
+        if self.options.http:
+            hub.wait_for(lambda: is_listening(self.http_port), _START_SECONDS, f"port {self.http_port}")
 
     def kill(self) -> None:
         """End the hub at once, as a power cut would; the OVOS bus goes on."""
@@ -239,7 +247,7 @@ class RealHub:
         return self._hub.log() if self._hub is not None else ""
 
     def _start(self) -> None:
-        self.port, self._bus_port = free_port(), free_port()
+        self.port, self._bus_port, self.http_port = free_port(), free_port(), free_port()
         self._write_settings()
         self._record.unlink(missing_ok=True)
         # All of them take a second or two to import what they need: let them do it at once.
@@ -282,7 +290,7 @@ class RealHub:
         bus = {"websocket": {"host": HOST, "port": self._bus_port, "route": "/core", "ssl": False}}
         _write_json(config / "mycroft" / "mycroft.conf", bus)
         _write_json(config / "hivemind" / "_identity.json", {"site_id": self.options.name})
-        server = self.options.server_json(self.port, self._bus_port)
+        server = self.options.server_json(self.port, self._bus_port, self.http_port)
         if self.upper is not None:
             server["upstream"] = self._upstream(self.upper)
         _write_json(config / "hivemind-core" / "server.json", server)

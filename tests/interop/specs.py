@@ -64,12 +64,15 @@ HUBS: tuple[HubSpec, ...] = (
             "mesh": "it sends on the bare inner message, whose site and sender are lost, and only BUS",
             "query": "it answers no QUERY, CASCADE or PING",
             "upstream": "it connects with no hub above it",
+            "http": "the releases of hivemind-http-protocol want a later hub",
         },
     ),
     HubSpec(
         version="4.15.0a1",
         requirements=(
             "hivemind-core==4.15.0a1",
+            # From 0.0.14a1 on it wants hivemind-core 5.
+            "hivemind-http-protocol==0.0.13a1",
             "hivemind-json-db-plugin==0.0.6a1",
             "hivemind-ovos-agent-plugin==0.5.3a1",
             # From 0.9.0a7 on, clients have no crypto_key, without which 4.15.0a1 can add none.
@@ -93,7 +96,7 @@ HUBS: tuple[HubSpec, ...] = (
         lacks={
             "binary frames": "its answers to QUERY do not fit into binary frames, so only BINARY is sent in those"
         },
-        settings=(*_COMMON_SETTINGS, "min_protocol_version", "upper"),
+        settings=(*_COMMON_SETTINGS, "min_protocol_version", "upper", "http"),
         allowed=("recognizer_loop:utterance",),
         legacy_key=("--allow-legacy-crypto-key",),
     ),
