@@ -13,19 +13,18 @@ from typing import Any, Optional, Union, cast
 
 import websocket
 
-from hivemind_core_client import opening
+from hivemind_core_client import line, opening
 from hivemind_core_client.errors import (
     ConnectionLost,
     FrameTooLarge,
     HiveMindError,
     HubConnectionError,
-    HubTimeout,
 )
 from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.opening import Closed
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.settings import Address
-from hivemind_core_client.sockets import Progress, SharedSocket, connect_tcp
+from hivemind_core_client.sockets import Progress, SharedSocket
 from hivemind_core_client.tls import Tls
 
 log = logging.getLogger(__name__)
@@ -60,10 +59,7 @@ class WebSocketTransport:
 
     def open(self, url: str) -> None:
         """TCP, TLS, upgrade. Raises a HubConnectionError, or KeyRefused when the upgrade is forbidden."""
-        connected = self._tcp()
-        self._keep(connected)
-        if self._address.tls:
-            connected = self._handshake_tls(connected)
+        connected = line.dial(self._address, self._tls, self._deadlines, self._keep)
         shared = SharedSocket(connected, self._deadlines.write)
         self._keep(shared)
         self._ws = self._upgrade(shared, url)
@@ -71,24 +67,8 @@ class WebSocketTransport:
     @contextmanager
     def deadline(self, phase: str, seconds: float) -> Iterator[None]:
         """Whatever happens inside ends within `seconds`, or HubTimeout is raised."""
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            self.abort()
-
-        timer = threading.Timer(seconds, expire)
-        timer.daemon = True
-        timer.start()
-        try:
+        with line.deadline(self._address, phase, seconds, self.abort, _BROKEN):
             yield
-        except (HubConnectionError, *_BROKEN):
-            if not expired.is_set():
-                raise
-        finally:
-            timer.cancel()
-        if expired.is_set():
-            raise HubTimeout(str(self._address), phase, seconds)
 
     def stand(self) -> None:
         """The session stands: from now on an idle connection is probed."""
@@ -178,12 +158,7 @@ class WebSocketTransport:
     def abort(self) -> None:
         """Close at once, and wake whoever reads or writes."""
         self._aborted = True
-        if self._socket is None:
-            return
-        try:
-            self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError as error:
-            log.debug("already shut: %s", error)
+        line.shut(self._socket)
 
     def release(self) -> None:
         """Give the socket back to the system. For the reading thread, when it reads no more."""
@@ -203,36 +178,6 @@ class WebSocketTransport:
         if self._ws is None or self._aborted:
             raise opening.closed_here(self._address)
         return self._ws
-
-    def _tcp(self) -> socket.socket:
-        address, seconds = self._address, self._deadlines.tcp
-        try:
-            connected = connect_tcp(address.host, address.port, seconds)
-        except (TimeoutError, socket.timeout) as error:
-            raise HubTimeout(str(address), "tcp", seconds) from error
-        except socket.gaierror as error:
-            raise opening.unresolved(address) from error
-        except (OSError, UnicodeError) as error:
-            raise opening.unreachable(address, error) from error
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        connected.settimeout(None)
-        return connected
-
-    def _handshake_tls(self, connected: socket.socket) -> ssl.SSLSocket:
-        address, seconds = self._address, self._deadlines.tls
-        try:
-            wrapped = self._tls.make_context().wrap_socket(
-                connected, server_hostname=address.host, do_handshake_on_connect=False
-            )
-            self._keep(wrapped)  # before the handshake, so that its deadline can shut it
-            with self.deadline("tls", seconds):
-                wrapped.do_handshake()
-            return wrapped
-        except HubConnectionError:
-            raise
-        except (OSError, ValueError) as error:
-            raise opening.insecure(address, error) from error
 
     def _upgrade(self, connected: SharedSocket, url: str) -> websocket.WebSocket:
         ws: Any = websocket.WebSocket(enable_multithread=True, skip_utf8_validation=True)

@@ -20,6 +20,7 @@ from hivemind_core_client.errors import (
 from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
+from hivemind_core_client.line import Transport
 from hivemind_core_client.mailbox import Mailbox
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.opening import Closed
@@ -34,7 +35,6 @@ from hivemind_core_client.plugins.contract import (
 )
 from hivemind_core_client.satellite import Satellite
 from hivemind_core_client.sockets import Progress
-from hivemind_core_client.transport import WebSocketTransport
 from hivemind_core_client.waiters import wait_in_slices
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Connection:
     """One connection: its Link, its transport, and the lock under which a message is sealed and written."""
 
     link: Link
-    transport: WebSocketTransport
+    transport: Transport
     writing: threading.Lock = field(factory=threading.Lock)
 
 
@@ -57,7 +57,7 @@ class Worker(Course):
         satellite: Satellite,
         listener: Listener,
         mailbox: Mailbox,
-        new_transport: Callable[[], WebSocketTransport],
+        new_transport: Callable[[], Transport],
         deadlines: Deadlines,
         backoff: Backoff,
     ) -> None:
@@ -158,7 +158,7 @@ class Worker(Course):
             connection.writing.release()
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
-        """Seconds of one WebSocket round trip, or None when no pong came in time."""
+        """Seconds of one round trip, or None when it did not end in time."""
         return self._standing_connection().transport.ping(payload, seconds)
 
     def stop(self) -> None:

@@ -17,6 +17,7 @@ from hivemind_core_client.errors import ClientClosed, HiveMindError, HubRefused,
 from hivemind_core_client.gathering import Gatherer
 from hivemind_core_client.kernel.events import Arrived, Rejected
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
+from hivemind_core_client.line import Transport
 from hivemind_core_client.mailbox import Job, Mailbox
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Negotiated
@@ -24,7 +25,6 @@ from hivemind_core_client.plugins.wrapping import strip_claims
 from hivemind_core_client.satellite import Satellite
 from hivemind_core_client.sockets import Progress
 from hivemind_core_client.testing.fake_hub import FakeHub, carried
-from hivemind_core_client.transport import WebSocketTransport
 from hivemind_core_client.worker import Connection, Worker
 
 log = logging.getLogger(__name__)
@@ -180,7 +180,7 @@ class InlineWorker(Worker):
             return
         context = self._satellite.context
         # Nothing is ever written: what would be sealed and sent goes to the FakeHub as it is.
-        self._connection = Connection(self._satellite.new_link(), cast(WebSocketTransport, None))
+        self._connection = Connection(self._satellite.new_link(), cast(Transport, None))
         context.hub = self._fake_hub.facts(self._satellite)
         context.negotiated = self._negotiated()
         with self._inline.held():  # handlers of "open" find a session that stands
