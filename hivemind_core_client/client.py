@@ -7,27 +7,25 @@ import secrets
 import ssl
 import threading
 from collections.abc import Iterable
-from functools import partial
-from typing import Any, Optional, Union
+from typing import Any, ClassVar, Optional, Union
 
 from ovos_bus_client import MessageBusClient
 
 from hivemind_core_client.callbacks import BinaryDataCallbacks
-from hivemind_core_client.course import ClientState, Listener
+from hivemind_core_client.course import ClientState
 from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption
 from hivemind_core_client.hive_verbs import HiveVerbs, first_answer
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
-from hivemind_core_client.listening import ListenVerbs
+from hivemind_core_client.listening import Audience
+from hivemind_core_client.line import Transport
 from hivemind_core_client.localbus import Subscriptions, call_safely
 from hivemind_core_client.localside import LocalSide
 from hivemind_core_client.mailbox import Mailbox
-from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
-from hivemind_core_client.plugins.contract import CallBack, Deliver, Negotiated, Select
+from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins.manager import load_plugins
-from hivemind_core_client.properties import SatelliteProperties
 from hivemind_core_client.satellite import Satellite
-from hivemind_core_client.settings import one_of, resolve
+from hivemind_core_client.settings import Address, one_of
 from hivemind_core_client.sockets import Progress
 from hivemind_core_client.tls import Tls
 from hivemind_core_client.transport import WebSocketTransport
@@ -42,7 +40,7 @@ log = logging.getLogger(__name__)
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
 
 
-class HiveMessageBusClient(SatelliteProperties, ListenVerbs, HiveVerbs, WaitVerbs, MessageBusClient):  # type: ignore[misc]  # the base is untyped
+class HiveMessageBusClient(Audience, HiveVerbs, WaitVerbs, MessageBusClient):  # type: ignore[misc]  # the base is untyped
     """A satellite's connection with its hub, in the place of an OVOS bus.
 
     `key`, `password`, `host` and `port` come from the argument, else the environment (HIVEMIND_KEY, …), else
@@ -59,6 +57,8 @@ class HiveMessageBusClient(SatelliteProperties, ListenVerbs, HiveVerbs, WaitVerb
 
     Raises IdentityNotSet, InvalidCredential, InvalidOption, UnknownCipher, UnknownEncoding or PluginError.
     """
+
+    _address: ClassVar[type[Address]] = Address
 
     def __init__(
         self,
@@ -92,19 +92,17 @@ class HiveMessageBusClient(SatelliteProperties, ListenVerbs, HiveVerbs, WaitVerb
         query_timeout: float = 30.0,
     ) -> None:
         # The base's constructor is left out: it reads the OVOS configuration and makes a WebSocket of its own.
-        identity = identity if identity is not None else NodeIdentity()
-        settings = resolve(
+        self.satellite = Satellite.of(
             identity,
-            key=key,
-            password=password,
-            crypto_key=crypto_key,
-            host=host,
-            port=port,
-            useragent=useragent,
-        )
-        self.satellite = Satellite(
-            settings,
-            identity,
+            {
+                "key": key,
+                "password": password,
+                "crypto_key": crypto_key,
+                "host": host,
+                "port": port,
+                "kind": self._address,
+            },
+            useragent,
             load_plugins(plugins, blocked_plugins),
             binarize=binarize,
             compress=compress,
@@ -127,14 +125,15 @@ class HiveMessageBusClient(SatelliteProperties, ListenVerbs, HiveVerbs, WaitVerb
         self._tls = Tls(self_signed, ca_file, ssl_context)
         self._ping = (websocket_ping_interval, websocket_ping_timeout)
         self.mailbox = Mailbox("hivemind-callbacks")
-        self._hive_handlers = Subscriptions()
-        self._lifecycle_handlers = Subscriptions()
+        self._hive_handlers, self._lifecycle_handlers = Subscriptions(), Subscriptions()
         self.waiters = Waiters()
-        self._local = LocalSide(self.satellite.context, self.mailbox, lambda: self.share_bus, self._send_up)
+        self._local = LocalSide(
+            self.satellite.context, self.mailbox.put, call_safely, lambda: self.share_bus, self._send_up
+        )
         if internal_bus is not None:
             self.internal_bus = internal_bus
         self._closed = False
-        self._worker = self._new_worker()
+        self._worker: Worker = self._new_worker()
 
     # connecting and closing
 
@@ -200,7 +199,7 @@ class HiveMessageBusClient(SatelliteProperties, ListenVerbs, HiveVerbs, WaitVerb
         self.close()
 
     def round_trip(self, timeout: float = 5.0) -> float:
-        """Seconds of one WebSocket ping and pong, which every hub answers. Raises HubTimeout or NotConnected."""
+        """Seconds of one WebSocket ping and pong, which every hub answers; over HTTP of one poll. Raises HubTimeout or NotConnected."""
         seconds = self._worker.ping(secrets.token_bytes(8), timeout)
         if seconds is None:
             raise HubTimeout(str(self.satellite.settings.address), "pong", timeout)
@@ -227,34 +226,11 @@ class HiveMessageBusClient(SatelliteProperties, ListenVerbs, HiveVerbs, WaitVerb
         else:
             with self.mailbox.blocking():
                 sent = self._worker.send(packet, progress)
-        if sent.msg_type is HiveMessageType.BUS:
-            self._local.from_us(sent.raw_payload)
+        self._local.from_us(sent)
 
     def emit_mycroft(self, message: Any) -> None:
         """Send an OVOS Message as BUS; see `emit`."""
-        self.emit(HiveMessage(HiveMessageType.BUS, message))
-
-    # facts
-
-    @property
-    def state(self) -> ClientState:
-        """Where the client stands."""
-        return self._worker.state
-
-    @property
-    def last_error(self) -> Optional[HiveMindError]:
-        """What ended the last connection, or the last attempt at one."""
-        return self._worker.last_error
-
-    @property
-    def rejected(self) -> int:
-        """How many frames of the hub were dropped because they broke the protocol."""
-        return self._worker.rejected
-
-    @property
-    def protocol(self) -> Any:
-        """The Link of the present or last connection, or None."""
-        return self._worker.link
+        self.emit(as_packet(message))
 
     # what the worker tells
 
@@ -277,20 +253,11 @@ class HiveMessageBusClient(SatelliteProperties, ListenVerbs, HiveVerbs, WaitVerb
         return self._worker.start(retries)
 
     def _new_worker(self) -> Worker:
-        listener = Listener(
-            arrived=self._arrived,
-            deliver=self._deliver,
-            call_back=self._call_back,
-            select=self._select,
-            established=self._established,
-            ended=self._ended,
-            finished=self.waiters.close,
-        )
         return Worker(
-            self.satellite, listener, self.mailbox, self._new_transport, self.deadlines, self._backoff
+            self.satellite, self._listener(), self.mailbox, self._new_transport, self.deadlines, self._backoff
         )
 
-    def _new_transport(self) -> WebSocketTransport:
+    def _new_transport(self) -> Transport:
         address, limits = self.satellite.settings.address, self.satellite.options.limits
         return WebSocketTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
 
@@ -301,47 +268,6 @@ class HiveMessageBusClient(SatelliteProperties, ListenVerbs, HiveVerbs, WaitVerb
         elif ours:
             self.close()
         raise error
-
-    def _arrived(self, message: HiveMessage) -> None:
-        self.waiters.offer(message)
-        for handler in self._hive_handlers.take(message.msg_type.value):
-            self.mailbox.put(partial(call_safely, handler, message))
-
-    def _deliver(self, event: Deliver) -> None:
-        self.mailbox.put(partial(self._local.from_hub, event.message))
-
-    def _call_back(self, event: CallBack) -> None:
-        self.mailbox.put(lambda: getattr(self.bin_callbacks, event.method)(**event.arguments))
-
-    def _select(self, event: Select) -> None:
-        worker = self._worker
-
-        def job() -> None:
-            picked = self.cascade_select_callback(list(event.answers))
-            if picked is not None:
-                worker.admit(picked.payload)
-
-        self.mailbox.put(job)
-
-    def _established(self, negotiated: Negotiated) -> None:
-        self.connected_event.set()
-        self.handshake_event.set()
-        self.mailbox.put(lambda: self._tell("open"))
-        self.mailbox.put(lambda: self.satellite.plugins.observe("hivemind_connected", client=self))
-
-    def _ended(self, error: HiveMindError, stood: bool) -> None:
-        self.connected_event.clear()
-        self.handshake_event.clear()
-        final = self._closed or self._worker.is_final(error)
-        if stood:
-            self.waiters.give_up(requests_only=True)
-            observe = self.satellite.plugins.observe
-            self.mailbox.put(lambda: self._tell("close"))
-            if not final:
-                self.mailbox.put(lambda: self._tell("reconnecting"))
-            self.mailbox.put(lambda: observe("hivemind_disconnected", client=self, reason=error))
-        elif not self._closed:
-            self.mailbox.put(lambda: self._tell("error", error))
 
     def _send_up(self, packet: HiveMessage) -> None:
         try:

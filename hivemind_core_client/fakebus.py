@@ -10,6 +10,7 @@ from hivemind_core_client.course import ClientState, Listener
 from hivemind_core_client.errors import ConnectionLost, HiveMindError
 from hivemind_core_client.gathering import Gatherer
 from hivemind_core_client.identity import NodeIdentity
+from hivemind_core_client.localbus import call_safely
 from hivemind_core_client.localside import LocalSide
 from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.settings import DEFAULT_SITE, Address
@@ -132,7 +133,9 @@ class FakeHiveMessageBus(HiveMessageBusClient):
         """Replace what the client's constructor has made for threads, and forget what it read in the environment."""
         self.mailbox = self._inline
         self.satellite.context.now = self._inline.now
-        self._local = LocalSide(self.satellite.context, self.mailbox, lambda: self.share_bus, self._send_up)
+        self._local = LocalSide(
+            self.satellite.context, self.mailbox.put, call_safely, lambda: self.share_bus, self._send_up
+        )
         if internal_bus is not None:
             self.internal_bus = internal_bus
         self.password = given.get("password") or self.identity.password

@@ -106,34 +106,18 @@ class AnswerStream:
         if answers.fresh:
             self._fetched.append(answers.fresh.popleft())
             return True
-        if self._gatherer.lost:
-            answers.end(self._cause())
-        elif not came:
-            answers.end(QueryTimeout(self._silence()))
         self._waiters.remove(self._gatherer)
-        if answers.error is not None:
-            raise answers.error
+        answers.conclude(self._gatherer.lost, came, self._patience, bool(self._fetched), self._cause)
         return False
-
-    def _silence(self) -> str:
-        what = "no further answer" if self._fetched else "no answer"
-        return f"{what} came within {self._patience:g} s, and the hub did not say that none will come"
 
 
 def gather_all(
     answers: Answers, gatherer: Gatherer, seconds: float, cause: Callable[[], HiveMindError]
 ) -> list[Answer]:
-    """All answers that come within `seconds`, or until the question is over.
-
-    Raises MessageDenied, QueryTimeout without any answer, and what ended the connection if there was none before.
-    """
+    """All answers that come within `seconds`, or until the question is over; see `Answers.all_of`."""
     gatherer.wait_until(lambda: answers.over, seconds)
     gatherer.stop()
-    if answers.fresh:
-        return list(answers.fresh)
-    if gatherer.lost:
-        raise cause()
-    raise answers.error or QueryTimeout(f"nobody in the hive answered within {seconds:g} s")
+    return answers.all_of(gatherer.lost, seconds, cause)
 
 
 def wait_for_quiet(gatherer: Gatherer, count: Callable[[], int], seconds: float, settle: float) -> None:

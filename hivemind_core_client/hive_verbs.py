@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any, Callable, Optional
 
-from hivemind_core_client.errors import ConnectionLost, HiveMindError, InvalidOption, PluginError
 from hivemind_core_client.gathering import AnswerStream, Gatherer, gather_all, wait_for_quiet
 from hivemind_core_client.hive_map import HiveMapper
-from hivemind_core_client.kernel.questions import Answer, Answers, answers_to, question
+from hivemind_core_client.kernel import questions
+from hivemind_core_client.kernel.questions import Answer, Answers
 from hivemind_core_client.mailbox import Mailbox
-from hivemind_core_client.message import HiveMessage, HiveMessageType
-from hivemind_core_client.satellite import Satellite
+from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.properties import SatelliteProperties, bound
 from hivemind_core_client.waiters import Waiters
 from hivemind_core_client.waiting import as_packet
 
@@ -26,10 +25,9 @@ def first_answer(answers: list[HiveMessage]) -> Optional[HiveMessage]:
     return answers[0]
 
 
-class HiveVerbs:
-    """Asking, mapping and INTERCOM, for a client that has a satellite and can `emit`."""
+class HiveVerbs(SatelliteProperties):
+    """Asking, mapping and INTERCOM, for a client that can `emit`."""
 
-    satellite: Satellite
     waiters: Waiters
     mailbox: Mailbox
     #: Picks the answer to a CASCADE that is delivered to the internal bus.
@@ -39,30 +37,6 @@ class HiveVerbs:
         """Send a message."""
         raise TypeError("a client brings its own emit")
 
-    @property
-    def last_error(self) -> Optional[HiveMindError]:
-        """What ended the last connection."""
-        raise TypeError("a client brings its own last_error")
-
-    @property
-    def hive_map(self) -> HiveMapper:
-        """The map of the hive, as the PINGs that have come by tell it; `ping` asks for it."""
-        return self.satellite.context.hive_map
-
-    @property
-    def peer(self) -> str:
-        """Our own name in the hive, `NAME::SESSION_ID`: the root to draw the map from."""
-        return self.satellite.context.peer
-
-    @property
-    def query_timeout(self) -> float:
-        """Seconds to wait for the answer to a QUERY, 30 by default; 0 waits for ever."""
-        return self.satellite.context.query_timeout
-
-    @query_timeout.setter
-    def query_timeout(self, seconds: float) -> None:
-        self.satellite.context.query_timeout = _bound("query_timeout", seconds)
-
     def query(self, message: Any, timeout: Optional[float] = None) -> AnswerStream:
         """Ask upwards: the hub, its own hub, and on, until one answers. Returns when the first answer is there.
 
@@ -71,8 +45,8 @@ class HiveVerbs:
         `query_timeout`; 0: for ever). Raises QueryTimeout when nobody answers, MessageDenied when the hub does not
         take the message, and what ended the connection.
         """
-        patience = self.query_timeout if timeout is None else _bound("timeout", timeout)
-        asked = question(HiveMessageType.QUERY, message)
+        patience = self.query_timeout if timeout is None else bound("timeout", timeout)
+        asked = questions.query(message)
         answers = Answers(asked)
         gatherer = self._asking(asked, Gatherer(answers.take, lambda: answers.over))
         stream = AnswerStream(answers, gatherer, self.waiters, self.mailbox, patience, self._loss)
@@ -90,8 +64,8 @@ class HiveVerbs:
         `message` is an OVOS Message, or a CASCADE message. Returns earlier when as many nodes have given all their
         answers as the map knows. Raises QueryTimeout without an answer, MessageDenied, and what ended the connection.
         """
-        seconds = _bound("timeout", timeout)
-        asked = question(HiveMessageType.CASCADE, message)
+        seconds = bound("timeout", timeout)
+        asked = questions.cascade(message)
         answers = Answers(asked, expected=len(self.hive_map.others(self.peer)))
         gatherer = self._asking(asked, Gatherer(answers.take, lambda: answers.over))
         try:
@@ -106,7 +80,7 @@ class HiveVerbs:
         Say it all in one call: the asker is told that this was all. Raises InvalidMessage for what is no question,
         and like `emit`.
         """
-        for packet in answers_to(request, self.peer, messages):
+        for packet in questions.answers_to(request, self.peer, messages):
             self.emit(packet)
 
     def ping(self, timeout: float = 5.0, settle: float = 1.0) -> HiveMapper:
@@ -115,14 +89,10 @@ class HiveVerbs:
         Waits for `timeout` seconds at most. Hubs of version 4.0.0 take no part: they drop the connection, and
         this raises ConnectionLost.
         """
-        seconds, quiet = _bound("timeout", timeout), _bound("settle", settle)
-        flood_id = str(uuid.uuid4())
+        seconds, quiet = bound("timeout", timeout), bound("settle", settle)
+        flood_id, flood = questions.flood()
         hive_map = self.hive_map
-        ping = HiveMessage(HiveMessageType.PING, {"flood_id": flood_id})
-        flood = HiveMessage(HiveMessageType.PROPAGATE, ping)
-        gatherer = self._asking(
-            flood, Gatherer(lambda message: message.msg_type is HiveMessageType.PROPAGATE)
-        )
+        gatherer = self._asking(flood, Gatherer(questions.may_answer_flood))
         try:
             with self.mailbox.blocking():
                 wait_for_quiet(
@@ -144,15 +114,9 @@ class HiveVerbs:
         acknowledgement. Raises PluginError without the INTERCOM plugin, InvalidMessage for what cannot be
         sealed, and like `emit`.
         """
-        handler = self.satellite.registry.handlers.get(HiveMessageType.INTERCOM)
-        if handler is None or handler.prepare is None:
-            raise PluginError(
-                "no plugin seals INTERCOM messages: pip install 'hivemind-core-client[intercom]' "
-                "(see 'hivemind-client plugins')"
-            )
+        letter = questions.sealed_letter(self.satellite.registry, as_packet(message), pubkey)
         self.satellite.private_key()
-        inner = HiveMessage(HiveMessageType.INTERCOM, as_packet(message), target_pubkey=pubkey)
-        self.emit(HiveMessage(HiveMessageType.PROPAGATE, inner))
+        self.emit(letter)
 
     def _asking(self, asked: HiveMessage, gatherer: Gatherer) -> Gatherer:
         """Send a question, with somebody listening before it leaves."""
@@ -163,12 +127,3 @@ class HiveVerbs:
             self.waiters.remove(gatherer)
             raise
         return gatherer
-
-    def _loss(self) -> HiveMindError:
-        return self.last_error or ConnectionLost("the connection with the hub ended before an answer came")
-
-
-def _bound(name: str, seconds: Any) -> float:
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 2**31:
-        raise InvalidOption(f"{name} is {seconds!r}; it must be seconds, 0 or more")
-    return float(seconds)

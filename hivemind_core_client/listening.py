@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Optional
 
+from hivemind_core_client.callbacks import BinaryDataCallbacks
+from hivemind_core_client.course import ClientState, Listener
+from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.localbus import Handler, Subscriptions, call_safely
 from hivemind_core_client.localside import LocalSide
-from hivemind_core_client.waiters import is_hive_type
+from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.plugins.contract import CallBack, Deliver, Negotiated, Select
+from hivemind_core_client.properties import SatelliteProperties
+from hivemind_core_client.waiters import Waiters, is_hive_type
 
 #: What the OVOS bus client says of its own connection, as names for `on`.
 _LIFECYCLE = frozenset({"open", "close", "error", "reconnecting"})
@@ -19,6 +26,8 @@ class ListenVerbs:
     _local: LocalSide
     _hive_handlers: Subscriptions
     _lifecycle_handlers: Subscriptions
+    #: How a user's handler gets called.
+    _call = staticmethod(call_safely)
 
     def on(self, event_name: str, func: Handler) -> None:
         """Call `func` for each message of a type: a HiveMessageType gets HiveMessages, any other name OVOS Messages."""
@@ -60,7 +69,7 @@ class ListenVerbs:
 
     def _tell(self, event: str, *arguments: Any) -> None:
         for handler in self._lifecycle_handlers.take(event):
-            call_safely(handler, *arguments)
+            self._call(handler, *arguments)
 
     def _own_handlers(self, name: str) -> Optional[Subscriptions]:
         if name in _LIFECYCLE:
@@ -75,3 +84,88 @@ class ListenVerbs:
             self._local.bus.once(name, func)
         else:
             self._local.bus.on(name, func)
+
+
+class Audience(SatelliteProperties, ListenVerbs):
+    """What a worker tells a client, handed on to waiters, handlers, callbacks and plugins."""
+
+    waiters: Waiters
+    mailbox: Any
+    bin_callbacks: BinaryDataCallbacks
+    connected_event: Any
+    handshake_event: Any
+    cascade_select_callback: Any
+    _closed: bool
+    _worker: Any
+
+    @property
+    def state(self) -> ClientState:
+        """Where the client stands."""
+        state: ClientState = self._worker.state
+        return state
+
+    @property
+    def last_error(self) -> Optional[HiveMindError]:
+        """What ended the last connection, or the last attempt at one."""
+        error: Optional[HiveMindError] = self._worker.last_error
+        return error
+
+    @property
+    def rejected(self) -> int:
+        """How many frames of the hub were dropped because they broke the protocol."""
+        return int(self._worker.rejected)
+
+    @property
+    def protocol(self) -> Any:
+        """The Link of the present or last connection, or None."""
+        return self._worker.link
+
+    def _listener(self) -> Listener:
+        return Listener(
+            arrived=self._arrived,
+            deliver=self._deliver,
+            call_back=self._call_back,
+            select=self._select,
+            established=self._established,
+            ended=self._ended,
+            finished=self.waiters.close,
+        )
+
+    def _arrived(self, message: HiveMessage) -> None:
+        self.waiters.offer(message)
+        for handler in self._hive_handlers.take(message.msg_type.value):
+            self.mailbox.put(partial(self._call, handler, message))
+
+    def _deliver(self, event: Deliver) -> None:
+        self.mailbox.put(partial(self._local.from_hub, event.message))
+
+    def _call_back(self, event: CallBack) -> None:
+        self.mailbox.put(lambda: getattr(self.bin_callbacks, event.method)(**event.arguments))
+
+    def _select(self, event: Select) -> None:
+        self.mailbox.put(lambda: self._picked(self.cascade_select_callback(list(event.answers))))
+
+    def _established(self, negotiated: Negotiated) -> None:
+        self.connected_event.set()
+        self.handshake_event.set()
+        self.mailbox.put(lambda: self._tell("open"))
+        self.mailbox.put(lambda: self.satellite.plugins.observe("hivemind_connected", client=self))
+
+    def _ended(self, error: HiveMindError, stood: bool) -> None:
+        self.connected_event.clear()
+        self.handshake_event.clear()
+        final = self._closed or self._worker.is_final(error)
+        if stood:
+            self.waiters.give_up(requests_only=True)
+            observe = self.satellite.plugins.observe
+            self.mailbox.put(lambda: self._tell("close"))
+            if not final:
+                self.mailbox.put(lambda: self._tell("reconnecting"))
+            self.mailbox.put(lambda: observe("hivemind_disconnected", client=self, reason=error))
+        elif not self._closed:
+            self.mailbox.put(lambda: self._tell("error", error))
+
+    def _picked(self, answer: Optional[HiveMessage]) -> None:
+        """The answer to a CASCADE that the user picked, or None."""
+        if answer is not None:
+            self._worker.admit(answer.payload)

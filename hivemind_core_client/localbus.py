@@ -74,17 +74,20 @@ class Subscriptions:
 class LocalBus:
     """The verbs of an OVOS bus over Subscriptions.
 
-    `run` is how callbacks get called (at once by default); `tap` sees each message that is emitted here.
+    `run` is when callbacks get called (at once by default) and `call(handler, message)` how; `tap` sees each message
+    that is emitted here.
     """
 
     def __init__(
         self,
         run: Callable[[Callable[[], None]], None] = lambda job: job(),
         tap: Callable[[Any], None] = lambda message: None,
+        call: Callable[..., None] = call_safely,
     ) -> None:
         self.subscriptions = Subscriptions()
         self._run = run
         self._tap = tap
+        self._call = call
 
     def on(self, event_name: str, func: Handler) -> None:
         """Call `func(message)` for each message of this type; `message` is every one, as JSON text."""
@@ -111,12 +114,12 @@ class LocalBus:
     def deliver(self, message: Any) -> None:
         """Hand an OVOS Message to its handlers, and to nobody else."""
         for handler, argument in self._calls(message):
-            self._run(partial(call_safely, handler, argument))
+            self._run(partial(self._call, handler, argument))
 
     def deliver_now(self, message: Any) -> None:
         """Like `deliver`, on the thread that calls."""
         for handler, argument in self._calls(message):
-            call_safely(handler, argument)
+            self._call(handler, argument)
 
     def _calls(self, message: Any) -> list[tuple[Handler, Any]]:
         calls = [(handler, message) for handler in self.subscriptions.take(message.msg_type)]

@@ -7,8 +7,7 @@ from typing import Any, Callable
 from hivemind_core_client.jsontext import Json, json_object
 from hivemind_core_client.kernel.bridge import marked, upward
 from hivemind_core_client.localbus import LocalBus
-from hivemind_core_client.mailbox import Mailbox
-from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.ovos import to_message
 from hivemind_core_client.plugins.contract import Context
 
@@ -16,20 +15,22 @@ from hivemind_core_client.plugins.contract import Context
 class LocalSide:
     """Holds the one internal bus: a LocalBus of ours, or any OVOS bus that takes its place.
 
-    `share_bus()` tells whether every message of the bus goes up, `send_up` sends one.
+    `run(job)` is when handlers here get called, `call(handler, message)` how. `share_bus()` tells whether every
+    message of the bus goes up, `send_up` sends one.
     """
 
     def __init__(
         self,
         context: Context,
-        mailbox: Mailbox,
+        run: Callable[[Callable[[], None]], None],
+        call: Callable[..., None],
         share_bus: Callable[[], bool],
         send_up: Callable[[HiveMessage], None],
     ) -> None:
         self._context = context
         self._share_bus = share_bus
         self._send_up = send_up
-        self.bus: Any = LocalBus(mailbox.put, self._heard)
+        self.bus: Any = LocalBus(run, self._heard, call)
 
     def replace(self, bus: Any) -> None:
         """Use another bus. Handlers that were set on a LocalBus move along."""
@@ -49,9 +50,11 @@ class LocalSide:
         bus = self.bus
         (bus.deliver_now if isinstance(bus, LocalBus) else bus.emit)(to_message(fields))
 
-    def from_us(self, fields: Json) -> None:
-        """Say what we have sent up, so that the handlers here hear it too."""
-        bus = self.bus
+    def from_us(self, sent: HiveMessage) -> None:
+        """Say what we have sent up, if it is an OVOS Message for the hub, so that the handlers here hear it too."""
+        if sent.msg_type is not HiveMessageType.BUS:
+            return
+        bus, fields = self.bus, sent.raw_payload
         if isinstance(bus, LocalBus):
             bus.deliver(to_message(fields))
         else:

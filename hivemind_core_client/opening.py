@@ -47,7 +47,7 @@ def insecure(address: Address, error: Exception) -> SecureConnectionFailed:
     """TLS failed."""
     return SecureConnectionFailed(
         f"TLS with {address} failed: {error}. For a hub with a certificate of its own pass ca_file, or "
-        "self_signed=True to accept any; for a hub without TLS use ws://"
+        f"self_signed=True to accept any; for a hub without TLS use {address.schemes[0]}://"
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Optional, Union
 
+from hivemind_core_client.errors import ConnectionLost, HiveMindError, InvalidOption
+from hivemind_core_client.hive_map import HiveMapper
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
 from hivemind_core_client.plugins.manager import Plugins
@@ -111,7 +113,42 @@ class SatelliteProperties:
         """Wire name of the negotiated encoding; the protocol's default before that."""
         return self.negotiated.encoding if self.negotiated else "JSON-HEX"
 
+    @property
+    def hive_map(self) -> HiveMapper:
+        """The map of the hive, as the PINGs that have come by tell it; `ping` asks for it."""
+        return self.satellite.context.hive_map
+
+    @property
+    def peer(self) -> str:
+        """Our own name in the hive, `NAME::SESSION_ID`: the root to draw the map from."""
+        return self.satellite.context.peer
+
+    @property
+    def query_timeout(self) -> float:
+        """Seconds to wait for the answer to a QUERY, 30 by default; 0 waits for ever."""
+        return self.satellite.context.query_timeout
+
+    @query_timeout.setter
+    def query_timeout(self, seconds: float) -> None:
+        self.satellite.context.query_timeout = bound("query_timeout", seconds)
+
+    @property
+    def last_error(self) -> Optional[HiveMindError]:
+        """What ended the last connection, or the last attempt at one."""
+        raise TypeError("a client brings its own last_error")
+
+    def _loss(self) -> HiveMindError:
+        """The error for a question whose connection has ended."""
+        return self.last_error or ConnectionLost("the connection with the hub ended before an answer came")
+
     def __repr__(self) -> str:
         """Hub and state; no credentials."""
         state: Any = getattr(self, "state", "")
         return f"<{type(self).__name__} {self.satellite.settings.address}, {state}>"
+
+
+def bound(name: str, seconds: Any) -> float:
+    """Seconds of an option called `name`, 0 or more. Raises InvalidOption for anything else."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 2**31:
+        raise InvalidOption(f"{name} is {seconds!r}; it must be seconds, 0 or more")
+    return float(seconds)

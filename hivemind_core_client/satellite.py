@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable
-from typing import Optional, Union
+from collections.abc import Iterable, Mapping
+from typing import Any, Optional, Union
 
 from attrs import evolve
 
@@ -18,7 +18,7 @@ from hivemind_core_client.keyfiles import public_key_of
 from hivemind_core_client.ovos import new_session
 from hivemind_core_client.plugins.contract import Context, Session
 from hivemind_core_client.plugins.manager import Plugins
-from hivemind_core_client.settings import Settings
+from hivemind_core_client.settings import Settings, resolve
 
 
 class Satellite:
@@ -60,6 +60,19 @@ class Satellite:
             limits=limits,
         )
         self._hub_key = hub_key
+
+    @classmethod
+    def of(
+        cls,
+        identity: Optional[NodeIdentity],
+        credentials: Mapping[str, Any],
+        useragent: str,
+        plugins: Plugins,
+        **options: Any,
+    ) -> Satellite:
+        """The satellite of a client's arguments. Raises IdentityNotSet, InvalidCredential or InvalidOption."""
+        identity = identity if identity is not None else NodeIdentity()
+        return cls(resolve(identity, **credentials, useragent=useragent), identity, plugins, **options)
 
     def new_link(self) -> Link:
         """A Link for the next connection, with the settings as they are now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from base64 import b64encode
-from typing import Any, Optional, TypeVar, Union
+from typing import Any, ClassVar, Optional, TypeVar, Union
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
@@ -15,6 +15,7 @@ from hivemind_core_client.identity import NodeIdentity
 T = TypeVar("T")
 
 DEFAULT_PORT = 5678
+DEFAULT_HTTP_PORT = 5679
 DEFAULT_USERAGENT = "HiveMindSatellite"
 DEFAULT_SITE = "unknown"
 
@@ -32,6 +33,10 @@ ENVIRONMENT = {
 class Address:
     """Where a hub listens. `tls` is True for `wss://`."""
 
+    #: Without and with TLS.
+    schemes: ClassVar[tuple[str, str]] = ("ws", "wss")
+    default_port: ClassVar[int] = DEFAULT_PORT
+
     host: str
     port: int
     tls: bool = False
@@ -39,7 +44,7 @@ class Address:
     def __str__(self) -> str:
         """`ws://host:port`, which never holds a credential."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'wss' if self.tls else 'ws'}://{host}:{self.port}"
+        return f"{self.schemes[self.tls]}://{host}:{self.port}"
 
     @classmethod
     def read(cls, host: str, port: Any = None, fallback: Any = None) -> Address:
@@ -51,13 +56,36 @@ class Address:
         if text.count(":") > 1 and "://" not in text and not text.startswith("["):
             text = f"[{text}]"
         try:
-            parts = urlsplit(text if "://" in text else f"ws://{text}")
+            parts = urlsplit(text if "://" in text else f"{cls.schemes[0]}://{text}")
             found, inner_port = parts.hostname, parts.port
         except ValueError as error:
             raise InvalidOption(f"the hub's address {host!r} cannot be read: {error}") from error
-        if parts.scheme not in ("ws", "wss") or not found or parts.username or parts.path.strip("/"):
-            raise InvalidOption(f"the hub's address {host!r} is not HOST, ws://HOST or wss://HOST")
-        return cls(found, _first_port(port, inner_port, fallback), parts.scheme == "wss")
+        if parts.scheme not in cls.schemes or not found or parts.username or parts.path.strip("/"):
+            plain, secure = cls.schemes
+            raise InvalidOption(f"the hub's address {host!r} is not HOST, {plain}://HOST or {secure}://HOST")
+        chosen = _first_port(port, inner_port, fallback, cls.default_port)
+        return cls(found, chosen, parts.scheme == cls.schemes[1])
+
+
+@frozen
+class HttpAddress(Address):
+    """Where a hub listens for HTTP. `tls` is True for `https://`."""
+
+    schemes: ClassVar[tuple[str, str]] = ("http", "https")
+    default_port: ClassVar[int] = DEFAULT_HTTP_PORT
+
+    @classmethod
+    def read(cls, host: str, port: Any = None, fallback: Any = None) -> HttpAddress:
+        """From `h`, `h:port`, `http://h`, `https://h:port`; of `ws://h:port` and `wss://h:port` the port is left out.
+
+        So is a `fallback` of 5678: what is stored for the WebSocket names the same machine, but not the port.
+        Raises InvalidOption for anything else.
+        """
+        if host.strip().startswith(tuple(f"{scheme}://" for scheme in Address.schemes)):
+            same = Address.read(host)
+            return cls(same.host, _first_port(port, cls.default_port), same.tls)
+        found = super().read(host, port, None if str(fallback) == str(DEFAULT_PORT) else fallback)
+        return cls(found.host, found.port, found.tls)
 
 
 @frozen
@@ -78,10 +106,8 @@ class Settings:
 
 
 def _first_port(*candidates: Any) -> int:
-    for candidate in candidates:
-        if candidate is not None and candidate != "":
-            return read_port(candidate)
-    return DEFAULT_PORT
+    given_one = next(candidate for candidate in candidates if candidate is not None and candidate != "")
+    return read_port(given_one)
 
 
 def read_port(value: Any) -> int:
@@ -122,8 +148,9 @@ def resolve(
     port: Any = None,
     useragent: str = "",
     site_id: Optional[str] = None,
+    kind: type[Address] = Address,
 ) -> Settings:
-    """Raises IdentityNotSet without a key or a hub, InvalidCredential or InvalidOption for unusable values."""
+    """What to connect with; `kind` reads the address. Raises IdentityNotSet without a key or a hub, InvalidCredential or InvalidOption for unusable values."""
     access_key = given("key", key, identity.access_key)
     if not access_key:
         raise IdentityNotSet("access key")
@@ -133,7 +160,7 @@ def resolve(
     name = useragent or _stored_name(identity) or DEFAULT_USERAGENT
     return Settings(
         key=without_colon("access key", access_key),
-        address=Address.read(hub, port, given("port", None, identity.default_port)),
+        address=kind.read(hub, port, given("port", None, identity.default_port)),
         useragent=without_colon("user agent", name),
         site_id=given("site_id", site_id, identity.site_id) or DEFAULT_SITE,
         password=_text("password", given("password", password, identity.password)),

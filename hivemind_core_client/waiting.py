@@ -15,6 +15,8 @@ from hivemind_core_client.message import (
 from hivemind_core_client.waiters import Matcher, Names, Waiter, Waiters, message_named, payload_named
 
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
+#: What carries an OVOS message, and what `wait_for_payload` looks into where nothing else is said.
+OVOS_PACKET, PAYLOAD_PACKET = HiveMessageType.BUS, HiveMessageType.THIRDPRTY
 
 
 class WaitVerbs:
@@ -34,7 +36,7 @@ class WaitVerbs:
     def wait_for_payload(
         self,
         payload_type: Names,
-        message_type: Names = HiveMessageType.THIRDPRTY,
+        message_type: Names = PAYLOAD_PACKET,
         timeout: Optional[float] = 3.0,
     ) -> Optional[HiveMessage]:
         """The next `message_type` message whose payload is of `payload_type`; None after `timeout` seconds."""
@@ -44,7 +46,7 @@ class WaitVerbs:
         self, mycroft_msg_type: Names, timeout: Optional[float] = 3.0
     ) -> Optional[HiveMessage]:
         """The next BUS message that carries this OVOS type; None after `timeout` seconds."""
-        return self.wait_for_payload(mycroft_msg_type, HiveMessageType.BUS, timeout)
+        return self.wait_for_payload(mycroft_msg_type, OVOS_PACKET, timeout)
 
     def wait_for_response(
         self, message: Any, reply_type: Optional[Names] = None, timeout: Optional[float] = 3.0
@@ -55,7 +57,7 @@ class WaitVerbs:
         at once when the connection ends, since the answer cannot come any more. Raises like `emit`.
         """
         packet = as_packet(message)
-        return self._ask(packet, message_named(reply_type or _reply_type(packet)), timeout)
+        return self._ask(packet, message_named(reply_type or reply_type_of(packet)), timeout)
 
     def wait_for_payload_response(
         self,
@@ -94,7 +96,8 @@ def as_packet(message: Any, bin_type: HiveMindBinaryPayloadType = _UNDEFINED) ->
     return message.copy(bin_type=bin_type)
 
 
-def _reply_type(packet: HiveMessage) -> str:
+def reply_type_of(packet: HiveMessage) -> str:
+    """The type of the answer that a message asks for, where its sender names none."""
     if packet.msg_type in OVOS_TYPES:
         return f"{packet['type']}.response"
     return packet.msg_type.value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import deque
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from attrs import field, frozen
 
@@ -12,11 +13,13 @@ from hivemind_core_client.errors import (
     HiveMindError,
     InvalidMessage,
     MessageDenied,
+    PluginError,
     QueryTimeout,
 )
 from hivemind_core_client.labels import printable
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.asking import COMPLETE, TIMEOUT, own_id
+from hivemind_core_client.plugins.registry import Registry
 
 DENIED = "hive.policy.denied"
 #: How many answers that nobody has fetched are kept.
@@ -47,6 +50,40 @@ def question(msg_type: HiveMessageType, message: Any) -> HiveMessage:
     else:
         asked = HiveMessage(msg_type, HiveMessage(HiveMessageType.BUS, message))
     return asked.copy(metadata={**asked.metadata, "query_id": own_id(asked)})
+
+
+def query(message: Any) -> HiveMessage:
+    """The QUERY that asks: `message` is a Message, or already a QUERY."""
+    return question(HiveMessageType.QUERY, message)
+
+
+def cascade(message: Any) -> HiveMessage:
+    """The CASCADE that asks: `message` is a Message, or already a CASCADE."""
+    return question(HiveMessageType.CASCADE, message)
+
+
+def flood() -> tuple[str, HiveMessage]:
+    """The id of a new PING flood, and the message that begins it."""
+    flood_id = str(uuid.uuid4())
+    ping = HiveMessage(HiveMessageType.PING, {"flood_id": flood_id})
+    return flood_id, HiveMessage(HiveMessageType.PROPAGATE, ping)
+
+
+def may_answer_flood(message: HiveMessage) -> bool:
+    """True for a message in which the answer to a flood may be."""
+    return message.msg_type is HiveMessageType.PROPAGATE
+
+
+def sealed_letter(registry: Registry, packet: HiveMessage, pubkey: str) -> HiveMessage:
+    """The message that carries `packet` to the owner of `pubkey` alone. Raises PluginError without INTERCOM."""
+    handler = registry.handlers.get(HiveMessageType.INTERCOM)
+    if handler is None or handler.prepare is None:
+        raise PluginError(
+            "no plugin seals INTERCOM messages: pip install 'hivemind-core-client[intercom]' "
+            "(see 'hivemind-client plugins')"
+        )
+    letter = HiveMessage(HiveMessageType.INTERCOM, packet, target_pubkey=pubkey)
+    return HiveMessage(HiveMessageType.PROPAGATE, letter)
 
 
 def answers_to(request: Any, peer: str, messages: tuple[Any, ...]) -> list[HiveMessage]:
@@ -112,6 +149,34 @@ class Answers:
         """Nothing more can come, because of `error`. The end of a stream that is over already stays as it is."""
         if not self.over:
             self.over, self.error = True, error
+
+    def conclude(
+        self, lost: bool, came: bool, patience: float, some: bool, cause: Callable[[], HiveMindError]
+    ) -> None:
+        """Nothing fresh is here: raises why, unless the stream has ended well.
+
+        `lost` says that the connection ended, by `cause()`; `came` False that nothing came for `patience`
+        seconds; `some` that there was an answer before.
+        """
+        if lost:
+            self.end(cause())
+        elif not came:
+            what = "no further answer" if some else "no answer"
+            silence = f"{what} came within {patience:g} s, and the hub did not say that none will come"
+            self.end(QueryTimeout(silence))
+        if self.error is not None:
+            raise self.error
+
+    def all_of(self, lost: bool, seconds: float, cause: Callable[[], HiveMindError]) -> list[Answer]:
+        """All answers that came within `seconds`.
+
+        Raises MessageDenied, QueryTimeout without any answer, and what ended the connection if there was none before.
+        """
+        if self.fresh:
+            return list(self.fresh)
+        if lost:
+            raise cause()
+        raise self.error or QueryTimeout(f"nobody in the hive answered within {seconds:g} s")
 
     def _take_answer(self, message: HiveMessage) -> bool:
         control = _ovos_type(message.raw_payload)

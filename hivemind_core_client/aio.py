@@ -1,0 +1,313 @@
+"""AsyncHiveMessageBusClient: a satellite's connection with its hub, for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import ssl
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Optional, Union
+
+from hivemind_core_client.aio_mailbox import AsyncMailbox
+from hivemind_core_client.aio_transport import AsyncTransport
+from hivemind_core_client.aio_verbs import AsyncVerbs
+from hivemind_core_client.aio_worker import AsyncWorker
+from hivemind_core_client.callbacks import BinaryDataCallbacks
+from hivemind_core_client.course import ClientState
+from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption
+from hivemind_core_client.hive_verbs import first_answer
+from hivemind_core_client.identity import NodeIdentity
+from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
+from hivemind_core_client.listening import Audience
+from hivemind_core_client.localbus import Handler, Subscriptions
+from hivemind_core_client.localside import LocalSide
+from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
+from hivemind_core_client.plugins.contract import CallBack
+from hivemind_core_client.plugins.manager import load_plugins
+from hivemind_core_client.satellite import Satellite
+from hivemind_core_client.settings import one_of
+from hivemind_core_client.sockets import Progress
+from hivemind_core_client.tls import Tls
+from hivemind_core_client.waiters import Waiters
+from hivemind_core_client.waiting import as_packet
+
+__all__ = ["AsyncHiveMessageBusClient", "BinaryDataCallbacks"]
+
+log = logging.getLogger(__name__)
+
+_UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
+#: How many messages an iteration may be behind.
+_BEHIND = 10_000
+
+
+class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
+    """A satellite's connection with its hub, on one event loop.
+
+    The arguments are those of HiveMessageBusClient, and so are the verbs, awaited where they wait. Handlers may be
+    functions or coroutine functions: functions run in order, coroutines beside them. `async with client:` connects
+    and closes; `async for message in client:` gives every HiveMessage that arrives. All calls belong to the loop
+    that connects; only handlers of an `internal_bus` with threads of its own may come from elsewhere.
+
+    Raises what HiveMessageBusClient raises.
+    """
+
+    def __init__(
+        self,
+        key: Optional[str] = None,
+        password: Optional[str] = None,
+        crypto_key: Union[str, bytes, None] = None,
+        host: Optional[str] = None,
+        port: Optional[int] = None,
+        useragent: str = "",
+        self_signed: bool = True,
+        share_bus: bool = False,
+        compress: Optional[bool] = True,
+        binarize: bool = True,
+        identity: Optional[NodeIdentity] = None,
+        internal_bus: Any = None,
+        bin_callbacks: Optional[BinaryDataCallbacks] = None,
+        *,
+        plugins: Optional[Iterable[str]] = None,
+        blocked_plugins: Optional[Iterable[str]] = None,
+        ciphers: Optional[Iterable[str]] = None,
+        encodings: Optional[Iterable[str]] = None,
+        max_protocol_version: Optional[int] = None,
+        ssl_context: Optional[ssl.SSLContext] = None,
+        ca_file: Optional[str] = None,
+        hub_key: Optional[str] = None,
+        websocket_ping_interval: Optional[float] = 30.0,
+        websocket_ping_timeout: float = 20.0,
+        deadlines: Optional[Deadlines] = None,
+        backoff: Optional[Backoff] = None,
+        limits: Optional[Limits] = None,
+        query_timeout: float = 30.0,
+    ) -> None:
+        self.satellite = Satellite.of(
+            identity,
+            {"key": key, "password": password, "crypto_key": crypto_key, "host": host, "port": port},
+            useragent,
+            load_plugins(plugins, blocked_plugins),
+            binarize=binarize,
+            compress=compress,
+            ciphers=ciphers,
+            encodings=encodings,
+            max_protocol_version=max_protocol_version,
+            limits=one_of(Limits, "limits", limits),
+            hub_key=hub_key,
+            query_timeout=query_timeout,
+        )
+        self.cascade_select_callback = first_answer
+        self.share_bus = share_bus
+        self.bin_callbacks = bin_callbacks or BinaryDataCallbacks()
+        self.connected_event = asyncio.Event()
+        self.handshake_event = asyncio.Event()
+        self.started_running = False
+        self.wrapped_funcs: dict[Any, Any] = {}
+        self.deadlines = one_of(Deadlines, "deadlines", deadlines)
+        self._backoff = one_of(Backoff, "backoff", backoff)
+        self._tls = Tls(self_signed, ca_file, ssl_context)
+        self._ping = (websocket_ping_interval, websocket_ping_timeout)
+        self.mailbox = AsyncMailbox()
+        self._hive_handlers, self._lifecycle_handlers = Subscriptions(), Subscriptions()
+        self.waiters = Waiters()
+        self._loop: Optional[asyncio.AbstractEventLoop] = None
+        self._readers: set[asyncio.Queue[Optional[HiveMessage]]] = set()
+        self._local = LocalSide(
+            self.satellite.context, self.mailbox.put, self._call, lambda: self.share_bus, self._send_up
+        )
+        if internal_bus is not None:
+            self.internal_bus = internal_bus
+        self._closed = False
+        self._worker: AsyncWorker = self._new_worker()
+
+    # connecting and closing
+
+    async def connect(
+        self,
+        bus: Any = None,
+        protocol: None = None,
+        site_id: Optional[str] = None,
+        handshake_max_retries: Optional[int] = None,
+    ) -> None:
+        """Return when the session stands; from then on the client reconnects by itself.
+
+        `bus` becomes the internal bus, `site_id` our site. The first attempt counts, and `handshake_max_retries`
+        more (default 0). Raises the error of the last attempt: HubUnreachable, HubTimeout, KeyRefused,
+        PasswordRefused, … A refusal is never tried again.
+        """
+        if protocol is not None:
+            raise InvalidOption(
+                "connect() takes no protocol object: write a handler plugin (docs/plugins.md)"
+            )
+        if bus is not None:
+            self.internal_bus = bus
+        if site_id is not None:
+            self.site_id = site_id
+        ours = not self.started_running
+        if ours:
+            self._start(handshake_max_retries or 0)
+        worker = self._worker
+        try:
+            await worker.wait_settled(None)
+        except asyncio.CancelledError:
+            if ours:
+                await self.close()
+            raise
+        if not worker.standing:
+            await self._give_up(worker)
+
+    def run_in_thread(self) -> asyncio.Task[None]:
+        """Connect in the background, for ever; returns the task, since there is no thread here."""
+        return self._start(None)
+
+    async def run_forever(self, *args: Any, **kwargs: Any) -> None:
+        """Return when the client is closed or refused; connects first if nobody did. Raises what refused it."""
+        self._start(None)
+        await self._worker.wait_finished()
+        if self.state is ClientState.REFUSED and self.last_error is not None:
+            raise self.last_error
+
+    async def close(self) -> None:
+        """End the session, the tasks and all waits. Idempotent; from any task, handlers included."""
+        self._closed = True
+        await self._worker.stop()
+        self.waiters.close()
+        self._end_readers()
+        await self.mailbox.close(self.deadlines.close)
+        self.connected_event.clear()
+        self.handshake_event.clear()
+        self.started_running = False
+
+    async def __aenter__(self) -> AsyncHiveMessageBusClient:
+        """Connect."""
+        if not self.started_running:
+            await self.connect()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        """Close."""
+        await self.close()
+
+    async def round_trip(self, timeout: float = 5.0) -> float:
+        """Seconds of one WebSocket ping and pong, which every hub answers. Raises HubTimeout or NotConnected."""
+        seconds = await self._worker.ping(secrets.token_bytes(8), timeout)
+        if seconds is None:
+            raise HubTimeout(str(self.satellite.settings.address), "pong", timeout)
+        return seconds
+
+    # sending and receiving
+
+    async def emit(
+        self,
+        message: Any,
+        binary_type: HiveMindBinaryPayloadType = _UNDEFINED,
+        progress: Optional[Progress] = None,
+    ) -> None:
+        """Send a HiveMessage, or an OVOS Message as BUS, which reaches the local handlers of its type too.
+
+        `binary_type` is for BINARY and wins over the message's own. `progress(written, total)` is told the bytes of the
+        frame as they are written, which is of use for large ones. Waits up to `deadlines.send` for a session.
+        Raises NotConnected, ConnectionLost or HubRefused when the message was not sent, and InvalidMessage
+        for one that cannot be.
+        """
+        self._local.from_us(await self._worker.send(as_packet(message, binary_type), progress))
+
+    async def emit_mycroft(self, message: Any) -> None:
+        """Send an OVOS Message as BUS; see `emit`."""
+        await self.emit(as_packet(message))
+
+    async def __aiter__(self) -> AsyncIterator[HiveMessage]:
+        """Every HiveMessage that arrives from now on, until the client is closed or refused.
+
+        Reconnecting goes unnoticed. A reader that is 10,000 messages behind loses what comes then: it is logged.
+        """
+        queue: asyncio.Queue[Optional[HiveMessage]] = asyncio.Queue()
+        self._readers.add(queue)
+        try:
+            while not (self._worker.finished and queue.empty()):
+                message = await queue.get()
+                if message is None:
+                    return
+                yield message
+        finally:
+            self._readers.discard(queue)
+
+    # what the worker tells
+
+    def _start(self, retries: Optional[int]) -> asyncio.Task[None]:
+        if self.started_running and self._worker.task is not None:
+            return self._worker.task
+        if self._closed or self._worker.state is not ClientState.IDLE:
+            self._worker.forsake()
+            self._worker = self._new_worker()
+        self._loop = asyncio.get_running_loop()
+        self.waiters.reopen()
+        self.mailbox.reopen()
+        self._closed = False
+        if self.satellite.settings.address.tls and not self._tls.verifies:
+            log.warning(
+                "any certificate of %s is accepted: pass ca_file, or self_signed=False",
+                self.satellite.settings.address,
+            )
+        self.started_running = True
+        return self._worker.start(retries)
+
+    def _new_worker(self) -> AsyncWorker:
+        return AsyncWorker(
+            self.satellite,
+            self._listener(),
+            self.mailbox,
+            self._new_transport,
+            self.deadlines,
+            self._backoff,
+        )
+
+    def _new_transport(self) -> AsyncTransport:
+        address, limits = self.satellite.settings.address, self.satellite.options.limits
+        return AsyncTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
+
+    async def _give_up(self, worker: AsyncWorker) -> None:
+        await worker.wait_finished()
+        self.started_running = False
+        raise self.last_error or HubTimeout(str(self.satellite.settings.address), "tcp", self.deadlines.tcp)
+
+    def _call(self, handler: Handler, *arguments: Any) -> None:
+        self.mailbox.call(handler, *arguments)
+
+    def _call_back(self, event: CallBack) -> None:
+        self.mailbox.put(
+            lambda: self.mailbox.call(lambda: getattr(self.bin_callbacks, event.method)(**event.arguments))
+        )
+
+    def _arrived(self, message: HiveMessage) -> None:
+        super()._arrived(message)
+        for queue in self._readers:
+            if queue.qsize() < _BEHIND:
+                queue.put_nowait(message)
+            else:
+                log.error("a reader of messages is %d behind: one was dropped", _BEHIND)
+
+    def _ended(self, error: HiveMindError, stood: bool) -> None:
+        super()._ended(error, stood)
+        if self._closed or self._worker.is_final(error):
+            self._end_readers()
+
+    def _end_readers(self) -> None:
+        for queue in self._readers:
+            queue.put_nowait(None)
+
+    def _picked(self, answer: Optional[HiveMessage]) -> None:
+        if answer is not None:
+            self.mailbox.spawn(self._worker.admit(answer.payload))
+
+    def _send_up(self, packet: HiveMessage) -> None:
+        """Also from the thread of a bus that has its own."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.mailbox.spawn, self._send_quietly(packet))
+
+    async def _send_quietly(self, packet: HiveMessage) -> None:
+        try:
+            await self._worker.send(packet)
+        except HiveMindError as error:
+            log.warning("a %s message of the local bus was not sent: %s", packet.msg_type.name, error)

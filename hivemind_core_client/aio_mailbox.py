@@ -1,0 +1,131 @@
+"""Running users' callbacks on the event loop: functions in order, coroutines as tasks that are counted and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Callable
+
+from hivemind_core_client.localbus import Handler
+
+log = logging.getLogger(__name__)
+
+Job = Callable[[], None]
+
+
+class AsyncMailbox:
+    """A queue of jobs on one event loop, each run in an iteration of its own, in order.
+
+    Handlers that are coroutine functions run as tasks beside the queue, `limit` at once at most: then further ones are
+    dropped, logged and counted in `dropped`. `close` cancels what still runs.
+    """
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self.dropped = 0
+        self._limit = limit
+        self._waiting = 0
+        self._timers: dict[object, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = False
+
+    def put(self, job: Job) -> None:
+        """Run `job` after those that were put before it."""
+        if self._closed:
+            return
+        if self._waiting >= self._limit:
+            self._drop("callbacks wait")
+            return
+        self._waiting += 1
+        asyncio.get_running_loop().call_soon(self._run, job)
+
+    def later(self, seconds: float, key: object, job: Job) -> None:
+        """Run `job` after `seconds`, in place of an earlier one under the same `key`."""
+        self.cancel(key)
+        if not self._closed:
+            self._timers[key] = asyncio.get_running_loop().call_later(seconds, self._ripe, key, job)
+
+    def cancel(self, key: object) -> None:
+        """Forget the delayed job under `key`."""
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+
+    def call(self, handler: Handler, *arguments: Any) -> None:
+        """Call a user's handler, function or coroutine function; one that raises is logged, and harms nobody."""
+        try:
+            result = handler(*arguments)
+        except (Exception, SystemExit):  # a user's callback may fail or even exit, the client may not
+            log.exception("handler %s raised", _name(handler))
+            return
+        if inspect.isawaitable(result):
+            self.spawn(_guarded(handler, result))
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine beside the queue; it is cancelled by `close`."""
+        if self._closed or len(self._tasks) >= self._limit:
+            work.close()
+            self._drop("coroutines of handlers run")
+            return
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @contextmanager
+    def blocking(self) -> Iterator[None]:
+        """Around a wait; on a loop nobody is held up by it."""
+        yield
+
+    async def close(self, seconds: float) -> None:
+        """Take no more jobs. Those that wait run; coroutines get `seconds` to end, and are cancelled then."""
+        self._closed = True
+        for key in list(self._timers):
+            self.cancel(key)
+        while self._waiting:
+            await asyncio.sleep(0)
+        own = asyncio.current_task()
+        running = {task for task in self._tasks if task is not own}
+        if running:
+            _, late = await asyncio.wait(running, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def reopen(self) -> None:
+        """Take jobs again after `close`."""
+        self._closed = False
+
+    def owns_current_task(self) -> bool:
+        """True within a coroutine of a handler."""
+        return asyncio.current_task() in self._tasks
+
+    def _run(self, job: Job) -> None:
+        self._waiting -= 1
+        try:
+            job()
+        except (Exception, SystemExit):  # a user's callback may fail or even exit, the client may not
+            log.exception("a callback raised")
+
+    def _ripe(self, key: object, job: Job) -> None:
+        self._timers.pop(key, None)
+        self.put(job)
+
+    def _drop(self, what: str) -> None:
+        self.dropped += 1
+        if not self._closed:
+            log.error("%d %s; dropped one (%d so far). Is a handler stuck?", self._limit, what, self.dropped)
+
+
+async def _guarded(handler: Handler, result: Any) -> None:
+    try:
+        await result
+    except (Exception, SystemExit):  # a user's callback may fail or even exit, the client may not
+        log.exception("handler %s raised", _name(handler))
+
+
+def _name(handler: Handler) -> Any:
+    inner = handler.func if isinstance(handler, partial) else handler
+    return getattr(inner, "__qualname__", inner)

@@ -1,0 +1,228 @@
+"""One WebSocket over websockets: opened phase by phase, each with its deadline; for one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable
+from typing import Any, Optional, TypeVar, Union
+
+from hivemind_core_client import opening
+from hivemind_core_client.errors import FrameTooLarge, HubTimeout
+from hivemind_core_client.kernel.policy import Deadlines
+from hivemind_core_client.opening import Closed
+from hivemind_core_client.plugins.contract import Frame
+from hivemind_core_client.settings import Address
+from hivemind_core_client.sockets import Progress
+from hivemind_core_client.tls import Tls
+
+try:
+    from websockets.asyncio.client import ClientConnection
+    from websockets.client import ClientProtocol
+    from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
+    from websockets.uri import parse_uri
+except ImportError as missing:
+    raise ImportError(
+        "the asyncio client needs the websockets package: pip install 'hivemind-core-client[async]' (Python 3.10 or "
+        "later)"
+    ) from missing
+
+T = TypeVar("T")
+
+#: How often, in seconds, progress of a large message is told.
+_PROGRESS = 0.02
+_TOO_BIG = 1009
+_KEEPALIVE = "keepalive ping timeout"
+
+# What websockets would say at the level DEBUG holds the access key, so it says nothing there.
+_quiet = logging.getLogger(f"{__name__}.websockets")
+_quiet.setLevel(logging.CRITICAL + 1)
+
+
+class AsyncTransport:
+    """A connection, for the event loop that opens it. Whole messages are sent, in the order asked for."""
+
+    def __init__(
+        self,
+        address: Address,
+        tls: Tls,
+        deadlines: Deadlines,
+        max_frame: int,
+        ping_interval: Optional[float],
+        ping_timeout: float,
+    ) -> None:
+        self._address = address
+        self._tls = tls
+        self._deadlines = deadlines
+        self._max_frame = max_frame
+        self._ping = (ping_interval or None, ping_timeout)
+        self._ws: Optional[ClientConnection] = None
+
+    async def open(self, url: str) -> None:
+        """TCP, TLS, upgrade. Raises a HubConnectionError, or KeyRefused when the upgrade is forbidden."""
+        connected = await self._tcp()
+        try:
+            self._ws = await self._secured(connected, url)
+        except BaseException:
+            connected.close()
+            raise
+        await self._upgrade(self._ws)
+
+    async def deadline(self, phase: str, seconds: float, waiting: Awaitable[T]) -> T:
+        """The result of `waiting`, if it comes within `seconds`; else HubTimeout."""
+        try:
+            return await asyncio.wait_for(waiting, seconds)
+        except asyncio.TimeoutError as error:
+            raise HubTimeout(str(self._address), phase, seconds) from error
+
+    def stand(self) -> None:
+        """The session stands: from now on an idle connection is probed."""
+        self._ready().start_keepalive()
+
+    async def receive(self) -> Union[Frame, Closed]:
+        """The next message or the end. Raises ConnectionLost for one that broke, FrameTooLarge for a flood."""
+        ws = self._ready()
+        try:
+            return await ws.recv()
+        except ConnectionClosed as closed:
+            return self._ending(closed)
+        except (OSError, WebSocketException, UnicodeDecodeError) as error:
+            raise opening.broken(self._address, error) from error
+
+    async def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
+        """Write whole frames in order, telling `progress` how far each came. Raises ConnectionLost when it broke."""
+        ws = self._ready()
+        try:
+            for frame in frames:
+                if progress is None:
+                    await ws.send(frame)
+                else:
+                    await self._send_watched(ws, frame, progress)
+        except (OSError, WebSocketException) as error:
+            lost = opening.broken(self._address, error, while_sending=True)
+            raise opening.explained(lost, max(map(len, frames))) from error
+
+    async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
+        """Seconds until the hub's pong, or None when it did not come in time."""
+        ws = self._ready()
+        try:
+            pong = await ws.ping(payload)
+            return await asyncio.wait_for(pong, seconds)
+        except asyncio.TimeoutError:
+            return None
+        except (OSError, WebSocketException) as error:
+            raise opening.broken(self._address, error) from error
+
+    async def farewell(self) -> None:
+        """Tell the hub that we go, and wait for its answer, `deadlines.close` at most."""
+        if self._ws is not None:
+            await self._ws.close()
+
+    def abort(self) -> None:
+        """Close at once, and wake whoever reads or writes."""
+        if self._ws is not None:
+            self._ws.transport.abort()
+
+    async def release(self) -> None:
+        """Leave nothing behind: neither socket nor task."""
+        self.abort()
+        if self._ws is not None:
+            await self._ws.wait_closed()
+
+    def _ready(self) -> ClientConnection:
+        if self._ws is None:
+            raise opening.closed_here(self._address)
+        return self._ws
+
+    async def _tcp(self) -> socket.socket:
+        return await self.deadline("tcp", self._deadlines.tcp, self._connected())
+
+    async def _connected(self) -> socket.socket:
+        loop, address = asyncio.get_running_loop(), self._address
+        try:
+            found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        except (socket.gaierror, UnicodeError) as error:
+            raise opening.unresolved(address) from error
+        failure: Exception = OSError("it has no address")
+        for family, kind, protocol, _, where in found:
+            try:
+                return await _connect(family, kind, protocol, where)
+            except OSError as error:
+                failure = error
+        raise opening.unreachable(address, failure) from failure
+
+    async def _secured(self, connected: socket.socket, url: str) -> ClientConnection:
+        """TLS, where the address asks for it; then the connection is ready to be upgraded."""
+        loop, address, seconds = asyncio.get_running_loop(), self._address, self._deadlines.tls
+        options: dict[str, Any] = {}
+        if address.tls:
+            options = {"ssl": self._tls.make_context(), "server_hostname": address.host}
+        try:
+            _, ws = await self.deadline(
+                "tls", seconds, loop.create_connection(lambda: self._protocol(url), sock=connected, **options)
+            )
+        except (OSError, ValueError) as error:
+            raise opening.insecure(address, error) from error
+        return ws
+
+    def _protocol(self, url: str) -> ClientConnection:
+        interval, timeout = self._ping
+        protocol = ClientProtocol(parse_uri(url), max_size=self._max_frame, logger=_quiet)
+        return ClientConnection(
+            protocol, ping_interval=interval, ping_timeout=timeout, close_timeout=self._deadlines.close
+        )
+
+    async def _upgrade(self, ws: ClientConnection) -> None:
+        try:
+            await self.deadline(
+                "upgrade", self._deadlines.upgrade, ws.handshake(user_agent_header="hivemind-core-client")
+            )
+        except InvalidStatus as error:
+            raise opening.bad_status(self._address, error.response.status_code) from error
+        except (InvalidHandshake, EOFError, OSError, ValueError, ssl.SSLError) as error:
+            raise opening.no_websocket(self._address, error) from error
+
+    async def _send_watched(self, ws: ClientConnection, frame: Frame, progress: Progress) -> None:
+        """What is not in the buffer any more is with the system."""
+        total = len(frame.encode()) if isinstance(frame, str) else len(frame)
+        sending = asyncio.ensure_future(ws.send(frame))
+        try:
+            while not (await asyncio.wait({sending}, timeout=_PROGRESS))[0]:
+                left = ws.transport.get_write_buffer_size()
+                _tell(progress, max(0, total - left), total)
+            sending.result()
+        except asyncio.CancelledError:
+            sending.cancel()
+            raise
+        _tell(progress, total, total)
+
+    def _ending(self, closed: ConnectionClosed) -> Closed:
+        if closed.rcvd is not None:
+            return Closed(closed.rcvd.code, closed.rcvd.reason)
+        if closed.sent is not None and closed.sent.code == _TOO_BIG:
+            raise FrameTooLarge(f"a message of more than the limit of {self._max_frame} bytes") from closed
+        if closed.sent is not None and closed.sent.reason == _KEEPALIVE:
+            raise opening.silent(self._address, self._ping[1]) from closed
+        return Closed(None)
+
+
+async def _connect(family: int, kind: int, protocol: int, where: Any) -> socket.socket:
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(made, where)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _tell(progress: Progress, written: int, total: int) -> None:
+    try:
+        progress(written, total)
+    except Exception:  # the user's callback may fail; the message goes on
+        logging.getLogger(__name__).exception("the callback for progress raised")

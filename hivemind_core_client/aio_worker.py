@@ -1,0 +1,323 @@
+"""The task that keeps a satellite connected: opens, reads, and comes back after every kind of end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Callable, Optional
+
+from attrs import field, frozen
+
+from hivemind_core_client.aio_mailbox import AsyncMailbox
+from hivemind_core_client.aio_transport import AsyncTransport
+from hivemind_core_client.course import VERDICT, ClientState, Course, Listener, not_sent
+from hivemind_core_client.errors import (
+    ClientClosed,
+    ConnectionLost,
+    FrameTooLarge,
+    HiveMindError,
+    HubRefused,
+    HubTimeout,
+)
+from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
+from hivemind_core_client.kernel.link import Link
+from hivemind_core_client.kernel.policy import Backoff, Deadlines
+from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.opening import Closed
+from hivemind_core_client.plugins.contract import (
+    CallBack,
+    CancelTimer,
+    Deliver,
+    Frame,
+    Select,
+    Send,
+    SetTimer,
+)
+from hivemind_core_client.satellite import Satellite
+from hivemind_core_client.sockets import Progress
+
+
+@frozen
+class AsyncConnection:
+    """One connection: its Link, its transport, and the lock under which a message is sealed and written."""
+
+    link: Link
+    transport: AsyncTransport
+    writing: asyncio.Lock = field(factory=asyncio.Lock)
+
+
+class AsyncWorker(Course):
+    """Connects, serves and reconnects in a task of its own until it is stopped or refused."""
+
+    def __init__(
+        self,
+        satellite: Satellite,
+        listener: Listener,
+        mailbox: AsyncMailbox,
+        new_transport: Callable[[], AsyncTransport],
+        deadlines: Deadlines,
+        backoff: Backoff,
+    ) -> None:
+        super().__init__(satellite, listener, deadlines, backoff)
+        self.task: Optional[asyncio.Task[None]] = None
+        self._mailbox = mailbox
+        self._new_transport = new_transport
+        self._connection: Optional[AsyncConnection] = None
+        self._standing = False
+        self._finished = False
+        self._stopping = False
+        self._ended: Optional[AsyncConnection] = None
+        self._changed: set[asyncio.Future[None]] = set()
+        self._handle: dict[type, Callable[[Any], None]] = {
+            Arrived: lambda event: self._listener.arrived(event.message),
+            Deliver: lambda event: self._listener.deliver(event),
+            CallBack: lambda event: self._listener.call_back(event),
+            Select: lambda event: self._listener.select(event),
+            Established: self._established,
+            Rejected: self._note_rejected,
+            Failed: _fail,
+            Send: lambda event: mailbox.spawn(self._send_later(event.message)),
+            SetTimer: self._set_timer,
+            CancelTimer: lambda event: mailbox.cancel((event.msg_type, event.key)),
+        }
+
+    @property
+    def stopping(self) -> bool:
+        """True once the worker was told to end."""
+        return self._stopping
+
+    @property
+    def standing(self) -> bool:
+        """True while a session stands."""
+        return self._standing
+
+    @property
+    def finished(self) -> bool:
+        """True once the worker has ended for good."""
+        return self._finished
+
+    @property
+    def link(self) -> Optional[Link]:
+        """The Link of the present or last connection."""
+        return self._connection.link if self._connection is not None else None
+
+    def start(self, retries: Optional[int]) -> asyncio.Task[None]:
+        """Begin. Before the first session stands, give up after `retries` more attempts; None never gives up."""
+        self._begin(retries)
+        self.task = asyncio.get_running_loop().create_task(self._run(), name="hivemind-link")
+        return self.task
+
+    async def wait_settled(self, seconds: Optional[float]) -> bool:
+        """Wait until a session stands or the worker gave up; False when neither came in time."""
+        return await self._wait(lambda: self._standing or self._finished or self._stopping, seconds)
+
+    async def wait_finished(self) -> None:
+        """Wait until the worker has ended for good."""
+        await self._wait(lambda: self._finished, None)
+
+    async def send(self, message: HiveMessage, progress: Optional[Progress] = None) -> HiveMessage:
+        """Send, and return the message as it was sent.
+
+        Waits a little for a session. Raises NotConnected when none came, and what ended the connection
+        when it broke under the message.
+        """
+        connection = await self._standing_connection()
+        prepared = connection.link.prepare(message)
+        events: list[Event] = []
+
+        def frames() -> list[Frame]:
+            sealed = connection.link.seal(prepared)
+            events.extend(connection.link.sending(prepared))
+            return sealed
+
+        try:
+            await self._write(connection, frames, progress)
+        except ConnectionLost as error:
+            raise await self._verdict(connection, error) from error
+        await self._act(events)
+        return prepared
+
+    async def admit(self, message: HiveMessage) -> None:
+        """Treat a message that a handler had kept back as arrived."""
+        if self.link is not None:
+            await self._act(self.link.admit(message))
+
+    async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
+        """Seconds of one WebSocket round trip, or None when no pong came in time."""
+        return await (await self._standing_connection()).transport.ping(payload, seconds)
+
+    async def stop(self) -> None:
+        """Say farewell, and wait for the task, unless it is the one that calls. Idempotent."""
+        self._stopping = True
+        self._settle()
+        connection, task = self._connection, self.task
+        if task is None or task is asyncio.current_task():
+            return
+        if connection is not None and self._standing:
+            # In writing somebody may be stuck, which must not hold up the closing.
+            await asyncio.wait(
+                {asyncio.ensure_future(connection.transport.farewell())}, timeout=self._deadlines.close
+            )
+        if not task.done():
+            task.cancel()
+        await asyncio.wait({task}, timeout=self._deadlines.close)
+
+    async def _standing_connection(self) -> AsyncConnection:
+        self._check_begun()
+        if not self._standing:
+            await self.wait_settled(self._deadlines.send)
+        if self._standing and self._connection is not None:
+            return self._connection
+        raise self._not_connected()
+
+    async def _write(
+        self,
+        connection: AsyncConnection,
+        frames: Callable[[], list[Frame]],
+        progress: Optional[Progress] = None,
+    ) -> None:
+        """Seal and write under one lock, so that frames leave in the order they were sealed."""
+        try:
+            async with connection.writing:
+                writing = connection.transport.send(frames(), progress)
+                await asyncio.wait_for(writing, self._deadlines.write)
+        except asyncio.TimeoutError as error:
+            connection.transport.abort()
+            raise self._stuck() from error
+
+    async def _verdict(self, connection: AsyncConnection, error: HiveMindError) -> HiveMindError:
+        """What ended the connection, if the reader finds it out at once; else the failure to send."""
+        await self._wait(lambda: self._ended is connection or self._finished, VERDICT)
+        return self.last_error if isinstance(self.last_error, HubRefused) else error
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._attempt()
+                delay = self._next_delay()
+                if delay is None or await self._wait(lambda: self._stopping, delay):
+                    return
+        finally:
+            self._standing = False
+            self._finish()
+            self._finished = True
+            self._settle()
+            self._listener.finished()
+
+    async def _attempt(self) -> None:
+        """One connection from its opening to its end."""
+        connection: Optional[AsyncConnection] = None
+        error: HiveMindError = ClientClosed("the client is closed")
+        try:
+            self._connection = connection = AsyncConnection(self._satellite.new_link(), self._new_transport())
+            error = await self._converse(connection)
+        except HiveMindError as raised:
+            error = raised
+        except Exception as raised:
+            error = self._fault(raised)
+        finally:
+            self._end(connection, error)
+            if connection is not None:
+                await connection.transport.release()
+
+    def _end(self, connection: Optional[AsyncConnection], error: HiveMindError) -> None:
+        stood, self._standing = self._standing, False
+        self._attempted(error, stood)
+        if connection is not None and stood:
+            self._act_now(connection.link.lapsed())
+        self._listener.ended(self.last_error or error, stood)
+        self._ended = connection
+        self._settle()
+
+    async def _converse(self, connection: AsyncConnection) -> HiveMindError:
+        """Serve one connection; returns what ended it."""
+        link, transport = connection.link, connection.transport
+        if self._stopping:
+            raise ClientClosed("the client is closed")
+        await transport.open(self._satellite.settings.url())
+        link.opened()
+        try:
+            while link.phase is not None:
+                phase = link.phase
+                await transport.deadline(phase, self._deadlines.of(phase), self._pass(connection, phase))
+            while True:
+                await self._act(link.receive(await self._incoming(connection)))
+        except (ConnectionLost, FrameTooLarge, HubTimeout) as error:
+            link.ended()
+            return error
+
+    async def _pass(self, connection: AsyncConnection, phase: str) -> None:
+        """Take frames until the phase is over. A handshake derives keys, which would hold up the loop."""
+        loop = asyncio.get_running_loop()
+        while connection.link.phase == phase:
+            frame = await self._incoming(connection)
+            await self._act(await loop.run_in_executor(None, connection.link.receive, frame))
+
+    async def _incoming(self, connection: AsyncConnection) -> Frame:
+        incoming = await connection.transport.receive()
+        if isinstance(incoming, Closed):
+            raise connection.link.ended(incoming.code, incoming.reason)
+        return incoming
+
+    async def _act(self, events: list[Event]) -> None:
+        for event in events:
+            if type(event) is Transmit:
+                await self._transmit(event)
+            else:
+                self._handle[type(event)](event)
+
+    def _act_now(self, events: list[Event]) -> None:
+        """Events of a session that has ended: there is nothing to transmit among them."""
+        for event in events:
+            self._handle[type(event)](event)
+
+    async def _transmit(self, event: Transmit) -> None:
+        if self._connection is not None:
+            await self._write(self._connection, lambda: event.frames)
+
+    def _established(self, event: Established) -> None:
+        if self._connection is not None:
+            self._connection.transport.stand()
+        self.state = ClientState.CONNECTED
+        self._standing = True
+        self._listener.established(event.negotiated)
+        self._settle()
+
+    async def _send_later(self, message: HiveMessage) -> None:
+        try:
+            await self.send(message)
+        except HiveMindError as error:
+            not_sent(message, error)
+
+    def _set_timer(self, event: SetTimer) -> None:
+        key = (event.msg_type, event.key)
+        self._mailbox.later(event.seconds, key, lambda: self._due(event))
+
+    def _due(self, event: SetTimer) -> None:
+        if self.link is not None:
+            self._act_now(self.link.due(event.msg_type, event.key))
+
+    async def _wait(self, reached: Callable[[], bool], seconds: Optional[float]) -> bool:
+        """Wait until `reached()`, which is asked after every change of the worker; False when time was over first."""
+        loop = asyncio.get_running_loop()
+        end = None if seconds is None else loop.time() + seconds
+        while not reached():
+            left = None if end is None else end - loop.time()
+            if left is not None and left <= 0:
+                return False
+            change = loop.create_future()
+            self._changed.add(change)
+            try:
+                await asyncio.wait({change}, timeout=left)
+            finally:
+                self._changed.discard(change)
+        return True
+
+    def _settle(self) -> None:
+        changed, self._changed = self._changed, set()
+        for change in changed:
+            if not change.done():
+                change.set_result(None)
+
+
+def _fail(event: Failed) -> None:
+    raise event.error

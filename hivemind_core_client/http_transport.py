@@ -1,0 +1,466 @@
+"""A session with a hub over HTTP: requests that send, and polls that fetch what the hub keeps for us."""
+
+from __future__ import annotations
+
+import binascii
+import io
+import logging
+import socket
+import threading
+import time
+from base64 import b64decode
+from collections import deque
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, Optional, Union
+from urllib.parse import quote
+
+from attrs import field, frozen, validators
+
+from hivemind_core_client import line, opening
+from hivemind_core_client.errors import (
+    ConnectionLost,
+    FrameError,
+    FrameTooLarge,
+    HubConnectionError,
+    InvalidMessage,
+    KeyRefused,
+    NotAHub,
+)
+from hivemind_core_client.jsontext import Json, json_object
+from hivemind_core_client.kernel.policy import Deadlines
+from hivemind_core_client.labels import printable
+from hivemind_core_client.opening import Closed
+from hivemind_core_client.plugins.contract import Frame
+from hivemind_core_client.settings import Address
+from hivemind_core_client.sockets import Progress, SharedSocket
+from hivemind_core_client.tls import Tls
+
+try:
+    import urllib3
+    from urllib3.connection import HTTPConnection
+except ImportError as missing:
+    raise ImportError(
+        "the HTTP client needs the urllib3 package: pip install 'hivemind-core-client[http]'"
+    ) from missing
+
+log = logging.getLogger(__name__)
+
+_BROKEN = (urllib3.exceptions.HTTPError, OSError)
+#: The share of a silence after which it is asked again: an answer that took a second is found 0.1 s late at most.
+_EASE = 0.1
+#: What hivemind-http-protocol takes in one request, in bytes.
+_COMMON_LIMIT = 2**20
+#: As a close of a WebSocket would be told to a satellite whose handshake the hub does not take.
+_REFUSED = 1008
+
+
+@frozen
+class Polling:
+    """How often a client asks the hub for messages, in seconds.
+
+    Every `fast` seconds while messages go either way; then ever slower, by a tenth of the time since the last one,
+    and every `slow` seconds when nothing happens for long. So `slow` is how late a message may be that nobody expects.
+    """
+
+    fast: float = field(default=0.05, validator=validators.gt(0.0))
+    slow: float = field(default=2.0, validator=validators.gt(0.0))
+
+    def interval(self, quiet: float) -> float:
+        """Seconds until the next poll, `quiet` seconds after the last message."""
+        return min(self.slow, max(self.fast, quiet * _EASE))
+
+
+class HttpTransport:
+    """A session by polling. `open` and `receive` belong to one thread; the rest may be called from any."""
+
+    def __init__(
+        self,
+        address: Address,
+        tls: Tls,
+        deadlines: Deadlines,
+        max_answer: int,
+        polling: Polling,
+        poll_timeout: float,
+    ) -> None:
+        self._address = address
+        self._tls = tls
+        self._deadlines = deadlines
+        self._max_answer = max_answer
+        self._polling = polling
+        self._poll_timeout = poll_timeout
+        self._login = ""
+        self._open: set[Any] = set()
+        self._pool = _pool(address, self._dial)
+        self._first: Optional[_Socket] = None
+        self._inbox: deque[Frame] = deque()
+        self._awake = threading.Event()
+        self._last_message = time.monotonic()
+        self._spoke = self._standing = self._aborted = False
+        self._polled = threading.Condition()
+        self._polls, self._took = 0, 0.0
+
+    def open(self, url: str) -> None:
+        """TCP, TLS, and a new session at the hub: one that was left over would know another key.
+
+        Raises a HubConnectionError, or KeyRefused when the hub does not know the key.
+        """
+        self._login = quote(url.partition("?authorization=")[2], safe="")
+        self._first = self._dial()
+        with self.deadline("upgrade", self._deadlines.upgrade):
+            try:
+                if self._request("POST", "disconnect", None).body.get("status") == "Disconnected":
+                    log.info("a session that %s still had for this access key has ended", self._address)
+                answer = self._request("POST", "connect", None)
+            except ConnectionLost as error:
+                raise NotAHub(
+                    f"{self._address} answers, but not as a hub's HTTP does ({error}). Is this the port of "
+                    "hivemind-http-protocol, and does it want https:// instead of http://, or the other way round?"
+                ) from error
+        self._check_login(answer)
+        self._be_quick()
+
+    def _check_login(self, answer: _Answer) -> None:
+        if answer.status in (401, 403):
+            raise KeyRefused(
+                f"{self._address} refused the access key ({answer.error}): it does not know this client. Compare the key "
+                "with 'hivemind-core list-clients', and set it with 'hivemind-client set-identity'"
+            )
+        if answer.body.get("status") != "Connected":
+            raise NotAHub(
+                f"{self._address} answers {answer.error or 'something else'} and no session. Is this the port of "
+                "hivemind-http-protocol? Its first releases answer a status 500 to a wrong access key"
+            )
+
+    def deadline(self, phase: str, seconds: float) -> AbstractContextManager[None]:
+        """Whatever happens inside ends within `seconds`, or HubTimeout is raised."""
+        return line.deadline(self._address, phase, seconds, self.abort)
+
+    def stand(self) -> None:
+        """The session stands."""
+        self._standing = True
+
+    def receive(self) -> Union[Frame, Closed]:
+        """The next message or the end. Raises ConnectionLost for a poll that failed, FrameTooLarge for a flood."""
+        while not self._inbox:
+            self._awake.wait(self._polling.interval(time.monotonic() - self._last_message))
+            self._awake.clear()
+            if not self._poll():
+                return self._closed()
+        return self._inbox.popleft()
+
+    def _poll(self) -> bool:
+        """Fetch what the hub has; False when it has no session of ours."""
+        began = time.perf_counter()
+        texts = self._fetch("get_messages", "messages")
+        self._note_poll(time.perf_counter() - began)
+        binaries = self._fetch("get_binary_messages", "b64_messages")
+        if texts is None or binaries is None:
+            return False
+        # What is no message becomes an empty one, which the Link rejects and counts.
+        self._inbox.extend(text if isinstance(text, str) else "" for text in texts)
+        self._inbox.extend(map(_bytes_of, binaries))
+        if self._inbox:
+            self._last_message = time.monotonic()
+        return True
+
+    def _fetch(self, endpoint: str, name: str) -> Optional[list[Any]]:
+        answer = self._request("GET", endpoint, self._poll_timeout)
+        if answer.no_session:
+            return None
+        messages = answer.body.get(name)
+        if not isinstance(messages, list):
+            raise ConnectionLost(f"{self._address} answered a poll with {answer.error or 'something else'}")
+        return messages
+
+    def _closed(self) -> Closed:
+        """A hub tells a refusal by ending the session; it may also have been restarted, or another client came."""
+        refused = self._spoke and not self._standing
+        why = "the hub has no session for this access key any more: was it restarted, or does another client use the key?"
+        return Closed(_REFUSED if refused else None, why)
+
+    def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
+        """Send frames in order, a request each, and tell `progress` of each.
+
+        Raises ConnectionLost when the request broke, and when the hub has no session of ours; HubConnectionError when
+        it did not take the message, but the session goes on; InvalidMessage for a binary frame.
+        """
+        written, total = 0, sum(map(len, frames))
+        for frame in frames:
+            if not isinstance(frame, str):
+                raise InvalidMessage(
+                    "over HTTP a hub takes text only, so a BINARY message cannot be sent: use HiveMessageBusClient for it"
+                )
+            self._send(frame)
+            written += len(frame)
+            if progress is not None:
+                progress(written, total)
+
+    def _send(self, frame: str) -> None:
+        self._spoke = True
+        try:
+            answer = self._request("POST", "send_message", self._deadlines.write, message=frame)
+        except HubConnectionError:
+            self.abort()  # nobody knows whether the hub has it: that is for the sender to decide
+            raise
+        self._be_quick()
+        if answer.no_session:
+            raise ConnectionLost(f"{self._address} has no session of ours any more: nothing was sent")
+        if answer.error:
+            raise HubConnectionError(f"{self._address} did not take a message: {answer.error}{_hint(frame)}")
+
+    def _be_quick(self) -> None:
+        self._last_message = time.monotonic()
+        self._awake.set()
+
+    def ping(self, payload: bytes, seconds: float) -> Optional[float]:
+        """Seconds that the next poll takes, or None when it did not end in time."""
+        with self._polled:
+            before = self._polls
+            self._awake.set()
+            self._polled.wait_for(lambda: self._polls > before or self._aborted, seconds)
+            if self._polls > before:
+                return self._took
+        self._check_open()
+        return None
+
+    def _note_poll(self, seconds: float) -> None:
+        with self._polled:
+            self._polls, self._took = self._polls + 1, seconds
+            self._polled.notify_all()
+
+    def farewell(self) -> None:
+        """End the session at the hub, over a connection of its own, which no `abort` cuts off."""
+        deadlines = Deadlines(tcp=self._deadlines.close, tls=self._deadlines.close)
+
+        def dial() -> _Socket:
+            connected = line.dial(self._address, self._tls, deadlines, lambda _: None)
+            return _Socket(connected, self._deadlines.close, set())
+
+        try:
+            with _pool(self._address, dial) as pool:
+                self._ask(pool, "POST", "disconnect", self._deadlines.close)
+        except (HubConnectionError, *_BROKEN) as error:
+            log.debug("no farewell: %s", error)
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """End every request at once, and wake who waits."""
+        self._aborted = True
+        self._awake.set()
+        for connected in list(self._open):
+            line.shut(connected)
+        with self._polled:
+            self._polled.notify_all()
+
+    def release(self) -> None:
+        """Give the sockets back to the system; one that is in use goes when its request has ended."""
+        self.abort()
+        self._pool.close()
+        if self._first is not None:
+            self._first.close()
+
+    def _check_open(self) -> None:
+        if self._aborted:
+            raise opening.closed_here(self._address)
+
+    def _request(self, method: str, endpoint: str, seconds: Optional[float], **form: str) -> _Answer:
+        """What the hub answers within `seconds`. Raises a HubConnectionError or FrameTooLarge."""
+        self._check_open()
+        try:
+            return self._ask(self._pool, method, endpoint, seconds, **form)
+        except _NotDialled as failure:
+            raise failure.error from failure
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise ConnectionLost(f"{self._address} did not answer within {seconds or 0:g} s") from error
+        except _BROKEN as error:
+            self._check_open()
+            raise opening.broken(self._address, error) from error
+
+    def _ask(
+        self,
+        pool: urllib3.HTTPConnectionPool,
+        method: str,
+        endpoint: str,
+        seconds: Optional[float],
+        **form: str,
+    ) -> _Answer:
+        response = pool.request(
+            method,
+            f"/{endpoint}?authorization={self._login}",
+            fields=form or None,
+            retries=False,
+            redirect=False,
+            timeout=urllib3.Timeout(read=seconds),
+            preload_content=False,
+            decode_content=False,
+        )
+        try:
+            content = response.read(self._max_answer + 1)
+            if len(content) > self._max_answer:
+                raise FrameTooLarge(
+                    f"an answer of {len(content)} bytes or more; the limit is {self._max_answer}"
+                )
+            return _Answer.read(response.status, content)
+        finally:
+            response.close() if response.length_remaining else response.release_conn()
+
+    def _dial(self) -> _Socket:
+        first, self._first = self._first, None
+        if first is not None:
+            return first
+        opened: list[socket.socket] = []
+
+        def keep(connected: socket.socket) -> None:
+            opened.append(connected)
+            self._open.add(connected)
+            if self._aborted:
+                line.shut(connected)
+
+        try:
+            connected = line.dial(self._address, self._tls, self._deadlines, keep)
+        except HubConnectionError:
+            for each in opened:
+                each.close()
+            raise
+        finally:
+            self._open.difference_update(opened)
+        shared = _Socket(connected, self._deadlines.write, self._open)
+        if self._aborted:
+            line.shut(shared)
+        return shared
+
+
+@frozen
+class _Answer:
+    """What the hub answers to a request: its HTTP status, and the JSON object that came with it, if one did."""
+
+    status: int
+    body: Json
+
+    @classmethod
+    def read(cls, status: int, content: bytes) -> _Answer:
+        try:
+            return cls(status, json_object(content, "an answer"))
+        except FrameError as error:
+            log.debug("%s", error)
+            return cls(status, {})
+
+    @property
+    def error(self) -> str:
+        """What went wrong, in words, or the empty text."""
+        said = printable(str(self.body.get("error") or ""), 200)
+        if self.status == 200:
+            return said
+        return f"HTTP status {self.status}{': ' if said else ''}{said}"
+
+    @property
+    def no_session(self) -> bool:
+        """True when the hub does not know that we are connected: it says so with 200 or, when we send, with 409."""
+        return self.status in (200, 409) and bool(self.error)
+
+
+class _NotDialled(Exception):
+    """Carries what kept us from the hub through urllib3, which would wrap an OSError into one of its own."""
+
+    def __init__(self, error: HubConnectionError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class _Connection(HTTPConnection):
+    """A connection of urllib3 over a socket that is opened as for a WebSocket: phase by phase, and ours to end."""
+
+    def __init__(self, *args: Any, dial: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._dial = dial
+
+    def connect(self) -> None:
+        """Raises _NotDialled."""
+        try:
+            self.sock = self._dial()
+        except HubConnectionError as error:
+            raise _NotDialled(error) from error
+
+
+def _pool(address: Address, dial: Any) -> urllib3.HTTPConnectionPool:
+    # One for what is polled and one for what is sent. No proxy: the environment is not asked.
+    pool = urllib3.HTTPConnectionPool(address.host, address.port, maxsize=2)
+    pool.ConnectionCls = partial(_Connection, dial=dial)  # type: ignore[assignment]  # made by calling it
+    return pool
+
+
+class _Socket(SharedSocket):
+    """A socket as urllib3 uses one: `settimeout` bounds all that is read from then on, not each piece of it."""
+
+    def __init__(self, connected: socket.socket, write_timeout: float, listed: set[Any]) -> None:
+        super().__init__(connected, write_timeout)
+        self._ends: Optional[float] = None
+        self._closed = False
+        self._readers = 0
+        self._listed = listed
+        listed.add(self)
+
+    def settimeout(self, seconds: Optional[float]) -> None:
+        """Seconds from now until everything must be read; None for ever."""
+        self._ends = None if seconds is None else time.monotonic() + seconds
+
+    def recv(self, size: int) -> bytes:
+        """Up to `size` bytes. Raises socket.timeout."""
+        super().settimeout(None if self._ends is None else max(0.0, self._ends - time.monotonic()))
+        return super().recv(size)
+
+    def sendall(self, data: Any) -> None:
+        """Send all of it. Raises socket.timeout."""
+        self.send(data)
+
+    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
+        """What an answer is read from; the socket stays open until it is closed too."""
+        self._readers += 1
+        return io.BufferedReader(_Reader(self))
+
+    def close(self) -> None:
+        """Give the socket back when no answer is read from it any more."""
+        self._closed = True
+        if not self._readers:
+            self._listed.discard(self)
+            super().close()
+
+    def reader_closed(self) -> None:
+        """An answer has been read."""
+        self._readers -= 1
+        if self._closed:
+            self.close()
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, connected: _Socket) -> None:
+        super().__init__()
+        self._connected = connected
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._connected.recv(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._connected.reader_closed()
+
+
+def _bytes_of(text: Any) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except (TypeError, ValueError, binascii.Error):
+        return b""
+
+
+def _hint(frame: str) -> str:
+    if len(frame) < _COMMON_LIMIT:
+        return ""
+    return f". It had {len(frame) / 2**20:.1f} MiB: as installed, a hub takes 1 MiB over HTTP"
