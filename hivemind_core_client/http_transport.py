@@ -123,8 +123,8 @@ class HttpTransport:
     def _check_login(self, answer: _Answer) -> None:
         if answer.status in (401, 403):
             raise KeyRefused(
-                f"{self._address} refused the access key ({answer.error}): it does not know this client. Compare the key "
-                "with 'hivemind-core list-clients', and set it with 'hivemind-client set-identity'"
+                f"{self._address} refused the access key ({answer.error}): it does not know this client. Compare the "
+                "key with 'hivemind-core list-clients', and set it with 'hivemind-client set-identity'"
             )
         if answer.body.get("status") != "Connected":
             raise NotAHub(
@@ -176,7 +176,7 @@ class HttpTransport:
     def _closed(self) -> Closed:
         """A hub tells a refusal by ending the session; it may also have been restarted, or another client came."""
         refused = self._spoke and not self._standing
-        why = "the hub has no session for this access key any more: was it restarted, or does another client use the key?"
+        why = "the hub has no session for this key any more: was it restarted, or does another client use the key?"
         return Closed(_REFUSED if refused else None, why)
 
     def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
@@ -189,7 +189,7 @@ class HttpTransport:
         for frame in frames:
             if not isinstance(frame, str):
                 raise InvalidMessage(
-                    "over HTTP a hub takes text only, so a BINARY message cannot be sent: use HiveMessageBusClient for it"
+                    "over HTTP a hub takes text only: send BINARY messages with HiveMessageBusClient, over a WebSocket"
                 )
             self._send(frame)
             written += len(frame)

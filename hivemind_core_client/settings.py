@@ -150,7 +150,10 @@ def resolve(
     site_id: Optional[str] = None,
     kind: type[Address] = Address,
 ) -> Settings:
-    """What to connect with; `kind` reads the address. Raises IdentityNotSet without a key or a hub, InvalidCredential or InvalidOption for unusable values."""
+    """What to connect with; `kind` reads the address.
+
+    Raises IdentityNotSet without a key or a hub, InvalidCredential or InvalidOption for unusable values.
+    """
     access_key = given("key", key, identity.access_key)
     if not access_key:
         raise IdentityNotSet("access key")
