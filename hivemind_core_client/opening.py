@@ -18,6 +18,8 @@ from hivemind_core_client.settings import Address
 
 #: What hubs take as installed, in bytes: the default of their WebSocket server.
 _COMMON_LIMIT = 10 * 2**20
+#: What people search for who know the same from elsewhere.
+_OTHERS_SAY = "(other clients say: timed out waiting for handshake)"
 
 
 @frozen
@@ -30,16 +32,13 @@ class Closed:
 
 def unresolved(address: Address) -> HubUnreachable:
     """The name has no address."""
-    return HubUnreachable(
-        f"the name {address.host!r} does not resolve. Check the host (timed out waiting for handshake)"
-    )
+    return HubUnreachable(f"the name {address.host!r} does not resolve. Check the host {_OTHERS_SAY}")
 
 
 def unreachable(address: Address, error: Exception) -> HubUnreachable:
     """No TCP connection."""
     return HubUnreachable(
-        f"nothing listens at {address} ({error}). Is the hub running, and is this its port? (timed out waiting for "
-        "handshake)"
+        f"nothing listens at {address} ({error}). Is the hub running, and is this its port? {_OTHERS_SAY}"
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from base64 import b64encode
+from collections.abc import Iterator
 from typing import Any, ClassVar, Optional, TypeVar, Union
 from urllib.parse import urlsplit
 
@@ -19,6 +22,8 @@ DEFAULT_HTTP_PORT = 5679
 DEFAULT_USERAGENT = "HiveMindSatellite"
 DEFAULT_SITE = "unknown"
 
+#: Blanks, quotes and the like, which no name and no address of a host holds.
+_NO_HOST = re.compile(r"""[\s'"`<>\\^|{}\x00-\x1f\x7f]""")
 #: Environment variables, by the field they fill.
 ENVIRONMENT = {
     "key": "HIVEMIND_KEY",
@@ -63,6 +68,7 @@ class Address:
         if parts.scheme not in cls.schemes or not found or parts.username or parts.path.strip("/"):
             plain, secure = cls.schemes
             raise InvalidOption(f"the hub's address {host!r} is not HOST, {plain}://HOST or {secure}://HOST")
+        _check_host(found)
         chosen = _first_port(port, inner_port, fallback, cls.default_port)
         return cls(found, chosen, parts.scheme == cls.schemes[1])
 
@@ -105,6 +111,16 @@ class Settings:
         return f"{self.address}?authorization={authorization}"
 
 
+def _check_host(host: str) -> None:
+    """Raises InvalidOption for what no resolver could look up."""
+    try:
+        usable = _NO_HOST.search(host) is None and bool(host.encode("idna"))
+    except UnicodeError:  # an empty part between two dots, or one of more than 63 letters
+        usable = False
+    if not usable:
+        raise InvalidOption(f"the hub's address {host!r} is no name of a host, and no IP address")
+
+
 def _first_port(*candidates: Any) -> int:
     given_one = next(candidate for candidate in candidates if candidate is not None and candidate != "")
     return read_port(given_one)
@@ -138,6 +154,24 @@ def given(name: str, argument: Any, stored: Any = None) -> Any:
     return (os.environ.get(variable) if variable else None) or stored
 
 
+def variable_of(name: str, argument: Any) -> Optional[str]:
+    """The environment variable that `given` takes a value from; None where it does not."""
+    variable = ENVIRONMENT.get(name)
+    return variable if variable and argument in (None, "") and os.environ.get(variable) else None
+
+
+@contextlib.contextmanager
+def _naming(name: str, argument: Any) -> Iterator[None]:
+    """Within the block, an error about a value that came from the environment names the variable."""
+    try:
+        yield
+    except (InvalidOption, InvalidCredential) as error:
+        variable = variable_of(name, argument)
+        if variable is None:
+            raise
+        raise type(error)(f"{error} (from the environment variable {variable})") from error
+
+
 def resolve(
     identity: NodeIdentity,
     *,
@@ -161,12 +195,20 @@ def resolve(
     if not hub:
         raise IdentityNotSet("host of a hub")
     name = useragent or _stored_name(identity) or DEFAULT_USERAGENT
+    with _naming("key", key):
+        access_key = without_colon("access key", access_key)
+    with _naming("host", host):
+        kind.read(hub, DEFAULT_PORT)
+    with _naming("port", port):
+        address = kind.read(hub, port, given("port", None, identity.default_port))
+    with _naming("password", password):
+        secret = _text("password", given("password", password, identity.password))
     return Settings(
-        key=without_colon("access key", access_key),
-        address=kind.read(hub, port, given("port", None, identity.default_port)),
+        key=access_key,
+        address=address,
         useragent=without_colon("user agent", name),
         site_id=given("site_id", site_id, identity.site_id) or DEFAULT_SITE,
-        password=_text("password", given("password", password, identity.password)),
+        password=secret,
         crypto_key=read_crypto_key(crypto_key),
     )
 

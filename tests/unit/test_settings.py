@@ -51,6 +51,13 @@ def test_addresses(host: str, port: Any, shown: str) -> None:
         ("hub", "x"),
         ("hub", 65536),
         ("hub", -1),
+        ("my hub", None),
+        ("''", None),
+        ('"hub"', None),
+        ("<hub>", None),
+        ("ws://my\u00a0hub", None),
+        ("a..b", None),
+        ("x" * 64, None),
     ],
 )
 def test_addresses_that_are_none(host: str, port: Any) -> None:
@@ -164,6 +171,38 @@ def test_defaults() -> None:
 def test_what_is_missing_is_named(fields: dict[str, Any], missing: str) -> None:
     with pytest.raises(IdentityNotSet, match=missing):
         resolve(node(), **fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "argument"),
+    [
+        ("key", "a:b", "k"),
+        ("password", "\udcff", "p"),
+        ("host", "my hub", "hub"),
+        ("port", "x", 7),
+        ("port", "0", 7),
+    ],
+)
+def test_a_bad_value_of_the_environment_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, argument: Any
+) -> None:
+    variable = ENVIRONMENT[name]
+    monkeypatch.setenv(variable, value)
+    fields = {"key": "k", "host": "h"}
+    fields.pop(name, None)
+    with pytest.raises((InvalidOption, InvalidCredential), match=f"environment variable {variable}"):
+        resolve(node(**STORED), **fields)
+    assert resolve(node(**STORED), **{**fields, name: argument})
+    with pytest.raises((InvalidOption, InvalidCredential)) as caught:
+        resolve(node(**STORED), **{"host": "h", "useragent": "a:b", name: argument})
+    assert variable not in str(caught.value)
+
+
+def test_the_port_of_the_environment_is_not_blamed_for_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIVEMIND_PORT", "5678")
+    with pytest.raises(InvalidOption, match="my hub") as caught:
+        resolve(node(**STORED), host="my hub")
+    assert "HIVEMIND" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
