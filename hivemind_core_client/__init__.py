@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.client import HiveMessageBusClient
     from hivemind_core_client.errors import HiveMindError
     from hivemind_core_client.fakebus import FakeHiveMessageBus
+    from hivemind_core_client.http import HiveMindHTTPClient, Polling
     from hivemind_core_client.identity import NodeIdentity
     from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 
@@ -31,8 +32,10 @@ __all__ = [
     "HiveMessageType",
     "HiveMindBinaryPayloadType",
     "HiveMindError",
+    "HiveMindHTTPClient",
     "Limits",
     "NodeIdentity",
+    "Polling",
     "__version__",
 ]
 
@@ -43,8 +46,10 @@ _HOMES = {
     "FakeHiveMessageBus": "fakebus",
     "HiveMessageBusClient": "client",
     "HiveMindError": "errors",
+    "HiveMindHTTPClient": "http",
     "Limits": "kernel.policy",
     "NodeIdentity": "identity",
+    "Polling": "http",
 }
 
 

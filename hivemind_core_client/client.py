@@ -17,8 +17,8 @@ from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption
 from hivemind_core_client.hive_verbs import HiveVerbs, first_answer
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
-from hivemind_core_client.listening import Audience
 from hivemind_core_client.line import Transport
+from hivemind_core_client.listening import Audience
 from hivemind_core_client.localbus import Subscriptions, call_safely
 from hivemind_core_client.localside import LocalSide
 from hivemind_core_client.mailbox import Mailbox
@@ -199,7 +199,7 @@ class HiveMessageBusClient(Audience, HiveVerbs, WaitVerbs, MessageBusClient):  #
         self.close()
 
     def round_trip(self, timeout: float = 5.0) -> float:
-        """Seconds of one WebSocket ping and pong, which every hub answers; over HTTP of one poll. Raises HubTimeout or NotConnected."""
+        """Seconds of one ping and pong of the WebSocket; over HTTP of one poll. Raises HubTimeout or NotConnected."""
         seconds = self._worker.ping(secrets.token_bytes(8), timeout)
         if seconds is None:
             raise HubTimeout(str(self.satellite.settings.address), "pong", timeout)

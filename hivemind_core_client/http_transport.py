@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 _BROKEN = (urllib3.exceptions.HTTPError, OSError)
 #: The share of a silence after which it is asked again: an answer that took a second is found 0.1 s late at most.
 _EASE = 0.1
+#: The shortest pause between two polls, in seconds.
+_SHORTEST = 0.005
 #: What hivemind-http-protocol takes in one request, in bytes.
 _COMMON_LIMIT = 2**20
 #: As a close of a WebSocket would be told to a satellite whose handshake the hub does not take.
@@ -59,8 +61,9 @@ _REFUSED = 1008
 class Polling:
     """How often a client asks the hub for messages, in seconds.
 
-    Every `fast` seconds while messages go either way; then ever slower, by a tenth of the time since the last one,
-    and every `slow` seconds when nothing happens for long. So `slow` is how late a message may be that nobody expects.
+    Every `fast` seconds while messages go either way, and sooner right after one; then ever slower, by a tenth of the
+    time since the last one, and every `slow` seconds when nothing happens for long. So `slow` is how late a message
+    may be that nobody expects.
     """
 
     fast: float = field(default=0.05, validator=validators.gt(0.0))
@@ -68,7 +71,7 @@ class Polling:
 
     def interval(self, quiet: float) -> float:
         """Seconds until the next poll, `quiet` seconds after the last message."""
-        return min(self.slow, max(self.fast, quiet * _EASE))
+        return min(self.slow, max(_SHORTEST, min(self.fast, quiet), quiet * _EASE))
 
 
 class HttpTransport:

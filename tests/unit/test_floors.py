@@ -44,12 +44,14 @@ FLOORS: list[tuple[str, ...]] = [
     ("kernel.*", "plugins", "builtins.*"),
     ("plugins.manager", "opening", "serialization", "aio_mailbox", "aio_waiting"),
     ("line",),
-    ("satellite", "transport", "aio_transport", "encryption", "localside", "gathering"),
+    ("satellite", "transport", "http_transport", "aio_transport", "encryption", "localside", "gathering"),
     ("course", "properties"),
     ("worker", "aio_worker", "listening", "hive_verbs", "aio_verbs"),
     ("decorators", "protocol"),
     ("testing.fake_hub", "testing.inline"),
     ("client", "aio"),
+    ("http",),
+    ("http_client", "testing.http_gateway"),
     ("fakebus",),
     ("testing.hub_link", "testing.hub_memory", "testing.hub_sockets"),
     ("testing.hub_routing", "testing.hub_upstream"),
@@ -233,6 +235,7 @@ HEAVY = [
     "cryptography",
     "websocket",
     "websockets",
+    "urllib3",
     "poorman_handshake",
 ]
 

@@ -1,0 +1,265 @@
+"""HttpGateway: the endpoints of hivemind-http-protocol, in front of a hub that speaks WebSocket alone."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import ssl
+import threading
+from base64 import b64decode, b64encode
+from collections import deque
+from contextlib import suppress
+from email.parser import BytesParser
+from email.policy import HTTP
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar, Optional, Union
+from urllib.parse import parse_qs, urlsplit
+
+from hivemind_core_client.plugins.contract import Frame
+
+try:
+    from websockets.exceptions import ConnectionClosed, WebSocketException
+    from websockets.sync.client import ClientConnection, connect
+except ImportError as missing:
+    raise ImportError(
+        "the HTTP gateway needs the websockets package: pip install 'hivemind-core-client[testing]'"
+    ) from missing
+
+__all__ = ["HttpGateway"]
+
+log = logging.getLogger(__name__)
+
+#: What hivemind-http-protocol takes in one request, in bytes.
+_MOST_BODY = 2**20
+_SECONDS = 5.0
+
+Reply = tuple[int, dict[str, Any]]
+
+
+class HttpGateway:
+    """Lets HiveMindHTTPClient meet an EmbeddedHub: each session over HTTP is a WebSocket of the hub.
+
+    `url` is the hub's `ws://HOST:PORT`. `tls` is True for a certificate made on the spot (`gateway.ca_file`), or a
+    server's SSLContext. `requests` holds the endpoints that were asked for, in order.
+    """
+
+    def __init__(self, url: str, tls: Union[bool, ssl.SSLContext, None] = None, port: int = 0) -> None:
+        self.host = "127.0.0.1"
+        self.port = port
+        self.ca_file: Optional[str] = None
+        self.requests: list[str] = []
+        self._hub_url = url
+        self._tls = self._tls_context(tls)
+        self._sessions: dict[str, _Session] = {}
+        self._server: Optional[ThreadingHTTPServer] = None
+        self._thread: Optional[threading.Thread] = None
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:PORT`, or `https://`."""
+        return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}"
+
+    def start(self) -> HttpGateway:
+        """Listen; returns this gateway. The same port is taken again after `stop`."""
+        handler = type("_Handler", (_Handler,), {"gateway": self})
+        server = ThreadingHTTPServer((self.host, self.port), handler)
+        server.daemon_threads = True
+        if self._tls is not None:
+            server.socket = self._tls.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.port = server.server_address[1]
+        self._server = server
+        self._thread = threading.Thread(
+            target=server.serve_forever, args=(0.02,), name="http-gateway", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Forget every session and listen no more. Idempotent."""
+        server, self._server = self._server, None
+        if server is None or self._thread is None:
+            return
+        server.shutdown()
+        server.server_close()
+        self._thread.join(_SECONDS)
+        self.forget()
+
+    def forget(self) -> None:
+        """End every session, as a hub does that was restarted."""
+        for login in list(self._sessions):
+            self._sessions.pop(login).close()
+
+    def __enter__(self) -> HttpGateway:
+        """Start."""
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def answer(self, method: str, endpoint: str, login: str, form: dict[str, str]) -> Reply:
+        """Status and JSON object for a request."""
+        self.requests.append(endpoint)
+        if not login:
+            return 400, {"error": "Missing authorization"}
+        if (method, endpoint) == ("POST", "connect"):
+            return self._connect(login)
+        session = self._sessions.get(login)
+        if session is None or session.ended:
+            self._sessions.pop(login, None)
+            return (409 if endpoint == "send_message" else 200), {"error": "Client is not connected"}
+        return self._serve(session, method, endpoint, login, form)
+
+    def _serve(
+        self, session: _Session, method: str, endpoint: str, login: str, form: dict[str, str]
+    ) -> Reply:
+        if (method, endpoint) == ("GET", "get_messages"):
+            return 200, {"status": "messages retrieved", "messages": session.take(str)}
+        if (method, endpoint) == ("GET", "get_binary_messages"):
+            messages = [b64encode(frame).decode("ascii") for frame in session.take(bytes)]
+            return 200, {"status": "messages retrieved", "b64_messages": messages}
+        if (method, endpoint) == ("POST", "send_message"):
+            return session.send(form.get("message", ""))
+        if (method, endpoint) == ("POST", "disconnect"):
+            self._sessions.pop(login).close()
+            return 200, {"status": "Disconnected"}
+        return 404, {}
+
+    def _connect(self, login: str) -> Reply:
+        if login not in self._sessions:
+            session = _Session(f"{self._hub_url}?authorization={login}")
+            if not session.greeted():
+                refused = (403, {"error": "Invalid authorization"})
+                return refused if session.reached else (500, {"error": "Connection failed"})
+            self._sessions[login] = session
+        return 200, {"status": "Connected"}
+
+    def _tls_context(self, tls: Union[bool, ssl.SSLContext, None]) -> Optional[ssl.SSLContext]:
+        if not tls or isinstance(tls, ssl.SSLContext):
+            return tls or None
+        from hivemind_core_client.testing.certificates import self_signed
+
+        context, self.ca_file = self_signed(self.host)
+        return context
+
+
+class _Session:
+    """One WebSocket with the hub, and what came over it."""
+
+    def __init__(self, url: str) -> None:
+        self.ended = False
+        self._frames: deque[Frame] = deque()
+        self._changed = threading.Condition()
+        self._connection: Optional[ClientConnection] = None
+        threading.Thread(target=self._run, args=(url,), name="http-gateway-session", daemon=True).start()
+
+    def greeted(self) -> bool:
+        """True once the hub said something, False if it hung up instead."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._frames) or self.ended, _SECONDS)
+            return bool(self._frames)
+
+    @property
+    def reached(self) -> bool:
+        """True when the hub was there at all."""
+        return self._connection is not None
+
+    def take(self, kind: type[Any]) -> list[Any]:
+        """The frames of this kind, in order; they are then gone."""
+        with self._changed:
+            taken = [frame for frame in self._frames if isinstance(frame, kind)]
+            self._frames = deque(frame for frame in self._frames if not isinstance(frame, kind))
+        return taken
+
+    def send(self, text: str) -> Reply:
+        """Pass a text on."""
+        if not text:
+            return 400, {"error": "Missing message"}
+        if self._connection is not None:
+            with suppress(ConnectionClosed):
+                self._connection.send(text)
+                return 200, {"status": "message sent"}
+        return 500, {"error": "Message sending failed"}
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _run(self, url: str) -> None:
+        hub = urlsplit(url)
+        try:
+            # A socket of our own, so that the environment is not asked for a proxy.
+            connected = socket.create_connection((hub.hostname or "", hub.port or 0), _SECONDS)
+            connected.settimeout(None)
+            with connect(url, sock=connected, compression=None, max_size=None) as self._connection:
+                for frame in self._connection:
+                    self._note(frame)
+        except (OSError, WebSocketException) as error:
+            log.debug("the hub went: %s", error)
+        finally:
+            self._note(None)
+
+    def _note(self, frame: Optional[Frame]) -> None:
+        with self._changed:
+            if frame is None:
+                self.ended = True
+            else:
+                self._frames.append(frame)
+            self._changed.notify_all()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    gateway: ClassVar[HttpGateway]
+    protocol_version = "HTTP/1.1"
+    timeout = 30.0
+    disable_nagle_algorithm = True
+    wbufsize = -1  # one packet for headers and body
+
+    def do_GET(self) -> None:
+        self._answer("GET", {})
+
+    def do_POST(self) -> None:
+        size = int(self.headers.get("Content-Length") or 0)
+        if size > _MOST_BODY:
+            self.close_connection = True
+            self._write(400, b"")
+            return
+        self._answer("POST", self._form(self.rfile.read(size)))
+
+    def _answer(self, method: str, form: dict[str, str]) -> None:
+        parts = urlsplit(self.path)
+        login = parse_qs(parts.query).get("authorization", [""])[0]
+        status, content = self.gateway.answer(method, parts.path.strip("/"), _valid(login), form)
+        self._write(status, json.dumps(content).encode())
+
+    def _form(self, body: bytes) -> dict[str, str]:
+        kind = self.headers.get("Content-Type", "")
+        if not kind.startswith("multipart/"):
+            return {name: values[0] for name, values in parse_qs(body.decode()).items()}
+        parsed = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
+        return {
+            str(part.get_param("name", "", "content-disposition")): part.get_payload(decode=True).decode()  # type: ignore[union-attr]  # no part has parts
+            for part in parsed.iter_parts()
+        }
+
+    def _write(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the request line holds the access key."""
+
+
+def _valid(login: str) -> str:
+    try:
+        b64decode(login, validate=True)
+    except ValueError:
+        return ""
+    return login
