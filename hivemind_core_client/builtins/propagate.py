@@ -37,8 +37,8 @@ def receive(context: Context, message: HiveMessage) -> Actions:
     if not context.trust.trusts_all(message.raw_route):
         log.warning(
             "dropped a PROPAGATE of %s: who sent it, or a node on its way, is not trusted. Trust a node's key with "
-            "'hivemind-client trust add'; and let the sender 'ping' before, in the same session, which tells the map whose "
-            "key it is ('hivemind-client propagate --introduce')",
+            "'hivemind-client trust add'. The sender must also 'ping' in the session in which it sends: that tells the "
+            "map whose key it is ('hivemind-client propagate --introduce')",
             name_of(inner),
         )
         return None
