@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .hubs import RealHub, xdg_environment
+from .on_loop import OnLoop
 from .processes import Process
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ class Satellite:
     def client(self, **options: Any) -> HiveMessageBusClient:
         """A client that is not connected yet; it is closed when the test ends.
 
-        Options go to the constructor and replace the satellite's own credentials and address.
+        Options go to the constructor and replace the satellite's own credentials and address. The asyncio client
+        comes on a loop of its own, with verbs that block (on_loop.py).
         """
         # The harness's own tests run without the library.
         from hivemind_core_client import HiveMessageBusClient
@@ -93,7 +95,10 @@ class Satellite:
             "identity": self.identity,
             **options,
         }
-        client = HiveMessageBusClient(**settings)
+        if self.client_kind == "async":
+            client = cast("HiveMessageBusClient", OnLoop(**settings))
+        else:
+            client = HiveMessageBusClient(**settings)
         self._clients.append(client)
         return client
 

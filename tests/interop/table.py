@@ -10,7 +10,7 @@ from .satellite import Satellite
 from .specs import HUBS, HubSpec
 
 #: Kinds of client that have a column.
-CLIENTS = ("sync",)
+CLIENTS = ("sync", "async")
 
 #: What a row does: it fails by raising.
 Check = Callable[[RealHub, Satellite], None]

@@ -25,14 +25,16 @@ def test_page_shows_each_outcome_and_why_a_hub_was_left_out() -> None:
     """✓, ✗ and — with its note; the command line has a column per hub."""
     results = Results()
     results.add(Cell(WALKS, OLD, "sync"), True)
+    results.add(Cell(WALKS, OLD, "async"), True)
     results.add(Cell(WALKS, NEW, "sync"), False)
+    results.add(Cell(WALKS, NEW, "async"), True)
     results.add(Cell(FLIES, NEW, "sync"), True)
     results.add(Cell(TYPES, OLD, "sync"), True)
     page = to_markdown(results, ROWS, (OLD, NEW))
     assert "## Moving" in page
-    assert "| behaviour | 1.0 sync | 2.0 sync |" in page
-    assert "| walks | ✓ | ✗ |" in page
-    assert "| flies | — (1) | ✓ |" in page
+    assert "| behaviour | 1.0 sync | 1.0 async | 2.0 sync | 2.0 async |" in page
+    assert "| walks | ✓ | ✓ | ✗ | ✓ |" in page
+    assert "| flies | — (1) | — (1) | ✓ | ✗ |" in page
     assert "1. hivemind-core 1.0: it has no wings" in page
     assert "| behaviour | 1.0 | 2.0 |" in page
     assert "| `types` | ✓ | ✗ |" in page
