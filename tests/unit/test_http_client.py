@@ -1,0 +1,579 @@
+"""The client over HTTP: the same worker and Link, polled through a gateway in front of the embedded hub."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, Callable, Optional
+
+import pytest
+from ovos_bus_client.message import Message
+
+from hivemind_core_client import (
+    Backoff,
+    BinaryDataCallbacks,
+    Deadlines,
+    HiveMessage,
+    HiveMessageType,
+    HiveMindHTTPClient,
+    Limits,
+    NodeIdentity,
+    Polling,
+)
+from hivemind_core_client import errors as err
+from hivemind_core_client.settings import HttpAddress
+from hivemind_core_client.testing import Account, EmbeddedHub, HttpGateway
+
+from . import servers
+
+PASSWORD = "seven green lanterns above the quiet harbour"
+UTTERANCE = "recognizer_loop:utterance"
+QUICK = Backoff(first=0.01, cap=0.05)
+
+
+class Gateway(HttpGateway):
+    """A gateway whose answers a test may change, by endpoint."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(url, **options)
+        self.instead: dict[str, Callable[[], Optional[tuple[int, dict[str, Any]]]]] = {}
+
+    def answer(self, method: str, endpoint: str, login: str, form: dict[str, str]) -> Any:
+        instead = self.instead.get(endpoint, lambda: None)()
+        return super().answer(method, endpoint, login, form) if instead is None else instead
+
+
+@pytest.fixture
+def hub() -> Iterator[EmbeddedHub]:
+    with EmbeddedHub(clients={"k": PASSWORD}) as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(hub: EmbeddedHub) -> Iterator[Gateway]:
+    with Gateway(hub.url) as running:
+        yield running  # type: ignore[misc]  # `start` returns its own type
+
+
+def make(host: str, **options: Any) -> HiveMindHTTPClient:
+    defaults: dict[str, Any] = {"key": "k", "password": PASSWORD, "host": host, "backoff": QUICK}
+    return HiveMindHTTPClient(**{"identity": NodeIdentity({}), **defaults, **options})
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[HiveMindHTTPClient]:
+    with make(gateway.url) as connected:
+        yield connected  # type: ignore[misc]  # `__enter__` returns the base's type
+
+
+def utterance(text: str) -> Message:
+    return Message(UTTERANCE, {"utterances": [text]})
+
+
+def ask(client: HiveMindHTTPClient, text: str = "hello") -> str:
+    answer = client.wait_for_response(utterance(text), "speak", 5)
+    assert answer is not None
+    return str(answer.payload.data["utterance"])
+
+
+@pytest.fixture
+def new_threads() -> Callable[[], list[threading.Thread]]:
+    """The client's threads that were not there when the test began."""
+    before = set(threading.enumerate())
+
+    def new() -> list[threading.Thread]:
+        return [one for one in threading.enumerate() if one not in before and "hivemind-" in one.name]
+
+    return new
+
+
+def until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+    tick, end = threading.Event(), time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        tick.wait(0.01)
+    return condition()
+
+
+@pytest.mark.parametrize(
+    ("hub_options", "client_options", "kind"),
+    [
+        ({}, {}, "password"),
+        ({"binarize": True}, {}, "password"),
+        ({"encodings": ["JSON-B91"]}, {}, "password"),
+        (
+            {"clients": [Account("k", crypto_key="sixteen chars ok")]},
+            {"crypto_key": "sixteen chars ok"},
+            "preshared",
+        ),
+        ({"clients": [Account("k")]}, {"password": None}, "rsa"),
+    ],
+    ids=["defaults", "binarize", "base91", "preshared", "rsa"],
+)
+def test_every_kind_of_session_answers_an_utterance(
+    hub_options: dict[str, Any], client_options: dict[str, Any], kind: str
+) -> None:
+    with EmbeddedHub(**{"clients": {"k": PASSWORD}, **hub_options}) as hub, Gateway(hub.url) as gateway:
+        with make(gateway.url, **client_options) as client:
+            assert client.negotiated is not None
+            assert (client.negotiated.kind, client.negotiated.binarize) == (kind, False)
+            assert ask(client, "a & b = ü+%41 😀") == "you said: a & b = ü+%41 😀"
+    assert gateway.requests[:3] == ["disconnect", "connect", "get_messages"]
+    assert gateway.requests.count("disconnect") == 2
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_tls(hub: EmbeddedHub, verify: bool) -> None:
+    with Gateway(hub.url, tls=True) as gateway:
+        assert gateway.url.startswith("https://")
+        with make(gateway.url, ca_file=gateway.ca_file if verify else None) as client:
+            assert ask(client) == "you said: hello"
+        with pytest.raises(err.SecureConnectionFailed, match="http://"):
+            make(gateway.url, self_signed=False).connect()
+
+
+def test_speech_comes_as_bytes(client: HiveMindHTTPClient, hub: EmbeddedHub) -> None:
+    heard: list[tuple[bytes, str]] = []
+    came = threading.Event()
+
+    class Ears(BinaryDataCallbacks):
+        def handle_receive_tts(self, bin_data: bytes, utterance: str, lang: str, file_name: str) -> None:
+            heard.append((bin_data, utterance))
+            came.set()
+
+    client.bin_callbacks = Ears()
+    assert hub.send_tts(bytes(range(256)) * 100, utterance="hi") == 1
+    assert came.wait(5)
+    assert heard == [(bytes(range(256)) * 100, "hi")]
+
+
+def test_questions_to_the_hive(client: HiveMindHTTPClient) -> None:
+    assert client.query(utterance("what")).first.message.data["utterance"] == "you said: what"
+    assert len(client.cascade(utterance("what"), timeout=0.5)) == 1
+    assert client.peer in str(client.ping(timeout=0.5, settle=0.05).to_dict())
+
+
+def test_binary_messages_cannot_be_sent(client: HiveMindHTTPClient) -> None:
+    with pytest.raises(err.InvalidMessage, match="text only"):
+        client.emit(HiveMessage(HiveMessageType.BINARY, b"sound"))
+    assert ask(client) == "you said: hello"
+
+
+def test_progress_is_told_once_a_frame_is_sent(client: HiveMindHTTPClient) -> None:
+    told: list[tuple[int, int]] = []
+    client.emit(utterance("hello"), progress=lambda written, total: told.append((written, total)))
+    assert len(told) == 1 and told[0][0] == told[0][1] > 100
+
+
+def test_the_environment_names_no_proxy(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with make(gateway.url) as client:
+        assert ask(client) == "you said: hello"
+
+
+def test_a_hub_that_closes_after_every_answer(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hivemind_core_client.testing import http_gateway
+
+    monkeypatch.setattr(http_gateway._Handler, "protocol_version", "HTTP/1.0")
+    with make(gateway.url) as client:
+        assert ask(client) == "you said: hello"
+        assert client.state == "connected"
+
+
+# polling
+
+
+@pytest.mark.parametrize(
+    ("quiet", "seconds"),
+    [
+        (0.0, 0.005),
+        (0.02, 0.02),
+        (0.1, 0.05),
+        (0.5, 0.05),
+        (1.0, 0.1),
+        (10.0, 1.0),
+        (20.0, 2.0),
+        (9999.0, 2.0),
+    ],
+)
+def test_the_pause_grows_with_the_silence(quiet: float, seconds: float) -> None:
+    assert Polling().interval(quiet) == pytest.approx(seconds)
+
+
+def test_slow_bounds_every_pause() -> None:
+    assert Polling(fast=1.0, slow=0.5).interval(60.0) == 0.5
+
+
+@pytest.mark.parametrize("options", [{"fast": 0}, {"slow": 0.0}, {"slow": -1}])
+def test_pauses_are_some_seconds(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="> 0"):
+        Polling(**options)
+
+
+def test_polling_is_a_polling(hub: EmbeddedHub) -> None:
+    with pytest.raises(err.InvalidOption, match=r"pass a Polling\(…\)"):
+        make(hub.url, polling=0.5)
+
+
+def test_a_quiet_client_asks_seldom(gateway: Gateway) -> None:
+    with make(gateway.url, polling=Polling(fast=0.2, slow=0.2)):
+        began = len(gateway.requests)
+        assert not until(lambda: len(gateway.requests) - began > 30, 1.0)
+
+
+@pytest.mark.parametrize("act", ["send", "ping", "close"])
+def test_whoever_acts_wakes_the_poller(
+    gateway: Gateway, act: str, new_threads: Callable[[], list[threading.Thread]]
+) -> None:
+    client = make(gateway.url, polling=Polling(fast=30.0, slow=30.0))
+    client.connect()
+    # With the silence the pause doubles, up to 30 s: from here on nobody asks within this test by himself.
+    threading.Event().wait(0.4)
+    asked = gateway.requests.count("get_messages")
+    began = time.monotonic()
+    if act == "send":
+        client.emit(utterance("hello"))
+        assert until(lambda: gateway.requests.count("get_messages") > asked, 0.3)
+    elif act == "ping":
+        assert 0 < client.round_trip(2.0) < 1.0
+    client.close()
+    assert time.monotonic() - began < 0.7
+    assert new_threads() == []
+
+
+def test_a_round_trip_that_does_not_end(gateway: Gateway, client: HiveMindHTTPClient) -> None:
+    asked, stuck = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        asked.set()
+        stuck.wait(5)
+
+    gateway.instead["get_messages"] = hold
+    assert asked.wait(5)
+    with pytest.raises(err.HubTimeout, match="pong"):
+        client.round_trip(0.2)
+    stuck.set()
+
+
+# refusals, and coming back
+
+
+def test_a_wrong_key(gateway: Gateway) -> None:
+    client = make(gateway.url, key="nobody")
+    with pytest.raises(err.KeyRefused, match="403: Invalid authorization"):
+        client.connect()
+    assert client.state == "refused"
+
+
+def test_a_wrong_password(gateway: Gateway) -> None:
+    with pytest.raises(err.PasswordRefused):
+        make(gateway.url, password="another " + PASSWORD).connect()
+
+
+def test_a_hub_that_ends_the_session_over_our_handshake(gateway: Gateway) -> None:
+    def end() -> tuple[int, dict[str, Any]]:
+        gateway.forget()
+        return 200, {"status": "message sent"}
+
+    gateway.instead["send_message"] = end
+    with pytest.raises(err.NegotiationRefused):
+        make(gateway.url).connect()
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(err.HubUnreachable, match="nothing listens at http://"):
+        make("127.0.0.1", port=port).connect()
+
+
+def test_a_hub_that_forgot_us_is_told_of_again(gateway: Gateway, client: HiveMindHTTPClient) -> None:
+    heard: list[str] = []
+    client.on_mycroft("speak", lambda message: heard.append(message.data["utterance"]))
+    reasons: list[Any] = []
+    client.on("close", lambda *_: reasons.append(client.last_error))
+    gateway.forget()
+    assert until(lambda: gateway.requests.count("connect") == 2 and client.connected_event.is_set())
+    assert ask(client, "again") == "you said: again"
+    assert until(lambda: heard == ["you said: again"])
+    assert "no session for this key any more" in str(reasons[0])
+
+
+def test_a_message_to_a_hub_that_forgot_us_is_not_lost_in_silence(gateway: Gateway) -> None:
+    with make(gateway.url, polling=Polling(fast=30.0, slow=30.0)) as client:
+        threading.Event().wait(0.4)  # the next poll is far away by now: the sender finds out first
+        gateway.forget()
+        with pytest.raises(err.ConnectionLost, match="nothing was sent"):
+            client.emit(utterance("hello"))
+        assert until(lambda: gateway.requests.count("connect") == 2 and client.connected_event.is_set())
+        assert ask(client, "again") == "you said: again"
+
+
+def test_a_gateway_that_was_away_for_a_while(hub: EmbeddedHub) -> None:
+    gateway = Gateway(hub.url)
+    with gateway, make(gateway.url) as client:
+        gateway.stop()
+        assert until(lambda: client.state == "reconnecting")
+        gateway.start()
+        assert until(client.connected_event.is_set)
+        assert ask(client) == "you said: hello"
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "text"),
+    [
+        ((500, {"error": "Message sending failed"}), err.HubConnectionError, "500: Message sending failed"),
+        ((400, {}), err.HubConnectionError, "did not take a message: HTTP status 400$"),
+        ((302, {}), err.HubConnectionError, "302"),
+        ((409, {"error": "Client is not connected"}), err.ConnectionLost, "nothing was sent"),
+        ((200, {"error": "Client is not connected"}), err.ConnectionLost, "nothing was sent"),
+        ((500, {"error": "\x1b[31m" + "long " * 100}), err.HubConnectionError, "long"),
+    ],
+)
+def test_a_message_that_the_hub_does_not_take(
+    gateway: Gateway,
+    client: HiveMindHTTPClient,
+    reply: tuple[int, dict[str, Any]],
+    error: type[Exception],
+    text: str,
+) -> None:
+    gateway.instead["send_message"] = lambda: reply
+    with pytest.raises(error, match=text) as caught:
+        client.emit(utterance("hello"))
+    assert type(caught.value) is error
+    assert "\x1b" not in str(caught.value) and len(str(caught.value)) < 400
+    del gateway.instead["send_message"]
+    assert ask(client) == "you said: hello"
+
+
+def test_a_message_beyond_what_hubs_take_over_http(client: HiveMindHTTPClient) -> None:
+    with pytest.raises(err.HubConnectionError, match="a hub takes 1 MiB over HTTP"):
+        client.emit(utterance("x" * 2**21))
+    assert ask(client) == "you said: hello"
+
+
+def test_closing_from_a_handler(gateway: Gateway, new_threads: Callable[[], list[threading.Thread]]) -> None:
+    client = make(gateway.url)
+    client.on_mycroft("speak", lambda _: client.close())
+    client.connect()
+    client.emit(utterance("hello"))
+    assert until(lambda: client.state == "closed" and not new_threads())
+    assert until(lambda: gateway.requests.count("disconnect") == 2)
+    with pytest.raises(err.ClientClosed):
+        client.emit(utterance("hello"))
+
+
+def test_a_farewell_that_nobody_answers_holds_nobody(gateway: Gateway) -> None:
+    client = make(gateway.url, deadlines=Deadlines(close=0.2))
+    client.connect()
+    stuck = threading.Event()
+
+    def hold() -> None:
+        stuck.wait(5)
+
+    gateway.instead["disconnect"] = hold
+    began = time.monotonic()
+    client.close()
+    assert time.monotonic() - began < 1.5
+    stuck.set()
+
+
+# peers that misbehave
+
+
+def http_answer(body: bytes, status: str = "200 OK", headers: str = "") -> bytes:
+    return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def endless(connection: socket.socket, stop: threading.Event) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while not stop.is_set():
+        connection.sendall(b"1000\r\n" + bytes(0x1000) + b"\r\n")
+
+
+def dripping_body(connection: socket.socket, stop: threading.Event) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    while not stop.wait(0.02):
+        connection.sendall(b" ")
+
+
+def dripping_headers(connection: socket.socket, stop: threading.Event) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Endless: ")
+    while not stop.wait(0.02):
+        connection.sendall(b"a")
+
+
+def silence(connection: socket.socket, stop: threading.Event) -> None:
+    stop.wait(30)
+
+
+def reset(connection: socket.socket, stop: threading.Event) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    os.close(connection.detach())  # `close` would wait for the reader
+
+
+WELCOME = {"disconnect": http_answer(b"{}"), "connect": http_answer(b'{"status": "Connected"}')}
+NOTHING = {
+    "get_messages": http_answer(b'{"messages": []}'),
+    "get_binary_messages": http_answer(b'{"b64_messages": []}'),
+}
+GONE = http_answer(b'{"error": "Client is not connected"}')
+
+
+def scripted(answers: dict[str, Any]) -> servers.Script:
+    """Answer each request by its endpoint: with bytes, or by a script of its own."""
+
+    def serve(connection: socket.socket, stop: threading.Event) -> None:
+        reader = connection.makefile("rb")
+        while not stop.is_set():
+            request = reader.readline().decode()
+            if not request:
+                return
+            length = 0
+            while (line := reader.readline().strip().lower()) != b"":
+                if line.startswith(b"content-length:"):
+                    length = int(line.partition(b":")[2])
+            reader.read(length)
+            answer = answers[request.split()[1].partition("?")[0].strip("/")]
+            answer(connection, stop) if callable(answer) else connection.sendall(answer)
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    ("answers", "error", "text"),
+    [
+        ({"connect": http_answer(b"", "401 Unauthorized")}, err.KeyRefused, "401"),
+        ({"connect": http_answer(b"", "403 Forbidden")}, err.KeyRefused, "403"),
+        ({"connect": http_answer(b"no such page", "404 Not Found")}, err.NotAHub, "404"),
+        (
+            {"connect": http_answer(b'{"error": "Connection failed"}', "500 X")},
+            err.NotAHub,
+            "500: Connection failed",
+        ),
+        ({"connect": http_answer(b"<html>")}, err.NotAHub, "something else"),
+        ({"connect": http_answer(b"[1]")}, err.NotAHub, "something else"),
+        ({"connect": http_answer(b'{"error": "no"}')}, err.NotAHub, "no"),
+        ({"connect": b"SSH-2.0-OpenSSH_9.0\r\n\r\n"}, err.NotAHub, "is this|Is this"),
+        ({"disconnect": reset}, err.NotAHub, "Is this the port"),
+        ({"connect": reset}, err.NotAHub, "Is this the port"),
+        ({"connect": endless}, err.FrameTooLarge, "the limit is 100000"),
+        ({"connect": dripping_body}, err.HubTimeout, "upgrade"),
+        ({"connect": dripping_headers}, err.HubTimeout, "upgrade"),
+        ({"disconnect": silence}, err.HubTimeout, "upgrade"),
+        ({"get_messages": http_answer(b"", "500 X")}, err.ConnectionLost, "HTTP status 500"),
+        ({"get_messages": http_answer(b"<html>")}, err.ConnectionLost, "something else"),
+        ({"get_messages": http_answer(b'{"messages": 5}')}, err.ConnectionLost, "something else"),
+        ({"get_messages": http_answer(b'{"messages": "\\ud800"}')}, err.ConnectionLost, "something else"),
+        ({"get_messages": GONE}, err.ConnectionLost, "no session"),
+        ({"get_binary_messages": GONE}, err.ConnectionLost, "no session"),
+        ({"get_messages": endless}, err.FrameTooLarge, "the limit is 100000"),
+        ({"get_messages": reset}, err.ConnectionLost, "broke"),
+        ({"get_messages": dripping_body}, err.ConnectionLost, "did not answer within 0.4 s"),
+        ({"get_messages": dripping_headers}, err.ConnectionLost, "did not answer within 0.4 s"),
+        ({"get_messages": silence}, err.ConnectionLost, "did not answer within 0.4 s"),
+        ({}, err.HubTimeout, "first frame"),
+    ],
+)
+def test_peers_that_misbehave(
+    answers: dict[str, Any],
+    error: type[Exception],
+    text: str,
+    new_threads: Callable[[], list[threading.Thread]],
+) -> None:
+    deadlines = Deadlines(upgrade=0.5, first_frame=1.0)
+    with servers.server(scripted({**WELCOME, **NOTHING, **answers})) as port:
+        client = make(
+            "127.0.0.1",
+            port=port,
+            deadlines=deadlines,
+            limits=Limits(frame=100_000),
+            websocket_ping_timeout=0.4,
+        )
+        began = time.monotonic()
+        with pytest.raises(error, match=text):
+            client.connect()
+    assert time.monotonic() - began < 3.0
+    client.close()
+    assert new_threads() == []
+
+
+def test_a_redirect_is_not_followed() -> None:
+    followed: list[str] = []
+
+    def elsewhere(connection: socket.socket, stop: threading.Event) -> None:
+        followed.append(connection.recv(100).decode())
+
+    with servers.server(elsewhere) as other:
+        location = f"Location: http://127.0.0.1:{other}/connect\r\n"
+        answers = {**WELCOME, "connect": http_answer(b"", "307 Temporary Redirect", location)}
+        with servers.server(scripted(answers)) as port, pytest.raises(err.NotAHub, match="307"):
+            make("127.0.0.1", port=port).connect()
+    assert followed == []
+
+
+def test_junk_among_the_messages_is_dropped_and_counted() -> None:
+    junk = {
+        "get_messages": http_answer(b'{"messages": [5, "garbage", null]}'),
+        "get_binary_messages": http_answer(b'{"b64_messages": ["%%%", 5, "AAAA"]}'),
+    }
+    with servers.server(scripted({**WELCOME, **junk})) as port:
+        client = make("127.0.0.1", port=port, deadlines=Deadlines(first_frame=0.3))
+        with pytest.raises(err.HubTimeout, match="first frame"):
+            client.connect()
+    assert client.rejected >= 6
+
+
+# where it is, and with what
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "fallback", "shown"),
+    [
+        ("hub", None, None, "http://hub:5679"),
+        ("http://hub", None, None, "http://hub:5679"),
+        ("https://hub:443", None, None, "https://hub:443"),
+        ("hub:80", None, 8080, "http://hub:80"),
+        ("hub", 81, 8080, "http://hub:81"),
+        ("hub", None, "8080", "http://hub:8080"),
+        ("hub", None, 5678, "http://hub:5679"),
+        ("hub", None, "5678", "http://hub:5679"),
+        ("hub", 5678, None, "http://hub:5678"),
+        ("ws://hub:5678", None, 5678, "http://hub:5679"),
+        ("wss://hub", None, 9999, "https://hub:5679"),
+        ("wss://hub:1", 2, None, "https://hub:2"),
+        ("::1", None, None, "http://[::1]:5679"),
+    ],
+)
+def test_addresses(host: str, port: Any, fallback: Any, shown: str) -> None:
+    address = HttpAddress.read(host, port, fallback)
+    assert str(address) == shown
+    assert address.tls is shown.startswith("https")
+
+
+@pytest.mark.parametrize("host", ["ftp://hub", "http://user@hub", "http://hub/path", "http://", "ws://"])
+def test_addresses_that_are_none(host: str) -> None:
+    with pytest.raises(err.InvalidOption, match="the hub's address"):
+        HttpAddress.read(host)
+
+
+def test_the_key_is_in_no_text(gateway: Gateway) -> None:
+    with make(gateway.url) as client:
+        assert repr(client) == f"<HiveMindHTTPClient {gateway.url}, connected>"
+
+
+def test_without_the_library_the_error_names_the_extra() -> None:
+    code = (
+        "import sys; sys.modules['urllib3'] = None\n"
+        "import hivemind_core_client\n"
+        "try:\n    hivemind_core_client.HiveMindHTTPClient\n"
+        "except ImportError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'hivemind-core-client[http]'" in done.stdout
