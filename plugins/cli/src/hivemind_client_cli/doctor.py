@@ -19,6 +19,7 @@ from hivemind_client_cli.options import (
     prepared,
     reporting,
     timeout_option,
+    with_source,
 )
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.wire_text import who
@@ -76,6 +77,7 @@ _NOT_TRIED = (
 class Examination:
     """What was found: each check with its state and a remark, and what was wrong."""
 
+    connection: Connection
     states: dict[str, str] = field(factory=dict)
     remarks: dict[str, str] = field(factory=dict)
     error: HiveMindError | None = None
@@ -87,6 +89,7 @@ class Examination:
 
     def fail(self, check: str, error: HiveMindError) -> None:
         """Note that `check` failed; what comes before it and is not noted yet went well."""
+        error = with_source(error, self.connection)
         for earlier in MENDS:
             if earlier == check:
                 break
@@ -141,7 +144,7 @@ def doctor(
     """
     if say is not None and msg_type is not None:
         raise click.UsageError("give one of --say and --msg")
-    found = Examination()
+    found = Examination(connection)
     with prepared(output, connection) as client:
         address = str(client.satellite.settings.address)
         _examine_name(found, client)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +48,8 @@ def set_identity(
 ) -> None:
     """Note the credentials of this satellite and the address of its hub.
 
-    Every option may be left out and given later; what is not given stays as it is. Makes an RSA key pair
-    where there is none. Nothing is saved when a value is one that no connection could use.
+    Every option but one may be left out and given later; what is not given stays as it is. Makes an RSA key
+    pair where there is none. Nothing is saved when a value is one that no connection could use.
     """
     password = choose_password(password, password_file, ask_password)
     output.hide(key, password)
@@ -60,8 +61,14 @@ def set_identity(
         "default_port": port,
         "site_id": site_id,
     }
-    identity = read_identity(identity_file)
     changed = {field: value for field, value in given.items() if value is not None}
+    if not changed:
+        raise click.UsageError(
+            "nothing to save: give what shall be, such as --key KEY or --host HOST ('hivemind-client reset-pgp' makes "
+            "a new RSA key pair)",
+            click.get_current_context(),
+        )
+    identity = read_identity(identity_file)
     for field, value in changed.items():
         setattr(identity, field, value)
     new_keys = identity.public_key is None or identity.private_key_pem() is None
@@ -104,7 +111,7 @@ def show_identity(output: Output, identity_file: str | None) -> None:
         "port": data["default_port"],
         "site": data["site_id"],
         "public key": data["fingerprint"],
-        "private key": data["secret_key"],
+        "private key": data["secret_key"] or "not made yet",
         "trusted keys": ", ".join(data["trusted_keys"]),
     }
     output.result(
@@ -151,9 +158,13 @@ def _facts(identity: NodeIdentity) -> dict[str, Any]:
         "site_id": identity.site_id,
         "public_key": identity.public_key,
         "fingerprint": fingerprint(identity.public_key),
-        "secret_key": identity.secret_key,
+        "secret_key": _existing_file(identity.secret_key),
         "trusted_keys": {alias: fingerprint(key) for alias, key in identity.trusted_keys.items()},
     }
+
+
+def _existing_file(path: str | None) -> str | None:
+    return path if path and os.path.isfile(path) else None
 
 
 def fingerprint(pem: str | None) -> str | None:

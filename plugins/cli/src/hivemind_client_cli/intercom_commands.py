@@ -26,7 +26,7 @@ from hivemind_client_cli.options import (
 )
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.plugin import PLUGINS
-from hivemind_client_cli.trust import public_key
+from hivemind_client_cli.trust import aliases, public_key
 from hivemind_client_cli.wire_text import described, plain
 from hivemind_core_client.errors import PluginError, QueryTimeout
 from hivemind_core_client.hive_map import normal_key
@@ -35,6 +35,8 @@ from hivemind_core_client.jsontext import json_object as read_object
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from hivemind_core_client import HiveMessageBusClient
     from hivemind_core_client.identity import NodeIdentity
 
@@ -46,22 +48,33 @@ _EVERY_MESSAGE = "message"
 _GLANCE = 0.25
 #: How many messages may wait for a slow reader of stdout.
 _BACKLOG = 1000
+#: The plugin that seals, and what mends it in each state.
+_PLUGIN = "intercom"
+_MENDS = {
+    "missing": "pip install 'hivemind-core-client[intercom]'",
+    "blocked": "the plugin 'intercom' is installed, and blocked. Take it out of HIVEMIND_CLIENT_PLUGINS_BLOCK",
+    "not selected": "the plugin 'intercom' is installed, and not selected. Add it to HIVEMIND_CLIENT_PLUGINS",
+    "failed": "the plugin 'intercom' is installed, and failed to load. 'hivemind-client plugins' shows why",
+}
 #: A public key is far shorter.
 _LONGEST_KEY_FILE = 65536
 
 
 @click.group(
     "intercom",
-    invoke_without_command=True,
+    no_args_is_help=False,
     epilog="""Example: hivemind-client intercom send --to attic --msg my.alarm --payload '{"door": "open"}'""",
 )
 @output_options
-@click.pass_context
-def intercom(ctx: click.Context) -> None:
+def intercom() -> None:
     """Messages from one satellite to another that no hub between them can read."""
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help(), err=True)
-        raise click.UsageError("no command given", ctx)
+
+
+def _targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete an alias; where none fits, the shell completes the name of a file."""
+    from click.shell_completion import CompletionItem
+
+    return aliases(ctx, param, incomplete) or [CompletionItem(incomplete, type="file")]
 
 
 @intercom.command(
@@ -69,7 +82,12 @@ def intercom(ctx: click.Context) -> None:
     epilog="""Example: hivemind-client intercom send --to attic --msg my.alarm --payload '{"door": "open"}'""",
 )
 @click.option(
-    "--to", "target", required=True, metavar="ALIAS|FILE", help="A trusted key, or a file with a public key."
+    "--to",
+    "target",
+    required=True,
+    metavar="ALIAS|FILE",
+    shell_complete=_targets,
+    help="A trusted key, or a file with a public key.",
 )
 @click.option(
     "--msg",
@@ -136,13 +154,13 @@ def listen(
     has --timeout. With --count, a --timeout that comes first has exit code 4.
     """
     _require_plugin(ctx)
-    identity = read_identity(connection.identity_file)
-    key = _own_key(identity)
     with prepared(output, connection) as client:
+        # Not before: without credentials nothing is written.
+        key = _own_key(client.identity)
         ears = _Ears(output, client)
         client.connect(site_id=connection.site_id)
         try:
-            _introduce(output, key, identity)
+            _introduce(output, key, client.identity)
             heard = _print_messages(output, ears, count, timeout)
         except KeyboardInterrupt:
             return
@@ -243,12 +261,13 @@ def _introduce(output: Output, key: str, identity: NodeIdentity) -> None:
 
 def _require_plugin(ctx: click.Context) -> None:
     """Raises PluginError where nothing handles INTERCOM: better now than after connecting."""
-    handler = ctx.meta[PLUGINS].registry().handlers.get(HiveMessageType.INTERCOM)
+    plugins = ctx.meta[PLUGINS]
+    handler = plugins.registry().handlers.get(HiveMessageType.INTERCOM)
     if handler is None or handler.prepare is None:
-        raise PluginError(
-            "no plugin seals INTERCOM messages: pip install 'hivemind-core-client[intercom]', and see "
-            "'hivemind-client plugins' for what is blocked"
-        )
+        installed = next((info for info in plugins.report if info.name == _PLUGIN), None)
+        state = installed.state if installed is not None else "missing"
+        mend = _MENDS.get(state, "see 'hivemind-client plugins'")
+        raise PluginError(f"no plugin seals INTERCOM messages: {mend}")
 
 
 def _target_key(connection: Connection, target: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from attrs import frozen
 
-from hivemind_client_cli.arrivals import Matcher, as_data, as_line, quiet_callbacks, saver
+from hivemind_client_cli.arrivals import Matcher, as_data, as_line, saver
 from hivemind_client_cli.completion import HIVE_TYPES, message_types
 from hivemind_client_cli.options import Connection, connection_options, prepared, reporting
 from hivemind_client_cli.output import Output
@@ -83,7 +83,6 @@ def listen(
             lost.note()
 
     with prepared(output, connection) as client:
-        client.bin_callbacks = quiet_callbacks()
         for name in HIVE_TYPES:
             client.on(name, arrived)
         client.connect(site_id=connection.site_id)

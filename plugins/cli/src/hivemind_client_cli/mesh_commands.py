@@ -13,7 +13,7 @@ from attrs import frozen
 
 from hivemind_client_cli.answers import UTTERANCE, Inbox, confirm_receipt, no_answer
 from hivemind_client_cli.completion import ovos_types
-from hivemind_client_cli.message_commands import bus_message, message_options, site_option
+from hivemind_client_cli.message_commands import bus_message, message_options, site_option, warn_without_site
 from hivemind_client_cli.options import (
     Connection,
     connected,
@@ -94,8 +94,8 @@ def query(output: Output, connection: Connection, question: Question, timeout: f
     """Ask up the hive: the first hub on the way to the top that knows an answer gives it.
 
     Answers print as they stream in; --verbose shows who gave them. With --json they come as one document at the
-    end, where "complete" tells whether the hub said that these are all. Exit code 4 when nobody answers (hub
-    4.0.0 never does), and 3 when the hub does not allow the message.
+    end, where "complete" tells whether the hub said that these are all. Exit code 4 when nobody answers, and 3 when
+    the hub does not allow the message. Hub 4.0.0 answers nothing, and 4.15 answers utterances only.
     """
     with connected(output, connection) as client:
         with _explaining("QUERY", "escalate", timeout):
@@ -143,9 +143,13 @@ def broadcast(
 ) -> None:
     """Send a message to all satellites of the hub. Only a satellite that is an administrator may.
 
+    A satellite's OVOS takes it where SITE is its site. Hub 4.0.0 knows no sites: it hands the bare message to
+    everybody.
+
     A hub ends the connection on a broadcast from anyone else: exit code 3. Hub 4.0.0 says nothing and drops
     the message.
     """
+    warn_without_site(output, site)
     sent = {"type": msg_type, "data": payload}
     with connected(output, connection) as client:
         inbox = Inbox(client, *([wait] if wait else []))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
+import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import asdict
 
-from hivemind_client_cli.answers import UTTERANCE, Inbox, confirm_receipt, loss, no_answer
+from hivemind_client_cli.answers import UTTERANCE, Dropped, Inbox, confirm_receipt, loss, no_answer
 from hivemind_client_cli.completion import ovos_types
 from hivemind_client_cli.options import (
     Connection,
@@ -22,9 +23,12 @@ from hivemind_client_cli.options import (
 )
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.wire_text import who
-from hivemind_core_client.errors import ConnectionLost
+from hivemind_core_client.errors import ConnectionLost, InvalidOption
 from hivemind_core_client.jsontext import Json
 from hivemind_core_client.message import HiveMessage, HiveMessageType
+
+if TYPE_CHECKING:
+    from hivemind_core_client import HiveMessageBusClient
 
 Wrap = Callable[[HiveMessage], HiveMessage]
 
@@ -55,7 +59,14 @@ def message_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-site_option = click.option("--site", metavar="SITE", help="Only for satellites of this site.")
+site_option = click.option(
+    "--site",
+    metavar="SITE",
+    help="Site of the satellites whose OVOS shall take it. Without it only listeners hear of it.",
+)
+#: How long, in seconds, an introduction waits for others, and then for one more.
+_INTRODUCTION = 2.0
+_SETTLED = 0.5
 
 _EXAMPLE = """Example: hivemind-client {} --msg {} --payload '{}'"""
 _UTTERANCE = (UTTERANCE, '{"utterances": ["what time is it"]}')
@@ -78,7 +89,7 @@ def send_mycroft(
 
 
 @click.command("escalate", epilog=_EXAMPLE.format("escalate", "my.alarm", '{"door": "open"}'))
-@site_option
+@click.option("--site", metavar="SITE", help="Site of the hub whose OVOS shall take it.")
 @message_options
 @connection_options
 @reporting
@@ -100,6 +111,12 @@ def escalate(
     "propagate", epilog=_EXAMPLE.format("propagate", "my.alarm", '{"door": "open"}') + " --site kitchen"
 )
 @site_option
+@click.option(
+    "--introduce",
+    is_flag=True,
+    help="Send a PING first. Each run of a command is a new session under a new name, and only from a PING in that "
+    "session does a satellite that trusts this one's key know whose name it is.",
+)
 @message_options
 @connection_options
 @reporting
@@ -111,10 +128,18 @@ def propagate(
     wait: str | None,
     timeout: float,
     site: str | None,
+    introduce: bool,
 ) -> None:
-    """Send a message through the whole hive, up and down."""
+    """Send a message through the whole hive, up and down.
+
+    A satellite's OVOS takes it where SITE is its site, and where it trusts the key of this satellite
+    ('hivemind-client trust add', there) and knows, by --introduce, that the message is from here. Hub 4.0.0 knows no
+    sites and no senders: it hands the bare message to everybody.
+    """
+    warn_without_site(output, site)
     wrap = functools.partial(_wrapped, HiveMessageType.PROPAGATE, site)
-    _send(output, connection, msg_type, payload, wait, timeout, wrap)
+    first = functools.partial(_introduce, output) if introduce else None
+    _send(output, connection, msg_type, payload, wait, timeout, wrap, first)
 
 
 @click.command("test-identity", epilog="Example: hivemind-client test-identity --host hub.local")
@@ -143,6 +168,39 @@ def bus_message(msg_type: str, data: dict[str, Any]) -> HiveMessage:
     return HiveMessage(HiveMessageType.BUS, {"type": msg_type, "data": data, "context": {}})
 
 
+def warn_without_site(output: Output, site: str | None) -> None:
+    """Say whom a message to all sites does not reach."""
+    if site is None:
+        output.warn(
+            "without --site no satellite's OVOS takes this message, only listeners hear of it (such as "
+            "'hivemind-client listen'). Hub 4.0.0 alone hands it to everybody"
+        )
+
+
+def _introduce(output: Output, client: HiveMessageBusClient) -> None:
+    """Let the hive know whose the name of this session is.
+
+    Raises InvalidOption for a satellite without a key, and Dropped when the hub hangs up on the PING.
+    """
+    if not client.identity.public_key:
+        raise InvalidOption("this satellite has no key to be known by: 'hivemind-client reset-pgp' makes one")
+    ended = threading.Event()
+    client.on("close", ended.set)
+    try:
+        others = client.ping(timeout=_INTRODUCTION, settle=_SETTLED).others(client.peer)
+        lost = client.last_error if ended.is_set() else None
+    except ConnectionLost as error:
+        lost = error
+    if lost is not None or ended.is_set():
+        raise Dropped(
+            "the hub dropped the connection on the PING of --introduce, and nothing else was sent. Hub 4.0.0 takes no "
+            "part in it: leave --introduce out there. Newer hubs do that when this satellite may not propagate "
+            "('hivemind-core allow-propagate NODE_ID')"
+        ) from lost
+    if not others:
+        output.warn(f"nobody answered the PING of --introduce within {_INTRODUCTION:g} s")
+
+
 def _wrapped(wrapper: HiveMessageType, site: str | None, message: HiveMessage) -> HiveMessage:
     return HiveMessage(wrapper, message, target_site_id=site)
 
@@ -155,8 +213,11 @@ def _send(
     wait: str | None,
     timeout: float,
     wrap: Wrap,
+    first: Callable[[HiveMessageBusClient], None] | None = None,
 ) -> None:
     with connected(output, connection) as client:
+        if first is not None:
+            first(client)
         sent = {"type": msg_type, "data": payload}
         inbox = Inbox(client, *([wait] if wait else []))
         packet = wrap(bus_message(msg_type, payload))

@@ -16,12 +16,20 @@ import click
 from attrs import field, frozen
 
 from hivemind_client_cli.output import Output
+from hivemind_core_client.errors import HiveMindError, HubUnreachable, KeyRefused, PasswordRefused
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
     from hivemind_core_client.identity import NodeIdentity
 
 Command = Callable[..., Any]
+
+#: The errors that are about values which may come from the environment, and those values.
+_ABOUT: tuple[tuple[type[HiveMindError], tuple[str, ...]], ...] = (
+    (KeyRefused, ("key",)),
+    (PasswordRefused, ("password",)),
+    (HubUnreachable, ("host", "port")),
+)
 
 VISIBLE = "Visible to every user of this machine in the process list"
 
@@ -106,16 +114,39 @@ class Connection:
 
 @contextlib.contextmanager
 def prepared(output: Output, connection: Connection) -> Iterator[HiveMessageBusClient]:
-    """A client that is not connected yet, closed at the end; its secrets are masked in all output."""
+    """A client that is not connected yet, closed at the end; its secrets are masked in all output.
+
+    Binary data that arrives is dropped without a word, until `bin_callbacks` is assigned.
+    """
+    from hivemind_client_cli.arrivals import quiet_callbacks
+
     output.hide(connection.key, connection.password, connection.crypto_key)
     client = connection.client()
     # The hub wants name and key in the URL, in this form.
     authorization = base64.b64encode(f"{client.useragent}:{client.key}".encode()).decode()
     output.hide(client.key, client.password, authorization)
+    client.bin_callbacks = quiet_callbacks()
     try:
         yield client
+    except HiveMindError as error:
+        told = with_source(error, connection)
+        if told is error:
+            raise
+        raise told from error
     finally:
         client.close()
+
+
+def with_source(error: HiveMindError, connection: Connection) -> HiveMindError:
+    """`error`; where it is about a value that came from the environment, with the name of the variable."""
+    from hivemind_core_client.settings import variable_of
+
+    names = next((names for kind, names in _ABOUT if type(error) is kind), ())
+    found = [variable_of(name, getattr(connection, name)) for name in names]
+    variables = " and ".join(variable for variable in found if variable)
+    if not variables:
+        return error
+    return type(error)(f"{error}. Set in the environment, which goes before the identity file: {variables}")
 
 
 @contextlib.contextmanager
@@ -150,15 +181,16 @@ def read_secret(path: str, what: str) -> str:
     return secret
 
 
-def _filled(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    if value == "":
+def filled(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """The callback of an option that may be left out and not be empty. Raises click.BadParameter."""
+    if value is not None and not value.strip():
         raise click.BadParameter("this is empty", ctx, param)
     return value
 
 
 def key_option(text: str) -> Callable[[Command], Command]:
     """`--key TEXT`, which may be left out but not be empty; `text` is its help."""
-    return click.option("--key", metavar="TEXT", callback=_filled, help=text)
+    return click.option("--key", metavar="TEXT", callback=filled, help=text)
 
 
 password_options = _stack(

@@ -15,6 +15,9 @@ from hivemind_core_client.errors import HiveMindError
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.manager import Plugins
 
+#: States of a plugin that is installed and was not loaded.
+_LEFT_OUT = ("blocked", "not selected")
+
 Row = dict[str, Any]
 
 
@@ -65,11 +68,16 @@ def _row(info: Any) -> Row:
 
 
 def _add_commands(rows: list[Row], root: HiveMindGroup) -> None:
-    """Add to each plugin's row the subcommands it brought, or why it could not."""
+    """Add to each plugin's row the subcommands it brought, or why it could not.
+
+    The built-in commands work where this plugin is blocked or not selected too, and then its row says so.
+    """
     for row in rows:
         row["provides"] += [f"command {name}" for name, owner in root.owners.items() if owner == row["name"]]
         if row["name"] in root.broken:
             row["state"], row["error"] = "failed", root.broken[row["name"]]
+        elif row["state"] in _LEFT_OUT and row["name"] in root.owners.values():
+            row["state"] = f"{row['state']}, in use"
 
 
 def _table(rows: list[Row], conflicts: list[Row]) -> str:

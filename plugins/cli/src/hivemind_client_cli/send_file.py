@@ -11,9 +11,16 @@ from collections.abc import Callable, Iterator
 import click
 
 from hivemind_client_cli.answers import Inbox, confirm_receipt
-from hivemind_client_cli.options import Connection, connected, connection_options, reporting, timeout_option
+from hivemind_client_cli.options import (
+    Connection,
+    connected,
+    connection_options,
+    filled,
+    reporting,
+    timeout_option,
+)
 from hivemind_client_cli.output import Output, shown
-from hivemind_core_client.errors import PluginError
+from hivemind_core_client.errors import InvalidMessage, PluginError
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
 Progress = Callable[[int, int], object]
@@ -26,7 +33,9 @@ _LONGEST_NAME = 30
 
 @click.command("send-file", epilog="Example: hivemind-client send-file notes.txt --name shopping.txt")
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, readable=True))
-@click.option("--name", metavar="NAME", help="What the hub shall call it. Default: the name it has.")
+@click.option(
+    "--name", metavar="NAME", callback=filled, help="What the hub shall call it. Default: the name it has."
+)
 @click.option(
     "--large",
     is_flag=True,
@@ -47,6 +56,8 @@ def send_file(
         from hivemind_client_binary_tts import send_file as send
     except ImportError as error:
         raise PluginError("nothing here can send files: pip install 'hivemind-core-client[tts]'") from error
+    if not large:
+        _check_size(path)
     label = name if name is not None else os.path.basename(path)
     packet = HiveMessage(HiveMessageType.BINARY, b"", bin_type=HiveMindBinaryPayloadType.FILE)
     with connected(output, connection) as client:
@@ -72,6 +83,18 @@ def send_file(
         }
     )
     output.note(f"sent {label}, {amount(size)} in {seconds:.2f} s, {amount(rate)}/s")
+
+
+def _check_size(path: str) -> None:
+    """Raises InvalidMessage, in the words of this command, for more than a hub takes as installed."""
+    from hivemind_client_binary_tts.sending import HUB_MAX_BYTES
+
+    size = os.path.getsize(path)
+    if size > HUB_MAX_BYTES:
+        raise InvalidMessage(
+            f"{path} has {amount(size)}: hivemind-core as installed hangs up on messages of 10 MiB and more, "
+            "with all that goes with them. Send less, or give --large if your hub is set up to take more"
+        )
 
 
 @contextlib.contextmanager

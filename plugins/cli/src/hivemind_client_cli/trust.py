@@ -45,7 +45,8 @@ def trust() -> None:
     """
 
 
-def _aliases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def aliases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the alias of a trusted key."""
     from click.shell_completion import CompletionItem
 
     try:
@@ -93,7 +94,7 @@ def add(output: Output, connection: Connection, alias: str, keyfile: str | None,
 
 
 @trust.command("remove", epilog="Example: hivemind-client trust remove kitchen")
-@click.argument("alias", shell_complete=_aliases)
+@click.argument("alias", shell_complete=aliases)
 @identity_option
 @reporting
 def remove(output: Output, alias: str, identity_file: str | None) -> None:
@@ -135,7 +136,7 @@ def list_keys(output: Output, identity_file: str | None) -> None:
 
 
 @trust.command("show", epilog="Example: hivemind-client trust show > kitchen.pem")
-@click.argument("alias", required=False, shell_complete=_aliases)
+@click.argument("alias", required=False, shell_complete=aliases)
 @identity_option
 @reporting
 def show(output: Output, alias: str | None, identity_file: str | None) -> None:
@@ -143,7 +144,7 @@ def show(output: Output, alias: str | None, identity_file: str | None) -> None:
     identity = read_identity(identity_file)
     if alias is None:
         pem = identity.public_key
-        missing = "this node has no RSA key yet: 'hivemind-client set-identity' makes one"
+        missing = "this node has no RSA key yet: 'hivemind-client reset-pgp' makes one"
     else:
         pem = identity.trusted_keys.get(alias)
         missing = f"no trusted key is named {alias!r}: 'hivemind-client trust list' shows the names"

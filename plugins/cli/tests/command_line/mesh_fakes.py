@@ -59,6 +59,7 @@ class MeshClient(FakeClient):
         self.asked: list[tuple[HiveMessage, float]] = []
         self.whispered: list[tuple[HiveMessage, str]] = []
         self.floods = 0
+        self.patience: tuple[float, float] | None = None
         self.identity = NodeIdentity()
         self.on_listening: Callable[[MeshClient], None] = lambda client: None
         self._listeners: list[Callable[[str], None]] = []
@@ -73,8 +74,9 @@ class MeshClient(FakeClient):
         self.asked.append((packet, timeout))
         return list(self._stream())
 
-    def ping(self, timeout: float) -> HiveMapper:
+    def ping(self, timeout: float, settle: float = 1.0) -> HiveMapper:
         self.floods += 1
+        self.patience = (timeout, settle)
         if isinstance(self.mapper, Exception):
             raise self.mapper
         return self.mapper

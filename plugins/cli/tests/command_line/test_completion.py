@@ -84,6 +84,8 @@ def test_aliases(home: Path) -> None:
     identity.save()
     assert completed("hivemind-client trust remove ki") == ["kitchen", "kiosk"]
     assert completed("hivemind-client trust show a") == ["attic"]
+    assert completed("hivemind-client intercom send --to ki") == ["kitchen", "kiosk"]
+    assert completed("hivemind-client intercom send --to key.p") == ["key.p"], "a file, for the shell"
     other = home / "other.json"
     other.write_text("{corrupt")
     assert completed(f"hivemind-client trust remove --identity-file {other} ki") == []

@@ -168,7 +168,18 @@ def test_the_name(run: Any) -> None:
     assert done.out.startswith("name        failed   the name 'no-such-host.invalid' does not resolve")
     assert "mend: give the right name" in done.out
     failing(run(*at(5678, "--json", host="no-such-host.invalid")).expect(4).json, "name")
-    failing(run(*at(5678, "--json", host="a" * 70)).expect(4).json, "name")
+    assert "no name of a host" in run(*at(5678, host="a" * 70)).expect(2).err
+
+
+def test_a_value_of_the_environment_is_named(
+    run: Any, monkeypatch: pytest.MonkeyPatch, hub: EmbeddedHub
+) -> None:
+    monkeypatch.setenv("HIVEMIND_HOST", "no-such-host.invalid")
+    assert "HIVEMIND_HOST" in run("doctor", *LOGIN).expect(4).out
+    monkeypatch.setenv("HIVEMIND_KEY", "another key")
+    data = run("doctor", "--host", "127.0.0.1", "--port", str(hub.port), "--json").expect(3).json
+    failing(data, "key")
+    assert "HIVEMIND_KEY" in data["error"]
 
 
 def test_a_resolver_that_hangs(run: Any, monkeypatch: pytest.MonkeyPatch, impatient: None) -> None:

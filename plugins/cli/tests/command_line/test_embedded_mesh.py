@@ -88,6 +88,30 @@ def test_a_broadcast_reaches_the_site(someone: HiveMessageBusClient, kitchen: An
     assert came.get(timeout=5).data == {}, "the first one was for another site"
 
 
+def test_a_propagate_reaches_who_trusts_the_sender(
+    someone: HiveMessageBusClient, kitchen: Any, run: Any, home: Path
+) -> None:
+    key = identity_of(home, "kitchen").public_key
+    assert key is not None
+    someone.identity.add_trusted_key("kitchen", key)
+    came: queue.Queue[Any] = queue.Queue()
+    someone.on_mycroft("my.alarm", came.put)
+
+    def alarm(number: int, *more: str) -> None:
+        data = json.dumps({"number": number})
+        run("propagate", "--msg", "my.alarm", "--payload", data, *kitchen, *more).expect(0)
+
+    alarm(1, "--site", "attic")
+    alarm(2, "--introduce")
+    alarm(3, "--introduce", "--site", "cellar")
+    for number in (4, 5):  # each of them in a session of its own
+        alarm(number, "--introduce", "--site", "attic")
+        assert came.get(timeout=5).data == {"number": number}
+    alarm(6, "--site", "attic")
+    someone.round_trip()
+    assert came.empty()
+
+
 def test_a_broadcast_of_somebody_else(attic: Any, run: Any) -> None:
     assert "hivemind-core make-admin NODE_ID" in run("broadcast", *ALARM, *attic).expect(3).err
 

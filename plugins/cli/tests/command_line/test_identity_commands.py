@@ -35,7 +35,6 @@ FIELDS = [
     (["--port", "5678"], {"default_port": 5678}),
     (["--siteid", "kitchen"], {"site_id": "kitchen"}),
     (["--key", KEY, "--password", PASSWORD], {"access_key": KEY, "password": PASSWORD}),
-    ([], {}),
 ]
 
 
@@ -89,6 +88,15 @@ def test_an_empty_password_file_changes_nothing(run: Any, home: Path) -> None:
     assert not (home / "config" / "hivemind" / "_identity.json").exists()
 
 
+@pytest.mark.parametrize("more", [(), ("--identity-file", "id.json")], ids=len)
+def test_nothing_to_save(
+    run: Any, home: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(home)
+    assert "nothing to save" in run("set-identity", *more).expect(2).err
+    assert not [*home.iterdir()]
+
+
 REFUSED = [
     ["--key", ""],
     ["--key", "a:b"],
@@ -100,6 +108,9 @@ REFUSED = [
     ["--host", "ws://hub.local/path"],
     ["--host", "hub.local:70000"],
     ["--host", "hub.local:0"],
+    ["--host", "my hub"],
+    ["--host", "''"],
+    ["--host", "hub..local"],
     ["--port", "0"],
     ["--port", "65536"],
 ]
@@ -189,14 +200,14 @@ def test_another_identity_file(run: Any, home: Path) -> None:
 def test_a_corrupt_file_is_an_error_and_stays(run: Any, home: Path, name: str) -> None:
     path = home / "id.json"
     path.write_text("{corrupt")
-    args = ["--yes"] if name == "reset-pgp" else []
+    args = {"reset-pgp": ["--yes"], "set-identity": ["--siteid", "attic"]}.get(name, [])
     done = run(name, "--identity-file", str(path), *args).expect(2)
     assert str(path) in done.err
     assert path.read_text() == "{corrupt"
 
 
 def test_reset_pgp(run: Any, home: Path) -> None:
-    run("set-identity").expect(0)
+    run("set-identity", "--siteid", "attic").expect(0)
     before = stored(home)["public_key"]
     run("reset-pgp").expect(2)
     assert stored(home)["public_key"] == before
@@ -215,6 +226,10 @@ def test_reset_pgp_asks(run: Any, monkeypatch: pytest.MonkeyPatch, answer: bool,
 
 
 def test_a_private_key_that_is_gone_is_made_anew(run: Any, home: Path) -> None:
-    run("set-identity").expect(0)
-    Path(NodeIdentity().secret_key or "").unlink()
-    assert run("set-identity", "--json").expect(0).json["new_rsa_keys"] is True
+    run("set-identity", "--siteid", "attic").expect(0)
+    private = NodeIdentity().secret_key or ""
+    assert run("show-identity", "--json").expect(0).json["secret_key"] == private
+    Path(private).unlink()
+    assert run("show-identity", "--json").expect(0).json["secret_key"] is None
+    assert "private key    not made yet" in run("show-identity").expect(0).out
+    assert run("set-identity", "--siteid", "attic", "--json").expect(0).json["new_rsa_keys"] is True

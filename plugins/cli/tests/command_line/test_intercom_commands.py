@@ -23,6 +23,7 @@ from hivemind_core_client.keyfiles import generate_rsa_key
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.contract import HubFacts, MessageHandler
 from hivemind_core_client.plugins.hookspecs import hookimpl
+from hivemind_core_client.plugins.manager import PluginInfo
 
 from .fakes import message
 from .mesh_fakes import EVIL, MeshClient
@@ -198,6 +199,7 @@ class TestListen:
         assert done.out == ""
         own.remove_trusted_key("attic")
         own.save()
+        fake.identity.reload()
         again = intercom("listen", "--timeout", "0.01").expect(0)
         assert str(fingerprint(own.public_key)) in again.err, "the key stays"
         assert "No key is trusted" in again.err
@@ -211,6 +213,7 @@ class TestListen:
         public, private = own.public_key, own.private_key_pem()
         own.public_key = None
         own.save()
+        fake.identity.reload()
         intercom("listen", "--timeout", "0.01").expect(0)
         assert fingerprint(NodeIdentity().public_key) == fingerprint(public)
         assert NodeIdentity().private_key_pem() == private
@@ -255,6 +258,32 @@ def test_without_the_plugin(
     done = run("intercom", *args, plugins=plugins_of(**plugins)).expect(1)
     assert "pip install 'hivemind-core-client[intercom]'" in done.err
     assert not fake.connected_event.is_set()
+
+
+STATES = [
+    ("blocked", "HIVEMIND_CLIENT_PLUGINS_BLOCK"),
+    ("not selected", "HIVEMIND_CLIENT_PLUGINS"),
+    ("failed", "hivemind-client plugins"),
+]
+
+
+@pytest.mark.parametrize(("state", "mend"), STATES)
+def test_a_plugin_that_is_there_and_not_loaded(run: Any, fake: MeshClient, state: str, mend: str) -> None:
+    plugins = plugins_of()
+    plugins.infos.append(PluginInfo("intercom", state=state))
+    done = run("intercom", *SEND, plugins=plugins).expect(1)
+    assert mend in done.err
+    assert "pip install" not in done.err
+
+
+def test_listening_without_credentials_writes_nothing(run: Any, home: Path) -> None:
+    done = run("intercom", "listen", plugins=plugins_of(intercom=Sealing())).expect(2)
+    assert "NodeIdentity not set" in done.err
+    assert not (home / "config" / "hivemind").exists()
+
+
+def test_the_group_alone_is_wrong_usage(run: Any) -> None:
+    assert "Missing command" in run("intercom").expect(2).err
 
 
 @pytest.mark.parametrize("args", [(), ("send",), ("nonsense",), ("listen", "--count", "0")], ids=" ".join)

@@ -12,7 +12,7 @@ from hivemind_core_client.errors import ConnectionLost, MessageDenied, QueryTime
 from hivemind_core_client.message import HiveMessage
 
 from .fakes import message
-from .mesh_fakes import EVIL, MeshClient, said, spoke
+from .mesh_fakes import EVIL, MeshClient, mapped, node, said, spoke
 
 HUB_KEY = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----"
 ASK = ("--utterance", "what time is it")
@@ -181,18 +181,65 @@ def test_nothing_of_the_wire_steers_the_terminal(run: Any, fake: MeshClient, nam
     assert "x" * 500 in out, "speech is not cut"
 
 
+class TestPropagateIntroduced:
+    INTRODUCED = ("propagate", "--msg", "my.alarm", "--site", "attic", "--introduce")
+
+    @pytest.fixture(autouse=True)
+    def keyed(self, fake: MeshClient) -> None:
+        fake.identity.public_key = HUB_KEY
+
+    def test_the_ping_goes_first(self, run: Any, fake: MeshClient) -> None:
+        fake.mapper = mapped(node("hub-1"))
+        fake.answer = lambda sent: [].copy() if fake.floods else pytest.fail("the message came first")
+        done = run(*self.INTRODUCED).expect(0)
+        assert (done.out, done.err) == ("sent my.alarm\n", "")
+        assert (fake.floods, fake.patience) == (1, (2.0, 0.5))
+        assert [sent.msg_type for sent in fake.sent] == ["propagate"]
+
+    def test_only_where_it_is_asked_for(self, run: Any, fake: MeshClient) -> None:
+        run(*self.INTRODUCED[:-1]).expect(0)
+        assert fake.floods == 0
+
+    def test_nobody_answers(self, run: Any, fake: MeshClient) -> None:
+        assert "nobody answered the PING" in run(*self.INTRODUCED).expect(0).err
+        assert len(fake.sent) == 1
+
+    @pytest.mark.parametrize("raised", [True, False])
+    def test_a_hub_that_drops_the_connection_on_it(
+        self, run: Any, fake: MeshClient, monkeypatch: pytest.MonkeyPatch, raised: bool
+    ) -> None:
+        def ping(timeout: float, settle: float) -> Any:
+            fake.drop(ConnectionLost("gone"))
+            if raised:
+                raise ConnectionLost("gone")
+            return mapped(node("hub-1"))
+
+        monkeypatch.setattr(fake, "ping", ping)
+        done = run(*self.INTRODUCED).expect(1)
+        assert "nothing else was sent. Hub 4.0.0 takes no part" in done.err
+        assert "allow-propagate" in done.err
+        assert fake.sent == []
+
+    def test_without_a_key(self, run: Any, fake: MeshClient) -> None:
+        fake.identity.public_key = None
+        assert "hivemind-client reset-pgp" in run(*self.INTRODUCED).expect(2).err
+        assert (fake.floods, fake.sent) == (0, [])
+
+
 class TestBroadcast:
     @pytest.mark.parametrize("site", [None, "kitchen"])
     def test_it_wraps_a_bus_message(self, run: Any, fake: MeshClient, site: str | None) -> None:
         more = ["--site", site] if site else []
         done = run(*ALARM, "--payload", '{"a": 1}', *more).expect(0)
         assert done.out == "sent my.alarm\n"
+        assert ("without --site no satellite's OVOS takes" in done.err) is (site is None)
         (sent,) = fake.sent
         assert (sent.msg_type, sent.target_site_id) == ("broadcast", site)
         assert sent.payload == HiveMessage("bus", {"type": "my.alarm", "data": {"a": 1}, "context": {}})
 
     def test_manners(self, run: Any, fake: MeshClient) -> None:
-        assert run(*ALARM, "--quiet").expect(0).out == ""
+        done = run(*ALARM, "--quiet").expect(0)
+        assert done.out + done.err == ""
         assert run(*ALARM, "--json").expect(0).json == {
             "sent": {"type": "my.alarm", "data": {}},
             "answer": None,

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from hivemind_client_cli.options import Connection
-from hivemind_core_client.errors import ConnectionLost, HubTimeout, HubUnreachable, KeyRefused, NotConnected
+from hivemind_core_client.errors import (
+    ConnectionLost,
+    HubTimeout,
+    HubUnreachable,
+    KeyRefused,
+    NotConnected,
+    PasswordRefused,
+)
 from hivemind_core_client.message import HiveMessage
 
 from .fakes import FakeClient, message, spoken
@@ -89,7 +96,11 @@ def test_an_answer_that_cannot_come_since_the_hub_dropped_the_connection(
 @pytest.mark.parametrize("site", [None, "kitchen"])
 def test_wrappers_wrap_a_bus_message(run: Any, fake: FakeClient, wrapper: str, site: str | None) -> None:
     more = ["--site", site] if site else []
-    run(wrapper, "--msg", "my.alarm", "--payload", '{"a": 1}', *more).expect(0)
+    done = run(wrapper, "--msg", "my.alarm", "--payload", '{"a": 1}', *more).expect(0)
+    warned = wrapper == "propagate" and site is None
+    assert ("without --site no satellite's OVOS takes" in done.err) is warned
+    assert run(wrapper, "--msg", "my.alarm", "--quiet", *more).expect(0).err == ""
+    fake.sent.pop()
     (sent,) = fake.sent
     assert sent.msg_type == wrapper
     assert sent.target_site_id == site
@@ -137,6 +148,26 @@ def test_what_connect_raises(
     fake.refusal = error
     assert run(*args).expect(code).err == f"error: {error}\n"
     assert fake.closed
+
+
+@pytest.mark.parametrize(
+    ("error", "variable", "option"),
+    [
+        (KeyRefused("no"), "HIVEMIND_KEY", "--key"),
+        (PasswordRefused("no"), "HIVEMIND_PASSWORD", "--password"),
+        (HubUnreachable("no"), "HIVEMIND_HOST", "--host"),
+    ],
+    ids=str,
+)
+def test_a_value_of_the_environment_is_named(
+    run: Any, fake: FakeClient, monkeypatch: pytest.MonkeyPatch, error: Any, variable: str, option: str
+) -> None:
+    fake.refusal = error
+    monkeypatch.setenv(variable, "some value")
+    done = run("test-identity").expect(error.exit_code)
+    assert done.err.endswith(f"identity file: {variable}\n")
+    assert "some value" not in done.err
+    assert run("test-identity", option, "given").expect(error.exit_code).err == "error: no\n"
 
 
 def test_secrets_of_the_client_are_masked(run: Any, fake: FakeClient) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from hivemind_client_cli.options import Connection
 from hivemind_client_cli.send_file import amount, bar
+from hivemind_core_client import HiveMessageBusClient
 from hivemind_core_client.errors import ConnectionLost, HubTimeout
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.testing import EmbeddedHub
@@ -102,11 +103,35 @@ def test_what_cannot_be_sent(run: Any, fake: FakeClient, tmp_path: Path) -> None
     assert fake.sent == []
 
 
+@pytest.mark.parametrize("name", ["", "  "])
+def test_a_name_that_is_empty(run: Any, fake: FakeClient, file: Path, name: str) -> None:
+    assert "--name" in run("send-file", str(file), "--name", name).expect(2).err
+    assert fake.sent == []
+
+
+def test_what_the_hub_sends_meanwhile_is_dropped_without_a_word(
+    run: Any, hub: EmbeddedHub, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emit = HiveMessageBusClient.emit
+
+    def while_speech_comes(client: HiveMessageBusClient, *args: Any, **more: Any) -> None:
+        hub.send_tts(b"RIFF", utterance="hello", file_name="hello.wav")
+        client.round_trip()
+        emit(client, *args, **more)
+
+    monkeypatch.setattr(HiveMessageBusClient, "emit", while_speech_comes)
+    assert run(*args(hub, file)).expect(0).err == ""
+
+
 def test_a_large_file_must_be_meant(run: Any, fake: FakeClient, tmp_path: Path) -> None:
     large = tmp_path / "large"
     with large.open("wb") as file:
         file.truncate(11 * 2**20)
-    assert "10 MiB" in run("send-file", str(large)).expect(2).err
+    refusal = run("send-file", str(large)).expect(2).err
+    assert "10 MiB" in refusal
+    assert "--large" in refusal
+    assert "max_bytes" not in refusal
+    assert not fake.connected_event.is_set()
     assert fake.sent == []
     run("send-file", str(large), "--large").expect(0)
     assert len(fake.sent[0].raw_payload) == 11 * 2**20

@@ -150,8 +150,8 @@ def test_the_key_of_the_hub(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_show_prints_what_add_reads(run: Any, tmp_path: Path) -> None:
-    assert "set-identity" in run("trust", "show").expect(2).err
-    run("set-identity").expect(0)
+    assert "reset-pgp" in run("trust", "show").expect(2).err
+    run("reset-pgp", "--yes").expect(0)
     own = run("trust", "show").expect(0).out
     assert own.strip() == (NodeIdentity().public_key or "").strip()
     done = run("trust", "add", "myself", "-", stdin=own).expect(0)
@@ -166,7 +166,7 @@ def test_show_prints_what_add_reads(run: Any, tmp_path: Path) -> None:
 
 def test_another_identity_file(run: Any, keyfile: Path, home: Path) -> None:
     path = str(home / "other.json")
-    run("set-identity", "--identity-file", path).expect(0)
+    run("set-identity", "--siteid", "attic", "--identity-file", path).expect(0)
     run("trust", "add", "kitchen", str(keyfile), "--identity-file", path).expect(0)
     assert "kitchen" in run("trust", "list", "--identity-file", path).expect(0).out
     assert stored() == {}
