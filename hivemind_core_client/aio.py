@@ -15,7 +15,7 @@ from hivemind_core_client.aio_verbs import AsyncVerbs
 from hivemind_core_client.aio_worker import AsyncWorker
 from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.course import ClientState
-from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption
+from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption, again
 from hivemind_core_client.hive_verbs import first_answer
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
@@ -166,7 +166,7 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
         self._start(None)
         await self._worker.wait_finished()
         if self.state is ClientState.REFUSED and self.last_error is not None:
-            raise self.last_error
+            raise again(self.last_error)
 
     async def close(self) -> None:
         """End the session, the tasks and all waits. Idempotent; from any task, handlers included."""
@@ -270,7 +270,8 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
     async def _give_up(self, worker: AsyncWorker) -> None:
         await worker.wait_finished()
         self.started_running = False
-        raise self.last_error or HubTimeout(str(self.satellite.settings.address), "tcp", self.deadlines.tcp)
+        address, seconds = str(self.satellite.settings.address), self.deadlines.tcp
+        raise again(self.last_error or HubTimeout(address, "tcp", seconds))
 
     def _call(self, handler: Handler, *arguments: Any) -> None:
         self.mailbox.call(handler, *arguments)

@@ -17,6 +17,7 @@ from hivemind_core_client.errors import (
     HiveMindError,
     HubRefused,
     HubTimeout,
+    again,
 )
 from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
 from hivemind_core_client.kernel.link import Link
@@ -167,7 +168,7 @@ class AsyncWorker(Course):
             await self.wait_settled(self._deadlines.send)
         if self._standing and self._connection is not None:
             return self._connection
-        raise self._not_connected()
+        raise again(self._not_connected())
 
     async def _write(
         self,

@@ -13,7 +13,7 @@ from ovos_bus_client import MessageBusClient
 
 from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.course import ClientState
-from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption
+from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption, again
 from hivemind_core_client.hive_verbs import HiveVerbs, first_answer
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
@@ -176,7 +176,7 @@ class HiveMessageBusClient(Audience, HiveVerbs, WaitVerbs, MessageBusClient):  #
         self._start(None)
         wait_in_slices(self._worker.finished.wait, None)
         if self.state is ClientState.REFUSED and self.last_error is not None:
-            raise self.last_error
+            raise again(self.last_error)
 
     def close(self) -> None:
         """End the session, the threads and all waits. Idempotent; from any thread, handlers included."""
@@ -267,7 +267,7 @@ class HiveMessageBusClient(Audience, HiveVerbs, WaitVerbs, MessageBusClient):  #
             self.started_running = False
         elif ours:
             self.close()
-        raise error
+        raise again(error)
 
     def _send_up(self, packet: HiveMessage) -> None:
         try:

@@ -43,7 +43,10 @@ class ClientState(str, Enum):
 
 @frozen
 class Listener:
-    """Whom the worker tells what happened. All are called where the worker runs, and must be short."""
+    """Whom the worker tells what happened, on whatever thread it happens: that of the worker, or of who sends.
+
+    All must be short.
+    """
 
     arrived: Callable[[HiveMessage], None]
     deliver: Callable[[Deliver], None]

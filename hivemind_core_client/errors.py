@@ -55,6 +55,11 @@ class HiveMindError(Exception):
     exit_code: ClassVar[int] = 1
 
 
+def again(error: HiveMindError) -> HiveMindError:
+    """The error, to be raised once more: without the traceback that it has from before, which would grow each time."""
+    return error.with_traceback(None)
+
+
 class UsageError(HiveMindError):
     """Local misuse: the caller can mend it, and nothing was sent."""
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Callable
 
 from hivemind_core_client.jsontext import Json, json_object
-from hivemind_core_client.kernel.bridge import marked, upward
+from hivemind_core_client.kernel.bridge import UPSTREAM, marked, upward
 from hivemind_core_client.localbus import LocalBus
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.ovos import to_message
 from hivemind_core_client.plugins.contract import Context
+
+log = logging.getLogger(__name__)
 
 
 class LocalSide:
@@ -46,7 +49,10 @@ class LocalSide:
             bus.on("message", self._heard)
 
     def from_hub(self, fields: Json) -> None:
-        """Say what the hub sent, on the thread that calls."""
+        """Say what the hub sent, on the thread that calls. Only this device may ask us to send something up."""
+        if fields.get("type") == UPSTREAM:
+            log.warning("dropped a %s from the hive: only the local bus may ask for that", UPSTREAM)
+            return
         bus = self.bus
         (bus.deliver_now if isinstance(bus, LocalBus) else bus.emit)(to_message(fields))
 

@@ -308,8 +308,8 @@ class HiveMessage:
 
     def update_hop_data(self, data: Json | None = None, **extra: Any) -> None:
         """Note this node's hop in the route, and merge `data` into the last hop."""
-        last = self._route[-1] if self._route else None
-        if not isinstance(last, dict) or last.get("source") != self._source_peer:
+        last: Any = self._route[-1] if self._route else None
+        if not _is_hop(last) or last.get("source") != self._source_peer:
             self._route.append({"source": self._source_peer, "targets": list(self.target_peers)})
         self._route[-1].update(data or {}, **extra)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional, Union
 
-from hivemind_core_client.errors import ConnectionLost, HiveMindError, InvalidOption
+from hivemind_core_client.errors import ConnectionLost, HiveMindError, InvalidOption, again
 from hivemind_core_client.hive_map import HiveMapper
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
@@ -139,7 +139,8 @@ class SatelliteProperties:
 
     def _loss(self) -> HiveMindError:
         """The error for a question whose connection has ended."""
-        return self.last_error or ConnectionLost("the connection with the hub ended before an answer came")
+        lost = ConnectionLost("the connection with the hub ended before an answer came")
+        return again(self.last_error or lost)
 
     def __repr__(self) -> str:
         """Hub and state; no credentials."""

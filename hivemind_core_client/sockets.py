@@ -98,7 +98,10 @@ class SharedSocket:
 def _tell(progress: Progress, written: int, total: int) -> None:
     try:
         progress(written, total)
-    except Exception:  # the user's callback may fail; half a frame would cost the connection
+    except (
+        Exception,
+        SystemExit,
+    ):  # the user's callback may fail or even exit; half a frame would cost the connection
         log.exception("the callback for progress raised")
 
 

@@ -147,6 +147,9 @@ class WebSocketTransport:
         except _BROKEN as error:
             self.abort()
             raise opening.broken(self._address, error, while_sending=True) from error
+        except BaseException:  # Ctrl-C in the middle: half a frame may have left
+            self.abort()
+            raise
 
     def farewell(self) -> None:
         """Tell the hub that we go; it answers by closing."""

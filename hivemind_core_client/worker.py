@@ -16,6 +16,8 @@ from hivemind_core_client.errors import (
     HiveMindError,
     HubRefused,
     HubTimeout,
+    InvalidOption,
+    again,
 )
 from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
 from hivemind_core_client.kernel.link import Link
@@ -40,13 +42,37 @@ from hivemind_core_client.waiters import wait_in_slices
 log = logging.getLogger(__name__)
 
 
+class WritingLock:
+    """The lock under which a message is sealed and written. Whoever holds it and writes again is told so."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner: Optional[int] = None
+
+    def acquire(self, seconds: float) -> bool:
+        """False when it was not to be had in time. Raises InvalidOption on the thread that holds it."""
+        if self._owner == threading.get_ident():
+            raise InvalidOption(
+                "a callback for progress cannot send: it is called while a message is written"
+            )
+        acquired = self._lock.acquire(timeout=seconds)
+        if acquired:
+            self._owner = threading.get_ident()
+        return acquired
+
+    def release(self) -> None:
+        """Let others write."""
+        self._owner = None
+        self._lock.release()
+
+
 @frozen
 class Connection:
     """One connection: its Link, its transport, and the lock under which a message is sealed and written."""
 
     link: Link
     transport: Transport
-    writing: threading.Lock = field(factory=threading.Lock)
+    writing: WritingLock = field(factory=WritingLock)
 
 
 class Worker(Course):
@@ -149,7 +175,7 @@ class Worker(Course):
         progress: Optional[Progress] = None,
     ) -> None:
         """Seal and write under one lock, so that frames leave in the order they were sealed."""
-        if not connection.writing.acquire(timeout=self._deadlines.write):
+        if not connection.writing.acquire(self._deadlines.write):
             connection.transport.abort()
             raise self._stuck()
         try:
@@ -183,7 +209,7 @@ class Worker(Course):
         connection = self._connection
         if self.standing.is_set() and connection is not None:
             return connection
-        raise self._not_connected()
+        raise again(self._not_connected())
 
     def _verdict(self, connection: Connection, error: HiveMindError) -> HiveMindError:
         """What ended the connection, if the reader finds it out at once; else the failure to send."""

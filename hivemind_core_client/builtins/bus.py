@@ -30,7 +30,7 @@ def receive(context: Context, message: HiveMessage) -> Actions:
         fields[VERIFIED_SOURCE] = context.verified_source
     if "destination" in fields:
         fields["source"] = fields.pop("destination")
-    if context.verified_source is None:  # the state of our session is the hub's to tell, not another node's
+    if not context.wrapped:  # the state of our session is the hub's to tell, not another node's
         _keep_session(context, fields.get("session"))
     return [Deliver({"type": payload["type"], "data": payload.get("data") or {}, "context": fields})]
 

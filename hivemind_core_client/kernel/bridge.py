@@ -12,6 +12,9 @@ from hivemind_core_client.plugins.contract import Context
 
 log = logging.getLogger(__name__)
 
+#: What speaks for the connection itself.
+_OURS_ALONE = frozenset({HiveMessageType.HELLO, HiveMessageType.HANDSHAKE})
+
 #: The OVOS message by which others on the local bus ask us to send a HiveMessage.
 UPSTREAM = "hive.send.upstream"
 #: Marks, on the local bus only, what our own client has sent up already.
@@ -52,6 +55,9 @@ def _asked_for(data: Json) -> list[HiveMessage]:
         msg_type = read_message_type(data.get("msg_type"))
         if msg_type is HiveMessageType.BROADCAST:
             return []  # for the hub on this device, if there is one: satellites do not broadcast by this way
+        if msg_type in _OURS_ALONE:
+            log.warning("ignored a %s: a %s is for the client alone to send", UPSTREAM, msg_type.name)
+            return []
         return [HiveMessage(msg_type, data.get("payload"))]
     except (FrameError, InvalidMessage) as error:
         log.warning("ignored a %s: %s", UPSTREAM, error)

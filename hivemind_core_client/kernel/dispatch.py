@@ -37,8 +37,8 @@ class Dispatcher:
             )
             return
         context = self.context
-        if verified_source is not None:
-            context = evolve(context, verified_source=verified_source)
+        if depth:
+            context = evolve(context, verified_source=verified_source, wrapped=True)
         yield from self._expanded(self._actions_for(context, message), depth)
 
     def prepare(self, message: HiveMessage, depth: int = 0) -> HiveMessage:

@@ -88,7 +88,8 @@ class Link:
     """One connection. The shell feeds `receive`, `opened`, `ended`; it sends what comes out of it.
 
     Not locked: `receive`, `opened` and `ended` belong to whoever reads the transport; `prepare` and `seal` to
-    one sender at a time. After the session stands the two sides share nothing that changes.
+    one sender at a time. `sending`, `due`, `admit`, `lapsed` and `receive` change what handlers remember and the hive
+    map: the shell calls one of them at a time.
     """
 
     def __init__(self, registry: Registry, context: Context, options: LinkOptions) -> None:
@@ -144,9 +145,12 @@ class Link:
         """What follows from a timer that ran out."""
         return self._collected(self._dispatcher.due(msg_type, key))
 
-    def admit(self, message: HiveMessage) -> list[Event]:
-        """What follows from a message that a handler had kept back, and that is now taken as arrived."""
-        return self._collected(self._dispatcher.receive(message))
+    def admit(self, message: HiveMessage, wrapped: bool = True) -> list[Event]:
+        """What follows from a message that a handler had kept back, and that is now taken as arrived.
+
+        `wrapped` says that it came inside another one.
+        """
+        return self._collected(self._dispatcher.receive(message, depth=1 if wrapped else 0))
 
     def sending(self, message: HiveMessage) -> list[Event]:
         """What handlers want done about a prepared message that is about to leave."""

@@ -15,6 +15,7 @@ from hivemind_core_client.errors import (
     MessageDenied,
     PluginError,
     QueryTimeout,
+    again,
 )
 from hivemind_core_client.labels import printable
 from hivemind_core_client.message import HiveMessage, HiveMessageType
@@ -165,7 +166,7 @@ class Answers:
             silence = f"{what} came within {patience:g} s, and the hub did not say that none will come"
             self.end(QueryTimeout(silence))
         if self.error is not None:
-            raise self.error
+            raise again(self.error)
 
     def all_of(self, lost: bool, seconds: float, cause: Callable[[], HiveMindError]) -> list[Answer]:
         """All answers that came within `seconds`.

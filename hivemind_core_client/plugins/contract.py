@@ -222,7 +222,8 @@ class Context:
     lives and shared by nobody else. Bound what you keep there. `now()` is the time in seconds since the
     epoch. `query_timeout` bounds the wait for the answer to a QUERY, in seconds; 0 is for ever.
     `verified_source` is the public key that has signed the very message at hand, as a handler further out
-    has verified, or None: nothing that arrives can set it.
+    has verified, or None: nothing that arrives can set it. `wrapped` is True for a message that came inside another
+    one, so that it may be the word of any node, not of the hub.
     """
 
     identity: Identity
@@ -235,6 +236,7 @@ class Context:
     now: Callable[[], float] = _no_clock
     query_timeout: float = 30.0
     verified_source: Optional[str] = None
+    wrapped: bool = False
 
     @property
     def trust(self) -> Trust:

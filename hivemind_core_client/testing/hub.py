@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 Agent = Callable[[str], Union[str, Iterable[str], None]]
 Clients = Union[Mapping[str, str], Iterable[Account]]
 
+#: How long, in seconds, a client may take to log in, and to answer a farewell.
+_OPEN_PATIENCE, _CLOSE_PATIENCE = 5.0, 1.0
 #: Seconds after which a client that does not read is given up; those whose messages go to it wait so long.
 _WRITE_PATIENCE = 5.0
 #: How many messages `received` holds.
@@ -142,6 +144,8 @@ class EmbeddedHub:
                 compression=None,
                 max_size=None,
                 ping_interval=None,
+                open_timeout=_OPEN_PATIENCE,
+                close_timeout=_CLOSE_PATIENCE,
             )
         except OSError:
             self.stop()
@@ -158,6 +162,7 @@ class EmbeddedHub:
         server, self._server = self._server, None
         if server is None or self._thread is None:
             return
+        self.drop()
         server.shutdown()
         self._thread.join(5)
         self.drop()

@@ -202,8 +202,11 @@ def _password_exchange(password: str, envelope: str) -> tuple[str, bytes]:
         except ValueError:  # poorman-handshake 2 refuses guessable passwords, which tests use
             exchange = PasswordHandShake(password, min_bits=0)
     answer = exchange.generate_handshake()
-    exchange.receive_handshake(envelope)
-    return str(answer), bytes(exchange.secret)
+    try:
+        exchange.receive_handshake(envelope)
+        return str(answer), bytes(exchange.secret)
+    except (TypeError, ValueError) as error:
+        raise HandshakeError("the client's envelope cannot be read") from error
 
 
 def _rsa_exchange(private_key: str, public_key: str) -> tuple[str, bytes]:

@@ -123,7 +123,7 @@ class Router:
         route = self._routes.get(message.msg_type)
         if route is None:
             return
-        arrived = message.copy(source_peer=peer, target_peers=[])
+        arrived = message.copy(source_peer=peer, target_peers=[], route=message.route)
         arrived.update_hop_data()
         try:
             inner = _checked_inner(arrived)

@@ -253,7 +253,7 @@ class InlineWorker(Worker):
             log.info("a %s message came too late: the session is over", message.msg_type.name)
             return
         strip_claims(message.raw_payload)
-        self._act([Arrived(message), *link.admit(message)])
+        self._act([Arrived(message), *link.admit(message, wrapped=False)])
 
     def _negotiated(self) -> Negotiated:
         options, registry = self._satellite.options, self._satellite.registry

@@ -203,7 +203,7 @@ def test_a_verified_source_does_not_go_out_with_a_reply() -> None:
 
 
 def test_the_state_of_our_session_is_not_another_nodes_to_tell() -> None:
-    context = new_context(verified_source="KEY")
+    context = new_context(wrapped=True)
     bus.receive(
         context,
         HiveMessage("bus", {"type": "a", "context": {"session": {"session_id": SESSION, "lang": "xx"}}}),

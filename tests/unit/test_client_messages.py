@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -383,6 +384,27 @@ class TestInternalBus:
         assert got.payload == {"a": 1}
         assert [message.msg_type for message in hub.received] == ["hello", "3rdparty"]
 
+    @pytest.mark.parametrize("own", [True, False], ids=["own-bus", "given-bus"])
+    def test_what_comes_down_never_asks_to_be_sent_up(self, hub: EmbeddedHub, own: bool) -> None:
+        """Somebody else's wish would be sealed and signed with our key."""
+        with make(hub, internal_bus=None if own else FakeBus()) as client:
+            wish = {"msg_type": "3rdparty", "payload": {"signed": "by us"}}
+            hub.broadcast(Message("hive.send.upstream", wish))
+            settled(hub, client)
+            client.emit(Message("the.end"))
+            hub.wait_for("the.end")
+            assert "3rdparty" not in [message.msg_type for message in hub.received]
+
+    @pytest.mark.parametrize("msg_type", ["hello", "shake"])
+    def test_the_local_bus_cannot_speak_for_the_connection(
+        self, hub: EmbeddedHub, client: HiveMessageBusClient, msg_type: str
+    ) -> None:
+        before = len(hub.received)
+        client.internal_bus.emit(Message("hive.send.upstream", {"msg_type": msg_type, "payload": {}}))
+        client.emit(Message("the.end"))
+        hub.wait_for("the.end")
+        assert [message.msg_type for message in hub.received[before:]] == ["bus"]
+
     def test_the_whole_bus_is_shared_when_asked(self, hub: EmbeddedHub) -> None:
         with make(hub, share_bus=True, internal_bus=FakeBus()) as client:
             client.internal_bus.emit(Message("overheard"))
@@ -644,3 +666,54 @@ def test_text_says_where_and_how_it_stands_and_no_secret(client: HiveMessageBusC
     assert "connected" in repr(client)
     assert client.cipher in ("AES-GCM", "CHACHA20-POLY1305")
     assert client.handshake_event.is_set()
+
+
+def test_a_callback_for_progress_cannot_send_and_costs_nothing(hub: EmbeddedHub) -> None:
+    with make(hub) as client:
+        told: list[tuple[int, int]] = []
+
+        def progress(written: int, total: int) -> None:
+            told.append((written, total))
+            client.emit(Message("from.within"))
+
+        began = time.monotonic()
+        client.emit(HiveMessage("bin", bytes(2**20), bin_type=3), progress=progress)
+        assert time.monotonic() - began < 5
+        assert told[-1][0] == told[-1][1] >= 2**20
+        client.emit(Message("the.end"))
+        hub.wait_for("the.end")
+        assert not [each for each in hub.received if each.msg_type == "bus" and each["type"] == "from.within"]
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_an_interrupted_write_leaves_no_half_frame_in_the_stream(
+    hub: EmbeddedHub, interruption: type[BaseException]
+) -> None:
+    """Half a frame would swallow the next message: the connection is given up, and comes back."""
+    with make(hub) as client:
+        lost = threading.Event()
+        client.on("close", lost.set)
+        transport = client._worker._connection.transport  # type: ignore[union-attr]
+
+        def interrupted(data: object) -> int:
+            raise interruption
+
+        transport._socket.send = interrupted  # type: ignore[attr-defined]
+        with pytest.raises(interruption):
+            client.emit(HiveMessage("bin", bytes(2**20), bin_type=3))
+        assert lost.wait(5)
+        client.connect()
+        client.emit(Message("the.end"))
+        hub.wait_for("the.end")
+
+
+def test_an_error_that_is_raised_again_and_again_does_not_grow(hub: EmbeddedHub) -> None:
+    client = make(hub, password="another-password-of-nobody-4711")
+    with pytest.raises(err.PasswordRefused):
+        client.connect()
+    depths = []
+    for _ in range(5):
+        with pytest.raises(err.PasswordRefused) as refused:
+            client.emit(Message("x"))
+        depths.append(len(refused.traceback))
+    assert len(set(depths)) == 1

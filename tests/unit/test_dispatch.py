@@ -20,7 +20,7 @@ from hivemind_core_client.plugins.contract import (
 )
 from hivemind_core_client.plugins.registry import Registry
 
-from .support import new_context
+from .support import SESSION, SITE, new_context, registry
 
 T = HiveMessageType
 BIN = HiveMindBinaryPayloadType
@@ -261,3 +261,14 @@ def test_the_error_of_an_inner_handler_reaches_the_sender() -> None:
     some = dispatcher(MessageHandler(T.BUS, "strict", deliver, prepare=refuse))
     with pytest.raises(InvalidMessage, match="no"):
         some.prepare(wrapped(2))
+
+
+@pytest.mark.parametrize("outer", ["broadcast", "propagate"])
+def test_no_message_inside_another_tells_the_state_of_our_session(outer: str) -> None:
+    context = new_context()
+    inner = HiveMessage("bus", {"type": "a", "context": {"session": {"session_id": SESSION, "lang": "xx"}}})
+    dispatcher = Dispatcher(registry(), context)
+    (delivered,) = dispatcher.receive(HiveMessage(outer, inner, target_site_id=SITE))
+    assert delivered.message["type"] == "a" and context.session.state == {}
+    list(dispatcher.receive(inner))
+    assert context.session.state["lang"] == "xx"

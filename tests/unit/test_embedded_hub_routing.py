@@ -103,6 +103,12 @@ def bus_types(orders: list[Any]) -> list[str]:
 # the route and the envelope
 
 
+@pytest.mark.parametrize("targets", [[], None])
+def test_a_hop_without_targets_hides_no_sender(router: Router, targets: Any) -> None:
+    all_others, _ = route(router, wrapped("propagate", route=[{"source": KITCHEN, "targets": targets}]))
+    assert all_others.message.route == [hop(KITCHEN), OWN_HOP]
+
+
 @pytest.mark.parametrize("msg_type", ["propagate", "cascade"])
 def test_what_goes_to_all_is_signed_by_the_hub(router: Router, msg_type: str) -> None:
     sent = wrapped(msg_type, TEA, target_site_id="attic", target_pubkey="key", metadata={"a": 1})

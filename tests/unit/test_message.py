@@ -535,3 +535,11 @@ def test_the_raw_route_hides_no_hop(hop: Any, kept: bool) -> None:
     message = HiveMessage.deserialize(fields)
     assert message.raw_route == [hop]
     assert bool(message.route) is kept
+
+
+@pytest.mark.parametrize("last", [{"source": "me::1", "targets": []}, {"source": "me::1"}, {}, "me::1", None])
+def test_a_hop_without_targets_does_not_stand_for_our_own(last: Any) -> None:
+    """A sender could put one there, which the next node would then leave out: nobody would have sent it."""
+    message = HiveMessage("propagate", HiveMessage("bus", {"type": "x"}), source_peer="me::1", route=[last])
+    message.update_hop_data()
+    assert message.route == [{"source": "me::1", "targets": ["me::1"]}]

@@ -187,10 +187,8 @@ def test_a_trusted_key_that_is_broken_hides_no_other(alice: Any, bob: Any) -> No
     assert len(received(bob.context(), sealed(alice, bob))) == 1
 
 
-@pytest.mark.parametrize(
-    "msg_type", [kind for kind in HiveMessageType if kind not in ("bus", "3rdparty", "bin")]
-)
-def test_only_bus_and_thirdprty_may_be_inside(
+@pytest.mark.parametrize("msg_type", [kind for kind in HiveMessageType if kind not in ("bus", "bin")])
+def test_only_bus_may_be_inside(
     msg_type: HiveMessageType, alice: Any, bob: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     payload = INNER.as_dict if msg_type in ("broadcast", "propagate", "escalate", "query", "cascade") else {}
@@ -205,15 +203,6 @@ def test_a_propagate_of_hivemind_bus_client_is_not_carried_inside(
 ) -> None:
     assert received(bob.context(), from_vector("propagate", vectors)) == []
     assert "PROPAGATE" in the_record(caplog, logging.WARNING)
-
-
-def test_thirdprty_keeps_its_metadata_and_tells_its_signer(alice: Any, bob: Any) -> None:
-    inner = HiveMessage("3rdparty", {"a": [1]}, metadata={"b": 2}, route=[{"source": "x", "targets": ["y"]}])
-    (action,) = received(bob.context(), sealed(alice, bob, inner))
-    assert action.message.msg_type is HiveMessageType.THIRDPRTY
-    assert (action.message.raw_payload, action.message.metadata) == ({"a": [1]}, {"b": 2})
-    assert action.message.source_peer == alice.public_key
-    assert action.message.raw_route == []
 
 
 @pytest.mark.parametrize(
@@ -395,5 +384,5 @@ TEXTS = st.binary(max_size=60) | (
 @given(text=TEXTS)
 def test_nothing_that_a_trusted_node_seals_raises(text: bytes, alice: Any, bob: Any) -> None:
     for action in received(bob.context(), signed(alice, bob, text.ljust(envelope.MIN_CIPHERTEXT))):
-        assert action.message.msg_type in (HiveMessageType.BUS, HiveMessageType.THIRDPRTY)
+        assert action.message.msg_type is HiveMessageType.BUS
         assert action.verified_source == alice.public_key

@@ -64,6 +64,7 @@ def test_an_envelope_stays_as_it_is(alice: Any, bob: Any) -> None:
         ({"msg_type": "bus", "payload": {}}, "no HiveMessage"),
         ({"msg_type": 5}, "no HiveMessage"),
         (HiveMessage("shared_bus", {"type": "x"}).as_dict, "not SHARED_BUS"),
+        (HiveMessage("3rdparty", {"a": 1}).as_dict, "not THIRDPRTY"),
         (HiveMessage("propagate", INNER).as_dict, "not PROPAGATE"),
         (HiveMessage("intercom", {"ciphertext": "x"}).as_dict, "not INTERCOM"),
     ],
@@ -90,7 +91,7 @@ def test_a_node_without_a_private_key_cannot_send(private: str | None, alice: An
 
 def test_a_message_that_is_too_long_is_refused(alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(envelope, "MAX_CIPHERTEXT", 400)
-    inner = HiveMessage("3rdparty", {"a": "x" * 400})
+    inner = HiveMessage("bus", {"type": "x" * 400})
     with pytest.raises(InvalidMessage, match="an envelope holds 32 to 400"):
         plugin.prepare(alice.context(), intercom(inner.as_dict, bob.public_key))
 

@@ -17,8 +17,6 @@ from hivemind_core_client.plugins.contract import Actions, Context, Dispatch
 REMEMBERED = 1000
 #: Metadata of the sealed message that names both ends: what the signature itself leaves open.
 ENDS = "hivemind_intercom"
-#: What may travel sealed.
-_SEALED = (HiveMessageType.BUS, HiveMessageType.THIRDPRTY)
 _MEMORY, _SEEN = "intercom", "seen"
 
 
@@ -137,8 +135,8 @@ def _parsed(text: bytes) -> HiveMessage:
     except (ProtocolError, InvalidMessage, UnicodeDecodeError) as error:
         # Its text may quote the message.
         raise Dropped(f"what is sealed in it is no message ({type(error).__name__})") from error
-    if inner.msg_type not in _SEALED:
-        raise Dropped(f"a {inner.msg_type.name} message is sealed in it; only BUS and THIRDPRTY may be")
+    if inner.msg_type is not HiveMessageType.BUS:
+        raise Dropped(f"a {inner.msg_type.name} message is sealed in it; only BUS may be")
     return inner
 
 
@@ -153,8 +151,8 @@ def _sendable(payload: Json) -> HiveMessage:
         inner = HiveMessage.deserialize(payload)
     except FrameError as error:
         raise InvalidMessage(f"the payload of INTERCOM is no HiveMessage: {error}") from error
-    if inner.msg_type not in _SEALED:
-        raise InvalidMessage(f"INTERCOM carries BUS and THIRDPRTY messages, not {inner.msg_type.name}")
+    if inner.msg_type is not HiveMessageType.BUS:
+        raise InvalidMessage(f"INTERCOM carries OVOS Messages (BUS), not {inner.msg_type.name}")
     return inner
 
 

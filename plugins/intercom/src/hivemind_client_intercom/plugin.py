@@ -38,7 +38,7 @@ def receive(context: Context, message: HiveMessage) -> Actions:
 def prepare(context: Context, message: HiveMessage) -> HiveMessage:
     """The message with its payload sealed for its `target_pubkey`; an envelope stays as it is.
 
-    Raises InvalidMessage for a payload that is neither BUS nor THIRDPRTY nor an envelope, and for a target that
+    Raises InvalidMessage for a payload that is neither BUS nor an envelope, and for a target that
     is no RSA key; IdentityFileError where this node has no usable private key.
     """
     from hivemind_client_intercom import delivery
