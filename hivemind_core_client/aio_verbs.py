@@ -16,6 +16,7 @@ from hivemind_core_client.hive_map import HiveMapper
 from hivemind_core_client.kernel import questions
 from hivemind_core_client.kernel.questions import Answer, Answers
 from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.plugins import asking
 from hivemind_core_client.properties import SatelliteProperties, bound
 from hivemind_core_client.waiters import Matcher, Names, Waiters, message_named, payload_named
 from hivemind_core_client.waiting import OVOS_PACKET, PAYLOAD_PACKET, as_packet, reply_type_of
@@ -84,7 +85,8 @@ class AsyncVerbs(SatelliteProperties):
         patience = self.query_timeout if timeout is None else bound("timeout", timeout)
         asked = questions.query(message)
         answers = Answers(asked)
-        gatherer = await self._asking(asked, AsyncGatherer(answers.take, lambda: answers.over))
+        with asking.patient(self.satellite.context, asked, patience):
+            gatherer = await self._asking(asked, AsyncGatherer(answers.take, lambda: answers.over))
         stream = AsyncAnswerStream(answers, gatherer, self.waiters, patience, self._loss)
         try:
             await stream.fetch()
@@ -97,12 +99,14 @@ class AsyncVerbs(SatelliteProperties):
         """Ask the whole hive, and return all answers that come within `timeout` seconds.
 
         `message` is an OVOS Message, or a CASCADE message. Returns earlier when as many nodes have given all their
-        answers as the map knows. Raises QueryTimeout without an answer, MessageDenied, and what ended the connection.
+        answers as answered the last `ping`. Raises QueryTimeout without an answer, MessageDenied, and what ended the
+        connection.
         """
         seconds = bound("timeout", timeout)
         asked = questions.cascade(message)
-        answers = Answers(asked, expected=len(self.hive_map.others(self.peer)))
-        gatherer = await self._asking(asked, AsyncGatherer(answers.take, lambda: answers.over))
+        answers = Answers(asked, expected=self.hive_map.responders(self.peer))
+        with asking.patient(self.satellite.context, asked, seconds):
+            gatherer = await self._asking(asked, AsyncGatherer(answers.take, lambda: answers.over))
         try:
             return await gather_all(answers, gatherer, seconds, self._loss)
         finally:
@@ -118,10 +122,11 @@ class AsyncVerbs(SatelliteProperties):
             await self.emit(packet)
 
     async def ping(self, timeout: float = 5.0, settle: float = 1.0) -> HiveMapper:
-        """Flood the hive with a PING, and return its map, once nothing new has come for `settle` seconds.
+        """Flood the hive with a PING, and return a map of those who answered: who has left is not in it.
 
-        Waits for `timeout` seconds at most. Hubs of version 4.0.0 take no part: they drop the connection, and
-        this raises ConnectionLost.
+        Returns once nothing new has come for `settle` seconds, after `timeout` seconds at most. The map is a copy;
+        answers that come later are in `hive_map`, which also keeps who answered before. Hubs of version 4.0.0
+        take no part: they drop the connection, and this raises ConnectionLost.
         """
         seconds, quiet = bound("timeout", timeout), bound("settle", settle)
         flood_id, flood = questions.flood()
@@ -134,7 +139,9 @@ class AsyncVerbs(SatelliteProperties):
             self.waiters.remove(gatherer)
         if gatherer.lost and hive_map.answers(flood_id) <= 1:
             raise self._loss()
-        return hive_map
+        if not gatherer.lost:
+            hive_map.finish(flood_id)
+        return hive_map.of_flood(flood_id)
 
     async def emit_intercom(self, message: Any, pubkey: str) -> None:
         """Send a Message or HiveMessage that only the owner of `pubkey` (PEM text) can read, signed by this node.

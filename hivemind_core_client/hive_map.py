@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
 
@@ -15,10 +15,14 @@ from hivemind_core_client.message import HiveMessage
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 #: A peer's name is a name and a session, or a public key; a longer one than this is neither.
 _LONGEST_NAME = 4096
 #: How many hops of one route are looked at.
 _MOST_HOPS = 64
+#: The way to a node is kept as long as its names have no more characters than this together.
+_LONGEST_WAY = 32 * 1024
 _KEY_MARK = "BEGIN PUBLIC KEY"
 
 
@@ -64,9 +68,10 @@ class NodeInfo:
 class HiveMapper:
     """The map of the hive, drawn from PINGs.
 
-    `nodes` holds what answered, by peer; `edges` which peer is connected with which, both ways. At most
-    `max_nodes` nodes and `max_floods` flood ids are kept, the oldest go first. One thread may feed the
-    map while others read: what is read is never changed afterwards.
+    `nodes` holds what answered, by peer; `edges` which peer is connected with which, both ways. Nobody says
+    goodbye, so nodes that have left stay until younger ones take their place: `of_flood` has those alone that
+    answered one flood. At most `max_nodes` nodes and `max_floods` flood ids are kept, the oldest go first. One
+    thread may feed the map while others read: what is read is never changed afterwards.
     """
 
     def __init__(self, max_nodes: int = 1000, max_floods: int = 1000) -> None:
@@ -75,6 +80,8 @@ class HiveMapper:
         self._max_nodes = max_nodes
         self._max_floods = max_floods
         self._floods: dict[str, frozenset[str]] = {}
+        self._finished = ""
+        self._ways: dict[str, _Way] = {}
         self._aliases: dict[str, str] = {}
         self._keys: dict[str, str] = {}
         self._owners: dict[str, str] = {}
@@ -89,6 +96,31 @@ class HiveMapper:
     def answers(self, flood_id: str) -> int:
         """How many nodes have answered this flood."""
         return len(self._floods.get(flood_id, ()))
+
+    def finish(self, flood_id: str) -> None:
+        """Take note that this flood of our own has come to rest: `responders` counts who answered it."""
+        self._finished = flood_id
+
+    def responders(self, peer: str) -> int:
+        """How many nodes but for `peer` have answered the last flood of our own that is finished; 0 if unknown."""
+        return len(self._floods.get(self._finished, frozenset()) - {peer})
+
+    def of_flood(self, flood_id: str) -> HiveMapper:
+        """A map of the nodes alone that answered this flood, and of the ways that lead to them.
+
+        It is a copy, which stays as it is. Relays that gave no answer of their own are among its edges.
+        """
+        answered = self._floods.get(flood_id, frozenset())
+        found = HiveMapper(self._max_nodes, self._max_floods)
+        found._floods = {flood_id: answered}
+        found._aliases, found._keys, found._owners = self._aliases, self._keys, self._owners
+        found.nodes = {peer: node for peer, node in self.nodes.items() if peer in answered}
+        found._ways = {peer: way for peer, way in self._ways.items() if peer in found.nodes}
+        edges: dict[str, frozenset[str]] = {}
+        for way in found._ways.values():
+            _join(edges, way.peers(self._aliases))
+        found.edges = _pruned(edges, 2 * self._max_nodes)
+        return found
 
     def on_ping(
         self,
@@ -168,24 +200,20 @@ class HiveMapper:
         return hive_drawing.dot(self._pairs(), self._labels())
 
     def _add(self, node: NodeInfo) -> None:
-        others = {peer: known for peer, known in self.nodes.items() if peer != node.peer}
-        self.nodes = _bounded({**others, node.peer: node}, self._max_nodes)
+        self.nodes = _renewed(self.nodes, node.peer, node, self._max_nodes)
 
     def _connect(self, node: NodeInfo, hops: list[str], root_peer: str | None) -> None:
         """Neighbours on the way of a PING are connected. Its first hop is how a hub calls the sender."""
         if hops and not is_public_key(hops[0]):
             self._aliases = _bounded({**self._aliases, hops[0]: node.peer}, self._max_nodes)
             hops = hops[1:]
-        way = [node.peer, *(self._aliases.get(hop, hop) for hop in hops)]
-        if root_peer is not None:
-            way.append(root_peer)
+        way = _Way(node.peer, tuple(hops), root_peer)
         edges = dict(self.edges)
-        for one, other in zip(way, way[1:]):
-            if one != other:
-                # Taken out first, so that who is on the way of every PING counts as young.
-                edges[one] = edges.pop(one, frozenset()) | {other}
-                edges[other] = edges.pop(other, frozenset()) | {one}
+        _join(edges, way.peers(self._aliases))
         self.edges = _pruned(edges, 2 * self._max_nodes)
+        if sum(map(len, hops)) > _LONGEST_WAY:
+            way = _Way(node.peer, (), None)
+        self._ways = _renewed(self._ways, node.peer, way, self._max_nodes)
 
     def _bind(self, node: NodeInfo, route: list[Any]) -> None:
         source = route[0].get("source") if route and isinstance(route[0], dict) else None
@@ -209,6 +237,23 @@ class HiveMapper:
     def _labels(self) -> dict[str, str]:
         peers = [*self.nodes, *(peer for peer in self.edges if peer not in self.nodes)]
         return {peer: hive_drawing.label(peer, self.nodes.get(peer)) for peer in peers}
+
+
+@frozen
+class _Way:
+    """How the last PING of a node came to us, in the names that hubs use; `root` is our own peer, if that is known.
+
+    What a hub calls another one is known only when that one's own PING has come, so names are resolved late.
+    """
+
+    peer: str
+    hops: tuple[str, ...]
+    root: str | None
+
+    def peers(self, aliases: dict[str, str]) -> list[str]:
+        """All who are on it, by the names that they give themselves."""
+        way = [self.peer, *(aliases.get(hop, hop) for hop in self.hops)]
+        return way if self.root is None else [*way, self.root]
 
 
 def _node(payload: Json, received_at: float | None, trusted: bool) -> NodeInfo | None:
@@ -262,6 +307,15 @@ def _escaped(character: str) -> str:
     return json.dumps(character)[1:-1] if character > "\x7f" else f"\\u{ord(character):04x}"
 
 
+def _join(edges: dict[str, frozenset[str]], way: list[str]) -> None:
+    """Add the connections between neighbours on a way."""
+    for one, other in zip(way, way[1:]):
+        if one != other:
+            # Taken out first, so that who is on the way of every PING counts as young.
+            edges[one] = edges.pop(one, frozenset()) | {other}
+            edges[other] = edges.pop(other, frozenset()) | {one}
+
+
 def _pruned(edges: dict[str, frozenset[str]], most: int) -> dict[str, frozenset[str]]:
     """The edges between the youngest `most` of the nodes."""
     if len(edges) <= most:
@@ -270,7 +324,12 @@ def _pruned(edges: dict[str, frozenset[str]], most: int) -> dict[str, frozenset[
     return {one: frozenset(other for other in others if other in kept) for one, others in kept.items()}
 
 
-def _bounded(entries: dict[str, Any], most: int) -> dict[str, Any]:
+def _bounded(entries: dict[str, T], most: int) -> dict[str, T]:
     """The youngest `most` of the entries."""
     surplus = len(entries) - most
     return entries if surplus <= 0 else dict(list(entries.items())[surplus:])
+
+
+def _renewed(entries: dict[str, T], key: str, value: T, most: int) -> dict[str, T]:
+    """The youngest `most` of the entries, after `key` has become the youngest."""
+    return _bounded({**{other: known for other, known in entries.items() if other != key}, key: value}, most)

@@ -10,6 +10,7 @@ from hivemind_core_client.kernel import questions
 from hivemind_core_client.kernel.questions import Answer, Answers
 from hivemind_core_client.mailbox import Mailbox
 from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.plugins import asking
 from hivemind_core_client.properties import SatelliteProperties, bound
 from hivemind_core_client.waiters import Waiters
 from hivemind_core_client.waiting import as_packet
@@ -48,7 +49,8 @@ class HiveVerbs(SatelliteProperties):
         patience = self.query_timeout if timeout is None else bound("timeout", timeout)
         asked = questions.query(message)
         answers = Answers(asked)
-        gatherer = self._asking(asked, Gatherer(answers.take, lambda: answers.over))
+        with asking.patient(self.satellite.context, asked, patience):
+            gatherer = self._asking(asked, Gatherer(answers.take, lambda: answers.over))
         stream = AnswerStream(answers, gatherer, self.waiters, self.mailbox, patience, self._loss)
         try:
             for _ in stream:
@@ -62,12 +64,14 @@ class HiveVerbs(SatelliteProperties):
         """Ask the whole hive, and return all answers that come within `timeout` seconds.
 
         `message` is an OVOS Message, or a CASCADE message. Returns earlier when as many nodes have given all their
-        answers as the map knows. Raises QueryTimeout without an answer, MessageDenied, and what ended the connection.
+        answers as answered the last `ping`. Raises QueryTimeout without an answer, MessageDenied, and what ended the
+        connection.
         """
         seconds = bound("timeout", timeout)
         asked = questions.cascade(message)
-        answers = Answers(asked, expected=len(self.hive_map.others(self.peer)))
-        gatherer = self._asking(asked, Gatherer(answers.take, lambda: answers.over))
+        answers = Answers(asked, expected=self.hive_map.responders(self.peer))
+        with asking.patient(self.satellite.context, asked, seconds):
+            gatherer = self._asking(asked, Gatherer(answers.take, lambda: answers.over))
         try:
             with self.mailbox.blocking():
                 return gather_all(answers, gatherer, seconds, self._loss)
@@ -84,10 +88,11 @@ class HiveVerbs(SatelliteProperties):
             self.emit(packet)
 
     def ping(self, timeout: float = 5.0, settle: float = 1.0) -> HiveMapper:
-        """Flood the hive with a PING, and return its map, once nothing new has come for `settle` seconds.
+        """Flood the hive with a PING, and return a map of those who answered: who has left is not in it.
 
-        Waits for `timeout` seconds at most. Hubs of version 4.0.0 take no part: they drop the connection, and
-        this raises ConnectionLost.
+        Returns once nothing new has come for `settle` seconds, after `timeout` seconds at most. The map is a copy;
+        answers that come later are in `hive_map`, which also keeps who answered before. Hubs of version 4.0.0
+        take no part: they drop the connection, and this raises ConnectionLost.
         """
         seconds, quiet = bound("timeout", timeout), bound("settle", settle)
         flood_id, flood = questions.flood()
@@ -105,7 +110,9 @@ class HiveVerbs(SatelliteProperties):
             self.waiters.remove(gatherer)
         if gatherer.lost and hive_map.answers(flood_id) <= 1:
             raise self._loss()
-        return hive_map
+        if not gatherer.lost:
+            hive_map.finish(flood_id)
+        return hive_map.of_flood(flood_id)
 
     def emit_intercom(self, message: Any, pubkey: str) -> None:
         """Send a Message or HiveMessage that only the owner of `pubkey` (PEM text) can read, signed by this node.

@@ -21,7 +21,7 @@ from hivemind_core_client.plugins.hookspecs import hookimpl
 log = logging.getLogger(__name__)
 
 NAME = HiveMessageType.CASCADE.value
-#: How long answers are gathered, in seconds.
+#: How long answers are gathered, in seconds, where the asker does not say.
 GATHERING = 5.0
 #: How many answers to one question are kept.
 MOST_ANSWERS = 1000
@@ -42,8 +42,9 @@ def on_send(context: Context, message: HiveMessage) -> Actions:
     if asking.is_answer(message):
         return None
     query = asking.query_id(message)
-    asking.opened(context, NAME, query).update(answers=[], complete=set())
-    return [SetTimer(HiveMessageType.CASCADE, query, GATHERING)]
+    expected = context.hive_map.responders(context.peer)
+    asking.opened(context, NAME, query).update(answers=[], complete=set(), expected=expected)
+    return [SetTimer(HiveMessageType.CASCADE, query, asking.patience(context, query, GATHERING))]
 
 
 def receive(context: Context, message: HiveMessage) -> Actions:
@@ -57,7 +58,7 @@ def receive(context: Context, message: HiveMessage) -> Actions:
         log.info("dropped an answer to a CASCADE that nobody waits for here")
         return None
     _gather(gathered, message)
-    if not 0 < len(context.hive_map.others(context.peer)) <= len(gathered["complete"]):
+    if not 0 < gathered.get("expected", 0) <= len(gathered["complete"]):
         return None
     return [CancelTimer(HiveMessageType.CASCADE, query), *_resolve(context, query)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from hivemind_core_client.jsontext import Json
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins import asking
 from hivemind_core_client.plugins.contract import Actions, CancelTimer, Context, MessageHandler, SetTimer
@@ -28,8 +29,10 @@ def on_send(context: Context, message: HiveMessage) -> Actions:
     """Remember a question of ours, and bound the wait for its answer."""
     if asking.is_answer(message):
         return None
-    asking.opened(context, NAME, asking.query_id(message))
-    return _patience(context, asking.query_id(message))
+    query = asking.query_id(message)
+    memory = asking.opened(context, NAME, query)
+    memory["patience"] = asking.patience(context, query, context.query_timeout)
+    return _patience(context, memory, query)
 
 
 def receive(context: Context, message: HiveMessage) -> Actions:
@@ -38,7 +41,8 @@ def receive(context: Context, message: HiveMessage) -> Actions:
         log.debug("a QUERY that others asked arrived")
         return None
     query = asking.query_id(message)
-    if query not in context.recall(NAME):
+    memory: Json | None = context.recall(NAME).get(query)
+    if memory is None:
         log.info("dropped an answer to a QUERY that nobody waits for here")
         return None
     control = asking.control_type(message)
@@ -47,7 +51,7 @@ def receive(context: Context, message: HiveMessage) -> Actions:
     ended = [CancelTimer(HiveMessageType.QUERY, query)]
     if control == asking.COMPLETE:
         return ended
-    return [*(ended if control else _patience(context, query)), *asking.dispatched(message)]
+    return [*(ended if control else _patience(context, memory, query)), *asking.dispatched(message)]
 
 
 def on_timer(context: Context, key: str) -> Actions:
@@ -62,6 +66,6 @@ def on_end(context: Context) -> Actions:
     return asking.close_all(context, NAME)
 
 
-def _patience(context: Context, query: str) -> list[SetTimer]:
-    seconds = context.query_timeout
+def _patience(context: Context, memory: Json, query: str) -> list[SetTimer]:
+    seconds = memory.get("patience", context.query_timeout)
     return [SetTimer(HiveMessageType.QUERY, query, seconds)] if seconds > 0 else []

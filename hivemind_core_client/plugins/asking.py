@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from hivemind_core_client.jsontext import Json
 from hivemind_core_client.message import HiveMessage, HiveMessageType
@@ -19,6 +21,8 @@ COMPLETE = "hive.query.complete"
 TIMEOUT = "hive.query.timeout"
 #: How many questions may be open at once; the oldest is forgotten first.
 MOST_OPEN = 1000
+#: The memory in which whoever asks leaves how long he waits.
+_PATIENCE = "asking"
 _ANSWERS = frozenset({HiveMessageType.BUS, HiveMessageType.INTERCOM})
 
 
@@ -62,6 +66,22 @@ def dispatched(message: HiveMessage) -> list[Action]:
         return [Dispatch(inner)]
     log.info("dropped an answer of type %s: only BUS and INTERCOM are answers", inner.msg_type.name)
     return []
+
+
+@contextmanager
+def patient(context: Context, message: HiveMessage, seconds: float) -> Iterator[None]:
+    """While this question is sent, its handler finds out with `patience` that whoever asks waits `seconds`."""
+    waiting = context.recall(_PATIENCE)
+    waiting[query_id(message)] = seconds
+    try:
+        yield
+    finally:
+        waiting.pop(query_id(message), None)
+
+
+def patience(context: Context, query: str, default: float) -> float:
+    """How many seconds the asker of a question that is about to leave waits; `default` where he did not say."""
+    return float(context.recall(_PATIENCE).get(query, default))
 
 
 def unanswered(query: str, error: str) -> Deliver:

@@ -105,6 +105,25 @@ def test_a_query_may_wait_for_ever() -> None:
     assert follows(hub, answer("query")) == [said("speak")]
 
 
+@pytest.mark.parametrize(("kind", "default"), [("query", 30.0), ("cascade", 5.0)])
+def test_who_asks_may_say_how_long_he_waits_for_one_question(kind: str, default: float) -> None:
+    """The bus heard of the end of a query 29 seconds after its caller had given up."""
+    hub = keyed()
+    question = HiveMessage(kind, ASK, metadata={"query_id": "q"})
+    with asking.patient(hub.link.context, question, 1.5):
+        _, actions = asked(hub, kind)
+        _, others = asked(hub, kind, "another")
+    assert actions == [SetTimer(kind, "q", 1.5)] and others == [SetTimer(kind, "another", default)]
+    assert asked(hub, kind)[1] == [SetTimer(kind, "q", default)]
+
+
+def test_each_answer_to_a_query_begins_the_wait_of_its_asker_anew() -> None:
+    hub = keyed()
+    with asking.patient(hub.link.context, HiveMessage("query", ASK, metadata={"query_id": "q"}), 60):
+        asked(hub, "query")
+    assert follows(hub, answer("query")) == [SetTimer(T.QUERY, "q", 60), said("speak")]
+
+
 def test_a_cascade_gathers_for_five_seconds_whatever_a_query_may_take() -> None:
     assert asked(keyed(query_timeout=0), "cascade")[1] == [SetTimer(T.CASCADE, "q", 5.0)]
 
@@ -221,6 +240,19 @@ def test_a_cascade_ends_as_soon_as_all_nodes_that_are_known_are_done() -> None:
 def know(hub: Hub, *peers: str) -> None:
     for peer in peers:
         hub.link.context.hive_map.on_ping(HiveMessage("ping", {"flood_id": "f", "peer": peer}))
+    hub.link.context.hive_map.finish("f")
+
+
+def test_a_flood_that_is_still_running_counts_for_nothing() -> None:
+    hub = keyed()
+    for number, flood in enumerate(("old", "running")):
+        for peer in "ab"[: 2 - number]:
+            hub.link.context.hive_map.on_ping(HiveMessage("ping", {"flood_id": flood, "peer": peer}))
+        if flood == "old":
+            hub.link.context.hive_map.finish(flood)
+    asked(hub, "cascade")
+    assert follows(hub, answer("cascade", COMPLETE, responder="a")) == []
+    assert follows(hub, answer("cascade", COMPLETE, responder="b"))[1:] == [unanswered("no_answer")]
 
 
 def test_a_cascade_that_nobody_answers_says_so() -> None:

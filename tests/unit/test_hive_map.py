@@ -64,6 +64,82 @@ def test_a_node_counts_once_for_each_flood() -> None:
     assert [hive_map.answers(flood) for flood in ("f", "g", "h")] == [2, 1, 0]
 
 
+def test_the_map_of_a_flood_has_those_alone_that_answered_it() -> None:
+    hive_map = star()
+    hive_map.on_ping(ping(KITCHEN, "ua::1::kitchen::s", HUB_KEY, flood="g", site_id="new"), 11.5, ME)
+    hive_map.on_ping(ping("cellar::s", "ua::3::cellar::s", "silent relay", HUB_KEY, flood="g"), None, ME)
+    found = hive_map.of_flood("g")
+    assert list(found.nodes) == [KITCHEN, "cellar::s"] and found.nodes[KITCHEN].site_id == "new"
+    assert pairs(found) == sorted(
+        tuple(sorted(pair))
+        for pair in [
+            (KITCHEN, HUB_KEY),
+            (HUB_KEY, ME),
+            ("cellar::s", "silent relay"),
+            ("silent relay", HUB_KEY),
+        ]
+    )
+    assert found.answers("g") == 2 and found.answers("f") == 0
+    assert "attic" not in found.to_ascii(ME) + found.to_mermaid() + found.to_dot() + found.to_json()
+    assert ATTIC in hive_map.nodes and (HUB_KEY, ATTIC) in pairs(hive_map)
+
+
+def test_the_map_of_a_flood_that_nobody_knows_is_empty() -> None:
+    found = star().of_flood("g")
+    assert not found.nodes and not found.edges and found.to_ascii() == "[no nodes answered]"
+
+
+def test_the_map_of_a_flood_stays_as_it_is() -> None:
+    hive_map = star()
+    found = hive_map.of_flood("f")
+    before = found.to_json()
+    hive_map.on_ping(ping("cellar::s", "ua::3::cellar::s", HUB_KEY), None, ME)
+    assert found.to_json() == before and "cellar::s" in hive_map.of_flood("f").nodes
+
+
+def test_a_relay_whose_own_answer_comes_late_has_one_name_on_the_map_of_a_flood() -> None:
+    below = HUB_KEY.replace("hub", "below")
+    hive_map = HiveMapper()
+    hive_map.on_ping(ping("cellar::s", "ua::9::cellar::s", below, "ua::3::below::s", HUB_KEY), None, ME)
+    hive_map.on_ping(ping(below, "ua::3::below::s", HUB_KEY), None, ME)
+    assert set(hive_map.of_flood("f").edges) == {"cellar::s", below, HUB_KEY, ME}
+
+
+def test_a_node_that_came_back_in_another_session_is_there_once() -> None:
+    hive_map = star()
+    hive_map.on_ping(ping("kitchen::t", "ua::1::kitchen::t", HUB_KEY, flood="g"), None, ME)
+    assert hive_map.of_flood("g").others(ME) == ["kitchen::t"]
+
+
+def test_two_sessions_of_one_name_that_both_answer_are_both_there() -> None:
+    """A satellite and the command line may use one access key at the same time."""
+    hive_map = star()
+    hive_map.on_ping(ping("kitchen::t", "ua::1::kitchen::t", HUB_KEY), None, ME)
+    assert {KITCHEN, "kitchen::t"} <= set(hive_map.of_flood("f").nodes)
+
+
+def test_those_who_answered_the_last_flood_of_our_own_that_is_finished_are_counted() -> None:
+    hive_map = HiveMapper()
+    assert hive_map.responders(ME) == 0
+    for peer in (ME, KITCHEN, ATTIC):
+        hive_map.on_ping(ping(peer))
+    assert hive_map.responders(ME) == 0
+    hive_map.finish("f")
+    hive_map.on_ping(ping(KITCHEN, flood="running"))
+    assert (hive_map.responders(ME), hive_map.responders("nobody")) == (2, 3)
+    hive_map.on_ping(ping("late::s"))
+    assert hive_map.responders(ME) == 3
+    hive_map.finish("running")
+    assert hive_map.responders(ME) == 1
+
+
+def test_a_way_of_endless_names_is_not_kept() -> None:
+    hive_map = HiveMapper()
+    hive_map.on_ping(ping(KITCHEN, "a::b", *(f"{number:04000}" for number in range(9))), None, ME)
+    assert KITCHEN in hive_map.of_flood("f").nodes and not hive_map.of_flood("f").edges
+    assert sum(len(hop) for way in hive_map._ways.values() for hop in way.hops) == 0
+
+
 def test_a_flood_begins_once() -> None:
     hive_map = HiveMapper()
     assert [hive_map.start_ping(flood) for flood in ("f", "f", "", "g")] == [True, False, False, True]
@@ -244,6 +320,11 @@ def test_whatever_comes_the_map_is_bounded_and_can_be_drawn(pings: list[Any], ro
     for payload, route, peer, vouched in pings:
         hive_map.on_ping(HiveMessage("ping", payload, route=route), 1.0, peer, vouched, vouched)
     assert len(hive_map.nodes) <= 4 and len(hive_map.edges) <= 8 and len(hive_map._floods) <= 3
+    assert set(hive_map._ways) == set(hive_map.nodes)
+    for flood in hive_map._floods:
+        found = hive_map.of_flood(flood)
+        assert found.nodes.items() <= hive_map.nodes.items() and len(found.edges) <= 8
+        assert all(one in found.edges[other] for one, others in found.edges.items() for other in others)
     for bounded in (hive_map._keys, hive_map._owners, hive_map._aliases):
         assert len(bounded) <= 4
     for one, others in hive_map.edges.items():
