@@ -32,6 +32,7 @@ _ASKING = (HiveMessageType.QUERY, HiveMessageType.CASCADE)
 class Answer:
     """One answer: `message` is the OVOS Message, `responder` the peer that gave it (a hub by its public key).
 
+    Who answers says so itself: nothing proves `responder`.
     `packet` is the QUERY or CASCADE message that carried it.
     """
 
