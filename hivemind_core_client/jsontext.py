@@ -2,12 +2,14 @@
 
 Written by the standard library, which refuses what JSON does not have (bytes, NaN). Read by `msgspec` where it
 is installed (the extra `speed`), which takes a third of the time, and by the standard library where it
-is not, or for the little that msgspec does not read. Integers of any size are kept.
+is not, or for the little that msgspec does not read. Integers of any size are kept. A number that is not
+finite (NaN, Infinity, 1e400) is none of JSON, and is refused: it could be read, and never be written again.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Callable, Optional, Union, cast
 
@@ -59,7 +61,10 @@ def json_text(value: Any) -> str:
 
 
 def json_object(text: Union[str, bytes], what: str = "frame") -> Json:
-    """Parse JSON text that must be an object. Raises FrameError otherwise, and for lone surrogates."""
+    """Parse JSON text that must be an object.
+
+    Raises FrameError otherwise, and for lone surrogates and numbers that are not finite.
+    """
     try:
         value = _read(text)
     except (ValueError, RecursionError) as error:
@@ -79,8 +84,27 @@ def _read(text: Union[str, bytes]) -> Any:
 
 
 def _read_slowly(text: Union[str, bytes]) -> Any:
-    value = json.loads(text)
-    if ("\\u" if isinstance(text, str) else b"\\u") in text:  # type: ignore[operator]  # of the same kind as the text
+    if not isinstance(text, str):
+        text = str(text, "utf-8")
+    elif not text.isascii():
+        text.encode()  # raises for half a character
+    value = _DECODE(text)
+    if "\\u" in text:
         # An escape may be half a character, which nobody could send on: this raises for one.
         json.dumps(value, ensure_ascii=False).encode()
     return value
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("a number is too large")
+    return value
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+# Made once: json.loads makes one at each call that is given such functions.
+_DECODE = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number).decode

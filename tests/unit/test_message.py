@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
@@ -426,7 +427,8 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         ('{"a": "\\u00fc\\ud83d\\ude00"}', "ü😀"),
         (b'{"a": "\xc3\xbc"}', "ü"),
         ('{"a": 1, "a": 2}', 2),
-        ('{"a": Infinity}', float("inf")),
+        ('{"a": 1.7976931348623157e308}', 1.7976931348623157e308),
+        ('{"a": 1e-400}', 0.0),
     ],
 )
 def test_json_is_read_alike_by_both_libraries(text: str | bytes, value: object, library: str) -> None:
@@ -434,11 +436,68 @@ def test_json_is_read_alike_by_both_libraries(text: str | bytes, value: object, 
 
 
 @pytest.mark.parametrize(
-    "text", ['{"a": "\\ud800"}', b'{"\\udfff": 1}', '{"a": "\\ud800\\u0041"}', "{" * 100_000, "nul", b"\xff"]
+    "text",
+    [
+        '{"a": "\\ud800"}',
+        '{"a": "\ud800"}',
+        b'{"a": "\xed\xa0\x80"}',
+        b'{"\\udfff": 1}',
+        '{"a": "\\ud800\\u0041"}',
+        "{" * 100_000,
+        "nul",
+        b"\xff",
+        '{"a": NaN}',
+        b'{"a": [Infinity]}',
+        '{"a": -Infinity}',
+        '{"a": 1e400}',
+        '{"a": {"b": -1E+400}}',
+        '{"a": 1.7976931348623159e308}',
+        f'{{"a": {"9" * 400}.0}}',
+    ],
+    ids=lambda text: repr(text)[:30],
 )
 def test_what_is_no_json_is_one_error_by_both_libraries(text: str | bytes, library: str) -> None:
     with pytest.raises(FrameError):
         json_object(text)
+
+
+NUMBERS = st.from_regex(r"-?[1-9][0-9]{0,330}(\.[0-9]{1,3})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
+TEXTS = st.recursive(
+    NUMBERS | st.sampled_from(["NaN", "Infinity", "-Infinity", "null", '"1e400"', '"NaN"']),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda each: f"[{','.join(each)}]")
+        | inner.map(lambda each: f'{{"é": {each}}}')
+    ),
+    max_leaves=5,
+)
+
+
+@given(TEXTS)
+def test_what_is_read_can_be_written_and_both_libraries_agree(text: str) -> None:
+    text = f'{{"a": {text}}}'
+    assert jsontext._fast_decode is not None, "the tests are run with msgspec"
+    results: list[object] = []
+    for source in (text, text.encode()):
+        for fast in (jsontext._fast_decode, None):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(jsontext, "_fast_decode", fast)
+                try:
+                    results.append(json_object(source))
+                except FrameError:
+                    results.append("refused")
+    assert all(each == results[0] for each in results)
+    if results[0] == "refused":
+        assert any(math.isinf(each) or math.isnan(each) for each in numbers(json.loads(text)))
+    else:
+        assert json.loads(json_text(results[0])) == results[0]
+
+
+def numbers(value: object) -> Iterator[float]:
+    if isinstance(value, float):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from numbers(each)
 
 
 def test_json_objects_only() -> None:
