@@ -50,7 +50,9 @@ def _words(line: str) -> list[list[str]]:
     lexer.whitespace_split = True
     commands: list[list[str]] = [[]]
     for word in lexer:
-        if set(word) <= set("|;&<>"):
+        if set(word) <= set("<>"):
+            next(lexer)  # the file that is read or written
+        elif set(word) <= set("|;&"):
             commands.append([])
         elif commands[-1] or not re.match(r"^[A-Z_]+=", word):
             commands[-1].append(word)
