@@ -15,7 +15,7 @@ from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.opening import Closed
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.settings import Address
-from hivemind_core_client.sockets import Progress
+from hivemind_core_client.sockets import Progress, Told
 from hivemind_core_client.tls import Tls
 
 try:
@@ -93,13 +93,13 @@ class AsyncTransport:
 
     async def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
         """Write whole frames in order, telling `progress` how far each came. Raises ConnectionLost when it broke."""
-        ws = self._ready()
+        ws, told = self._ready(), None if progress is None else Told(progress)
         try:
             for frame in frames:
-                if progress is None:
+                if told is None:
                     await ws.send(frame)
                 else:
-                    await self._send_watched(ws, frame, progress)
+                    await self._send_watched(ws, frame, told)
         except (OSError, WebSocketException) as error:
             lost = opening.broken(self._address, error, while_sending=True)
             raise opening.explained(lost, max(map(len, frames))) from error
@@ -184,19 +184,19 @@ class AsyncTransport:
         except (InvalidHandshake, EOFError, OSError, ValueError, ssl.SSLError) as error:
             raise opening.no_websocket(self._address, error) from error
 
-    async def _send_watched(self, ws: ClientConnection, frame: Frame, progress: Progress) -> None:
+    async def _send_watched(self, ws: ClientConnection, frame: Frame, told: Told) -> None:
         """What is not in the buffer any more is with the system."""
         total = len(frame.encode()) if isinstance(frame, str) else len(frame)
         sending = asyncio.ensure_future(ws.send(frame))
         try:
             while not (await asyncio.wait({sending}, timeout=_PROGRESS))[0]:
                 left = ws.transport.get_write_buffer_size()
-                _tell(progress, max(0, total - left), total)
+                told(max(0, total - left), total)
             sending.result()
         except asyncio.CancelledError:
             sending.cancel()
             raise
-        _tell(progress, total, total)
+        told(total, total)
 
     def _ending(self, closed: ConnectionClosed) -> Closed:
         if closed.rcvd is not None:
@@ -219,10 +219,3 @@ async def _connect(family: int, kind: int, protocol: int, where: Any) -> socket.
         made.close()
         raise
     return made
-
-
-def _tell(progress: Progress, written: int, total: int) -> None:
-    try:
-        progress(written, total)
-    except Exception:  # the user's callback may fail; the message goes on
-        logging.getLogger(__name__).exception("the callback for progress raised")

@@ -33,7 +33,7 @@ from hivemind_core_client.labels import printable
 from hivemind_core_client.opening import Closed
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.settings import Address
-from hivemind_core_client.sockets import Progress, SharedSocket
+from hivemind_core_client.sockets import Progress, SharedSocket, Told
 from hivemind_core_client.tls import Tls
 
 try:
@@ -189,6 +189,7 @@ class HttpTransport:
         it did not take the message, but the session goes on; InvalidMessage for a binary frame.
         """
         written, total = 0, sum(map(len, frames))
+        told = None if progress is None else Told(progress)
         for frame in frames:
             if not isinstance(frame, str):
                 raise InvalidMessage(
@@ -196,8 +197,8 @@ class HttpTransport:
                 )
             self._send(frame)
             written += len(frame)
-            if progress is not None:
-                progress(written, total)
+            if told is not None:
+                told(written, total)
 
     def _send(self, frame: str) -> None:
         self._spoke = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Any, Optional
 
@@ -11,9 +12,12 @@ from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.localbus import Handler, Subscriptions, call_safely
 from hivemind_core_client.localside import LocalSide
 from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.plugins import asking
 from hivemind_core_client.plugins.contract import CallBack, Deliver, Negotiated, Select
 from hivemind_core_client.properties import SatelliteProperties
 from hivemind_core_client.waiters import Waiters, is_hive_type
+
+log = logging.getLogger(__name__)
 
 #: What the OVOS bus client says of its own connection, as names for `on`.
 _LIFECYCLE = frozenset({"open", "close", "error", "reconnecting"})
@@ -143,7 +147,27 @@ class Audience(SatelliteProperties, ListenVerbs):
         self.mailbox.put(lambda: getattr(self.bin_callbacks, event.method)(**event.arguments))
 
     def _select(self, event: Select) -> None:
-        self.mailbox.put(lambda: self._picked(self.cascade_select_callback(list(event.answers))))
+        self.mailbox.put(lambda: self._pick(list(event.answers)))
+
+    def _pick(self, answers: list[HiveMessage]) -> None:
+        """Ask the user which answer to deliver. Where he fails, the bus hears as much as if there was none."""
+        pick = self.cascade_select_callback
+        name = getattr(pick, "__qualname__", pick)
+        try:
+            picked = pick(list(answers))
+        except (Exception, SystemExit):  # a user's callback may fail or even exit, the client may not
+            log.exception("cascade_select_callback (%s) raised: none of the answers is delivered", name)
+        else:
+            if picked is None or (isinstance(picked, HiveMessage) and picked in answers):
+                self._picked(picked)
+                return
+            log.error(
+                "cascade_select_callback (%s) returned a %s: none of the answers is delivered. Return one of the "
+                "messages that it was given, or None",
+                name,
+                type(picked).__name__,
+            )
+        self._deliver(asking.unanswered(asking.query_id(answers[0]), "selection_failed"))
 
     def _established(self, negotiated: Negotiated) -> None:
         self.connected_event.set()

@@ -20,6 +20,23 @@ Progress = Callable[[int, int], None]
 _PIECE = 256 * 1024
 
 
+class Told:
+    """Tells a user's callback how far one message has come. One that raises is logged once, and told on."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._failed = False
+
+    def __call__(self, written: int, total: int) -> None:
+        """Tell it. Never raises."""
+        try:
+            self._progress(written, total)
+        except (Exception, SystemExit):  # half a frame would cost the connection
+            if not self._failed:
+                log.exception("the callback for progress raised")
+            self._failed = True
+
+
 class SharedSocket:
     """A connected socket, plain or TLS, for one reading and one writing thread.
 
@@ -34,8 +51,11 @@ class SharedSocket:
         self._lock = threading.Lock()
         self._read_timeout: Optional[float] = None
         self._write_timeout = write_timeout
-        #: Told how far a write has come, while one is set.
-        self.progress: Optional[Progress] = None
+        self._progress: Optional[Told] = None
+
+    def report_to(self, progress: Optional[Progress]) -> None:
+        """Tell this callback how far the writing of one message has come, from now until None is set."""
+        self._progress = None if progress is None else Told(progress)
 
     def recv(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end. Raises socket.timeout."""
@@ -43,12 +63,12 @@ class SharedSocket:
 
     def send(self, data: Any) -> int:
         """Send all of it, in pieces; each may take the write timeout. Returns its length. Raises socket.timeout."""
-        rest, total, progress = memoryview(data), len(data), self.progress
+        rest, total, progress = memoryview(data), len(data), self._progress
         while rest:
             sent = self._send_piece(rest[:_PIECE])
             rest = rest[sent:]
             if progress is not None:
-                _tell(progress, total - len(rest), total)
+                progress(total - len(rest), total)
         return total
 
     def _send_piece(self, piece: memoryview) -> int:
@@ -93,16 +113,6 @@ class SharedSocket:
         poll.register(self._socket, wanted)
         if not poll.poll(milliseconds):
             raise socket.timeout("timed out")
-
-
-def _tell(progress: Progress, written: int, total: int) -> None:
-    try:
-        progress(written, total)
-    except (
-        Exception,
-        SystemExit,
-    ):  # the user's callback may fail or even exit; half a frame would cost the connection
-        log.exception("the callback for progress raised")
 
 
 def connect_tcp(host: str, port: int, seconds: float) -> socket.socket:

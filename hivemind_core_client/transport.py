@@ -116,11 +116,11 @@ class WebSocketTransport:
         if progress is None or not isinstance(shared, SharedSocket):
             yield
             return
-        shared.progress = progress
+        shared.report_to(progress)
         try:
             yield
         finally:
-            shared.progress = None
+            shared.report_to(None)
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds until the hub's pong, or None when it did not come in time."""

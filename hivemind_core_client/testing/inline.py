@@ -19,12 +19,11 @@ from hivemind_core_client.kernel.events import Arrived, Rejected
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.line import Transport
 from hivemind_core_client.mailbox import Job, Mailbox
-from hivemind_core_client.message import HiveMessage, HiveMessageType
-from hivemind_core_client.plugins.contract import Negotiated
+from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.wrapping import strip_claims
 from hivemind_core_client.satellite import Satellite
-from hivemind_core_client.sockets import Progress
-from hivemind_core_client.testing.fake_hub import FakeHub, carried
+from hivemind_core_client.sockets import Progress, Told
+from hivemind_core_client.testing.fake_hub import FakeHub, agreed, carried, exchanged
 from hivemind_core_client.worker import Connection, Worker
 
 log = logging.getLogger(__name__)
@@ -182,7 +181,7 @@ class InlineWorker(Worker):
         # Nothing is ever written: what would be sealed and sent goes to the FakeHub as it is.
         self._connection = Connection(self._satellite.new_link(), cast(Transport, None))
         context.hub = self._fake_hub.facts(self._satellite)
-        context.negotiated = self._negotiated()
+        context.negotiated = agreed(self._satellite)
         with self._inline.held():  # handlers of "open" find a session that stands
             self.state = ClientState.CONNECTED
             self._listener.established(context.negotiated)
@@ -228,12 +227,8 @@ class InlineWorker(Worker):
         prepared = link.prepare(message)
         sent = carried(self._satellite, prepared)
         self._act(link.sending(prepared))
-        if progress is not None:
-            binary = sent.msg_type is HiveMessageType.BINARY
-            size = len(sent.raw_payload if binary else sent.as_json.encode())
-            progress(size, size)
-        for answer in self._fake_hub.take(sent):
-            self._inline.arrive(partial(self._admit, carried(self._satellite, answer)))
+        for answer in exchanged(self._satellite, self._fake_hub, sent, progress):
+            self._inline.arrive(partial(self._admit, answer))
         return prepared
 
     def receive(self, message: HiveMessage) -> None:
@@ -254,13 +249,6 @@ class InlineWorker(Worker):
             return
         strip_claims(message.raw_payload)
         self._act([Arrived(message), *link.admit(message, wrapped=False)])
-
-    def _negotiated(self) -> Negotiated:
-        options, registry = self._satellite.options, self._satellite.registry
-        cipher, encoding = options.ciphers or registry.ciphers, options.encodings or registry.encodings
-        return Negotiated(
-            options.max_version, "fake", next(iter(cipher)), next(iter(encoding)), options.binarize
-        )
 
 
 def _no_transport() -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -524,6 +526,19 @@ def test_a_denial_over_the_wire(hub: EmbeddedHub, client: HiveMessageBusClient) 
     assert client.state == "connected"
 
 
+def test_the_bus_hears_the_end_of_a_question_when_its_asker_gives_up(
+    hub: EmbeddedHub, client: HiveMessageBusClient
+) -> None:
+    """It heard of it 29 seconds later."""
+    over = Log()
+    client.on(TIMEOUT, over)
+    for count, ask in enumerate((client.query, client.cascade), 1):
+        with pytest.raises(err.QueryTimeout):
+            ask(ASK, timeout=0.05)
+        assert [message.data["error"] for message in over.wait(count)] == ["no_answer"] * count
+    assert client.satellite.context.recall("asking") == {}
+
+
 def test_a_handler_may_ask_and_others_run_meanwhile(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
     answers = Log()
     client.on("start", lambda message: answers(types(client.query(ASK, 5))))
@@ -568,27 +583,49 @@ def nonsense(answers: list[HiveMessage]) -> Any:
     return "speak"
 
 
-PICKS: list[tuple[Any, list[str]]] = [
-    (first_answer, ["a"]),
-    (last, ["b"]),
-    (none_of_them, []),
-    (broken, []),
-    (nonsense, []),
+def leaving(answers: list[HiveMessage]) -> HiveMessage:
+    raise SystemExit(3)
+
+
+def another(answers: list[HiveMessage]) -> HiveMessage:
+    return HiveMessage("bus", {"type": "speak"})
+
+
+def emptied(answers: list[HiveMessage]) -> HiveMessage:
+    return answers.pop()
+
+
+PICKS: list[tuple[Any, list[str], str]] = [
+    (first_answer, ["a"], ""),
+    (last, ["b"], ""),
+    (emptied, ["b"], ""),
+    (none_of_them, [], ""),
+    (broken, [], "(broken) raised"),
+    (leaving, [], "(leaving) raised"),
+    (nonsense, [], "(nonsense) returned a str"),
+    (another, [], "(another) returned a HiveMessage"),
 ]
 
 
-@pytest.mark.parametrize(("pick", "delivered"), PICKS, ids=[row[0].__name__ for row in PICKS])
+@pytest.mark.parametrize(("pick", "delivered", "fault"), PICKS, ids=[row[0].__name__ for row in PICKS])
 def test_one_answer_to_a_cascade_is_picked_and_delivered_once(
-    pick: Any, delivered: list[str], hub: EmbeddedHub, client: HiveMessageBusClient
+    pick: Any,
+    delivered: list[str],
+    fault: str,
+    hub: EmbeddedHub,
+    client: HiveMessageBusClient,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    picking, spoken = Log(), Log()
+    picking, spoken, over = Log(), Log(), Log()
 
+    @functools.wraps(pick)
     def choose(answers: list[HiveMessage]) -> Any:
         picking([answer.metadata["responder_peer"] for answer in answers])
         return pick(answers)
 
     client.cascade_select_callback = choose
     client.on("speak", spoken)
+    client.on(TIMEOUT, over)
     know(client, client.peer, "a", "b")
     running = Running(lambda: client.cascade(ASK, 5))
     asked = heard(hub, "cascade")
@@ -599,6 +636,12 @@ def test_one_answer_to_a_cascade_is_picked_and_delivered_once(
     assert picking.wait(1) == [["a", "b"]]
     settled(hub, client)
     assert [message.data["by"] for message in spoken.calls] == delivered
+    faults = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    told = {"query_id": asked.metadata["query_id"], "error": "selection_failed"}
+    assert [message.data for message in over.calls] == ([told] if fault else [])
+    assert len(faults) == len(over.calls) and all(
+        f"cascade_select_callback {fault}" in line for line in faults
+    )
     assert client.state == "connected"
 
 
