@@ -85,20 +85,20 @@ class Satellite:
         comes on a loop of its own, with verbs that block (on_loop.py).
         """
         # The harness's own tests run without the library.
-        from hivemind_core_client import HiveMessageBusClient
+        from hivemind_core_client import HiveMessageBusClient, HiveMindHTTPClient
 
         settings: dict[str, Any] = {
             "key": self.key,
             "password": self.password,
             "host": self.hub.host,
-            "port": self.hub.port,
+            "port": self.hub.http_port if self.client_kind == "http" else self.hub.port,
             "identity": self.identity,
             **options,
         }
         if self.client_kind == "async":
             client = cast("HiveMessageBusClient", OnLoop(**settings))
         else:
-            client = HiveMessageBusClient(**settings)
+            client = (HiveMindHTTPClient if self.client_kind == "http" else HiveMessageBusClient)(**settings)
         self._clients.append(client)
         return client
 

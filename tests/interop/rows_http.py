@@ -1,0 +1,109 @@
+"""Rows about the client over HTTP: what the other clients are promised over a WebSocket, with a hub that is polled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+
+import pytest
+
+from hivemind_core_client import HiveMessage, HiveMessageType
+from hivemind_core_client.errors import HubConnectionError, InvalidMessage
+from hivemind_core_client.message import HiveMindBinaryPayloadType
+
+from . import rows_binary, rows_client, rows_intercom, rows_mesh, rows_query
+from .hubs import HubOptions, RealHub
+from .processes import wait_until
+from .rows_client import ANSWER_SECONDS, check_answer, utterance
+from .satellite import Satellite
+from .table import ROWS, Behaviour, Check
+
+HTTP = "over HTTP"
+
+#: What a WebSocket alone can do: binary frames to the hub, and silence after an upgrade.
+_NOT_OVER_HTTP = (
+    rows_client.binarize_on,
+    rows_client.binary,
+    rows_client.silent_after_upgrade,
+    rows_binary.large_file,
+    rows_binary.too_large,
+)
+_MODULES = {module.__name__ for module in (rows_client, rows_mesh, rows_query, rows_intercom, rows_binary)}
+
+
+def _by_http(check: Check) -> Check:
+    @wraps(check)
+    def run(hub: RealHub, satellite: Satellite) -> None:
+        satellite.client_kind = "http"
+        check(hub, satellite)
+
+    return run
+
+
+def _over_http(row: Behaviour) -> Behaviour:
+    return replace(
+        row,
+        text=f"{row.text} (HTTP)",
+        area=HTTP,
+        check=_by_http(row.check),
+        options=replace(row.options, http=True),
+        needs=row.needs or "http",
+        uses_client=False,
+    )
+
+
+ROWS.extend(
+    [_over_http(row) for row in ROWS if row.check.__module__ in _MODULES and row.check not in _NOT_OVER_HTTP]
+)
+
+
+def _row(text: str) -> Callable[[Check], Check]:
+    def register(check: Check) -> Check:
+        options = HubOptions(http=True)
+        ROWS.append(Behaviour(text, HTTP, _by_http(check), options, "http", uses_client=False))
+        return check
+
+    return register
+
+
+@_row("a client that was idle for a while finds its answer as fast as a busy one")
+def after_idling(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected()
+    check_answer(client)
+    time.sleep(3.0)  # it is asked for messages ever more seldom
+    began = time.monotonic()
+    check_answer(client, "still there")
+    assert time.monotonic() - began < 1.0
+
+
+@_row(
+    "a second client with the same access key ends the session of the first, which tells why and comes back"
+)
+def taken_over(hub: RealHub, satellite: Satellite) -> None:
+    first = satellite.connected()
+    with satellite.client() as second:
+        check_answer(second)
+        assert wait_until(lambda: not first.connected_event.is_set(), ANSWER_SECONDS)
+        assert "does another client use the key?" in str(first.last_error)
+    assert wait_until(first.connected_event.is_set, ANSWER_SECONDS)
+    check_answer(first, "back")
+
+
+@_row("BINARY cannot be sent: InvalidMessage, and the session goes on")
+def binary_up(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected()
+    kind = HiveMindBinaryPayloadType.RAW_AUDIO
+    with pytest.raises(InvalidMessage, match="text only"):
+        client.emit(HiveMessage(HiveMessageType.BINARY, b"sound", bin_type=kind))
+    check_answer(client)
+
+
+@_row("a message larger than the hub takes over HTTP: the error tells the limit, and the session goes on")
+def too_large(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected()
+    with pytest.raises(HubConnectionError, match="a hub takes 1 MiB over HTTP"):
+        client.emit(utterance("x" * 2**21))
+    check_answer(client)
+    assert client.state == "connected"
