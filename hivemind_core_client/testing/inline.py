@@ -22,7 +22,7 @@ from hivemind_core_client.mailbox import Job, Mailbox
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.wrapping import strip_claims
 from hivemind_core_client.satellite import Satellite
-from hivemind_core_client.sockets import Progress, Told
+from hivemind_core_client.sockets import Progress
 from hivemind_core_client.testing.fake_hub import FakeHub, agreed, carried, exchanged
 from hivemind_core_client.worker import Connection, Worker
 
