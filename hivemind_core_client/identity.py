@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import os
 import re
@@ -24,6 +25,9 @@ from hivemind_core_client.keyfiles import (
 FILE_NAME = "_identity.json"
 KEY_STEM = "HiveMindComs"
 UNNAMED = "unnamed-node"
+_PUBLIC_PEM = re.compile(
+    r"\s*-----BEGIN (RSA |)PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END \1PUBLIC KEY-----\s*"
+)
 PathOrMapping = Union[str, "os.PathLike[str]", MutableMapping[str, Any]]
 
 
@@ -52,9 +56,10 @@ class _Text:
 class NodeIdentity:
     """The identity of this node, in `~/.config/hivemind/_identity.json` (`$XDG_CONFIG_HOME` is heeded).
 
-    Nothing is written before `save()`, except by `create_keys()`. `save()` writes only the fields that
-    were set on this object; everything else in the file stays. Attributes other than the fields
-    may be set freely and are not saved. No secret shows in its repr, nor in the errors it raises.
+    Nothing is written before `save()`, except by `create_keys()`: it writes the key and where that is, and none of
+    the other fields. `save()` writes only those that were set on this object; everything else in the file stays.
+    Attributes other than the fields may be set freely and are not saved. No secret shows in its repr, nor in the
+    errors it raises.
 
     Args:
         identity_file: path of another file, or a dict-like object. If that has the methods `store` and
@@ -162,11 +167,13 @@ class NodeIdentity:
         self._write("trusted_keys", dict(value))
 
     def add_trusted_key(self, alias: str, pubkey: str) -> bool:
-        """Trust `pubkey` (PEM text) under the name `alias`; False, and no change, if the alias is taken."""
+        """Trust `pubkey` (PEM text) under the name `alias`; False, and no change, if the alias is taken.
+
+        Raises InvalidOption for an alias that is no text, and for what is no public key in PEM form.
+        """
         if not _normal(alias):
             raise InvalidOption("the alias of a trusted key must be text and not empty")
-        if not _normal(pubkey):
-            raise InvalidOption(f"the key to trust as {alias!r} must be PEM text and not empty")
+        _check_public(alias, pubkey)
         with self._lock:
             if alias in self.trusted_keys:
                 return False
@@ -192,12 +199,15 @@ class NodeIdentity:
         return next(aliases, None)
 
     def create_keys(self) -> None:
-        """Make a new RSA key pair of 2048 bits: `public_key` is set, and the private key is written at once.
+        """Make a new RSA key pair of 2048 bits, and write it at once: others know this node by its key.
 
-        The file is `HiveMindComs.pem` beside the identity file, mode 0600, and replaces the key this identity
-        had there; a file of that name which this identity does not use is left alone and
-        `HiveMindComs-2.pem` (and so on) is taken. Without a folder the key stays in this object.
-        Call `save()` afterwards. Takes 0.1 s to some seconds. Raises PluginError without an RSA library.
+        The private key goes into `HiveMindComs.pem` beside the identity file, mode 0600, and replaces the key this
+        identity had there; a file of that name which this identity does not use is left alone and
+        `HiveMindComs-2.pem` (and so on) is taken. `public_key` and `secret_key` go into the identity file;
+        what else was set waits for `save()`. Without a folder the key stays in this object. A dict-like object
+        with a `path` gets the two fields, and it is for `save()` to store them.
+        Takes 0.1 s to some seconds. Raises PluginError without an RSA library, and IdentityFileError for a file that
+        cannot be written or understood.
         """
         private, public = generate_rsa_key()
         with self._lock:
@@ -210,6 +220,9 @@ class NodeIdentity:
                 write_private(path, private.encode("ascii"), "private key file")
                 self.secret_key = path
             self.public_key = public
+            if isinstance(self.IDENTITY_FILE, IdentityFile):
+                # A key that no file names would be left behind, and the next run would make another.
+                self.IDENTITY_FILE.store_only(("public_key", "secret_key"))
 
     def private_key_pem(self) -> str | None:
         """The private key as PEM text, from its file or from memory; None if there is none.
@@ -338,6 +351,27 @@ def _is_text_mapping(value: object) -> bool:
     if not isinstance(value, Mapping):
         return False
     return all(isinstance(text, str) for pair in value.items() for text in pair)
+
+
+def _check_public(alias: str, pem: object) -> None:
+    """Raise InvalidOption for what is no public key in PEM form; what it is, is not quoted: it may be a secret."""
+    found = _PUBLIC_PEM.fullmatch(pem) if isinstance(pem, str) else None
+    if found is not None and _is_base64(found[2]):
+        return
+    what = "no public key in PEM form"
+    if isinstance(pem, str) and "PRIVATE KEY" in pem:
+        what = "a private key, which only its owner may have"
+    raise InvalidOption(
+        f"the key to trust as {alias!r} is {what}. Pass the whole text that begins with '-----BEGIN PUBLIC KEY-----': "
+        "'hivemind-client trust show' prints it on that node"
+    )
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode("".join(text.split()), validate=True))
+    except ValueError:
+        return False
 
 
 def _normal(pem: object) -> str:

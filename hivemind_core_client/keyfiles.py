@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import errno
 import json
 import logging
 import os
 import stat
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Collection, Iterator, MutableMapping
 from importlib import import_module
 from typing import Any
 
@@ -177,6 +178,7 @@ class IdentityFile(MutableMapping[str, Any]):
         self.path = path
         self._shared = shared
         self._data: dict[str, Any] = {}
+        self._loaded: dict[str, Any] = {}
         self._journal: dict[tuple[str, ...], Any] = {}
         self.reload()
 
@@ -223,7 +225,7 @@ class IdentityFile(MutableMapping[str, Any]):
         data = read_object(self.path)
         if data is None and self._shared is not None:
             data = self._read_shared(self._shared)
-        self._data, self._journal = data or {}, {}
+        self._load(data or {})
 
     @staticmethod
     def _read_shared(shared: str) -> dict[str, Any] | None:
@@ -236,16 +238,27 @@ class IdentityFile(MutableMapping[str, Any]):
 
     def store(self) -> None:
         """Write the file. Raises IdentityFileError; a file that cannot be understood is left alone."""
-        with _only_one_writer(file_folder(self.path)):
-            self._store()
+        self._load(self._written(self._journal))
 
-    def _store(self) -> None:
+    def store_only(self, fields: Collection[str]) -> None:
+        """Write of what was assigned these fields alone; the others wait for `store()`. Raises like that."""
+        steps = {step: value for step, value in self._journal.items() if step[0] in fields}
+        self._loaded = self._written(steps)
+        self._journal = {step: value for step, value in self._journal.items() if step not in steps}
+
+    def _load(self, data: dict[str, Any]) -> None:
+        self._loaded, self._data, self._journal = data, copy.deepcopy(data), {}
+
+    def _written(self, steps: dict[tuple[str, ...], Any]) -> dict[str, Any]:
+        with _only_one_writer(file_folder(self.path)):
+            return self._write(steps)
+
+    def _write(self, steps: dict[tuple[str, ...], Any]) -> dict[str, Any]:
         data = read_object(self.path)
         if data is None:
-            data = self._data
-        else:
-            for step, value in self._journal.items():
-                self._apply(data, step, value)
+            data = copy.deepcopy(self._loaded)
+        for step, value in steps.items():
+            self._apply(data, step, value)
         try:
             text = json.dumps(data, indent=4)
         except (TypeError, ValueError):
@@ -253,7 +266,7 @@ class IdentityFile(MutableMapping[str, Any]):
         if not text:
             raise InvalidOption(f"the identity file {self.path!r} holds JSON only; nothing was written")
         write_private(self.path, text.encode("ascii") + b"\n", "identity file")
-        self._data, self._journal = data, {}
+        return data
 
 
 @contextlib.contextmanager

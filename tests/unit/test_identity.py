@@ -721,13 +721,55 @@ def test_public_keys_are_compared_as_text_without_white_space(pubkey: Any, alias
 
 
 @pytest.mark.parametrize(
-    ("alias", "pubkey"), [("", PEM), (" ", PEM), (5, PEM), ("a", ""), ("a", " \n"), ("a", None)]
+    ("alias", "pubkey"),
+    [
+        *[(alias, PEM) for alias in ("", " ", 5)],
+        *[("a", pubkey) for pubkey in ("", " \n", None, PEM.encode(), "none", "hall.pem", PEM[:-1], PEM[1:])],
+        ("a", PEM.replace("+/w==", "")),
+        ("a", PEM.replace("QAB", "Q.B")),
+        ("a", PEM.replace("\n", "\\n")),
+        ("a", PEM.replace("END", "END RSA")),
+        ("a", f"{PEM}\n{OTHER_PEM}"),
+        ("a", "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----"),
+        ("a", PEM.replace("PUBLIC KEY", "CERTIFICATE")),
+    ],
 )
 def test_trust_that_makes_no_sense(alias: Any, pubkey: Any) -> None:
     node = NodeIdentity({})
     with pytest.raises(InvalidOption, match="trust"):
         node.add_trusted_key(alias, pubkey)
     assert node.trusted_keys == {}
+
+
+@pytest.mark.parametrize(
+    "pubkey",
+    [
+        f"\n{PEM}\r\n",
+        PEM.replace("\n", "\r\n"),
+        PEM.replace("PUBLIC", "RSA PUBLIC"),
+        PEM.replace("\n", "\n  "),
+    ],
+)
+def test_a_public_key_in_any_common_form_can_be_trusted(pubkey: str) -> None:
+    node = NodeIdentity({})
+    assert node.add_trusted_key("hall", pubkey) and node.trusted_keys == {"hall": pubkey}
+
+
+@pytest.mark.parametrize(
+    ("pubkey", "says"),
+    [("none", "no public key in PEM form"), (PRIVATE, "a private key"), (PEM + PRIVATE, "a private key")],
+)
+def test_what_is_no_public_key_is_refused_without_quoting_it(pubkey: str, says: str) -> None:
+    with pytest.raises(InvalidOption, match=f"'hall' is {says}.*trust show") as caught:
+        NodeIdentity({}).add_trusted_key("hall", pubkey)
+    assert "MII" not in str(caught.value)
+
+
+def test_odd_keys_that_a_file_trusts_already_stay(file: Path) -> None:
+    node = NodeIdentity(put(file, {"trusted_keys": {"hall": "none"}}))
+    assert node.add_trusted_key("hub", PEM) and node.add_trusted_key("hall", PEM) is False
+    node.save()
+    assert NodeIdentity(file).trusted_keys == {"hall": "none", "hub": PEM}
 
 
 # ---------------------------------------------------------------- keys
@@ -788,7 +830,7 @@ def test_create_keys_again_replaces_only_this_identitys_key(file: Path, quick_ke
     assert (
         "MIIEow1" in key.read_text()
         and "QAB1" in str(node.public_key)
-        and os.listdir(file.parent) == [key.name]
+        and sorted(os.listdir(file.parent)) == [key.name, file.name]
     )
     neighbour = NodeIdentity(file.parent / "other.json")
     neighbour.create_keys()
@@ -797,6 +839,67 @@ def test_create_keys_again_replaces_only_this_identitys_key(file: Path, quick_ke
     third.create_keys()
     assert third.secret_key == str(file.parent / "HiveMindComs-3.pem")
     assert "MIIEow1" in key.read_text() and "MIIEow2" in str(neighbour.private_key_pem())
+
+
+def test_each_run_finds_the_key_that_the_first_has_made(file: Path, quick_keys: None) -> None:
+    """Every run without save() left another HiveMindComs-N.pem behind, and was another node to its peers."""
+    NodeIdentity(put(file, {"access_key": "k", "later": [1]})).create_keys()
+    again = NodeIdentity(file)
+    assert "QAB0" in str(again.public_key) and "MIIEow0" in str(again.private_key_pem())
+    again.create_keys()
+    assert sorted(os.listdir(file.parent)) == ["HiveMindComs.pem", file.name]
+    assert mode(file) == 0o600
+    assert json.loads(file.read_text()) == {
+        "access_key": "k",
+        "later": [1],
+        "public_key": again.public_key,
+        "secret_key": "HiveMindComs.pem",
+    }
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_create_keys_writes_none_of_the_other_fields(file: Path, quick_keys: None, there: bool) -> None:
+    if there:
+        put(file, {"access_key": "old", "trusted_keys": {"a": PEM}})
+    node = NodeIdentity(file)
+    node.access_key = "new"
+    node.add_trusted_key("b", PEM)
+    node.create_keys()
+    keys = {"public_key": node.public_key, "secret_key": "HiveMindComs.pem"}
+    before = {"access_key": "old", "trusted_keys": {"a": PEM}} if there else {}
+    assert json.loads(file.read_text()) == {**before, **keys}
+    assert node.access_key == "new" and node.is_trusted_key(PEM)
+    node.save()
+    trusted = {"a": PEM, "b": PEM} if there else {"b": PEM}
+    assert json.loads(file.read_text()) == {"access_key": "new", "trusted_keys": trusted, **keys}
+
+
+def test_create_keys_keeps_what_was_read_when_the_file_has_gone(file: Path, quick_keys: None) -> None:
+    node = NodeIdentity(put(file, {"access_key": "k"}))
+    file.unlink()
+    node.create_keys()
+    assert NodeIdentity(file).access_key == "k"
+
+
+def test_create_keys_of_an_app_makes_the_full_copy(home: Path, quick_keys: None) -> None:
+    shared = put(home / "config/hivemind/_identity.json", {"access_key": "k", "later": [1]})
+    before = shared.read_bytes()
+    NodeIdentity(app_name="app").create_keys()
+    again = NodeIdentity(app_name="app")
+    assert (again.access_key, again.IDENTITY_FILE["later"]) == ("k", [1])
+    assert "MIIEow0" in str(again.private_key_pem()) and shared.read_bytes() == before
+
+
+def test_create_keys_leaves_a_file_that_went_corrupt_alone(file: Path, quick_keys: None) -> None:
+    """identity-corrupt"""
+    node = NodeIdentity(put(file, {}))
+    put(file, b"{")
+    with pytest.raises(IdentityFileError, match="no valid JSON"):
+        node.create_keys()
+    assert file.read_bytes() == b"{"
+    put(file, {})
+    node.save()
+    assert "MIIEow0" in str(NodeIdentity(file).private_key_pem())
 
 
 def test_failed_create_keys_changes_nothing(
