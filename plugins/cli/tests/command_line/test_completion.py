@@ -80,7 +80,7 @@ def test_aliases(home: Path) -> None:
     assert completed("hivemind-client trust remove ") == []
     identity = NodeIdentity()
     for alias in ("kitchen", "kiosk", "attic", "ki\nosk"):
-        identity.add_trusted_key(alias, "-----BEGIN PUBLIC KEY-----")
+        identity.add_trusted_key(alias, "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----")
     identity.save()
     assert completed("hivemind-client trust remove ki") == ["kitchen", "kiosk"]
     assert completed("hivemind-client trust show a") == ["attic"]

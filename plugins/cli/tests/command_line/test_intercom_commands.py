@@ -29,7 +29,7 @@ from .fakes import message
 from .mesh_fakes import EVIL, MeshClient
 from .tools import Done, plugins_of
 
-ATTIC = "-----BEGIN PUBLIC KEY-----\nMIIBattic\n-----END PUBLIC KEY-----"
+ATTIC = "-----BEGIN PUBLIC KEY-----\nMIIBatticAAA\n-----END PUBLIC KEY-----"
 OTHER = ATTIC.replace("attic", "other")
 SEND = ("send", "--to", "attic", "--msg", "my.alarm")
 
