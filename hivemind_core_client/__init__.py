@@ -12,6 +12,7 @@ from hivemind_core_client import message as _message
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
 if TYPE_CHECKING:
+    from hivemind_core_client.aio_fakebus import AsyncFakeHiveMessageBus
     from hivemind_core_client.callbacks import BinaryDataCallbacks
     from hivemind_core_client.client import HiveMessageBusClient
     from hivemind_core_client.errors import HiveMindError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncFakeHiveMessageBus",
     "Backoff",
     "BinaryDataCallbacks",
     "Deadlines",
@@ -40,6 +42,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncFakeHiveMessageBus": "aio_fakebus",
     "Backoff": "kernel.policy",
     "BinaryDataCallbacks": "callbacks",
     "Deadlines": "kernel.policy",

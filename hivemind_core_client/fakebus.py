@@ -1,4 +1,7 @@
-"""FakeHiveMessageBus: the client without a hub, for tests of satellites and skills."""
+"""FakeHiveMessageBus: the client without a hub, for tests of satellites and skills.
+
+AsyncFakeHiveMessageBus is found here too, once it is used: it needs what the extra `[async]` brings.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,26 @@ from hivemind_core_client.client import HiveMessageBusClient
 from hivemind_core_client.course import ClientState, Listener
 from hivemind_core_client.errors import ConnectionLost, HiveMindError
 from hivemind_core_client.gathering import Gatherer
-from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.localbus import call_safely
 from hivemind_core_client.localside import LocalSide
 from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
-from hivemind_core_client.settings import DEFAULT_SITE, Address
+from hivemind_core_client.settings import DEFAULT_SITE
 from hivemind_core_client.sockets import Progress
-from hivemind_core_client.testing.fake_hub import NODE_ID, FakeHub
+from hivemind_core_client.testing.fake_hub import FakeHub, HubPart, completed
 from hivemind_core_client.testing.inline import InlineGatherer, InlineMailbox, InlineWorker
-from hivemind_core_client.waiters import Names, Waiter
+from hivemind_core_client.waiters import Waiter
 from hivemind_core_client.waiting import as_packet
 
-__all__ = ["FakeHiveMessageBus"]
+if TYPE_CHECKING:
+    from hivemind_core_client.aio_fakebus import AsyncFakeHiveMessageBus
+
+__all__ = ["AsyncFakeHiveMessageBus", "FakeHiveMessageBus"]
 
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
 _OPTIONS = inspect.signature(HiveMessageBusClient)
 
 
-class FakeHiveMessageBus(HiveMessageBusClient):
+class FakeHiveMessageBus(HubPart, HiveMessageBusClient):
     """A HiveMessageBusClient, with every verb of it, that talks to no hub: neither sockets nor threads.
 
     It takes the same options; none is needed, and without `identity` it has one in memory. Neither the
@@ -51,22 +56,12 @@ class FakeHiveMessageBus(HiveMessageBusClient):
             self._fake_hub = FakeHub()
             self._inline = InlineMailbox()
             internal_bus = given.pop("internal_bus", None)
-            super().__init__(**_completed(given))
+            super().__init__(**completed(given))
             self._settle_in(internal_bus, given)
 
-    _fake_hub: FakeHub
     _inline: InlineMailbox
 
     # the hub's part
-
-    @property
-    def emitted(self) -> list[HiveMessage]:
-        """Everything that was sent, in order; clear it as you like."""
-        return self._fake_hub.emitted
-
-    def emitted_of(self, message_type: Names) -> list[HiveMessage]:
-        """What was sent of a hive type, or as BUS of an OVOS type."""
-        return self._fake_hub.emitted_of(message_type)
 
     def receive(self, message: Any) -> None:
         """Act as if the hub had sent a HiveMessage, or an OVOS Message as BUS.
@@ -75,16 +70,6 @@ class FakeHiveMessageBus(HiveMessageBusClient):
         send is dropped and counted in `rejected`.
         """
         self._fake_worker.receive(as_packet(message))
-
-    def respond(self, message_type: Names, reply: Any, responder: str = NODE_ID) -> None:
-        """Answer each message of a hive type or OVOS type, one inside another message too, from now on.
-
-        `reply` is a Message, a HiveMessage, a list of them, or None for silence; or a function that gets the
-        message (OVOS Message or HiveMessage) and returns one of these. What it raises, `emit` raises. Answers to
-        a QUERY or CASCADE are made of Messages, and the stream is ended. To a CASCADE every `responder` (a
-        peer) answers, to all else the first that is not silent.
-        """
-        self._fake_hub.respond(message_type, reply, responder)
 
     def drop(self, error: Optional[HiveMindError] = None) -> None:
         """End the session by `error` (default: ConnectionLost), and refuse any other until `restore`.
@@ -167,11 +152,10 @@ class FakeHiveMessageBus(HiveMessageBusClient):
         return super()._asking(asked, InlineGatherer(gatherer, self._inline))
 
 
-def _completed(given: dict[str, Any]) -> dict[str, Any]:
-    """The options, with something for each that the client would look up elsewhere."""
-    identity = given.get("identity")
-    identity = NodeIdentity({}) if identity is None else identity
-    host = given.get("host") or identity.default_master or NODE_ID
-    port = Address.read(host, given.get("port"), identity.default_port).port
-    key = given.get("key") or identity.access_key or "fake-key"
-    return {**given, "identity": identity, "key": key, "host": host, "port": port}
+def __getattr__(name: str) -> Any:
+    """Import the fake for asyncio when it is first used."""
+    if name != "AsyncFakeHiveMessageBus":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from hivemind_core_client.aio_fakebus import AsyncFakeHiveMessageBus
+
+    return AsyncFakeHiveMessageBus

@@ -8,10 +8,13 @@ from typing import Any, Optional
 from attrs import field, frozen
 
 from hivemind_core_client.errors import HiveMindError, InvalidMessage
+from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.questions import answers_to
 from hivemind_core_client.message import OVOS_TYPES, WRAPPER_TYPES, HiveMessage, HiveMessageType
-from hivemind_core_client.plugins.contract import HubFacts
+from hivemind_core_client.plugins.contract import HubFacts, Negotiated
 from hivemind_core_client.satellite import Satellite
+from hivemind_core_client.settings import Address
+from hivemind_core_client.sockets import Progress, Told
 from hivemind_core_client.waiters import Names, is_hive_type, message_named, names_of
 from hivemind_core_client.waiting import as_packet
 
@@ -77,6 +80,59 @@ class FakeHub:
             if given is not None and packet.msg_type is not HiveMessageType.CASCADE:
                 break
         return answers
+
+
+class HubPart:
+    """What a test sees and says of the hub; for a client that has a FakeHub."""
+
+    _fake_hub: FakeHub
+
+    @property
+    def emitted(self) -> list[HiveMessage]:
+        """Everything that was sent, in order; clear it as you like."""
+        return self._fake_hub.emitted
+
+    def emitted_of(self, message_type: Names) -> list[HiveMessage]:
+        """What was sent of a hive type, or as BUS of an OVOS type."""
+        return self._fake_hub.emitted_of(message_type)
+
+    def respond(self, message_type: Names, reply: Any, responder: str = NODE_ID) -> None:
+        """Answer each message of a hive type or OVOS type, one inside another message too, from now on.
+
+        `reply` is a Message, a HiveMessage, a list of them, or None for silence; or a function that gets the
+        message (OVOS Message or HiveMessage) and returns one of these. What it raises, `emit` raises. Answers to
+        a QUERY or CASCADE are made of Messages, and the stream is ended. To a CASCADE every `responder` (a
+        peer) answers, to all else the first that is not silent.
+        """
+        self._fake_hub.respond(message_type, reply, responder)
+
+
+def completed(given: dict[str, Any]) -> dict[str, Any]:
+    """The options of a client, with something for each that it would look up elsewhere."""
+    identity = given.get("identity")
+    identity = NodeIdentity({}) if identity is None else identity
+    host = given.get("host") or identity.default_master or NODE_ID
+    port = Address.read(host, given.get("port"), identity.default_port).port
+    key = given.get("key") or identity.access_key or "fake-key"
+    return {**given, "identity": identity, "key": key, "host": host, "port": port}
+
+
+def agreed(satellite: Satellite) -> Negotiated:
+    """What a handshake with the fake hub comes to: this satellite's first choices."""
+    options, registry = satellite.options, satellite.registry
+    cipher, encoding = options.ciphers or registry.ciphers, options.encodings or registry.encodings
+    return Negotiated(options.max_version, "fake", next(iter(cipher)), next(iter(encoding)), options.binarize)
+
+
+def exchanged(
+    satellite: Satellite, hub: FakeHub, sent: HiveMessage, progress: Optional[Progress]
+) -> list[HiveMessage]:
+    """Hand the hub what was sent, telling `progress`; returns the answers as they come out at the satellite."""
+    if progress is not None:
+        binary = sent.msg_type is HiveMessageType.BINARY
+        size = len(sent.raw_payload if binary else sent.as_json.encode())
+        Told(progress)(size, size)
+    return [carried(satellite, answer) for answer in hub.take(sent)]
 
 
 def carried(satellite: Satellite, message: HiveMessage) -> HiveMessage:
