@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_client_binary_tts import safe_file_name
-from hivemind_client_binary_tts.names import MAX_NAME_BYTES, shortened, split_suffix
+from hivemind_client_binary_tts.names import MAX_NAME_BYTES, as_said, name_for, shortened, split_suffix
 
 NAMES = st.one_of(
     st.none(),
@@ -46,6 +46,31 @@ def test_a_name_becomes_harmless_everywhere(file_name: str, safe: str) -> None:
 @pytest.mark.parametrize("file_name", ["", "..", "a/", "x\0y", None, 7, b"a", " . "])
 def test_where_nothing_safe_is_left_the_fallback_stands(file_name: object) -> None:
     assert safe_file_name(file_name, "fallback") == "fallback"
+
+
+@pytest.mark.parametrize(
+    ("file_name", "said"),
+    [
+        ("../a\x1b[2J.wav", "../a?[2J.wav"),
+        ("hello.wav", "hello.wav"),
+        ("", ""),
+        (None, ""),
+        (7, "7"),
+        ("a" * 900, "a" * 255),
+    ],
+)
+def test_what_was_said_stays_beside_the_safe_name(file_name: object, said: str) -> None:
+    name = name_for(file_name, "fallback")
+    assert name.as_said == said and as_said(name) == as_said(file_name) == said
+    assert name == safe_file_name(file_name, "fallback")
+
+
+@pytest.mark.parametrize("file_name", [None, "", "hello.wav"])
+def test_no_name_and_a_safe_one_are_nothing_to_warn_of(
+    file_name: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    name_for(file_name, "fallback")
+    assert caplog.text == ""
 
 
 def test_a_long_name_is_cut_before_its_extension() -> None:

@@ -217,6 +217,27 @@ def test_a_player_that_hangs_is_ended(
     assert "took more than 0.05 s" in caplog.text
 
 
+def test_how_long_a_program_may_take(tmp_path: Path) -> None:
+    minute = wav_bytes(bytes(2 * 16_000 * 60))
+    files = {
+        "a.wav": minute,
+        "late.wav": minute[:12] + b"JUNK\3\0\0\0abc\0" + minute[12:],
+        "list.wav": b"#EXTM3U\nlist.wav\n",
+        "cut.wav": minute[:28],
+        "slow.wav": minute[:28] + b"\1\0\0\0" + minute[32:],
+        "endless.wav": minute[:12] + b"JUNK\0\0\0\0" * 100,
+        "empty.wav": b"",
+    }
+    player = Player(["unused"])
+    seconds = {}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+        seconds[name] = round(player._patience(tmp_path / name))
+    assert seconds.pop("a.wav") == seconds.pop("late.wav") == 70
+    assert set(seconds.values()) == {120} and player._patience(tmp_path / "missing") == 120
+    assert Player(["unused"], timeout=7)._patience(tmp_path / "a.wav") == 7
+
+
 def test_a_player_that_fails_is_logged_and_the_next_file_played(
     machine: Machine, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -26,7 +26,6 @@ from hivemind_core_client.testing import EmbeddedHub
 UNSAFE = [
     "../../etc/passwd",
     "/etc/passwd",
-    "",
     "a" * 10_000 + ".wav",
     "a\0b.wav",
     "C:\\CON",
@@ -45,6 +44,11 @@ NAMES = st.one_of(
 def saved(directory: Path) -> dict[str, bytes]:
     """Name and content of everything but the ledger."""
     return {path.name: path.read_bytes() for path in directory.iterdir() if path.name != LEDGER_NAME}
+
+
+def names(name: str) -> dict[str, str]:
+    """What `on_saved` is told of a name that was safe."""
+    return {"file_name": name, "file_name_as_said": name}
 
 
 def receive(callbacks: SavingCallbacks, kind: BinType, data: bytes, metadata: dict[str, Any]) -> None:
@@ -123,9 +127,7 @@ def test_speech_is_saved_told_and_played(tmp_path: Path) -> None:
     callbacks = SavingCallbacks(tmp_path, player, lambda *facts: told.append(facts))
     callbacks.handle_receive_tts(b"sound", "hello", "en-us", "hello.wav")
     path = tmp_path / "hello.wav"
-    assert told == [
-        (path, BinType.TTS_AUDIO, {"utterance": "hello", "lang": "en-us", "file_name": "hello.wav"})
-    ]
+    assert told == [(path, BinType.TTS_AUDIO, {"utterance": "hello", "lang": "en-us", **names("hello.wav")})]
     assert player.wait(5)
     assert played == [path]
     assert callbacks.player is player
@@ -135,7 +137,7 @@ def test_a_file_is_saved_and_told_and_never_played(tmp_path: Path) -> None:
     told, played = [], []
     callbacks = SavingCallbacks(tmp_path, played.append, lambda *facts: told.append(facts))
     callbacks.handle_receive_file(b"", "empty.txt")
-    assert told == [(tmp_path / "empty.txt", BinType.FILE, {"file_name": "empty.txt"})]
+    assert told == [(tmp_path / "empty.txt", BinType.FILE, names("empty.txt"))]
     assert callbacks.player is not None
     assert callbacks.player.wait(5)
     assert played == []
@@ -162,6 +164,43 @@ def test_speech_without_a_name_gets_the_extension_it_begins_like(
 ) -> None:
     receive(SavingCallbacks(tmp_path), BinType.TTS_AUDIO, start, {})
     assert saved(tmp_path) == {name: start}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "label", "said"),
+    [
+        ({"file_name": "../../et\x1bc/a.wav"}, "a.wav", "../../et?c/a.wav"),
+        ({"file_name": "con.wav"}, "_con.wav", "con.wav"),
+        ({"file_name": "a.wav"}, "a.wav", "a.wav"),
+        ({}, None, ""),
+        ({"file_name": ""}, None, ""),
+    ],
+)
+@pytest.mark.parametrize(("kind", "unnamed"), [(BinType.TTS_AUDIO, "speech"), (BinType.FILE, "file")])
+def test_on_saved_is_told_the_name_as_the_hub_said_it_too(
+    tmp_path: Path,
+    kind: BinType,
+    unnamed: str,
+    metadata: dict[str, Any],
+    label: str | None,
+    said: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told: list[Any] = []
+    callbacks = SavingCallbacks(tmp_path, on_saved=lambda *facts: told.append(facts[2]))
+    receive(callbacks, kind, b"x", metadata)
+    assert (told[0]["file_name"], told[0]["file_name_as_said"]) == (label or unnamed, said)
+    assert ("is not safe" in caplog.text) is (bool(said) and said != label)
+
+
+def test_a_hub_that_gives_no_name_is_nothing_to_warn_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The built-in handlers pass an empty one on."""
+    callbacks = SavingCallbacks(tmp_path)
+    callbacks.handle_receive_tts(b"x", "", "", "")
+    callbacks.handle_receive_file(b"x", "")
+    assert set(saved(tmp_path)) == {"speech", "file"} and caplog.text == ""
 
 
 def test_what_on_saved_raises_harms_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -17,6 +17,20 @@ _REFUSED_BY_WINDOWS = re.compile(r'[<>:"|?*]')
 _DEVICES = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³]) *", re.IGNORECASE)
 #: A longer one is no extension that a player or a desktop would recognise.
 _LONGEST_SUFFIX = 16
+#: What a hub called a file is shown to the user with as many characters.
+_LONGEST_SAID = 255
+
+
+class FileName(str):
+    """A safe name for a file. `as_said` is what the hub called it, made printable; empty where it gave no name."""
+
+    as_said: str
+
+    def __new__(cls, name: str, as_said: str) -> FileName:
+        """The name as text, with what was said beside it."""
+        made = super().__new__(cls, name)
+        made.as_said = as_said
+        return made
 
 
 def safe_file_name(file_name: Any, fallback: str) -> str:
@@ -35,15 +49,23 @@ def safe_file_name(file_name: Any, fallback: str) -> str:
     return shortened(name, MAX_NAME_BYTES).rstrip(". ") or fallback
 
 
-def name_for(file_name: Any, fallback: str) -> str:
-    """The same, with a warning if a name was given and had to be changed."""
-    name = safe_file_name(file_name, fallback)
-    if file_name is not None and name != file_name:
-        given = file_name if isinstance(file_name, str) else repr(file_name)
+def name_for(file_name: Any, fallback: str) -> FileName:
+    """The same, with what was said beside it, and a warning if a name was given and had to be changed."""
+    name = FileName(safe_file_name(file_name, fallback), as_said(file_name))
+    if name.as_said and name != file_name:
         log.warning(
-            "the hub's file name %r is not safe as it is; the data is kept as %r", printable(given), name
+            "the hub's file name %r is not safe as it is; the data is kept as %r", name.as_said, str(name)
         )
     return name
+
+
+def as_said(file_name: Any) -> str:
+    """What a hub called its file, made printable; empty for no name. Of a FileName it is what that knows."""
+    if isinstance(file_name, FileName):
+        return file_name.as_said
+    if file_name is None:
+        return ""
+    return printable(file_name if isinstance(file_name, str) else repr(file_name), _LONGEST_SAID)
 
 
 def shortened(name: str, room: int) -> str:

@@ -15,11 +15,15 @@ from typing import IO, Callable, Optional, Union
 
 from attrs import frozen
 
-from hivemind_client_binary_tts.wav import audio_suffix
+from hivemind_client_binary_tts.wav import audio_suffix, seconds_of
 from hivemind_core_client.errors import InvalidOption
 from hivemind_core_client.labels import printable
 
 log = logging.getLogger(__name__)
+
+#: How long a program may take for a file whose length is unknown, and beyond the length of a WAV file; in seconds.
+UNKNOWN_LENGTH = 120.0
+SPARE = 10.0
 
 PlayFunction = Callable[[Path], object]
 
@@ -60,7 +64,8 @@ class Player:
 
     `command` is a program and its arguments, to which the path is added (no shell is involved), or a function
     that takes the path and returns when it was played. `limit` bounds the files that wait; what comes
-    beyond is not played. A program that runs longer than `timeout` seconds for one file is ended.
+    beyond is not played. A program that runs longer than `timeout` seconds for one file is ended; by default that
+    is the length of a WAV file and 10 s, and 120 s for any other.
     A player that fails is logged, and the next file is played. Override `run` to play in
     another way.
 
@@ -68,14 +73,19 @@ class Player:
     """
 
     def __init__(
-        self, command: Union[Sequence[str], PlayFunction], limit: int = 16, timeout: float = 600.0
+        self,
+        command: Union[Sequence[str], PlayFunction],
+        limit: int = 16,
+        timeout: Optional[float] = None,
     ) -> None:
         if isinstance(command, str) or not (callable(command) or command):
             raise InvalidOption(
                 f"a player's command is {command!r}; pass a list of a program and its arguments, or a function"
             )
-        if limit < 1 or timeout <= 0:
-            raise InvalidOption(f"limit is {limit!r} and timeout {timeout!r}; both are above 0")
+        if limit < 1 or (timeout is not None and timeout <= 0):
+            raise InvalidOption(
+                f"limit is {limit!r} and timeout {timeout!r}; both are above 0 (or None: by the length)"
+            )
         self._function = command if callable(command) else None
         self._command = () if callable(command) else tuple(command)
         self._only = ""
@@ -168,20 +178,27 @@ class Player:
                 stderr=said,
                 close_fds=True,
             )
-            stopped = self._until_ended(process)
+            stopped = self._until_ended(process, self._patience(path))
             if process.returncode and not stopped:
                 log.error("%s ended with %d%s", self._command[0], process.returncode, _last_words(said))
 
-    def _until_ended(self, process: subprocess.Popen[bytes]) -> bool:
+    def _patience(self, path: Path) -> float:
+        """Seconds that a program may take for this file."""
+        if self._timeout is not None:
+            return self._timeout
+        length = seconds_of(path)
+        return UNKNOWN_LENGTH if length is None else length + SPARE
+
+    def _until_ended(self, process: subprocess.Popen[bytes], seconds: float) -> bool:
         """Wait for a program, and see to it that it ends; True if `stop` ended it."""
         with self._changed:
             self._process = process
             if self._stopping:
                 process.kill()
         try:
-            process.wait(self._timeout)
+            process.wait(seconds)
         except subprocess.TimeoutExpired:
-            log.error("%s took more than %g s for one file and was ended", self._command[0], self._timeout)
+            log.error("%s took more than %g s for one file and was ended", self._command[0], seconds)
         finally:
             process.kill()
             process.wait()

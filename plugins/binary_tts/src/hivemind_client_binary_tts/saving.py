@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional, Union
 from hivemind_client_binary_tts import wav
 from hivemind_client_binary_tts.folder import Folder
 from hivemind_client_binary_tts.ledger import Ledger
-from hivemind_client_binary_tts.names import name_for
+from hivemind_client_binary_tts.names import as_said, name_for
 from hivemind_client_binary_tts.player import Player, PlayFunction
 from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.errors import InvalidOption, UsageError
@@ -39,7 +39,8 @@ class SavingCallbacks(BinaryDataCallbacks):
     `directory` is made with mode 0700 if it is missing (`~` is the user's home), files have mode 0600. A name that
     is taken gets a number (`hello-2.wav`). No reader sees half a file. `player` is a Player, a function that
     takes a path and returns when it was played, or None for silence. `on_saved(path, kind, metadata)` is
-    called after each file with a `Path`, a HiveMindBinaryPayloadType, and a dict of what the hub said.
+    called after each file with a `Path`, a HiveMindBinaryPayloadType, and a dict of what the hub said. Of a name
+    it has `file_name`, made safe, and `file_name_as_said`, made printable only: never use that as a path.
     With `save_raw_audio` raw audio is saved too, each message as a WAV file of its own.
 
     `max_files` (default 1000) and `max_bytes` (default 512 MiB) bound what this class saved in the directory, in
@@ -88,7 +89,7 @@ class SavingCallbacks(BinaryDataCallbacks):
         self, bin_data: bytes, utterance: Optional[str], lang: Optional[str], file_name: Optional[str]
     ) -> None:
         """Save speech, and play it if there is a player."""
-        metadata = {"utterance": utterance, "lang": lang, "file_name": safe_label(file_name, "")}
+        metadata = {"utterance": utterance, "lang": lang, **_names(file_name)}
         path = self.save(bin_data, file_name, BinType.TTS_AUDIO)
         if path is not None:
             if self._player is not None:
@@ -99,7 +100,7 @@ class SavingCallbacks(BinaryDataCallbacks):
         """Save a file."""
         path = self.save(bin_data, file_name, BinType.FILE)
         if path is not None:
-            self._tell(path, BinType.FILE, {"file_name": safe_label(file_name, "")})
+            self._tell(path, BinType.FILE, _names(file_name))
 
     def handle_receive_raw_audio(
         self, bin_data: bytes, sample_rate: Optional[int], sample_width: Optional[int], lang: Optional[str]
@@ -124,7 +125,7 @@ class SavingCallbacks(BinaryDataCallbacks):
 
         A name that had to be changed is logged once. May be called from any thread.
         """
-        name = name_for(file_name, UNNAMED.get(kind, "file"))
+        name: str = name_for(file_name, UNNAMED.get(kind, "file"))
         if kind is BinType.TTS_AUDIO and "." not in name:
             name += wav.audio_suffix(data)
         with self._lock:
@@ -205,6 +206,11 @@ class SavingCallbacks(BinaryDataCallbacks):
             self._on_saved(path, kind, metadata)
         except Exception:  # the file is saved; what the user does with it is logged with its cause
             log.exception("on_saved raised for %s", path.name)
+
+
+def _names(file_name: Optional[str]) -> Json:
+    """What `on_saved` is told of a file's name."""
+    return {"file_name": safe_label(file_name, ""), "file_name_as_said": as_said(file_name)}
 
 
 def _as_player(player: Any) -> Optional[Player]:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import io
+import os
 import wave
+from pathlib import Path
+from typing import BinaryIO, Optional
 
 from hivemind_core_client.errors import InvalidMessage, InvalidOption
 
 #: What hubs take for granted where the sender does not say.
 DEFAULT_SAMPLE_RATE = 16_000
 DEFAULT_SAMPLE_WIDTH = 2
+
+#: In less than so many bytes a second no WAV file holds sound.
+_LEAST_BYTE_RATE = 1_000
+#: Behind so many other chunks nobody looks for the format of a WAV file.
+_MOST_CHUNKS = 32
 
 SAMPLE_RATES = range(1_000, 768_001)
 SAMPLE_WIDTHS = range(1, 5)
@@ -56,3 +64,26 @@ def audio_suffix(data: bytes) -> str:
         if data.startswith(start):
             return suffix
     return ".mp3" if len(data) > 1 and data[0] == 0xFF and data[1] & 0xE6 == 0xE2 else ""
+
+
+def seconds_of(path: Path) -> Optional[float]:
+    """How many seconds a WAV file plays at most, by its size and what it says; None for what is no such file."""
+    try:
+        with open(path, "rb") as file:
+            rate = _byte_rate(file)
+            size = file.seek(0, os.SEEK_END)
+    except OSError:
+        return None
+    return size / rate if rate >= _LEAST_BYTE_RATE else None
+
+
+def _byte_rate(file: BinaryIO) -> int:
+    """Bytes a second, as the format of a WAV file says; 0 where there is none."""
+    if audio_suffix(file.read(12)) != ".wav":
+        return 0
+    for _ in range(_MOST_CHUNKS):
+        name, size = file.read(4), int.from_bytes(file.read(4), "little")
+        if name == b"fmt ":
+            return int.from_bytes(file.read(16)[8:12], "little")
+        file.seek(size + size % 2, os.SEEK_CUR)
+    return 0
