@@ -12,6 +12,7 @@ from hivemind_core_client import message as _message
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
 if TYPE_CHECKING:
+    from hivemind_core_client.aio import AsyncHiveMessageBusClient
     from hivemind_core_client.aio_fakebus import AsyncFakeHiveMessageBus
     from hivemind_core_client.callbacks import BinaryDataCallbacks
     from hivemind_core_client.client import HiveMessageBusClient
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AsyncFakeHiveMessageBus",
+    "AsyncHiveMessageBusClient",
     "Backoff",
     "BinaryDataCallbacks",
     "Deadlines",
@@ -43,6 +45,7 @@ __all__ = [
 
 _HOMES = {
     "AsyncFakeHiveMessageBus": "aio_fakebus",
+    "AsyncHiveMessageBusClient": "aio",
     "Backoff": "kernel.policy",
     "BinaryDataCallbacks": "callbacks",
     "Deadlines": "kernel.policy",
