@@ -71,6 +71,7 @@ def _as_if_paired(hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_an_example_runs(document: Document, number: int) -> None:
     # One that is run alone needs those before it.
     done = document.namespace.setdefault("__blocks_done__", set())
+    document.namespace["__name__"] = "documentation"  # as in a module, whose name libraries look up
     for earlier in range(number + 1):
         if earlier not in done:
             done.add(earlier)
