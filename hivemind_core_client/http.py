@@ -21,8 +21,8 @@ class HiveMindHTTPClient(HiveMessageBusClient):
     environment or the identity file is the WebSocket's and does not count. Text frames only: `binarize` has no
     effect, and BINARY messages can be received but not sent. `websocket_ping_timeout` bounds a poll.
 
-    Raises what HiveMessageBusClient raises. A hub keeps one session for each access key over HTTP: a second client
-    with the same key ends the first one's.
+    Raises what HiveMessageBusClient raises. A hub keeps one session for each access key over HTTP: two clients
+    with one key end each other's sessions.
     """
 
     _address = HttpAddress

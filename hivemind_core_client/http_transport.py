@@ -53,6 +53,10 @@ _EASE = 0.1
 _SHORTEST = 0.005
 #: What hivemind-http-protocol takes in one request, in bytes.
 _COMMON_LIMIT = 2**20
+#: What a form adds to a message, in bytes.
+_AROUND = 512
+#: How long another client may take from ending our session to beginning its own, in seconds.
+_MOMENT = 0.25
 #: As a close of a WebSocket would be told to a satellite whose handshake the hub does not take.
 _REFUSED = 1008
 
@@ -178,9 +182,15 @@ class HttpTransport:
 
     def _closed(self) -> Closed:
         """A hub tells a refusal by ending the session; it may also have been restarted, or another client came."""
-        refused = self._spoke and not self._standing
+        refused = self._spoke and not self._standing and not self._taken_over()
         why = "the hub has no session for this key any more: was it restarted, or does another client use the key?"
         return Closed(_REFUSED if refused else None, why)
+
+    def _taken_over(self) -> bool:
+        """True when another client has a session with our key; a moment before, it ended ours."""
+        self._awake.wait(_MOMENT)
+        # A message that is empty: the hub refuses it, but otherwise where it has no session.
+        return not self._request("POST", "send_message", self._poll_timeout).no_session
 
     def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
         """Send frames in order, a request each, and tell `progress` of each.
@@ -204,7 +214,9 @@ class HttpTransport:
         self._spoke = True
         try:
             answer = self._request("POST", "send_message", self._deadlines.write, message=frame)
-        except HubConnectionError:
+        except HubConnectionError as error:
+            if _hint(frame):  # the hub hung up on this request alone, before it was whole
+                raise HubConnectionError(f"{error}{_hint(frame)}") from error
             self.abort()  # nobody knows whether the hub has it: that is for the sender to decide
             raise
         self._be_quick()
@@ -275,7 +287,7 @@ class HttpTransport:
         try:
             return self._ask(self._pool, method, endpoint, seconds, **form)
         except _NotDialled as failure:
-            raise failure.error from failure
+            raise opening.broken(self._address, failure.error) from failure.error
         except urllib3.exceptions.ReadTimeoutError as error:
             raise ConnectionLost(f"{self._address} did not answer within {seconds or 0:g} s") from error
         except _BROKEN as error:
@@ -465,6 +477,6 @@ def _bytes_of(text: Any) -> bytes:
 
 
 def _hint(frame: str) -> str:
-    if len(frame) < _COMMON_LIMIT:
+    if len(frame) + _AROUND < _COMMON_LIMIT:
         return ""
     return f". It had {len(frame) / 2**20:.1f} MiB: as installed, a hub takes 1 MiB over HTTP"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any, Callable, Optional
 
@@ -27,8 +28,10 @@ from hivemind_core_client import (
     Polling,
 )
 from hivemind_core_client import errors as err
+from hivemind_core_client.http_transport import HttpTransport
 from hivemind_core_client.settings import HttpAddress
 from hivemind_core_client.testing import Account, EmbeddedHub, HttpGateway
+from hivemind_core_client.tls import Tls
 
 from . import servers
 
@@ -279,11 +282,26 @@ def test_a_wrong_password(gateway: Gateway) -> None:
 def test_a_hub_that_ends_the_session_over_our_handshake(gateway: Gateway) -> None:
     def end() -> tuple[int, dict[str, Any]]:
         gateway.forget()
+        del gateway.instead["send_message"]
         return 200, {"status": "message sent"}
 
     gateway.instead["send_message"] = end
     with pytest.raises(err.NegotiationRefused):
         make(gateway.url).connect()
+
+
+def test_a_client_that_is_overtaken_in_its_handshake_is_not_refused(gateway: Gateway) -> None:
+    def overtake() -> Optional[tuple[int, dict[str, Any]]]:
+        if "send_message" not in gateway.requests:
+            return None
+        del gateway.instead["get_messages"]
+        return 200, {"error": "Client is not connected"}  # to a poll; when it looks again, there is a session
+
+    gateway.instead["get_messages"] = overtake
+    client = make(gateway.url)
+    client.connect(handshake_max_retries=1)
+    assert gateway.requests.count("connect") == 2
+    client.close()
 
 
 def test_nobody_listens() -> None:
@@ -323,6 +341,57 @@ def test_a_gateway_that_was_away_for_a_while(hub: EmbeddedHub) -> None:
         gateway.start()
         assert until(client.connected_event.is_set)
         assert ask(client) == "you said: hello"
+
+
+def test_a_hub_that_went_between_two_polls(hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hivemind_core_client.testing import http_gateway
+
+    monkeypatch.setattr(
+        http_gateway._Handler, "protocol_version", "HTTP/1.0"
+    )  # a connection for each request
+    with Gateway(hub.url) as gateway:
+        client = make(gateway.url)
+        client.connect()
+    assert until(lambda: client.state == "reconnecting" and isinstance(client.last_error, err.HubUnreachable))
+    with pytest.raises(err.NotConnected, match="nothing listens at"):
+        client.emit(utterance("hello"))
+    client.close()
+
+
+def test_a_connection_that_breaks_under_a_message(
+    gateway: Gateway, client: HiveMindHTTPClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang_up() -> None:
+        raise ConnectionAbortedError
+
+    monkeypatch.setattr(gateway._server, "handle_error", lambda *_: None)
+    gateway.instead["send_message"] = hang_up
+    with pytest.raises(err.ConnectionLost, match="broke"):
+        client.emit(utterance("hello"))
+    del gateway.instead["send_message"]
+    assert until(lambda: gateway.requests.count("connect") == 2 and client.connected_event.is_set())
+    assert ask(client) == "you said: hello"
+
+
+def test_a_session_that_was_left_over_makes_room(gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "hivemind_core_client")
+    login = b64encode(b"HiveMindSatellite:k").decode()
+    assert gateway.answer("POST", "connect", login, {}) == (200, {"status": "Connected"})
+    with make(gateway.url) as client:
+        assert "has ended" in caplog.text
+        assert ask(client) == "you said: hello"
+
+
+def test_a_transport_that_is_ended_while_it_opens() -> None:
+    with servers.server(servers.silent) as port:
+        address = HttpAddress("127.0.0.1", port)
+        transport = HttpTransport(address, Tls(), Deadlines(), 1000, Polling(), 1.0)
+        transport.abort()
+        began = time.monotonic()
+        with pytest.raises(err.HubConnectionError, match="is closed"):
+            transport.open(f"{address}?authorization=abc")
+        transport.release()
+        assert time.monotonic() - began < 1.0
 
 
 @pytest.mark.parametrize(
