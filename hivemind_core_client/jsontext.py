@@ -26,6 +26,12 @@ else:
 
 Json = dict[str, Any]
 
+#: Why a message cannot be written as UTF-8.
+LONE_SURROGATE = (
+    "a message holds a lone surrogate, which has no UTF-8 form. Send whole characters; if they are, they were not read "
+    "as UTF-8: run with PYTHONUTF8=1 or in a UTF-8 locale"
+)
+
 #: JSON text of one string.
 json_string: Callable[[str], str] = json.encoder.encode_basestring
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from typing import Any
 
@@ -18,6 +19,18 @@ _LONGEST_SUFFIX = 16
 def printable(text: str, limit: int = 120) -> str:
     """A peer's words for a log or an error: cut, and without what could steer a terminal."""
     return "".join(character if character.isprintable() else "?" for character in text[:limit])
+
+
+def json_printable(text: str) -> str:
+    """JSON text, with escapes for what cannot be printed: these lose nothing, and steer no terminal. Line ends stay."""
+    return text if text.isprintable() else "".join(map(_json_visible, text))
+
+
+def _json_visible(character: str) -> str:
+    """A character of JSON text, escaped where it cannot be printed: such stand within strings only."""
+    if character.isprintable() or character == "\n":
+        return character
+    return json.dumps(character)[1:-1]
 
 
 def fingerprint(public_key: str) -> str:

@@ -19,7 +19,7 @@ from hivemind_core_client.errors import (
     UnknownMessageType,
     UnsupportedProtocolVersion,
 )
-from hivemind_core_client.jsontext import json_object, json_text
+from hivemind_core_client.jsontext import LONE_SURROGATE, json_object, json_text
 from hivemind_core_client.message import (
     WRAPPER_TYPES,
     HiveMessage,
@@ -113,7 +113,7 @@ def _bytes_of(value: Any) -> bytes:
     try:
         return json_text(value).encode()
     except UnicodeEncodeError as error:
-        raise InvalidMessage("a message holds a lone surrogate, which has no UTF-8 form") from error
+        raise InvalidMessage(LONE_SURROGATE) from error
 
 
 def _compressed(

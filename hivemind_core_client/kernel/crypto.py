@@ -14,7 +14,7 @@ from hivemind_core_client.errors import (
     InvalidKeySize,
     InvalidMessage,
 )
-from hivemind_core_client.jsontext import json_object, json_string
+from hivemind_core_client.jsontext import LONE_SURROGATE, json_object, json_string
 from hivemind_core_client.plugins.contract import Cipher, Encoding, Frame
 
 #: Messages of this many bytes are sealed in place, where the cipher can: below, the copy is cheaper.
@@ -91,7 +91,7 @@ class CipherChannel:
         try:
             data = plain.encode()
         except UnicodeEncodeError as error:
-            raise InvalidMessage("a message holds a lone surrogate, which has no UTF-8 form") from error
+            raise InvalidMessage(LONE_SURROGATE) from error
         nonce = self._random_bytes(self._cipher.nonce_size)
         sealed = self._seal(nonce, data)
         cut = len(sealed) - self._cipher.tag_size

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         send_image,
         send_raw_audio,
         send_utterance_audio,
+        sent_name,
     )
     from hivemind_client_binary_tts.wav import wav_bytes
     from hivemind_core_client.labels import safe_label
@@ -32,6 +33,7 @@ __all__ = [
     "send_image",
     "send_raw_audio",
     "send_utterance_audio",
+    "sent_name",
     "wav_bytes",
 ]
 

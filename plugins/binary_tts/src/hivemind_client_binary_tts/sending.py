@@ -51,8 +51,13 @@ def send_file(
     large, and what `emit` raises.
     """
     data = _content(path, max_bytes)
-    label = safe_label(os.path.basename(os.fspath(path)) if file_name is None else file_name, _UNNAMED_FILE)
-    return _emit(client, BinType.FILE, data, {"file_name": _fitting(label)}, progress)
+    return _emit(client, BinType.FILE, data, {"file_name": sent_name(path, file_name)}, progress)
+
+
+def sent_name(path: Union[str, os.PathLike[str]], file_name: Optional[str] = None) -> str:
+    """What `send_file`, given these, calls the file at `path`: the name that the hub is told."""
+    name = os.path.basename(os.fspath(path)) if file_name is None else file_name
+    return _fitting(safe_label(name, _UNNAMED_FILE))
 
 
 def send_raw_audio(

@@ -78,23 +78,29 @@ def as_data(message: HiveMessage, saved: str | None = None) -> Json:
 def as_line(message: HiveMessage, saved: str | None = None) -> str:
     """The message in one line: the types from the outermost to the innermost, and what that holds."""
     layers = list(_layers(message))
-    inner = layers[-1]
     types = " > ".join(each.msg_type.value for each in layers)
-    if inner.msg_type is HiveMessageType.BINARY:
-        data = as_data(inner)
-        text = f"{data['bin_type']}, {data['size']} bytes"
-        text += f", {data['label']}" if data["label"] else ""
-        text += f", saved as {saved}" if saved else ""
-    elif inner.msg_type in OVOS_TYPES:
-        text = described(str(inner.raw_payload.get("type")), inner.raw_payload.get("data") or {})
-    elif inner.msg_type is HiveMessageType.INTERCOM:
-        text = f"sealed, {len(json_text(inner.raw_payload))} characters"
-    else:
-        text = json_text(inner.raw_payload)
+    try:
+        text = _held(layers[-1], saved)
+    except (HiveMindError, ValueError, RecursionError):
+        text = "this cannot be shown: it is nested too deep, or no JSON"
     line = plain(f"{types}: {text}")
     if len(line) <= _LONGEST_LINE:
         return line
     return f"{line[:_LONGEST_LINE]} … ({len(line)} characters)"
+
+
+def _held(inner: HiveMessage, saved: str | None) -> str:
+    """What a message holds, for people. Raises InvalidMessage or RecursionError for what has no text."""
+    if inner.msg_type is HiveMessageType.BINARY:
+        data = as_data(inner)
+        text = f"{data['bin_type']}, {data['size']} bytes"
+        text += f", {data['label']}" if data["label"] else ""
+        return text + (f", saved as {saved}" if saved else "")
+    if inner.msg_type in OVOS_TYPES:
+        return described(str(inner.raw_payload.get("type")), inner.raw_payload.get("data") or {})
+    if inner.msg_type is HiveMessageType.INTERCOM:
+        return f"sealed, {len(json_text(inner.raw_payload))} characters"
+    return json_text(inner.raw_payload)
 
 
 def quiet_callbacks() -> BinaryDataCallbacks:

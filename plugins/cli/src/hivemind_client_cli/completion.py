@@ -70,7 +70,7 @@ def completion(output: Output, shell: str) -> None:
 
 def is_asked() -> bool:
     """Whether it is a shell that runs this command, to complete a line."""
-    return VARIABLE in os.environ
+    return bool(os.environ.get(VARIABLE))
 
 
 def message_types(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -286,7 +286,7 @@ def _report(output: Output, found: Examination, address: str) -> None:
             "failed": found.failed,
             "error": None if error is None else output.masked(str(error)),
             "type": None if error is None else type(error).__name__,
-            "mend": found.mend,
+            "mend": None if found.mend is None else output.masked(found.mend),
             "exit_code": 0 if error is None else error.exit_code,
         },
         output.masked(text),

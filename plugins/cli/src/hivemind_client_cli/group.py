@@ -11,6 +11,7 @@ from typing import Any
 import click
 from attrs import define
 
+from hivemind_client_cli.completion import is_asked
 from hivemind_client_cli.logs import logging_to_stderr
 from hivemind_client_cli.output import Guarded, Output, OutputFailed, to_stderr
 from hivemind_core_client.errors import HiveMindError
@@ -99,7 +100,8 @@ class HiveMindGroup(click.Group):
             with contextlib.redirect_stdout(Guarded(output)):
                 code = super().main(args, prog_name, complete_var, standalone_mode=False, obj=output, **extra)
         except Exception as error:
-            return _report(output, error)
+            # What is printed while a line is being completed would stand in the midst of it.
+            return 1 if is_asked() else _report(output, error)
         return code if isinstance(code, int) else 0
 
     def _report_plugins(self, output: Output) -> None:

@@ -14,7 +14,7 @@ from attrs import frozen
 from hivemind_client_cli.arrivals import Matcher, as_data, as_line, saver
 from hivemind_client_cli.completion import HIVE_TYPES, message_types
 from hivemind_client_cli.options import Connection, connection_options, prepared, reporting
-from hivemind_client_cli.output import Output
+from hivemind_client_cli.output import NotShown, Output
 from hivemind_core_client.errors import QueryTimeout
 from hivemind_core_client.message import HiveMessage
 
@@ -103,14 +103,22 @@ def _show(output: Output, arrivals: Iterator[_Arrival], count: int | None) -> in
     """Print what arrives until `count` messages were; returns how many were."""
     shown = 0
     for arrival in arrivals:
-        if output.json:
-            output.result(as_data(arrival.message, arrival.saved))
-        else:
-            output.result(None, as_line(arrival.message, arrival.saved))
+        try:
+            _show_one(output, arrival)
+        except NotShown as error:
+            output.warn(f"a {arrival.message.msg_type.value} message is not shown: {error.message}")
+            continue
         shown += 1
         if shown == count:
             break
     return shown
+
+
+def _show_one(output: Output, arrival: _Arrival) -> None:
+    if output.json:
+        output.result(as_data(arrival.message, arrival.saved))
+    else:
+        output.result(None, as_line(arrival.message, arrival.saved))
 
 
 def _arrivals(

@@ -31,6 +31,11 @@ _ABOUT: tuple[tuple[type[HiveMindError], tuple[str, ...]], ...] = (
     (HubUnreachable, ("host", "port")),
 )
 
+#: Objects and lists within each other that a value may hold. Python reads and writes not many more than that, here and
+#: on the hub.
+_DEEPEST = 500
+_TOO_DEEP = f"this is nested more than {_DEEPEST} deep: send it flatter"
+
 VISIBLE = "Visible to every user of this machine in the process list"
 
 
@@ -328,9 +333,27 @@ def json_object(ctx: click.Context, param: click.Parameter, value: str) -> dict[
         parsed = json.loads(value)
     except ValueError as error:
         raise click.BadParameter(f"this is not JSON: {error}", ctx, param) from error
+    except RecursionError as error:
+        raise click.BadParameter(_TOO_DEEP, ctx, param) from error
+    if _is_too_deep(parsed):
+        raise click.BadParameter(_TOO_DEEP, ctx, param)
     if not isinstance(parsed, dict):
         raise click.BadParameter('this is no JSON object such as {"utterances": ["hello"]}', ctx, param)
     return parsed
+
+
+def _is_too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, (dict, list))
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def timeout_option(default: float, text: str) -> Callable[[Command], Command]:

@@ -13,16 +13,26 @@ from typing import Any, ClassVar, TextIO
 
 import click
 
+from hivemind_core_client.labels import json_printable
+
 #: What stands in the place of a secret.
 MASK = "***"
 #: Shorter secrets are not searched for in texts: they would blot out half of every line.
 _SHORTEST_SECRET = 4
+#: Nor are these searched for in results, where a password such as `mycroft` is part of every other type.
+_SHORTEST_IN_RESULTS = 8
 #: Not printable by themselves, and part of words and emoji all the same.
 _JOINERS = "\u200c\u200d\xad"
 
 
 class OutputFailed(click.ClickException):
     """Standard output takes nothing: the disk is full, or nobody opened it."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class NotShown(click.ClickException):
+    """A result has no JSON form: it is nested too deep, or holds a number that is not finite."""
 
     exit_code: ClassVar[int] = 1
 
@@ -92,25 +102,27 @@ class Output:
         self._secrets: list[str] = []
 
     def hide(self, *secrets: str | None) -> None:
-        """Mask these texts in everything printed or logged from now on."""
+        """Mask these texts in everything printed or logged from now on, results and `--json` included.
+
+        Left as they are: texts of less than 4 characters, in results of less than 8, and what `write` prints.
+        """
         known = {*self._secrets, *(text for text in secrets if text and len(text) >= _SHORTEST_SECRET)}
         self._secrets = sorted(known, key=len, reverse=True)
 
     def masked(self, text: str) -> str:
         """`text` with every known secret replaced."""
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return text
+        return _without(self._secrets, text)
 
     def result(self, data: Any, text: str | None = None) -> None:
         """Print a result: `data` as one JSON document with `--json`, else `text` (nothing when None).
 
-        `text` is made safe for a terminal. Raises OutputFailed, or click's Exit when the reader is gone.
+        Both are made safe for a terminal, JSON by escapes, and secrets are masked. Raises NotShown for `data` without
+        a JSON form, OutputFailed, or click's Exit when the reader is gone.
         """
         if self.json:
             self._write_json(data)
         elif text is not None:
-            self.write(shown(text) + "\n")
+            self.write(shown(_without(self._secrets_in_results(), text)) + "\n")
 
     def note(self, text: str) -> None:
         """Print a remark for people: on stdout, and not at all with `--json` or `--quiet`."""
@@ -146,9 +158,24 @@ class Output:
             raise self._abandon(error) from None
 
     def _write_json(self, data: Any) -> None:
-        text = json.dumps(data, ensure_ascii=False, default=str)
-        # Escapes lose nothing, question marks would.
-        self.write((text if self._fits(text) else json.dumps(data, default=str)) + "\n")
+        try:
+            text = json.dumps(data, ensure_ascii=False, allow_nan=False, default=str)
+            text = json_printable(self._masked_json(text))
+            # Escapes lose nothing, question marks would.
+            text = text if self._fits(text) else json.dumps(json.loads(text))
+        except (ValueError, RecursionError) as error:
+            raise NotShown(f"this has no JSON form: {error}") from error
+        self.write(text + "\n")
+
+    def _masked_json(self, text: str) -> str:
+        secrets = self._secrets_in_results()
+        if not any(json.dumps(secret, ensure_ascii=False)[1:-1] in text for secret in secrets):
+            return text
+        # Not in the text: what a secret begins with may be half of an escape there.
+        return json.dumps(_without_any(secrets, json.loads(text)), ensure_ascii=False)
+
+    def _secrets_in_results(self) -> list[str]:
+        return [secret for secret in self._secrets if len(secret) >= _SHORTEST_IN_RESULTS]
 
     @property
     def encoding(self) -> str:
@@ -173,6 +200,24 @@ class Output:
         if isinstance(error, BrokenPipeError):
             return click.exceptions.Exit(1)
         return OutputFailed(f"cannot write to stdout: {getattr(error, 'strerror', None) or error}")
+
+
+def _without(secrets: list[str], text: str) -> str:
+    """`text` with each of these replaced."""
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _without_any(secrets: list[str], value: Any) -> Any:
+    """A value read from JSON, without these in any text of it."""
+    if isinstance(value, str):
+        return _without(secrets, value)
+    if isinstance(value, list):
+        return [_without_any(secrets, each) for each in value]
+    if isinstance(value, dict):
+        return {_without(secrets, name): _without_any(secrets, each) for name, each in value.items()}
+    return value
 
 
 def to_stderr(text: str) -> None:

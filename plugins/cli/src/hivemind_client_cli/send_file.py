@@ -54,11 +54,12 @@ def send_file(
     """
     try:
         from hivemind_client_binary_tts import send_file as send
+        from hivemind_client_binary_tts import sent_name
     except ImportError as error:
         raise PluginError("nothing here can send files: pip install 'hivemind-core-client[tts]'") from error
     if not large:
         _check_size(path)
-    label = name if name is not None else os.path.basename(path)
+    label = sent_name(path, name)
     packet = HiveMessage(HiveMessageType.BINARY, b"", bin_type=HiveMindBinaryPayloadType.FILE)
     with connected(output, connection) as client:
         inbox = Inbox(client)
