@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
@@ -85,6 +86,7 @@ class HiveMapper:
         self._aliases: dict[str, str] = {}
         self._keys: dict[str, str] = {}
         self._owners: dict[str, str] = {}
+        self._trusted: frozenset[str] = frozenset()
 
     def start_ping(self, flood_id: str) -> bool:
         """Take note of a flood. True when it is new: a node answers each flood once."""
@@ -220,15 +222,22 @@ class HiveMapper:
         key = normal_key(node.public_key)
         if not isinstance(source, str) or not source or not key or is_public_key(source):
             return
-        owner = _common_owner(self._owners.get(key, _owner(source)), source)
-        if not owner:
+        known = self._owners.get(key, _owner(source))
+        owner = _common_owner(known, source)
+        if known and not owner:
             log.warning(
                 "two nodes announce one public key: %s, and %s before it. Neither is trusted by it",
                 printable(source),
-                printable(self._owners[key]) or "others",
+                printable(known),
             )
-        self._owners = _bounded({**self._owners, key: owner}, self._max_nodes)
-        self._keys = _bounded({**self._keys, source: node.public_key or ""}, self._max_nodes)
+        if node.trusted:
+            self._trusted |= {key}
+        # Keys that are trusted stay, or a flood of others could make room for a second claim.
+        owners = {**self._owners, key: owner}
+        self._owners = _bounded(owners, self._max_nodes, self._trusted & owners.keys())
+        keys = {**self._keys, source: node.public_key or ""} if owner else self._keys
+        theirs = {peer for peer, said in keys.items() if normal_key(said) in self._trusted}
+        self._keys = _bounded(keys, self._max_nodes, theirs)
 
     def _pairs(self) -> list[tuple[str, str]]:
         found = {tuple(sorted((one, other))) for one, others in self.edges.items() for other in others}
@@ -324,10 +333,13 @@ def _pruned(edges: dict[str, frozenset[str]], most: int) -> dict[str, frozenset[
     return {one: frozenset(other for other in others if other in kept) for one, others in kept.items()}
 
 
-def _bounded(entries: dict[str, T], most: int) -> dict[str, T]:
-    """The youngest `most` of the entries."""
+def _bounded(entries: dict[str, T], most: int, spared: Collection[str] = ()) -> dict[str, T]:
+    """The youngest `most` of the entries; those that are spared go only when there are no others."""
     surplus = len(entries) - most
-    return entries if surplus <= 0 else dict(list(entries.items())[surplus:])
+    if surplus <= 0:
+        return entries
+    leaving = set(sorted(entries, key=spared.__contains__)[:surplus])
+    return {key: value for key, value in entries.items() if key not in leaving}
 
 
 def _renewed(entries: dict[str, T], key: str, value: T, most: int) -> dict[str, T]:

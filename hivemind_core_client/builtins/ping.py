@@ -13,6 +13,8 @@ from hivemind_core_client.plugins.hookspecs import hookimpl
 log = logging.getLogger(__name__)
 
 _LONGEST_FLOOD_ID = 128
+#: How many floods are answered within so many seconds: each answer goes through the whole hive.
+MOST_ANSWERS, WINDOW = 30, 10.0
 
 
 @hookimpl(trylast=True)
@@ -36,10 +38,21 @@ def receive(context: Context, message: HiveMessage) -> Actions:
         vouched=trust.vouches(message.raw_route),
         trusted=trust.is_trusted(message["public_key"]),
     )
-    if not is_new:
+    if not is_new or not _may_answer(context):
         return None
     answer = HiveMessage(HiveMessageType.PING, {"flood_id": flood_id})
     return [Send(HiveMessage(HiveMessageType.PROPAGATE, answer))]
+
+
+def _may_answer(context: Context) -> bool:
+    """Whether this flood is answered; those beyond the measure are drawn and left alone."""
+    memory, now = context.recall("ping"), context.now()
+    answered = [moment for moment in memory.get("answered", ()) if 0 <= now - moment < WINDOW]
+    may = len(answered) < MOST_ANSWERS
+    memory["answered"] = [*answered, now] if may else answered
+    if not may:
+        log.debug("a PING flood was not answered: %d were within %g s", MOST_ANSWERS, WINDOW)
+    return may
 
 
 def prepare(context: Context, message: HiveMessage) -> HiveMessage:

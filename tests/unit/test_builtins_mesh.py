@@ -490,3 +490,17 @@ def told_type(events: list[Event]) -> list[str]:
 
 
 FUZZED = keyed()
+
+
+def test_floods_are_answered_in_measure() -> None:
+    moment = [1000.0]
+    context = Context(identity=identity(), session=Session(SESSION, SITE), now=lambda: moment[0])
+
+    def answered(number: int) -> bool:
+        return bool(
+            ping_handler.receive(context, HiveMessage("ping", {"flood_id": f"f{number}", "peer": "x::1"}))
+        )
+
+    assert sum(answered(number) for number in range(100)) == ping_handler.MOST_ANSWERS
+    moment[0] += ping_handler.WINDOW
+    assert answered(100)

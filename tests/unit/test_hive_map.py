@@ -334,3 +334,35 @@ def test_whatever_comes_the_map_is_bounded_and_can_be_drawn(pings: list[Any], ro
         assert text.replace("\n", "").isprintable()
     assert hive_map.to_ascii(root).count("\n") + 1 == max(1, len(everybody))
     assert json.loads(hive_map.to_json()) == hive_map.to_dict()
+
+
+def test_a_flood_of_other_keys_does_not_make_room_for_a_second_claim() -> None:
+    hive_map = HiveMapper(max_nodes=10)
+
+    def announce(peer: str, key: str, trusted: bool) -> None:
+        ping = HiveMessage(
+            "ping",
+            {"flood_id": f"{peer} {key}", "peer": peer, "public_key": key},
+            route=[{"source": peer, "targets": [peer]}],
+        )
+        hive_map.on_ping(ping, vouched=True, trusted=trusted)
+
+    announce("friend::1", "FRIEND", trusted=True)
+    for number in range(50):
+        announce(f"mallory::{number}", f"KEY {number}", trusted=False)
+    assert hive_map.key_of("friend::1") == "FRIEND"
+    announce("mallory::1", "FRIEND", trusted=True)
+    assert hive_map.key_of("mallory::1") is None
+    assert hive_map.key_of("friend::1") is None
+
+
+def test_a_disputed_key_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    hive_map = HiveMapper()
+    for number, peer in enumerate(["friend::1", *["mallory::1"] * 5]):
+        ping = HiveMessage(
+            "ping",
+            {"flood_id": str(number), "peer": peer, "public_key": "K"},
+            route=[{"source": peer, "targets": [peer]}],
+        )
+        hive_map.on_ping(ping, vouched=True)
+    assert caplog.text.count("announce one public key") == 1
