@@ -3,9 +3,9 @@
 Arguments: the port of the OVOS bus, the file that gets one JSON object per line, and the hub's name. The first
 line is `{"type": "answerer.ready"}`; every other line is a message as it passed on the bus.
 
-Every utterance is answered by one `speak`, with these exceptions: `SILENT` gets no answer, what begins with
-`TWICE` gets two, and what begins with the text `only_known_to(name)` is answered by the hub of that name alone. A
-question (QUERY, CASCADE) gets `ovos.utterance.handled` after that.
+Every utterance is answered by one `speak`, with these exceptions: what begins with `SILENT` gets no answer, what
+begins with `TWICE` gets two, and what begins with the text `only_known_to(name)` is answered by the hub of that name
+alone. A question (QUERY, CASCADE) gets `ovos.utterance.handled` after that.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def only_known_to(name: str) -> str:
 
 def answers(utterance: str, name: str) -> list[str]:
     """What the hub called `name` says to an utterance."""
-    if utterance == SILENT:
+    if utterance.startswith(SILENT):
         return []
     if utterance.startswith("only ") and not utterance.startswith(only_known_to(name)):
         return []

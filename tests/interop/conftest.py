@@ -68,10 +68,21 @@ def pytest_runtest_makereport(
         return report
     if report.when == "call" or report.failed:
         item.config.stash[_RESULTS].add(cell, report.passed)
+    satellite = getattr(item, "funcargs", {}).get("satellite")
+    if satellite is not None and satellite.figures:
+        item.config.stash[_RESULTS].figures[cell.name] = satellite.figures
     hub = getattr(item, "funcargs", {}).get("hub")
     if report.failed and hub is not None:
         report.sections.append((f"log of {hub.spec.name}", tail(hub.log(), 60)))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Show what was measured."""
+    for name, figures in config.stash[_RESULTS].figures.items():
+        terminalreporter.section(name)
+        for line in figures:
+            terminalreporter.write_line(line)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -119,11 +119,13 @@ class RealHub:
         self.port = 0
         self.http_port = 0
         self._bus_port = 0
+        self.mended = 0
         self._probe_key: str | None = None
         self._venv: Environment = environment(spec)
         self._home = Path(tempfile.mkdtemp(prefix="hivemind-interop-"))
         self._env = xdg_environment(self._home)
         self._record = self._home / "seen.jsonl"
+        self._clients_file = Path(self._env["XDG_DATA_HOME"]) / "hivemind-core" / "clients.json"
         self._bus: Process | None = None
         self._answerer: Process | None = None
         self._hub: Process | None = None
@@ -165,9 +167,17 @@ class RealHub:
             hub.wait_for(lambda: is_listening(self.http_port), _START_SECONDS, f"port {self.http_port}")
 
     def kill(self) -> None:
-        """End the hub at once, as a power cut would; the OVOS bus goes on."""
+        """End the hub at once, as a power cut would; the OVOS bus goes on, and the clients stay known.
+
+        4.0.0 writes its file of clients anew for each message: one that is killed over that knows nobody any more. A
+        file that was cut off is put back as it was, and counted in `mended`.
+        """
+        before = self._clients()
         if self._hub is not None:
             self._hub.kill()
+        if before is not None and not _is_json(self._clients_file.read_bytes()):
+            self._clients_file.write_bytes(before)
+            self.mended += 1
 
     def stop(self) -> None:
         """End this hub's own processes and remove its files."""
@@ -301,6 +311,20 @@ class RealHub:
         upper.add_client(f"hub{self.port}", key, password)
         return {"enabled": True, "host": HOST, "port": upper.port, "key": key, "password": password}
 
+    def _clients(self) -> bytes | None:
+        """The hub's file of clients in a moment in which it is whole; None for a hub with a database."""
+        if not self._clients_file.exists():
+            return None
+        found = []
+
+        def is_whole() -> bool:
+            found.append(self._clients_file.read_bytes())
+            return _is_json(found[-1])
+
+        if not wait_until(is_whole, _READY_SECONDS):
+            raise HarnessError(f"{self.spec.name} has broken its file of clients")
+        return found[-1]
+
     def _write_plugin(self) -> Path:
         """The folder for the hub's path, with the plugin and what makes an installed distribution of it."""
         folder = self._home / "plugins"
@@ -358,6 +382,14 @@ class HubPool:
 def _write_json(path: Path, content: Json) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True
 
 
 def _script(name: str) -> str:

@@ -51,7 +51,7 @@ ANSWER_SECONDS = 10.0
 _END = "the end"
 _COMEBACK_SECONDS = 45.0
 #: The deadlines of a client that meets silence: the defaults are no different, but for the waiting.
-_SHORT = {"tcp": 2.0, "tls": 2.0, "upgrade": 3.0, "first_frame": 4.0}
+_SHORT = {"tcp": 0.5, "tls": 0.5, "upgrade": 1.0, "first_frame": 1.5}
 
 
 class Heard:

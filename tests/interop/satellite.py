@@ -41,7 +41,7 @@ class Satellite:
     """One satellite that the hub knows.
 
     `client_kind` is the column of the table. `key`, `password` and `crypto_key` are what the hub was told.
-    `home` holds all files of it and of its siblings.
+    `home` holds all files of it and of its siblings. What a row puts into `figures` is shown at the end of the run.
     """
 
     def __init__(self, hub: RealHub, home: Path, client_kind: str, name: str) -> None:
@@ -52,6 +52,7 @@ class Satellite:
         self.password = f"Correct-Horse-{name}-Battery-Staple"
         self.crypto_key = f"{name:x>16}"[-16:]
         self.env = xdg_environment(home)
+        self.figures: list[str] = []
         self._home = home
         self._clients: list[HiveMessageBusClient] = []
         self._siblings: list[Satellite] = []

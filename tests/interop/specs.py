@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Optional
 
 from .processes import HarnessError, run
 
@@ -27,7 +28,8 @@ class HubSpec:
     feature that a behaviour may need to the reason why this hub has none of it. `settings` are the fields of
     HubOptions that this hub knows: two sets of options that differ in others only are one to it. `allowed` are
     the message types that must be allowed by hand before a new client may send them, and `legacy_key` are
-    the options of `add-client` without which it takes no pre-shared key.
+    the options of `add-client` without which it takes no pre-shared key. `keys` is how many access keys a
+    fleet of clients has, when it need not be one for each.
     """
 
     version: str
@@ -37,6 +39,7 @@ class HubSpec:
     settings: tuple[str, ...] = _COMMON_SETTINGS
     allowed: tuple[str, ...] = ()
     legacy_key: tuple[str, ...] = ()
+    keys: Optional[int] = None
 
     @property
     def name(self) -> str:
@@ -66,6 +69,8 @@ HUBS: tuple[HubSpec, ...] = (
             "upstream": "it connects with no hub above it",
             "http": "the releases of hivemind-http-protocol want a later hub",
         },
+        # It reads and writes the file of all that it knows for each message.
+        keys=20,
     ),
     HubSpec(
         version="4.15.0a1",

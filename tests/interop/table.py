@@ -30,7 +30,7 @@ class Behaviour:
     """One row: what the reader is promised, where it belongs, and the check that proves it.
 
     `options` are what the hub is started with. `needs` names a feature that a hub may lack. A row with
-    `uses_client` False is about the command line and is run once per hub.
+    `uses_client` False brings its own kind of client and is run once per hub.
     """
 
     text: str
@@ -62,9 +62,10 @@ class Cell:
 
 @dataclass
 class Results:
-    """The outcome of each cell that was run."""
+    """The outcome of each cell that was run, and the figures of those that measured some."""
 
     passed: dict[str, bool] = field(default_factory=dict)
+    figures: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, cell: Cell, passed: bool) -> None:
         """Note an outcome; a cell that failed once stays failed."""
@@ -77,15 +78,18 @@ class Results:
 
 ROWS: list[Behaviour] = []
 COMMAND_LINE = "command line"
+FLEET = "many clients in one process"
+#: Areas whose rows bring their own kind of client.
+PER_HUB = frozenset({COMMAND_LINE, FLEET})
 
 
 def behaviour(
     text: str, area: str, options: HubOptions = DEFAULTS, needs: str = ""
 ) -> Callable[[Check], Check]:
-    """Register a check as a row. Rows of the area `COMMAND_LINE` have one column per hub."""
+    """Register a check as a row. Rows of the areas in `PER_HUB` have one column per hub."""
 
     def register(check: Check) -> Check:
-        ROWS.append(Behaviour(text, area, check, options, needs, uses_client=area != COMMAND_LINE))
+        ROWS.append(Behaviour(text, area, check, options, needs, uses_client=area not in PER_HUB))
         return check
 
     return register

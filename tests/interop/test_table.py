@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from . import rows_binary, rows_client, rows_command_line, rows_intercom, rows_mesh, rows_query, rows_terminal
+from . import (
+    rows_binary,
+    rows_client,
+    rows_command_line,
+    rows_fleet,
+    rows_http,
+    rows_intercom,
+    rows_mesh,
+    rows_query,
+    rows_terminal,
+)
 from .hubs import RealHub
 from .satellite import Satellite
-from .table import ROWS, Cell, runnable_cells
+from .table import FLEET, ROWS, Cell, runnable_cells
 
 #: The modules whose import fills the table.
 ROW_MODULES = (
@@ -16,13 +28,25 @@ ROW_MODULES = (
     rows_query,
     rows_intercom,
     rows_binary,
+    rows_fleet,
+    rows_http,
     rows_command_line,
     rows_terminal,
 )
 
+_SECONDS = 120
+_FLEET_SECONDS = 240
 
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("cell", runnable_cells(), ids=lambda cell: cell.name)
+
+def _parameters() -> list[Any]:
+    """The cells, with the seconds that each may take."""
+    return [
+        pytest.param(cell, marks=pytest.mark.timeout(_FLEET_SECONDS if cell.row.area == FLEET else _SECONDS))
+        for cell in runnable_cells()
+    ]
+
+
+@pytest.mark.parametrize("cell", _parameters(), ids=lambda cell: cell.name)
 def test_behaviour(cell: Cell, hub: RealHub, satellite: Satellite) -> None:
     """The hub and the client do together what the row says."""
     cell.row.check(hub, satellite)
