@@ -109,7 +109,8 @@ def large_file(hub: RealHub, satellite: Satellite) -> None:
     assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(content).digest()
     assert path.name == "blob.bin"
     assert peak < _MOST_MEMORY * _SIZE, f"{peak / _SIZE:.1f} times the file"
-    assert len(steps) > 10
+    # It is told while the file is under way: how often depends on how much the system takes at once.
+    assert 0 < steps[0][0] < _SIZE
     assert steps == sorted(steps)
     assert steps[-1][0] == steps[-1][1] >= _SIZE
     check_answer(client, "still there")
