@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivemind_core_client.labels import MAX_LABEL_BYTES, safe_label
+from hivemind_core_client.labels import MAX_LABEL_BYTES, json_printable, safe_label
 
 
 @pytest.mark.parametrize(
@@ -78,3 +80,20 @@ def test_any_text_becomes_one_plain_name(file_name: str) -> None:
     assert label not in {".", ".."}
     assert label.isprintable()
     assert safe_label(label, "fallback") == label
+
+
+@given(
+    st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5)
+)
+def test_json_that_is_printed_loses_nothing(value: object) -> None:
+    for indent in (None, 2):
+        text = json_printable(json.dumps(value, ensure_ascii=False, indent=indent))
+        assert json.loads(text) == value
+        assert text.replace("\n", "").isprintable()
+
+
+def test_json_is_escaped_where_it_cannot_be_printed_and_nowhere_else() -> None:
+    assert json_printable('{"a": "ü日🚀"}') == '{"a": "ü日🚀"}'
+    assert json_printable('"\x7f\x9b\u202e\u2066\U000e0001\ud800"') == (
+        r'"\u007f\u009b\u202e\u2066\udb40\udc01\ud800"'
+    )

@@ -101,6 +101,20 @@ def test_a_broken_plugin_does_not_print_into_the_line(tmp_path: Path) -> None:
     assert completed("hivemind-client lis", PYTHONPATH=path) == ["listen"]
 
 
+@pytest.mark.parametrize(
+    "variables", [{"COMP_WORDS": "hivemind-client l", "COMP_CWORD": "x"}, {"COMP_WORDS": "x"}, {}], ids=str
+)
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_broken_request_is_silent(shell: str, variables: dict[str, str]) -> None:
+    done = subprocess.run(
+        command(),
+        env=environment(_HIVEMIND_CLIENT_COMPLETE=f"{shell}_complete", **variables),
+        capture_output=True,
+        timeout=50,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
+
+
 def test_completing_imports_nothing_heavy() -> None:
     program = f"""
 import sys

@@ -13,6 +13,7 @@ import pytest
 
 from hivemind_client_cli import doctor
 from hivemind_client_cli.options import Connection
+from hivemind_client_cli.output import Output
 from hivemind_core_client import HiveMessageBusClient
 from hivemind_core_client.errors import (
     ConnectionLost,
@@ -285,6 +286,24 @@ def test_a_hub_that_hangs_up_on_our_envelope(
     data = run(*at(hub.port, "--json")).expect(3).json
     failing(data, "password")
     assert "--ask-password" in data["mend"]
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=str)
+def test_a_hub_that_says_our_secrets(
+    run: Any, hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch, flags: list[str]
+) -> None:
+    def emit(client: HiveMessageBusClient, packet: HiveMessage) -> None:
+        reason = f"{KEY} and {client.password} and pin9"
+        client._arrived(HiveMessage("bus", message("hive.policy.denied", denied_type="x", reason=reason)))
+
+    monkeypatch.setattr(HiveMessageBusClient, "emit", emit)
+    monkeypatch.setattr(Output, "_secrets_in_results", lambda output: [])
+    hide = Output.hide
+    monkeypatch.setattr(Output, "hide", lambda output, *secrets: hide(output, *secrets, "pin9"))
+    done = run(*at(hub.port, "--say", "hello", *flags)).expect(3)
+    assert "*** and *** and ***" in done.out
+    for secret in (KEY, PASSWORD, "pin9"):
+        assert secret not in done.out + done.err
 
 
 def test_nothing_configured(run: Any) -> None:

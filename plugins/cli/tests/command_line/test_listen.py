@@ -35,7 +35,8 @@ def hub() -> Iterator[EmbeddedHub]:
 
 def login(hub: EmbeddedHub, *more: str) -> tuple[str, ...]:
     address = ("--host", "127.0.0.1", "--port", str(hub.port))
-    return ("listen", "--key", KEY, "--password", PASSWORD, *address, *more)
+    # A message that never comes is a failure with an exit code, in less than a test may take.
+    return ("listen", "--key", KEY, "--password", PASSWORD, "--timeout", "30", *address, *more)
 
 
 def bus(msg_type: str, **data: Any) -> HiveMessage:
@@ -105,6 +106,70 @@ def test_types_on_the_command_line(run: Any, hub: EmbeddedHub) -> None:
         assert run(*args).expect(0).out == "bus: hi\n3rdparty: {}\n"
 
 
+def send_text(hub: EmbeddedHub, text: str) -> None:
+    """Seal this and send it: what a hub says that does not keep to JSON."""
+    for connection, link in hub._links.items():
+        assert link._channel is not None
+        for frame in link._channel.seal(text):
+            connection.send(frame)
+
+
+NO_JSON = [
+    '{"msg_type":"3rdparty","payload":{"x":1e400}}',
+    '{"msg_type":"bus","payload":{"type":"x","data":{"x":NaN},"context":{}}}',
+    '{"msg_type":"bus","payload":{"type":"x","data":{"x":-1e400},"context":{}}}',
+]
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=str)
+def test_a_number_that_json_does_not_have_ends_nothing(run: Any, hub: EmbeddedHub, flags: list[str]) -> None:
+    def send() -> None:
+        hub.wait_for_sessions(1, timeout=20)
+        for text in NO_JSON:
+            send_text(hub, text)
+        hub.broadcast(bus("speak", utterance="hi"))
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    done = run(*login(hub, "--count", "1", *flags)).expect(0)
+    thread.join(5)
+    (line,) = done.out.splitlines()
+    assert (json.loads(line)["payload"]["data"] if flags else line) == (
+        {"utterance": "hi"} if flags else "bus: hi"
+    )
+    assert done.err.count("dropped a frame") == len(NO_JSON)
+
+
+def tower(height: int) -> Any:
+    """Lists within each other."""
+    value: list[Any] = []
+    for _ in range(height):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), tower(5000)], ids=["inf", "nan", "tower"])
+@pytest.mark.parametrize("kind", ["bus", "3rdparty", "intercom"])
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+def test_what_has_no_json_form_ends_nothing(
+    capsys: pytest.CaptureFixture[str], value: Any, kind: str, as_json: bool
+) -> None:
+    payload = message("deep", x=value) if kind == "bus" else {"x": value}
+    arrivals = [
+        listening._Arrival(each) for each in (HiveMessage(kind, payload), bus("speak", utterance="hi"))
+    ]
+    output = Output(json=as_json)
+    shown = listening._show(output, iter(arrivals), None)
+    captured = capsys.readouterr()
+    assert shown == len(captured.out.splitlines())
+    assert "hi" in captured.out.splitlines()[-1]
+    if as_json:
+        assert shown == 1
+        assert captured.err.startswith(f"warning: a {kind} message is not shown: this has no JSON form")
+    elif kind != "bus" or isinstance(value, list):
+        assert captured.out.startswith(f"{kind}: this cannot be shown")
+
+
 def test_a_timeout_is_an_end_and_too_few_an_error(run: Any, hub: EmbeddedHub) -> None:
     assert run(*login(hub, "--timeout", "0.2")).expect(0).out == ""
     assert "0 of 2 messages" in run(*login(hub, "--timeout", "0.2", "--count", "2")).expect(4).err
@@ -125,6 +190,8 @@ def test_binary_data_is_shown_by_kind_size_and_name(run: Any, hub: EmbeddedHub) 
         done = run(*login(hub, "--count", "2")).expect(0)
     assert done.out == "bin: file, 500 bytes, passwd\nbin: tts_audio, 0 bytes\n"
     assert "bin_callbacks" not in done.err
+    # Or what is sent to the first session that stands goes to the one that has just ended.
+    hub.wait_for_sessions(0)
     with sending(hub, file_of(b"x" * 500, "notes.txt", FILE)):
         data = run(*login(hub, "--count", "1", "--json")).expect(0).json
     assert data == {

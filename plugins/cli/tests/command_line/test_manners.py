@@ -130,6 +130,7 @@ USAGE = [
     ["send-mycroft"],
     ["send-mycroft", "--msg", "x", "--payload", "{"],
     ["send-mycroft", "--msg", "x", "--payload", "[1]"],
+    ["send-mycroft", "--msg", "x", "--payload", f'{{"x": {"[" * 600}{"]" * 600}}}'],
     ["ping", "--password", "x", "--ask-password"],
     ["ping", "--password-file", "/nonexistent/file"],
     ["ping", "--key", ""],

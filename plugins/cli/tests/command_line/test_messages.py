@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,10 @@ from hivemind_core_client.errors import (
     PasswordRefused,
 )
 from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.testing import EmbeddedHub
 
 from .fakes import FakeClient, message, spoken
+from .tools import spawn
 
 SAY = ("send-mycroft", "--msg", "recognizer_loop:utterance", "--payload", '{"utterances": ["hi"]}')
 ALLOW = "hivemind-core allow-msg recognizer_loop:utterance NODE_ID"
@@ -90,6 +93,29 @@ def test_an_answer_that_cannot_come_since_the_hub_dropped_the_connection(
     fake.answer = drop
     done = run(name, "--msg", "my.alarm", "--wait", "my.reply").expect(4)
     assert "hub 4.0.0 does that on every PROPAGATE" in done.err
+
+
+def test_a_payload_that_is_too_deep(run: Any, fake: FakeClient) -> None:
+    def args(depth: int) -> list[str]:
+        payload = f'{{"x": {"[" * depth}{"]" * depth}}}'
+        return ["send-mycroft", "--msg", "x", "--payload", payload, "--json"]
+
+    for depth in (500, 600, 990, 2000, 100_000):
+        done = run(*args(depth)).expect(2)
+        assert "nested more than 500 deep: send it flatter" in done.err
+    assert fake.sent == []
+    run(*args(499)).expect(0)
+    assert len(fake.sent) == 1
+
+
+def test_text_that_was_not_read_as_utf8(home: Path) -> None:
+    with EmbeddedHub(clients={"key-0123456789": "7f3c9a51e08b4d26"}) as hub:
+        login = ("--key", "key-0123456789", "--password", "7f3c9a51e08b4d26", "--port", str(hub.port))
+        args = ("send-mycroft", *login, "--host", "127.0.0.1", "--msg", "x", "--payload", '{"x": "Köln"}')
+        done = spawn(*args, LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0").expect(2)
+        assert "run with PYTHONUTF8=1 or in a UTF-8 locale" in done.err
+        spawn(*args, LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="1").expect(0)
+        assert hub.wait_for("x")[0].raw_payload["data"] == {"x": "Köln"}
 
 
 @pytest.mark.parametrize("wrapper", ["escalate", "propagate"])

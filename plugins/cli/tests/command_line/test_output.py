@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hivemind_client_cli.message_commands import as_text
 from hivemind_client_cli.options import Connection
-from hivemind_client_cli.output import Output, shown
+from hivemind_client_cli.output import NotShown, Output, shown
 from hivemind_core_client.plugins.contract import HubFacts
 
 from .fakes import FakeClient, message
@@ -106,6 +107,39 @@ def test_what_could_steer_a_terminal_is_not_shown() -> None:
     assert shown("one\ttwo\nthree\r\nfour") == "one\ttwo\nthree\nfour"
     emoji = "\N{WOMAN}\u200d\N{ROCKET} 10\u00a0% na\u00efve"
     assert shown(emoji) == emoji.replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_json_steers_no_terminal_and_loses_nothing(tmp_path: Path, encoding: str) -> None:
+    kept = "na\u00efve \u65e5\u672c \U0001f680"
+    data = {
+        f"key {STEERING}": ["\u2066", "\x7f\x9b31m", {"x": "\U000e0001 \u202e"}],
+        "kept": kept,
+    }
+    with (tmp_path / "out").open("w", encoding=encoding) as stream:
+        Output(stdout=stream, json=True).result(data)
+    text = (tmp_path / "out").read_text("utf-8")
+    assert text.removesuffix("\n").isprintable()
+    assert json.loads(text) == data
+    assert encoding == "ascii" or kept in text
+
+
+def test_secrets_are_masked_in_results(capsys: pytest.CaptureFixture[str]) -> None:
+    secret = 'quo"te\\n\x9bsecret'
+    for as_json in (True, False):
+        output = Output(json=as_json)
+        output.hide(secret, "mycroft", "short", "n-before-0123")
+        data = {"a": [f"it is {secret}!", 1, None], secret: "\nn-before-0123", "type": "mycroft.stop"}
+        output.result(data, f"{secret} of mycroft")
+    first, second = capsys.readouterr().out.splitlines()
+    assert json.loads(first) == {"a": ["it is ***!", 1, None], "***": "\n***", "type": "mycroft.stop"}
+    assert second == "*** of mycroft"
+
+
+def test_a_result_without_a_json_form(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(NotShown, match="no JSON form"):
+        Output(json=True).result({"x": float("nan")})
+    assert capsys.readouterr().out == ""
 
 
 def test_the_hubs_own_name_is_cleaned(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

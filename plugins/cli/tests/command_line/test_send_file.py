@@ -76,6 +76,17 @@ def test_name_and_json(run: Any, hub: EmbeddedHub, file: Path) -> None:
     assert run(*args(hub, file, "--quiet")).expect(0).out == ""
 
 
+@pytest.mark.parametrize(
+    ("asked", "sent"), [("../../etc/pass\x1bwd", "passwd"), ("..", "file"), ("a" * 400 + ".txt", None)]
+)
+def test_the_name_that_went_out_is_told(
+    run: Any, fake: FakeClient, file: Path, asked: str, sent: str | None
+) -> None:
+    data = run("send-file", str(file), "--name", asked, "--json").expect(0).json
+    assert fake.sent[0].metadata == {"file_name": data["name"]}
+    assert data["name"] == sent or (sent is None and len(data["name"]) < 256)
+
+
 def test_an_empty_file(run: Any, hub: EmbeddedHub, tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     assert run(*args(hub, tmp_path / "empty", "--json")).expect(0).json["bytes"] == 0
