@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import io
 import logging
 import socket
 import threading
@@ -11,7 +10,6 @@ import time
 from base64 import b64decode
 from collections import deque
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import Any, Optional, Union
 from urllib.parse import quote
 
@@ -20,33 +18,30 @@ from attrs import field, frozen, validators
 from hivemind_core_client import line, opening
 from hivemind_core_client.errors import (
     ConnectionLost,
-    FrameError,
-    FrameTooLarge,
     HubConnectionError,
     InvalidMessage,
     KeyRefused,
     NotAHub,
 )
-from hivemind_core_client.jsontext import Json, json_object
+from hivemind_core_client.http_socket import (
+    BROKEN,
+    TOO_LATE,
+    Answer,
+    HttpSocket,
+    NotDialled,
+    Pool,
+    ask,
+    new_pool,
+)
 from hivemind_core_client.kernel.policy import Deadlines
-from hivemind_core_client.labels import printable
 from hivemind_core_client.opening import Closed
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.settings import Address
-from hivemind_core_client.sockets import Progress, SharedSocket, Told
+from hivemind_core_client.sockets import Progress, Told
 from hivemind_core_client.tls import Tls
-
-try:
-    import urllib3
-    from urllib3.connection import HTTPConnection
-except ImportError as missing:
-    raise ImportError(
-        "the HTTP client needs the urllib3 package: pip install 'hivemind-core-client[http]'"
-    ) from missing
 
 log = logging.getLogger(__name__)
 
-_BROKEN = (urllib3.exceptions.HTTPError, OSError)
 #: The share of a silence after which it is asked again: an answer that took a second is found 0.1 s late at most.
 _EASE = 0.1
 #: The shortest pause between two polls, in seconds.
@@ -98,8 +93,8 @@ class HttpTransport:
         self._poll_timeout = poll_timeout
         self._login = ""
         self._open: set[Any] = set()
-        self._pool = _pool(address, self._dial)
-        self._first: Optional[_Socket] = None
+        self._pool = new_pool(address, self._dial)
+        self._first: Optional[HttpSocket] = None
         self._inbox: deque[Frame] = deque()
         self._awake = threading.Event()
         self._last_message = time.monotonic()
@@ -127,7 +122,7 @@ class HttpTransport:
         self._check_login(answer)
         self._be_quick()
 
-    def _check_login(self, answer: _Answer) -> None:
+    def _check_login(self, answer: Answer) -> None:
         if answer.status in (401, 403):
             raise KeyRefused(
                 f"{self._address} refused the access key ({answer.error}): it does not know this client. Compare the "
@@ -249,14 +244,14 @@ class HttpTransport:
         """End the session at the hub, over a connection of its own, which no `abort` cuts off."""
         deadlines = Deadlines(tcp=self._deadlines.close, tls=self._deadlines.close)
 
-        def dial() -> _Socket:
+        def dial() -> HttpSocket:
             connected = line.dial(self._address, self._tls, deadlines, lambda _: None)
-            return _Socket(connected, self._deadlines.close, set())
+            return HttpSocket(connected, self._deadlines.close, set())
 
         try:
-            with _pool(self._address, dial) as pool:
+            with new_pool(self._address, dial) as pool:
                 self._ask(pool, "POST", "disconnect", self._deadlines.close)
-        except (HubConnectionError, *_BROKEN) as error:
+        except (HubConnectionError, *BROKEN) as error:
             log.debug("no farewell: %s", error)
         finally:
             self.abort()
@@ -281,48 +276,24 @@ class HttpTransport:
         if self._aborted:
             raise opening.closed_here(self._address)
 
-    def _request(self, method: str, endpoint: str, seconds: Optional[float], **form: str) -> _Answer:
+    def _request(self, method: str, endpoint: str, seconds: Optional[float], **form: str) -> Answer:
         """What the hub answers within `seconds`. Raises a HubConnectionError or FrameTooLarge."""
         self._check_open()
         try:
             return self._ask(self._pool, method, endpoint, seconds, **form)
-        except _NotDialled as failure:
+        except NotDialled as failure:
             raise opening.broken(self._address, failure.error) from failure.error
-        except urllib3.exceptions.ReadTimeoutError as error:
+        except TOO_LATE as error:
             raise ConnectionLost(f"{self._address} did not answer within {seconds or 0:g} s") from error
-        except _BROKEN as error:
+        except BROKEN as error:
             self._check_open()
             raise opening.broken(self._address, error) from error
 
-    def _ask(
-        self,
-        pool: urllib3.HTTPConnectionPool,
-        method: str,
-        endpoint: str,
-        seconds: Optional[float],
-        **form: str,
-    ) -> _Answer:
-        response = pool.request(
-            method,
-            f"/{endpoint}?authorization={self._login}",
-            fields=form or None,
-            retries=False,
-            redirect=False,
-            timeout=urllib3.Timeout(read=seconds),
-            preload_content=False,
-            decode_content=False,
-        )
-        try:
-            content = response.read(self._max_answer + 1)
-            if len(content) > self._max_answer:
-                raise FrameTooLarge(
-                    f"an answer of {len(content)} bytes or more; the limit is {self._max_answer}"
-                )
-            return _Answer.read(response.status, content)
-        finally:
-            response.close() if response.length_remaining else response.release_conn()
+    def _ask(self, pool: Pool, method: str, endpoint: str, seconds: Optional[float], **form: str) -> Answer:
+        target = f"/{endpoint}?authorization={self._login}"
+        return ask(pool, method, target, seconds, self._max_answer, form)
 
-    def _dial(self) -> _Socket:
+    def _dial(self) -> HttpSocket:
         first, self._first = self._first, None
         if first is not None:
             return first
@@ -342,131 +313,10 @@ class HttpTransport:
             raise
         finally:
             self._open.difference_update(opened)
-        shared = _Socket(connected, self._deadlines.write, self._open)
+        shared = HttpSocket(connected, self._deadlines.write, self._open)
         if self._aborted:
             line.shut(shared)
         return shared
-
-
-@frozen
-class _Answer:
-    """What the hub answers to a request: its HTTP status, and the JSON object that came with it, if one did."""
-
-    status: int
-    body: Json
-
-    @classmethod
-    def read(cls, status: int, content: bytes) -> _Answer:
-        try:
-            return cls(status, json_object(content, "an answer"))
-        except FrameError as error:
-            log.debug("%s", error)
-            return cls(status, {})
-
-    @property
-    def error(self) -> str:
-        """What went wrong, in words, or the empty text."""
-        said = printable(str(self.body.get("error") or ""), 200)
-        if self.status == 200:
-            return said
-        return f"HTTP status {self.status}{': ' if said else ''}{said}"
-
-    @property
-    def no_session(self) -> bool:
-        """True when the hub does not know that we are connected: it says so with 200 or, when we send, with 409."""
-        return self.status in (200, 409) and bool(self.error)
-
-
-class _NotDialled(Exception):
-    """Carries what kept us from the hub through urllib3, which would wrap an OSError into one of its own."""
-
-    def __init__(self, error: HubConnectionError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-class _Connection(HTTPConnection):
-    """A connection of urllib3 over a socket that is opened as for a WebSocket: phase by phase, and ours to end."""
-
-    def __init__(self, *args: Any, dial: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._dial = dial
-
-    def connect(self) -> None:
-        """Raises _NotDialled."""
-        try:
-            self.sock = self._dial()
-        except HubConnectionError as error:
-            raise _NotDialled(error) from error
-
-
-def _pool(address: Address, dial: Any) -> urllib3.HTTPConnectionPool:
-    # One for what is polled and one for what is sent. No proxy: the environment is not asked.
-    pool = urllib3.HTTPConnectionPool(address.host, address.port, maxsize=2)
-    pool.ConnectionCls = partial(_Connection, dial=dial)  # type: ignore[assignment]  # made by calling it
-    return pool
-
-
-class _Socket(SharedSocket):
-    """A socket as urllib3 uses one: `settimeout` bounds all that is read from then on, not each piece of it."""
-
-    def __init__(self, connected: socket.socket, write_timeout: float, listed: set[Any]) -> None:
-        super().__init__(connected, write_timeout)
-        self._ends: Optional[float] = None
-        self._closed = False
-        self._readers = 0
-        self._listed = listed
-        listed.add(self)
-
-    def settimeout(self, seconds: Optional[float]) -> None:
-        """Seconds from now until everything must be read; None for ever."""
-        self._ends = None if seconds is None else time.monotonic() + seconds
-
-    def recv(self, size: int) -> bytes:
-        """Up to `size` bytes. Raises socket.timeout."""
-        super().settimeout(None if self._ends is None else max(0.0, self._ends - time.monotonic()))
-        return super().recv(size)
-
-    def sendall(self, data: Any) -> None:
-        """Send all of it. Raises socket.timeout."""
-        self.send(data)
-
-    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
-        """What an answer is read from; the socket stays open until it is closed too."""
-        self._readers += 1
-        return io.BufferedReader(_Reader(self))
-
-    def close(self) -> None:
-        """Give the socket back when no answer is read from it any more."""
-        self._closed = True
-        if not self._readers:
-            self._listed.discard(self)
-            super().close()
-
-    def reader_closed(self) -> None:
-        """An answer has been read."""
-        self._readers -= 1
-        if self._closed:
-            self.close()
-
-
-class _Reader(io.RawIOBase):
-    def __init__(self, connected: _Socket) -> None:
-        super().__init__()
-        self._connected = connected
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._connected.recv(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            super().close()
-            self._connected.reader_closed()
 
 
 def _bytes_of(text: Any) -> bytes:
