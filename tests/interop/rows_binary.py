@@ -62,7 +62,13 @@ def speech(hub: RealHub, satellite: Satellite) -> None:
     client.emit(Message("speak:synth", {"utterance": text, "lang": "en-us", "file_name": "morning.wav"}))
     path = saved.wait()
     assert path.name == "morning.wav"
-    assert saved.files[0][1] == {"utterance": text, "lang": "en-us", "file_name": "morning.wav"}
+    said = {
+        "utterance": text,
+        "lang": "en-us",
+        "file_name": "morning.wav",
+        "file_name_as_said": "morning.wav",
+    }
+    assert saved.files[0][1] == said
     with wave.open(str(path)) as sound:
         assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, RATE)
         assert sound.readframes(sound.getnframes()) == frames(text)
