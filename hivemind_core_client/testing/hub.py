@@ -220,7 +220,7 @@ class EmbeddedHub:
         """End every connection: with a close frame of `code`, or without one, like a hub that was killed."""
         for connection in list(self._links):
             if code is None:
-                connection.socket.close() if self._tls else shut(connection.socket)
+                shut(connection.socket)
             else:
                 connection.close(code)
 
