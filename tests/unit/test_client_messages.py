@@ -398,7 +398,7 @@ class TestInternalBus:
     def test_the_local_bus_cannot_speak_for_the_connection(
         self, hub: EmbeddedHub, client: HiveMessageBusClient, msg_type: str
     ) -> None:
-        before = len(hub.received)
+        before = len(hub.wait_for("hello"))
         client.internal_bus.emit(Message("hive.send.upstream", {"msg_type": msg_type, "payload": {}}))
         client.emit(Message("the.end"))
         hub.wait_for("the.end")
