@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Iterable
-from typing import Any, Optional, Union
+from collections.abc import Awaitable, Iterable
+from functools import partial
+from typing import Any, Callable, Optional, Union
+from weakref import WeakSet
+
+from attrs import evolve, frozen
 
 from hivemind_core_client.aio_mailbox import AsyncMailbox
 from hivemind_core_client.aio_transport import AsyncTransport
 from hivemind_core_client.aio_verbs import AsyncVerbs
+from hivemind_core_client.aio_waiting import LoopEvent, MessageReader
 from hivemind_core_client.aio_worker import AsyncWorker
 from hivemind_core_client.callbacks import BinaryDataCallbacks
-from hivemind_core_client.course import ClientState
+from hivemind_core_client.course import ClientState, Listener
 from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption, again
 from hivemind_core_client.hive_verbs import first_answer
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 from hivemind_core_client.listening import Audience
-from hivemind_core_client.localbus import Handler, Subscriptions
+from hivemind_core_client.localbus import Handler, LocalBus, Subscriptions
 from hivemind_core_client.localside import LocalSide
 from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins.contract import CallBack
@@ -37,8 +43,23 @@ __all__ = ["AsyncHiveMessageBusClient", "BinaryDataCallbacks"]
 log = logging.getLogger(__name__)
 
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
+_NOT_SENT = "a %s message of the local bus was not sent: %s"
 #: How many messages an iteration may be behind.
 _BEHIND = 10_000
+
+
+@frozen
+class OnLoop:
+    """A handler on a bus that may have threads of its own: called on the client's loop. Equal for an equal handler."""
+
+    client: AsyncHiveMessageBusClient
+    func: Handler
+
+    def __call__(self, *arguments: Any) -> None:
+        """Have it called; from any thread."""
+        job = partial(self.client._call, self.func, *arguments)
+        if not self.client._on_loop(partial(self.client.mailbox.put, job)):
+            log.warning("a handler on the local bus was not called: the client is not connected")
 
 
 class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
@@ -47,7 +68,8 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
     The arguments are those of HiveMessageBusClient, and so are the verbs, awaited where they wait. Handlers may be
     functions or coroutine functions: functions run in order, coroutines beside them. `async with client:` connects
     and closes; `async for message in client:` gives every HiveMessage that arrives. All calls belong to the loop
-    that connects; only handlers of an `internal_bus` with threads of its own may come from elsewhere.
+    that connects, and handlers run on it, those of an `internal_bus` with threads of its own too. It may be made
+    without a loop, and used in another one once it is closed.
 
     Raises what HiveMessageBusClient raises.
     """
@@ -100,8 +122,8 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
         self.cascade_select_callback = first_answer
         self.share_bus = share_bus
         self.bin_callbacks = bin_callbacks or BinaryDataCallbacks()
-        self.connected_event = asyncio.Event()
-        self.handshake_event = asyncio.Event()
+        self.connected_event = LoopEvent()
+        self.handshake_event = LoopEvent()
         self.started_running = False
         self.wrapped_funcs: dict[Any, Any] = {}
         self.deadlines = one_of(Deadlines, "deadlines", deadlines)
@@ -112,7 +134,7 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
         self._hive_handlers, self._lifecycle_handlers = Subscriptions(), Subscriptions()
         self.waiters = Waiters()
         self._loop: Optional[asyncio.AbstractEventLoop] = None
-        self._readers: set[asyncio.Queue[Optional[HiveMessage]]] = set()
+        self._readers: WeakSet[MessageReader] = WeakSet()
         self._local = LocalSide(
             self.satellite.context, self.mailbox.put, self._call, lambda: self.share_bus, self._send_up
         )
@@ -144,18 +166,19 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
             self.internal_bus = bus
         if site_id is not None:
             self.site_id = site_id
-        ours = not self.started_running
+        retries = handshake_max_retries or 0
+        ours = not self._runs
         if ours:
-            self._start(handshake_max_retries or 0)
+            self._start(retries)
         worker = self._worker
         try:
-            await worker.wait_settled(None)
+            await worker.wait_settled((1 + retries) * (self.deadlines.attempt + self._backoff.cap))
         except asyncio.CancelledError:
             if ours:
                 await self.close()
             raise
         if not worker.standing:
-            await self._give_up(worker)
+            await self._give_up(worker, ours)
 
     def run_in_thread(self) -> asyncio.Task[None]:
         """Connect in the background, for ever; returns the task, since there is no thread here."""
@@ -163,26 +186,36 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
 
     async def run_forever(self, *args: Any, **kwargs: Any) -> None:
         """Return when the client is closed or refused; connects first if nobody did. Raises what refused it."""
+        ours = not self._runs
         self._start(None)
-        await self._worker.wait_finished()
+        try:
+            await self._worker.wait_finished()
+        except asyncio.CancelledError:
+            if ours:
+                await self.close()
+            raise
         if self.state is ClientState.REFUSED and self.last_error is not None:
             raise again(self.last_error)
 
     async def close(self) -> None:
         """End the session, the tasks and all waits. Idempotent; from any task, handlers included."""
         self._closed = True
-        await self._worker.stop()
-        self.waiters.close()
-        self._end_readers()
-        await self.mailbox.close(self.deadlines.close)
-        self.connected_event.clear()
-        self.handshake_event.clear()
-        self.started_running = False
+        try:
+            await self._worker.stop()
+            self._finished()
+            await self.mailbox.close(self.deadlines.close)
+        finally:
+            self._finished()
+            self.mailbox.shut()
 
     async def __aenter__(self) -> AsyncHiveMessageBusClient:
         """Connect."""
-        if not self.started_running:
-            await self.connect()
+        if not self._runs:
+            try:
+                await self.connect()
+            except BaseException:
+                await self.close()
+                raise
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -217,26 +250,34 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
         """Send an OVOS Message as BUS; see `emit`."""
         await self.emit(as_packet(message))
 
-    async def __aiter__(self) -> AsyncIterator[HiveMessage]:
-        """Every HiveMessage that arrives from now on, until the client is closed or refused.
+    def __aiter__(self) -> MessageReader:
+        """Every HiveMessage that arrives from now on, until the client is closed; raises what refused it.
 
-        Reconnecting goes unnoticed. A reader that is 10,000 messages behind loses what comes then: it is logged.
+        Reconnecting goes unnoticed. A reader that is 10,000 messages behind loses what comes then: it is logged, and
+        counted in its `dropped`.
         """
-        queue: asyncio.Queue[Optional[HiveMessage]] = asyncio.Queue()
-        self._readers.add(queue)
-        try:
-            while not (self._worker.finished and queue.empty()):
-                message = await queue.get()
-                if message is None:
-                    return
-                yield message
-        finally:
-            self._readers.discard(queue)
+        reader = MessageReader(_BEHIND)
+        self._readers.add(reader)
+        if self._worker.finished:
+            reader.end(self._refusal)
+        return reader
 
     # what the worker tells
 
+    @property
+    def _runs(self) -> bool:
+        """True while a worker keeps this client connected, on the loop that asks."""
+        return self.started_running and self._loop is asyncio.get_running_loop()
+
+    @property
+    def _refusal(self) -> Optional[HiveMindError]:
+        return self.last_error if self.state is ClientState.REFUSED else None
+
+    def _listener(self) -> Listener:
+        return evolve(super()._listener(), finished=self._finished)
+
     def _start(self, retries: Optional[int]) -> asyncio.Task[None]:
-        if self.started_running and self._worker.task is not None:
+        if self._runs and self._worker.task is not None:
             return self._worker.task
         if self._closed or self._worker.state is not ClientState.IDLE:
             self._worker.forsake()
@@ -267,48 +308,92 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
         address, limits = self.satellite.settings.address, self.satellite.options.limits
         return AsyncTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
 
-    async def _give_up(self, worker: AsyncWorker) -> None:
-        await worker.wait_finished()
-        self.started_running = False
-        address, seconds = str(self.satellite.settings.address), self.deadlines.tcp
-        raise again(self.last_error or HubTimeout(address, "tcp", seconds))
+    async def _give_up(self, worker: AsyncWorker, ours: bool) -> None:
+        if worker.finished or worker.stopping:
+            await worker.wait_finished()
+            self.started_running = False
+        error = worker.last_error or HubTimeout(
+            str(self.satellite.settings.address), "tcp", self.deadlines.tcp
+        )
+        if ours and not worker.finished:
+            await self.close()
+        raise again(error)
 
     def _call(self, handler: Handler, *arguments: Any) -> None:
         self.mailbox.call(handler, *arguments)
 
     def _call_back(self, event: CallBack) -> None:
         self.mailbox.put(
-            lambda: self.mailbox.call(lambda: getattr(self.bin_callbacks, event.method)(**event.arguments))
+            lambda: self._call(partial(getattr(self.bin_callbacks, event.method), **event.arguments))
         )
 
     def _arrived(self, message: HiveMessage) -> None:
         super()._arrived(message)
-        for queue in self._readers:
-            if queue.qsize() < _BEHIND:
-                queue.put_nowait(message)
-            else:
-                log.error("a reader of messages is %d behind: one was dropped", _BEHIND)
+        for reader in self._readers:
+            reader.take(message)
 
-    def _ended(self, error: HiveMindError, stood: bool) -> None:
-        super()._ended(error, stood)
-        if self._closed or self._worker.is_final(error):
-            self._end_readers()
-
-    def _end_readers(self) -> None:
-        for queue in self._readers:
-            queue.put_nowait(None)
+    def _finished(self) -> None:
+        """Nothing more can come: the worker has ended, or will be waited for no longer."""
+        self.waiters.close()
+        for reader in self._readers:
+            reader.end(self._refusal)
+        if self._worker.stopping:
+            self._closed = True
+            self.started_running = False
+            self.connected_event.clear()
+            self.handshake_event.clear()
 
     def _picked(self, answer: Optional[HiveMessage]) -> None:
         if answer is not None:
             self.mailbox.spawn(self._worker.admit(answer.payload))
 
+    def _take_pick(self, answers: list[HiveMessage], picked: Any, name: Any) -> None:
+        if inspect.isawaitable(picked):
+            self.mailbox.spawn(self._take_later(answers, picked, name))
+        else:
+            super()._take_pick(answers, picked, name)
+
+    async def _take_later(self, answers: list[HiveMessage], picking: Awaitable[Any], name: Any) -> None:
+        try:
+            picked = await picking
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # a user's callback may fail or even exit, the client may not
+            self._pick_failed(answers, name, error)
+        else:
+            super()._take_pick(answers, picked, name)
+
+    def _for_bus(self, bus: Any, func: Handler) -> Handler:
+        return func if isinstance(bus, LocalBus) or not callable(func) else OnLoop(self, func)
+
+    def _on_loop(self, job: Callable[[], None]) -> bool:
+        """Run a job on the loop, at once where the loop itself calls. False when there is none, or none any more."""
+        if self._loop is None or self._closed:
+            return False
+        if _running_loop() is self._loop:
+            job()
+            return True
+        try:
+            self._loop.call_soon_threadsafe(job)
+        except RuntimeError:  # it is closed
+            return False
+        return True
+
     def _send_up(self, packet: HiveMessage) -> None:
-        """Also from the thread of a bus that has its own."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.mailbox.spawn, self._send_quietly(packet))
+        if not self._on_loop(lambda: self.mailbox.spawn(self._send_quietly(packet))):
+            log.warning(_NOT_SENT, packet.msg_type.name, "the client is not connected")
 
     async def _send_quietly(self, packet: HiveMessage) -> None:
         try:
             await self._worker.send(packet)
         except HiveMindError as error:
-            log.warning("a %s message of the local bus was not sent: %s", packet.msg_type.name, error)
+            log.warning(_NOT_SENT, packet.msg_type.name, error)
+
+
+def _running_loop() -> Optional[asyncio.AbstractEventLoop]:
+    """The loop that runs on this thread, if any."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

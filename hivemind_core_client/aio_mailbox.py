@@ -8,7 +8,7 @@ import logging
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from hivemind_core_client.localbus import Handler
 
@@ -16,12 +16,15 @@ log = logging.getLogger(__name__)
 
 Job = Callable[[], None]
 
+#: How long, in seconds, what comes waits for room while too many coroutines run.
+_STALL = 5.0
+
 
 class AsyncMailbox:
     """A queue of jobs on one event loop, each run in an iteration of its own, in order.
 
-    Handlers that are coroutine functions run as tasks beside the queue, `limit` at once at most: then further ones are
-    dropped, logged and counted in `dropped`. `close` cancels what still runs.
+    Handlers that are coroutine functions run as tasks beside the queue, `limit` at once at most: then who asks for
+    `room` waits, and further ones are dropped, logged and counted in `dropped`. `close` cancels what still runs.
     """
 
     def __init__(self, limit: int = 10_000) -> None:
@@ -31,6 +34,8 @@ class AsyncMailbox:
         self._timers: dict[object, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
+        self._ended = False
+        self._loop: Optional[asyncio.AbstractEventLoop] = None
 
     def put(self, job: Job) -> None:
         """Run `job` after those that were put before it."""
@@ -66,13 +71,18 @@ class AsyncMailbox:
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine beside the queue; it is cancelled by `close`."""
-        if self._closed or len(self._tasks) >= self._limit:
+        if self._ended or len(self._tasks) >= self._limit:
             work.close()
             self._drop("coroutines of handlers run")
             return
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def room(self) -> None:
+        """Return when another coroutine may run, after five seconds at the latest."""
+        if len(self._tasks) >= self._limit:
+            await asyncio.wait(self._tasks, timeout=_STALL, return_when=asyncio.FIRST_COMPLETED)
 
     @contextmanager
     def blocking(self) -> Iterator[None]:
@@ -81,26 +91,44 @@ class AsyncMailbox:
 
     async def close(self, seconds: float) -> None:
         """Take no more jobs. Those that wait run; coroutines get `seconds` to end, and are cancelled then."""
-        self._closed = True
-        for key in list(self._timers):
-            self.cancel(key)
+        self._refuse_jobs()
         while self._waiting:
             await asyncio.sleep(0)
+        self.shut()
         own = asyncio.current_task()
         running = {task for task in self._tasks if task is not own}
-        if running:
-            _, late = await asyncio.wait(running, timeout=seconds)
-            for task in late:
+        if not running:
+            return
+        try:
+            await asyncio.wait(running, timeout=seconds)
+        finally:
+            for task in running:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        # One that does not end even so is left to its author.
+        await asyncio.wait(running, timeout=seconds)
+
+    def shut(self) -> None:
+        """Take neither jobs nor coroutines any more, and wait for nobody."""
+        self._refuse_jobs()
+        self._ended = True
 
     def reopen(self) -> None:
-        """Take jobs again after `close`."""
-        self._closed = False
+        """Take jobs again after `close`, or in another loop: what waited in an old one is forgotten with that."""
+        self._closed = self._ended = False
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._waiting = loop, 0
+            self._timers.clear()
+            self._tasks.clear()
 
     def owns_current_task(self) -> bool:
         """True within a coroutine of a handler."""
         return asyncio.current_task() in self._tasks
+
+    def _refuse_jobs(self) -> None:
+        self._closed = True
+        for key in list(self._timers):
+            self.cancel(key)
 
     def _run(self, job: Job) -> None:
         self._waiting -= 1

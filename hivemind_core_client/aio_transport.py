@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
+import sys
 from collections.abc import Awaitable
 from typing import Any, Optional, TypeVar, Union
 
 from hivemind_core_client import opening
+from hivemind_core_client.aio_waiting import within
 from hivemind_core_client.errors import FrameTooLarge, HubTimeout
 from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.opening import Closed
@@ -18,16 +19,27 @@ from hivemind_core_client.settings import Address
 from hivemind_core_client.sockets import Progress, Told
 from hivemind_core_client.tls import Tls
 
+_NEEDED = (
+    "the asyncio client needs Python 3.10 or later and the websockets package: "
+    "pip install 'hivemind-core-client[async]'"
+)
+
+if sys.version_info < (3, 10):
+    raise ImportError(_NEEDED)
+
 try:
     from websockets.asyncio.client import ClientConnection
     from websockets.client import ClientProtocol
-    from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
+    from websockets.exceptions import (
+        ConnectionClosed,
+        ConnectionClosedError,
+        InvalidStatus,
+        WebSocketException,
+    )
+    from websockets.protocol import State
     from websockets.uri import parse_uri
 except ImportError as missing:
-    raise ImportError(
-        "the asyncio client needs the websockets package: pip install 'hivemind-core-client[async]' (Python 3.10 or "
-        "later)"
-    ) from missing
+    raise ImportError(_NEEDED) from missing
 
 T = TypeVar("T")
 
@@ -39,6 +51,17 @@ _KEEPALIVE = "keepalive ping timeout"
 # What websockets would say at the level DEBUG holds the access key, so it says nothing there.
 _quiet = logging.getLogger(f"{__name__}.websockets")
 _quiet.setLevel(logging.CRITICAL + 1)
+
+
+class Connection(ClientConnection):
+    """A connection that ends with the WebSocket: it does not wait for the peer to hang up."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes in."""
+        super().data_received(data)
+        protocol = self.protocol
+        if protocol.close_rcvd or protocol.parser_exc or protocol.handshake_exc:
+            self.transport.abort()
 
 
 class AsyncTransport:
@@ -58,22 +81,20 @@ class AsyncTransport:
         self._deadlines = deadlines
         self._max_frame = max_frame
         self._ping = (ping_interval or None, ping_timeout)
-        self._ws: Optional[ClientConnection] = None
+        self._socket: Optional[socket.socket] = None
+        self._ws: Optional[Connection] = None
 
     async def open(self, url: str) -> None:
         """TCP, TLS, upgrade. Raises a HubConnectionError, or KeyRefused when the upgrade is forbidden."""
-        connected = await self._tcp()
-        try:
-            self._ws = await self._secured(connected, url)
-        except BaseException:
-            connected.close()
-            raise
+        connected = await self.deadline("tcp", self._deadlines.tcp, self._connected())
+        self._ws = self._protocol(url)
+        await self._secure(connected, self._ws)
         await self._upgrade(self._ws)
 
     async def deadline(self, phase: str, seconds: float, waiting: Awaitable[T]) -> T:
         """The result of `waiting`, if it comes within `seconds`; else HubTimeout."""
         try:
-            return await asyncio.wait_for(waiting, seconds)
+            return await within(seconds, waiting)
         except asyncio.TimeoutError as error:
             raise HubTimeout(str(self._address), phase, seconds) from error
 
@@ -92,7 +113,10 @@ class AsyncTransport:
             raise opening.broken(self._address, error) from error
 
     async def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
-        """Write whole frames in order, telling `progress` how far each came. Raises ConnectionLost when it broke."""
+        """Write whole frames in order, telling `progress` how far each came. Raises ConnectionLost when it broke.
+
+        A frame leaves whole even when this is cancelled. Of several, the rest is missing then: that ends it all.
+        """
         ws, told = self._ready(), None if progress is None else Told(progress)
         try:
             for frame in frames:
@@ -100,6 +124,12 @@ class AsyncTransport:
                     await ws.send(frame)
                 else:
                     await self._send_watched(ws, frame, told)
+            if ws.state is State.CLOSED:  # while the last bytes waited here
+                raise ConnectionClosedError(None, None)
+        except asyncio.CancelledError:
+            if len(frames) > 1:
+                self.abort()
+            raise
         except (OSError, WebSocketException) as error:
             lost = opening.broken(self._address, error, while_sending=True)
             raise opening.explained(lost, max(map(len, frames))) from error
@@ -108,8 +138,7 @@ class AsyncTransport:
         """Seconds until the hub's pong, or None when it did not come in time."""
         ws = self._ready()
         try:
-            pong = await ws.ping(payload)
-            return await asyncio.wait_for(pong, seconds)
+            return await within(seconds, _ping(ws, payload))
         except asyncio.TimeoutError:
             return None
         except (OSError, WebSocketException) as error:
@@ -118,26 +147,31 @@ class AsyncTransport:
     async def farewell(self) -> None:
         """Tell the hub that we go, and wait for its answer, `deadlines.close` at most."""
         if self._ws is not None:
+            self._ws.close_timeout = self._deadlines.close
             await self._ws.close()
 
     def abort(self) -> None:
         """Close at once, and wake whoever reads or writes."""
-        if self._ws is not None:
-            self._ws.transport.abort()
+        if self._is_open():
+            self._ready().transport.abort()
 
     async def release(self) -> None:
         """Leave nothing behind: neither socket nor task."""
+        if not self._is_open():
+            if self._socket is not None:
+                self._socket.close()
+            return
         self.abort()
-        if self._ws is not None:
-            await self._ws.wait_closed()
+        await self._ready().wait_closed()
 
-    def _ready(self) -> ClientConnection:
+    def _is_open(self) -> bool:
+        """Whether the WebSocket has a transport: from TLS on, it is that which owns the socket."""
+        return getattr(self._ws, "transport", None) is not None
+
+    def _ready(self) -> Connection:
         if self._ws is None:
             raise opening.closed_here(self._address)
         return self._ws
-
-    async def _tcp(self) -> socket.socket:
-        return await self.deadline("tcp", self._deadlines.tcp, self._connected())
 
     async def _connected(self) -> socket.socket:
         loop, address = asyncio.get_running_loop(), self._address
@@ -148,43 +182,55 @@ class AsyncTransport:
         failure: Exception = OSError("it has no address")
         for family, kind, protocol, _, where in found:
             try:
-                return await _connect(family, kind, protocol, where)
+                return await self._connect(family, kind, protocol, where)
             except OSError as error:
                 failure = error
         raise opening.unreachable(address, failure) from failure
 
-    async def _secured(self, connected: socket.socket, url: str) -> ClientConnection:
+    async def _connect(self, family: int, kind: int, protocol: int, where: Any) -> socket.socket:
+        """Keeps the socket where `release` finds it."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = made = socket.socket(family, kind, protocol)
+        made.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(made, where)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return made
+
+    async def _secure(self, connected: socket.socket, ws: Connection) -> None:
         """TLS, where the address asks for it; then the connection is ready to be upgraded."""
-        loop, address, seconds = asyncio.get_running_loop(), self._address, self._deadlines.tls
+        loop, address = asyncio.get_running_loop(), self._address
         options: dict[str, Any] = {}
-        if address.tls:
-            options = {"ssl": self._tls.make_context(), "server_hostname": address.host}
         try:
-            _, ws = await self.deadline(
-                "tls", seconds, loop.create_connection(lambda: self._protocol(url), sock=connected, **options)
-            )
+            if address.tls:
+                options = {"ssl": self._tls.make_context(), "server_hostname": address.host}
+            made = loop.create_connection(lambda: ws, sock=connected, **options)
+            await self.deadline("tls", self._deadlines.tls, made)
+        except HubTimeout:
+            raise
         except (OSError, ValueError) as error:
             raise opening.insecure(address, error) from error
-        return ws
 
-    def _protocol(self, url: str) -> ClientConnection:
+    def _protocol(self, url: str) -> Connection:
         interval, timeout = self._ping
         protocol = ClientProtocol(parse_uri(url), max_size=self._max_frame, logger=_quiet)
-        return ClientConnection(
-            protocol, ping_interval=interval, ping_timeout=timeout, close_timeout=self._deadlines.close
-        )
+        # A hub that answers no ping, or breaks the protocol, is not waited for.
+        return Connection(protocol, ping_interval=interval, ping_timeout=timeout, close_timeout=0)
 
-    async def _upgrade(self, ws: ClientConnection) -> None:
+    async def _upgrade(self, ws: Connection) -> None:
         try:
             await self.deadline(
                 "upgrade", self._deadlines.upgrade, ws.handshake(user_agent_header="hivemind-core-client")
             )
+        except HubTimeout:
+            raise
         except InvalidStatus as error:
             raise opening.bad_status(self._address, error.response.status_code) from error
-        except (InvalidHandshake, EOFError, OSError, ValueError, ssl.SSLError) as error:
+        except (WebSocketException, EOFError, OSError, ValueError) as error:
             raise opening.no_websocket(self._address, error) from error
 
-    async def _send_watched(self, ws: ClientConnection, frame: Frame, told: Told) -> None:
+    async def _send_watched(self, ws: Connection, frame: Frame, told: Told) -> None:
         """What is not in the buffer any more is with the system."""
         total = len(frame.encode()) if isinstance(frame, str) else len(frame)
         sending = asyncio.ensure_future(ws.send(frame))
@@ -193,9 +239,12 @@ class AsyncTransport:
                 left = ws.transport.get_write_buffer_size()
                 told(max(0, total - left), total)
             sending.result()
-        except asyncio.CancelledError:
-            sending.cancel()
-            raise
+        finally:
+            if not sending.done():
+                sending.cancel()
+                await asyncio.wait({sending})
+            if not sending.cancelled():
+                sending.exception()  # looked at, should nobody get to it
         told(total, total)
 
     def _ending(self, closed: ConnectionClosed) -> Closed:
@@ -208,14 +257,5 @@ class AsyncTransport:
         return Closed(None)
 
 
-async def _connect(family: int, kind: int, protocol: int, where: Any) -> socket.socket:
-    made = socket.socket(family, kind, protocol)
-    try:
-        made.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(made, where)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    except BaseException:
-        made.close()
-        raise
-    return made
+async def _ping(ws: Connection, payload: bytes) -> float:
+    return await (await ws.ping(payload))

@@ -3,14 +3,119 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
-from collections.abc import AsyncIterator
-from typing import Any, Callable, Optional
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, Callable, Optional, TypeVar
 
-from hivemind_core_client.errors import HiveMindError, QueryTimeout
+from hivemind_core_client.errors import HiveMindError, QueryTimeout, again
 from hivemind_core_client.kernel.questions import Answer, Answers
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.waiters import Matcher, Waiter, Waiters
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+async def within(seconds: Optional[float], waiting: Awaitable[T]) -> T:
+    """The result of `waiting`. Raises asyncio.TimeoutError when it has not come in `seconds` (None: for ever).
+
+    Before Python 3.12 `asyncio.wait_for` may swallow a cancellation that comes together with the result.
+    """
+    work = asyncio.ensure_future(waiting)
+    try:
+        await asyncio.wait({work}, timeout=seconds)
+    finally:
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work})
+        if not work.cancelled():
+            work.exception()  # looked at, should nobody get to it
+    if work.cancelled():
+        raise asyncio.TimeoutError
+    return work.result()
+
+
+class LoopEvent:
+    """An asyncio.Event that may be used in one event loop after the other."""
+
+    def __init__(self) -> None:
+        self._set = False
+        self._waiting: dict[asyncio.Future[None], None] = {}
+
+    def is_set(self) -> bool:
+        """Whether it is set."""
+        return self._set
+
+    def set(self) -> None:
+        """Set it, and wake those who wait, in the order they came."""
+        self._set = True
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def clear(self) -> None:
+        """Make those wait who come from now on."""
+        self._set = False
+
+    async def wait(self) -> bool:
+        """Return when it is set."""
+        if not self._set:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting[waiter] = None
+            try:
+                await waiter
+            finally:
+                del self._waiting[waiter]
+        return True
+
+
+class MessageReader:
+    """The messages that arrive, for `async for`; `limit` of them may wait to be read.
+
+    Ends when the client does, and raises what refused it.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.dropped = 0
+        self._limit = limit
+        self._messages: deque[HiveMessage] = deque()
+        self._changed = LoopEvent()
+        self._over = False
+        self._error: Optional[HiveMindError] = None
+
+    def take(self, message: HiveMessage) -> None:
+        """Keep a message until it is read; one too many is dropped."""
+        if len(self._messages) < self._limit:
+            self._messages.append(message)
+            self._changed.set()
+            return
+        self.dropped += 1
+        if self.dropped == 1:
+            log.error("a reader of messages is %d behind: what comes now is dropped", self._limit)
+
+    def end(self, error: Optional[HiveMindError]) -> None:
+        """No more messages come; `error` is raised when the others are read."""
+        if not self._over:
+            self._over, self._error = True, error
+            self._changed.set()
+
+    def __aiter__(self) -> MessageReader:
+        """Itself."""
+        return self
+
+    async def __anext__(self) -> HiveMessage:
+        """The next message, as soon as there is one."""
+        while not self._messages:
+            if self._error is not None:
+                raise again(self._error)
+            if self._over:
+                raise StopAsyncIteration
+            self._changed.clear()
+            await self._changed.wait()
+        return self._messages.popleft()
 
 
 class AsyncWaiter(Waiter):
@@ -53,7 +158,7 @@ class AsyncGatherer(Waiter):
         self.lost = False
         self._is_over = over
         self._stopped = False
-        self._changed = asyncio.Event()
+        self._changed = LoopEvent()
 
     def offer(self, message: HiveMessage) -> bool:
         """True once this waiter wants to see no more."""
@@ -80,7 +185,7 @@ class AsyncGatherer(Waiter):
             if left is not None and left <= 0:
                 return False
             try:
-                await asyncio.wait_for(self._changed.wait(), left)
+                await within(left, self._changed.wait())
             except asyncio.TimeoutError:
                 return False
         return True
@@ -125,11 +230,13 @@ class AsyncAnswerStream:
             index += 1
 
     async def fetch(self) -> bool:
-        """Take one more answer in; False at the end of the stream."""
-        answers = self._answers
+        """Take one more answer in, unless somebody else does so first; False at the end of the stream."""
+        answers, known = self._answers, len(self._fetched)
         came = await self._gatherer.wait_until(
-            lambda: bool(answers.fresh) or answers.over, self._patience or None
+            lambda: bool(answers.fresh) or answers.over or len(self._fetched) > known, self._patience or None
         )
+        if len(self._fetched) > known:
+            return True
         if answers.fresh:
             self._fetched.append(answers.fresh.popleft())
             return True

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Callable, Optional
 
 from attrs import field, frozen
 
 from hivemind_core_client.aio_mailbox import AsyncMailbox
 from hivemind_core_client.aio_transport import AsyncTransport
+from hivemind_core_client.aio_waiting import within
 from hivemind_core_client.course import VERDICT, ClientState, Course, Listener, not_sent
 from hivemind_core_client.errors import (
     ClientClosed,
@@ -67,7 +69,7 @@ class AsyncWorker(Course):
         self._finished = False
         self._stopping = False
         self._ended: Optional[AsyncConnection] = None
-        self._changed: set[asyncio.Future[None]] = set()
+        self._changed: dict[asyncio.Future[None], None] = {}
         self._handle: dict[type, Callable[[Any], None]] = {
             Arrived: lambda event: self._listener.arrived(event.message),
             Deliver: lambda event: self._listener.deliver(event),
@@ -105,6 +107,7 @@ class AsyncWorker(Course):
         """Begin. Before the first session stands, give up after `retries` more attempts; None never gives up."""
         self._begin(retries)
         self.task = asyncio.get_running_loop().create_task(self._run(), name="hivemind-link")
+        self.task.add_done_callback(self._over)
         return self.task
 
     async def wait_settled(self, seconds: Optional[float]) -> bool:
@@ -153,12 +156,12 @@ class AsyncWorker(Course):
         connection, task = self._connection, self.task
         if task is None or task is asyncio.current_task():
             return
-        if connection is not None and self._standing:
-            # In writing somebody may be stuck, which must not hold up the closing.
-            await asyncio.wait(
-                {asyncio.ensure_future(connection.transport.farewell())}, timeout=self._deadlines.close
-            )
-        if not task.done():
+        try:
+            if connection is not None and self._standing:
+                # In writing somebody may be stuck, which must not hold up the closing.
+                with suppress(asyncio.TimeoutError):
+                    await within(self._deadlines.close, connection.transport.farewell())
+        finally:
             task.cancel()
         await asyncio.wait({task}, timeout=self._deadlines.close)
 
@@ -177,13 +180,20 @@ class AsyncWorker(Course):
         progress: Optional[Progress] = None,
     ) -> None:
         """Seal and write under one lock, so that frames leave in the order they were sealed."""
-        try:
-            async with connection.writing:
-                writing = connection.transport.send(frames(), progress)
-                await asyncio.wait_for(writing, self._deadlines.write)
-        except asyncio.TimeoutError as error:
+        stuck: list[HiveMindError] = []
+
+        def give_up() -> None:
+            stuck.append(self._stuck())
             connection.transport.abort()
-            raise self._stuck() from error
+
+        async with connection.writing:
+            timer = asyncio.get_running_loop().call_later(self._deadlines.write, give_up)
+            try:
+                await connection.transport.send(frames(), progress)
+            except ConnectionLost as error:
+                raise (stuck[0] if stuck else error) from error
+            finally:
+                timer.cancel()
 
     async def _verdict(self, connection: AsyncConnection, error: HiveMindError) -> HiveMindError:
         """What ended the connection, if the reader finds it out at once; else the failure to send."""
@@ -191,18 +201,28 @@ class AsyncWorker(Course):
         return self.last_error if isinstance(self.last_error, HubRefused) else error
 
     async def _run(self) -> None:
-        try:
-            while True:
-                await self._attempt()
-                delay = self._next_delay()
-                if delay is None or await self._wait(lambda: self._stopping, delay):
-                    return
-        finally:
-            self._standing = False
-            self._finish()
-            self._finished = True
-            self._settle()
-            self._listener.finished()
+        while True:
+            await self._attempt()
+            delay = self._next_delay()
+            if delay is None or await self._wait(lambda: self._stopping, delay):
+                return
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """The task has ended; it may have been cancelled before its first step."""
+        if task.cancelled():
+            self._forsaken()
+            self.last_error = self.last_error or ClientClosed("the client is closed")
+        self._standing = False
+        self._finish()
+        self._finished = True
+        self._settle()
+        self._listener.finished()
+
+    def _forsaken(self) -> None:
+        """Cancelled. Unless `stop` did that, the loop is about to end: handlers' coroutines would be left behind."""
+        if not self._stopping:
+            self._stopping = True
+            self._mailbox.shut()
 
     async def _attempt(self) -> None:
         """One connection from its opening to its end."""
@@ -215,6 +235,9 @@ class AsyncWorker(Course):
             error = raised
         except Exception as raised:
             error = self._fault(raised)
+        except asyncio.CancelledError:
+            self._forsaken()
+            raise
         finally:
             self._end(connection, error)
             if connection is not None:
@@ -242,6 +265,7 @@ class AsyncWorker(Course):
                 await transport.deadline(phase, self._deadlines.of(phase), self._pass(connection, phase))
             while True:
                 await self._act(link.receive(await self._incoming(connection)))
+                await self._mailbox.room()
         except (ConnectionLost, FrameTooLarge, HubTimeout) as error:
             link.ended()
             return error
@@ -306,15 +330,15 @@ class AsyncWorker(Course):
             if left is not None and left <= 0:
                 return False
             change = loop.create_future()
-            self._changed.add(change)
+            self._changed[change] = None
             try:
                 await asyncio.wait({change}, timeout=left)
             finally:
-                self._changed.discard(change)
+                self._changed.pop(change, None)
         return True
 
     def _settle(self) -> None:
-        changed, self._changed = self._changed, set()
+        changed, self._changed = self._changed, {}
         for change in changed:
             if not change.done():
                 change.set_result(None)

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any, Callable, Optional, Protocol, TypeVar
 
 from hivemind_core_client.errors import FrameError, InvalidOption
+from hivemind_core_client.listening import ListenVerbs
 from hivemind_core_client.localbus import Handler, call_safely
 from hivemind_core_client.message import HiveMessage, HiveMessageType, read_message_type
 from hivemind_core_client.waiters import Names, names_of, payload_named
@@ -109,8 +110,9 @@ class HiveMessageListener:
         self._call(message)
 
     def _call(self, argument: Any) -> None:
+        call = self.bus._call if isinstance(self.bus, ListenVerbs) else call_safely
         for handler in list(self._handlers):
-            call_safely(handler, argument)
+            call(handler, argument)
 
 
 class HivePayloadListener(HiveMessageListener):

@@ -43,14 +43,14 @@ class ListenVerbs:
 
     def on_mycroft(self, mycroft_msg_type: str, func: Handler) -> None:
         """Call `func(Message)` for each OVOS message of a type, even one named like a hive type."""
-        self._local.bus.on(mycroft_msg_type, func)
+        self._local.bus.on(mycroft_msg_type, self._for_bus(self._local.bus, func))
 
     def remove(self, event_name: str, func: Handler) -> None:
         """Call `func` no more for this type; one that was not registered is no error."""
         func = self.wrapped_funcs.pop(func, func)
         handlers = self._own_handlers(event_name)
         if handlers is None:
-            self._local.bus.remove(event_name, func)
+            self._local.bus.remove(event_name, self._for_bus(self._local.bus, func))
         else:
             handlers.remove(event_name, func)
 
@@ -69,7 +69,11 @@ class ListenVerbs:
 
     @internal_bus.setter
     def internal_bus(self, bus: Any) -> None:
-        self._local.replace(bus)
+        self._local.replace(bus, self._for_bus)
+
+    def _for_bus(self, bus: Any, func: Handler) -> Handler:
+        """What is registered on the internal bus for a handler."""
+        return func
 
     def _tell(self, event: str, *arguments: Any) -> None:
         for handler in self._lifecycle_handlers.take(event):
@@ -85,9 +89,9 @@ class ListenVerbs:
         if handlers is not None:
             handlers.add(str(name), func, once)
         elif once:
-            self._local.bus.once(name, func)
+            self._local.bus.once(name, self._for_bus(self._local.bus, func))
         else:
-            self._local.bus.on(name, func)
+            self._local.bus.on(name, self._for_bus(self._local.bus, func))
 
 
 class Audience(SatelliteProperties, ListenVerbs):
@@ -155,18 +159,30 @@ class Audience(SatelliteProperties, ListenVerbs):
         name = getattr(pick, "__qualname__", pick)
         try:
             picked = pick(list(answers))
-        except (Exception, SystemExit):  # a user's callback may fail or even exit, the client may not
-            log.exception("cascade_select_callback (%s) raised: none of the answers is delivered", name)
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # a user's callback may fail or even exit, the client may not
+            self._pick_failed(answers, name, error)
         else:
-            if picked is None or (isinstance(picked, HiveMessage) and picked in answers):
-                self._picked(picked)
-                return
-            log.error(
-                "cascade_select_callback (%s) returned a %s: none of the answers is delivered. Return one of the "
-                "messages that it was given, or None",
-                name,
-                type(picked).__name__,
-            )
+            self._take_pick(answers, picked, name)
+
+    def _take_pick(self, answers: list[HiveMessage], picked: Any, name: Any) -> None:
+        if picked is None or (isinstance(picked, HiveMessage) and picked in answers):
+            self._picked(picked)
+            return
+        log.error(
+            "cascade_select_callback (%s) returned a %s: none of the answers is delivered. Return one of the "
+            "messages that it was given, or None",
+            name,
+            type(picked).__name__,
+        )
+        self._deliver(asking.unanswered(asking.query_id(answers[0]), "selection_failed"))
+
+    def _pick_failed(self, answers: list[HiveMessage], name: Any, error: BaseException) -> None:
+        log.error(
+            "cascade_select_callback (%s) raised: none of the answers is delivered", name, exc_info=error
+        )
         self._deliver(asking.unanswered(asking.query_id(answers[0]), "selection_failed"))
 
     def _established(self, negotiated: Negotiated) -> None:

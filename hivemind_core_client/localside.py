@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 from hivemind_core_client.jsontext import Json, json_object
 from hivemind_core_client.kernel.bridge import UPSTREAM, marked, upward
-from hivemind_core_client.localbus import LocalBus
+from hivemind_core_client.localbus import Handler, LocalBus
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.ovos import to_message
 from hivemind_core_client.plugins.contract import Context
@@ -35,14 +35,14 @@ class LocalSide:
         self._send_up = send_up
         self.bus: Any = LocalBus(run, self._heard, call)
 
-    def replace(self, bus: Any) -> None:
-        """Use another bus. Handlers that were set on a LocalBus move along."""
+    def replace(self, bus: Any, adapted: Callable[[Any, Handler], Handler]) -> None:
+        """Use another bus. Handlers that were set on a LocalBus move along, as `adapted(bus, handler)`."""
         old, self.bus = self.bus, bus
         if bus is old:
             return
         if isinstance(old, LocalBus):
             for name, handler, once in old.subscriptions.all():
-                (bus.once if once else bus.on)(name, handler)
+                (bus.once if once else bus.on)(name, adapted(bus, handler))
         else:
             old.remove("message", self._heard)
         if not isinstance(bus, LocalBus):

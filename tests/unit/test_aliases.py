@@ -40,6 +40,7 @@ KEY = b"0123456789abcdef0123456789abcdef"
         ("hive_map", ["HiveMapper", "NodeInfo"]),
         ("fakebus", ["FakeHiveMessageBus"]),
         ("http_client", ["HiveMindHTTPClient", "BinaryDataCallbacks"]),
+        ("async_client", ["AsyncHiveMessageBusClient", "BinaryDataCallbacks"]),
     ],
 )
 def test_the_names_are_where_the_reference_client_has_them(module: str, names: list[str]) -> None:

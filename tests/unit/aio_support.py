@@ -1,0 +1,167 @@
+"""The asyncio client under test: run to the end with nothing left behind, and driven from threads like the other."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import threading
+import warnings
+from collections.abc import Coroutine, Iterator
+from typing import Any, Callable, TypeVar
+
+from ovos_bus_client.message import Message
+
+from hivemind_core_client import Backoff
+from hivemind_core_client.aio import AsyncHiveMessageBusClient
+from hivemind_core_client.aio_waiting import AsyncAnswerStream
+from hivemind_core_client.identity import NodeIdentity
+
+T = TypeVar("T")
+
+PASSWORD = "seven green lanterns above the quiet harbour"
+UTTERANCE = "recognizer_loop:utterance"
+QUICK = Backoff(first=0.01, cap=0.05)
+#: For what comes sooner, unless the machine is busy.
+PATIENCE = 20.0
+
+
+def make(hub: Any, **options: Any) -> AsyncHiveMessageBusClient:
+    defaults: dict[str, Any] = {"key": "k", "password": PASSWORD, "host": hub.url, "backoff": QUICK}
+    return AsyncHiveMessageBusClient(**{"identity": NodeIdentity({}), **defaults, **options})
+
+
+async def ask(client: AsyncHiveMessageBusClient, text: str = "hello") -> str:
+    answer = await client.wait_for_response(Message(UTTERANCE, {"utterances": [text]}), "speak", PATIENCE)
+    assert answer is not None
+    return str(answer.payload.data["utterance"])
+
+
+def run(work: Coroutine[Any, Any, T], tidy: bool = True) -> T:
+    """asyncio.run, after which no task, socket or complaint of the loop is left; `tidy` looks before the loop ends."""
+    complaints: list[dict[str, Any]] = []
+
+    async def main() -> T:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        result = await asyncio.wait_for(work, 50)
+        if tidy:
+            await asyncio.sleep(0)
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            assert left == set(), "tasks are left behind"
+        return result
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = asyncio.run(main())
+        gc.collect()
+    assert complaints == []
+    return result
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    """Return once this is so, looking often: for what tells nobody."""
+    end = asyncio.get_running_loop().time() + PATIENCE
+    while not reached():
+        assert asyncio.get_running_loop().time() < end
+        await asyncio.sleep(0.002)
+
+
+async def off_loop(work: Callable[..., T], *arguments: Any, **options: Any) -> T:
+    """What blocks, such as the hub's verbs, away from the loop."""
+    return await asyncio.get_running_loop().run_in_executor(None, lambda: work(*arguments, **options))
+
+
+class OnLoop:
+    """An AsyncHiveMessageBusClient with the verbs of the client for threads: what is awaited there waits here."""
+
+    _open: "set[OnLoop]" = set()
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        client = AsyncHiveMessageBusClient(*arguments, **options)
+        loop = asyncio.new_event_loop()
+        self.__dict__.update(client=client, loop=loop, complaints=[])
+        loop.set_exception_handler(lambda _, context: self.complaints.append(context))
+        self.__dict__["thread"] = threading.Thread(target=loop.run_forever, daemon=True)
+        self.thread.start()
+        self._open.add(self)
+
+    @classmethod
+    def end_all(cls) -> None:
+        """Close every client and its loop; nothing may be left."""
+        while cls._open:
+            cls._open.pop()._end()
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> Any:
+        if threading.current_thread() is self.thread:  # a handler, which must not wait
+            return self.loop.create_task(work)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(50)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.client, name)
+        if not inspect.iscoroutinefunction(found):
+            return found
+        return lambda *arguments, **options: self._plain(self.wait(found(*arguments, **options)))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.client, name, value)
+
+    def __enter__(self) -> OnLoop:
+        self.wait(self.client.__aenter__())
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.wait(self.client.__aexit__(*exception))
+
+    def __repr__(self) -> str:
+        return repr(self.client)
+
+    def run_in_thread(self) -> Any:
+        async def start() -> Any:
+            return self.client.run_in_thread()
+
+        return self.wait(start())
+
+    def _plain(self, result: Any) -> Any:
+        return Stream(self, result) if isinstance(result, AsyncAnswerStream) else result
+
+    def _end(self) -> None:
+        async def end() -> set[Any]:
+            await self.client.close()
+            running = asyncio.all_tasks() - {asyncio.current_task()}
+            return (await asyncio.wait(running, timeout=2))[1] if running else running
+
+        left = self.wait(end())
+        self.wait(self.loop.shutdown_default_executor())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(PATIENCE)
+        self.loop.close()
+        assert left == set()
+        assert self.complaints == []
+
+
+class Stream:
+    """An AsyncAnswerStream, iterated over by a thread."""
+
+    def __init__(self, client: OnLoop, stream: AsyncAnswerStream) -> None:
+        self._client = client
+        self._stream = stream
+
+    @property
+    def first(self) -> Any:
+        return self._stream.first
+
+    def __iter__(self) -> Iterator[Any]:
+        answers: Any = self._stream.__aiter__()
+        while True:
+            try:
+                yield self._client.wait(_next(answers))
+            except LookupError:
+                return
+
+
+async def _next(answers: Any) -> Any:
+    """Like anext; StopAsyncIteration does not pass through a future."""
+    try:
+        return await answers.__anext__()
+    except StopAsyncIteration:
+        raise LookupError from None

@@ -1,0 +1,72 @@
+"""The table of behaviours: every test of the client for threads runs with the asyncio client too.
+
+What is left out has a counterpart in test_aio_client.py or test_aio_cancelling.py, or says why it has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from . import test_client_connecting as connecting
+from . import test_client_messages as messages
+from .aio_support import OnLoop
+from .test_client_connecting import new_threads, stuck
+from .test_client_messages import client, hub
+
+__all__ = ["client", "hub", "new_threads", "stuck"]
+
+#: Tests of what the asyncio client does otherwise, by the reason.
+OTHERWISE = {
+    "its handlers are awaited where they wait": {
+        "test_a_handler_may_wait_for_an_answer",
+        "test_a_handler_may_wait_for_a_handler_on_this_bus",
+    },
+    "it has no thread": {
+        "test_run_in_thread_connects_in_the_background",
+        "test_an_old_worker_that_ends_late_does_not_touch_the_new_session",
+    },
+    "it is no OVOS bus, whose verbs block": {
+        "test_it_is_an_ovos_bus_client",
+        "test_the_collecting_verbs_of_the_base_class_work",
+    },
+    "it writes without waiting, and what is written leaves whole": {
+        "test_a_callback_for_progress_cannot_send_and_costs_nothing",
+        "test_an_interrupted_write_leaves_no_half_frame_in_the_stream",
+    },
+}
+
+
+def table(module: ModuleType) -> dict[str, Any]:
+    left_out = set().union(*OTHERWISE.values())
+    found = {name: test for name, test in vars(module).items() if name.startswith(("test_", "Test"))}
+    return {name: without(test, left_out) for name, test in found.items() if name not in left_out}
+
+
+def without(test: Any, left_out: set[str]) -> Any:
+    """A class of tests without some."""
+    if not isinstance(test, type):
+        return test
+    kept = {name: value for name, value in vars(test).items() if name not in left_out}
+    return type(test.__name__, (), {name: value for name, value in kept.items() if name != "__dict__"})
+
+
+globals().update(table(connecting) | table(messages))
+
+
+@pytest.fixture(autouse=True)
+def on_a_loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The tests make this client where they make one."""
+    for module in (connecting, messages):
+        monkeypatch.setattr(module, "HiveMessageBusClient", OnLoop)
+    yield
+    OnLoop.end_all()
+
+
+def test_what_is_left_out_is_there() -> None:
+    classes = [test for test in vars(messages).values() if isinstance(test, type)]
+    known = set(vars(connecting)).union(*map(vars, [messages, *classes]))
+    assert set().union(*OTHERWISE.values()) - known == set()
