@@ -1,13 +1,25 @@
-"""Run the embedded hub until stdin closes or the process is ended; the first line printed is its port."""
+"""Run the embedded hub until stdin closes or the process is ended; the first line printed is its port.
+
+Its agent answers the utterance `pour N` with N sentences, and anything else with one.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 from hivemind_core_client.testing import EmbeddedHub
 
+
+def agent(utterance: str) -> Iterator[str]:
+    """As many sentences as were asked for."""
+    verb, _, number = utterance.partition(" ")
+    for index in range(int(number) if verb == "pour" else 1):
+        yield f"this is sentence {index} of what the hub has to say"
+
+
 if __name__ == "__main__":
     key, password = sys.argv[1:3]
-    with EmbeddedHub(clients={key: password}) as hub:
+    with EmbeddedHub(clients={key: password}, agent=agent) as hub:
         print(hub.port, flush=True)
         sys.stdin.read()

@@ -10,12 +10,22 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 
+from hivebench.fanout import fanout
 from hivebench.groups import QUICK, Effort, Json, codec, connection, start
 from hivebench.hubs import HUB_VERSION, embedded_hub, real_hub
 from hivebench.results import SECONDS, Row, Sample, machine_facts, table, write_json
-from hivebench.sides import BENCHMARKS, REFERENCE_VERSION, BenchError, Side, ours, reference
+from hivebench.sides import (
+    ASYNC_REFERENCE_VERSION,
+    BENCHMARKS,
+    REFERENCE_VERSION,
+    BenchError,
+    Side,
+    async_reference,
+    ours,
+    reference,
+)
 
-GROUPS = ("codec", "start", "connect", "hub")
+GROUPS = ("codec", "start", "connect", "fanout", "hub")
 #: A hub of its own takes many seconds to start, more than a quick run may take.
 QUICK_GROUPS = ("codec", "start", "connect")
 LATEST = BENCHMARKS / "results" / "latest.json"
@@ -28,15 +38,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     groups = options.only or (QUICK_GROUPS if options.quick else GROUPS)
     facts: Json = {}
     with tempfile.TemporaryDirectory(prefix="hivemind-bench-", ignore_cleanup_errors=True) as home:
-        sides = [ours(Path(home))]
-        if not options.ours_only:
-            sides.append(reference(Path(home)))
-        rows = list(_measure(groups, sides, effort, facts))
+        own = ours(Path(home))
+        rows = []
+        if set(groups) - {"fanout"}:
+            sides = [own] if options.ours_only else [own, reference(Path(home))]
+            rows += _measure(groups, sides, effort, facts)
+        if "fanout" in groups:
+            sides = [own] if options.ours_only else [own, async_reference(Path(home))]
+            rows += _guarded("fanout", fanout(own, sides, effort))
     machine = machine_facts()
     print(_heading(machine), table(rows), sep="\n\n")
     content = {
         "machine": machine,
         "reference_version": REFERENCE_VERSION,
+        "async_reference_version": ASYNC_REFERENCE_VERSION,
         "effort": asdict(effort),
         "sides": facts,
         "rows": [row.as_json() for row in rows],
@@ -99,7 +114,8 @@ def _guarded(group: str, rows: Iterator[Row]) -> Iterator[Row]:
 
 def _heading(machine: Json) -> str:
     return (
-        f"hivemind-core-client beside hivemind-bus-client {REFERENCE_VERSION}; medians; ratio = reference / ours\n"
+        f"hivemind-core-client beside hivemind-bus-client {REFERENCE_VERSION} (asyncio: {ASYNC_REFERENCE_VERSION})\n"
+        "medians; ratio = how many times less ours needs, or more it does\n"
         f"{machine['implementation']} {machine['python']}, {machine['cpu_count']} CPUs ({machine['cpu']}), "
         f"{machine['platform']}"
     )

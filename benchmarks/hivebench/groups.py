@@ -17,20 +17,33 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: seconds and repeats of a codec case, process starts, connections of each side."""
+    """How much is measured: seconds and repeats of a codec case, process starts, connections, crowds."""
 
     seconds: float = 0.2
     repeats: int = 5
     starts: int = 10
     our_connections: int = 10
     reference_connections: int = 5
+    #: Clients in one process, messages in each direction, and seconds that connecting them may take.
+    crowds: tuple[int, ...] = (1, 100, 1000)
+    crowd_messages: int = 2_000
+    crowd_budget: float = 120.0
 
     def connections(self, side: Side) -> int:
         """How often this side connects; the reference takes seconds each time."""
         return self.reference_connections if side.name == "reference" else self.our_connections
 
 
-QUICK = Effort(seconds=0.01, repeats=2, starts=2, our_connections=1, reference_connections=1)
+QUICK = Effort(
+    seconds=0.01,
+    repeats=2,
+    starts=2,
+    our_connections=1,
+    reference_connections=1,
+    crowds=(1, 10),
+    crowd_messages=500,
+    crowd_budget=20.0,
+)
 
 
 def codec(sides: Sequence[Side], effort: Effort, facts: Json) -> Iterator[Row]:

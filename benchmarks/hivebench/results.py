@@ -8,7 +8,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,10 @@ Json = dict[str, Any]
 
 SECONDS = "s"
 BYTES = "B"
+KIBIBYTES = "KiB"
+#: Units of which more is better.
+RATE = "/s"
+COUNT = "clients"
 
 _HEADER = ("case", "reference", "ours", "ratio")
 
@@ -54,10 +58,12 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Median of the reference by ours: how many times less ours needs."""
+        """How many times less ours needs, or how many times more it does: of medians."""
         ours = self.ours.median
         reference = self.reference.median if self.reference else None
-        return reference / ours if ours and reference is not None else None
+        if not ours or not reference:
+            return None
+        return ours / reference if self.unit in (RATE, COUNT) else reference / ours
 
     @property
     def failed(self) -> bool:
@@ -122,7 +128,7 @@ def _shown(sample: Sample | None, unit: str) -> str:
         return "-"
     if sample.median is None:
         return "failed"
-    return _bytes(sample.median) if unit == BYTES else _seconds(sample.median)
+    return _SHOWN[unit](sample.median)
 
 
 def _seconds(value: float) -> str:
@@ -134,6 +140,15 @@ def _seconds(value: float) -> str:
 
 def _bytes(value: float) -> str:
     return f"{value / 2**20:.1f} MiB"
+
+
+_SHOWN: dict[str, Callable[[float], str]] = {
+    SECONDS: _seconds,
+    BYTES: _bytes,
+    KIBIBYTES: lambda value: f"{value / 2**10:.1f} KiB",
+    RATE: lambda value: f"{value:.3g} /s" if value < 1000 else f"{value:.0f} /s",
+    COUNT: lambda value: f"{value:.0f}",
+}
 
 
 def _reasons(rows: Sequence[Row]) -> list[str]:

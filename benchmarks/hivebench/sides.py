@@ -20,13 +20,21 @@ REFERENCE_VERSION = "0.9.2a1"
 #: Set this to a Python that has the reference installed, and no environment is made.
 REFERENCE_VARIABLE = "HIVEMIND_BENCH_REFERENCE_PYTHON"
 
-_REQUIREMENTS = (
-    f"hivemind-bus-client=={REFERENCE_VERSION}",
-    "bitstring<5",
-    "ovos-bus-client>=2.0.0a3,<3",
-)
+#: The reference that has a client for asyncio, and the variable for it.
+ASYNC_REFERENCE_VERSION = "1.2.12a1"
+ASYNC_REFERENCE_VARIABLE = "HIVEMIND_BENCH_ASYNC_REFERENCE_PYTHON"
+
+_REQUIREMENTS = {
+    REFERENCE_VERSION: (
+        f"hivemind-bus-client=={REFERENCE_VERSION}",
+        "bitstring<5",
+        "ovos-bus-client>=2.0.0a3,<3",
+    ),
+    ASYNC_REFERENCE_VERSION: (f"hivemind-bus-client=={ASYNC_REFERENCE_VERSION}", "websockets>=13"),
+}
 _INSTALL_SECONDS = 900
 _RUN_SECONDS = 180
+_CROWD_SECONDS = 500
 _TAIL = 6
 
 _W = TypeVar("_W", bound="Worker")
@@ -62,7 +70,7 @@ class Side:
         """Path of a console script of this side."""
         return str(Path(self.python).parent / name)
 
-    def run(self, command: Sequence[str], text: str = "") -> str:
+    def run(self, command: Sequence[str], text: str = "", seconds: float = _RUN_SECONDS) -> str:
         """Run a command to its end and return its stdout. Raises BenchError if it fails or hangs."""
         try:
             done = subprocess.run(
@@ -71,7 +79,7 @@ class Side:
                 capture_output=True,
                 env=self.environment(),
                 cwd=self.home,
-                timeout=_RUN_SECONDS,
+                timeout=seconds,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -86,6 +94,16 @@ class Side:
         """One answer of a fresh worker process."""
         answer = self.run([self.python, str(self.worker), mode], json.dumps(question) + "\n")
         return _parsed(answer, self.name)
+
+    def crowd(self, question: Json) -> Json:
+        """The answer of a fresh process with many clients. Raises BenchError for what it could not do."""
+        script = str(BENCHMARKS / f"{self.name.replace('ours', 'our')}_crowd.py")
+        answer = _parsed(
+            self.run([self.python, script], json.dumps(question) + "\n", _CROWD_SECONDS), self.name
+        )
+        if "error" in answer:
+            raise BenchError(answer["error"])
+        return answer
 
 
 class Worker:
@@ -149,8 +167,16 @@ def ours(home: Path) -> Side:
 
 def reference(home: Path) -> Side:
     """The reference, in the environment that the variable names or that is made here."""
-    python = os.environ.get(REFERENCE_VARIABLE) or str(_reference_python())
-    return _side("reference", python, "reference_worker.py", "hivemind_bus_client", home)
+    python = os.environ.get(REFERENCE_VARIABLE) or str(_reference_python(REFERENCE_VERSION))
+    return _side("reference", python, "reference_worker.py", "hivemind_bus_client", home / REFERENCE_VERSION)
+
+
+def async_reference(home: Path) -> Side:
+    """The reference that has a client for asyncio, likewise."""
+    python = os.environ.get(ASYNC_REFERENCE_VARIABLE) or str(_reference_python(ASYNC_REFERENCE_VERSION))
+    return _side(
+        "reference", python, "reference_worker.py", "hivemind_bus_client", home / ASYNC_REFERENCE_VERSION
+    )
 
 
 def last_lines(output: bytes) -> str:
@@ -175,25 +201,25 @@ def _parsed(text: str, who: str) -> Json:
     return answer
 
 
-def _reference_python() -> Path:
-    version = "{}.{}".format(*sys.version_info[:2])
-    root = REPOSITORY / ".cache" / "bench" / f"ref-{REFERENCE_VERSION}-py{version}"
+def _reference_python(version: str) -> Path:
+    python = "{}.{}".format(*sys.version_info[:2])
+    root = REPOSITORY / ".cache" / "bench" / f"ref-{version}-py{python}"
     marker = root / "installed.txt"
-    content = "\n".join(_REQUIREMENTS) + "\n"
+    content = "\n".join(_REQUIREMENTS[version]) + "\n"
     if not marker.exists() or marker.read_text(encoding="utf-8") != content:
-        _install(root)
+        _install(root, _REQUIREMENTS[version])
         marker.write_text(content, encoding="utf-8")
     return root / "bin" / "python"
 
 
-def _install(root: Path) -> None:
+def _install(root: Path, requirements: Sequence[str]) -> None:
     # An environment without its marker was cut off half-way: what is in it cannot be trusted.
     if root.exists():
         shutil.rmtree(root)
     print(f"Installing the reference into {root.relative_to(REPOSITORY)} (once)", file=sys.stderr)
     python = str(root / "bin" / "python")
     pip = [python, "-m", "pip", "-q", "--disable-pip-version-check", "install"]
-    for command in ([sys.executable, "-m", "venv", str(root)], [*pip, *_REQUIREMENTS]):
+    for command in ([sys.executable, "-m", "venv", str(root)], [*pip, *requirements]):
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_INSTALL_SECONDS, check=False
         )

@@ -65,7 +65,7 @@ class Side(ABC):
 def main(side: Side) -> int:
     """Run the mode that the command line names."""
     mode = sys.argv[1]
-    answers = _take_stdout()
+    answers = take_stdout()
     if mode == "codec":
         _serve(side, sys.stdin, answers)
     elif mode == "keys":
@@ -106,7 +106,8 @@ def check(expected: object, seen: object, what: str) -> None:
         raise RuntimeError(f"{what}: what was opened differs from what was sealed")
 
 
-def _take_stdout() -> TextIO:
+def take_stdout() -> TextIO:
+    """The stream for answers."""
     # OVOS logs to stdout: the answers get the descriptor, and everything else goes to stderr.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
