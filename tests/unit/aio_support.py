@@ -8,7 +8,7 @@ import inspect
 import threading
 import warnings
 from collections.abc import Coroutine, Iterator
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, ClassVar, TypeVar
 
 from ovos_bus_client.message import Message
 
@@ -74,7 +74,7 @@ async def off_loop(work: Callable[..., T], *arguments: Any, **options: Any) -> T
 class OnLoop:
     """An AsyncHiveMessageBusClient with the verbs of the client for threads: what is awaited there waits here."""
 
-    _open: "set[OnLoop]" = set()
+    _open: ClassVar[set[OnLoop]] = set()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         client = AsyncHiveMessageBusClient(*arguments, **options)
