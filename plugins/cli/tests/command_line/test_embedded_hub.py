@@ -77,15 +77,19 @@ def test_piped_terminal(paired: EmbeddedHub) -> None:
     assert spawn("terminal", stdin="one\ntwo\n").expect(0).out == "you said: one\nyou said: two\n"
 
 
-def test_json_of_a_process_is_json_and_nothing_else(paired: EmbeddedHub) -> None:
-    for args in (
+@pytest.mark.parametrize(
+    "args",
+    [
         ("ping", "--count", "1", "--no-map"),
         ("test-identity",),
         ("show-identity",),
         ("plugins",),
         (*SAY, "--wait", "speak"),
-    ):
-        json.loads(spawn(*args, "--json", "--verbose").expect(0).out)
+    ],
+    ids=lambda args: args[0],
+)
+def test_json_of_a_process_is_json_and_nothing_else(paired: EmbeddedHub, args: tuple[str, ...]) -> None:
+    json.loads(spawn(*args, "--json", "--verbose").expect(0).out)
 
 
 @pytest.mark.parametrize(
