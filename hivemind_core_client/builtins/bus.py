@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from hivemind_core_client.jsontext import Json
+from hivemind_core_client.errors import InvalidMessage
+from hivemind_core_client.jsontext import Json, json_text
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Actions, Context, Deliver, MessageHandler
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.plugins.wrapping import VERIFIED_SOURCE
+
+log = logging.getLogger(__name__)
 
 
 @hookimpl(trylast=True)
@@ -50,7 +54,19 @@ def _keep_session(context: Context, session: Any) -> None:
     own = context.session
     if not isinstance(session, dict) or session.get("session_id") != own.session_id:
         return
-    own.state = {**session, "site_id": own.site_id}
+    state = {**session, "site_id": own.site_id}
+    if state != own.state and _can_be_sent_back(state):
+        own.state = state
+
+
+def _can_be_sent_back(state: Json) -> bool:
+    """False for what we could read but not write, nested too deep: it would spoil every message that follows."""
+    try:
+        json_text(state)
+    except InvalidMessage as error:
+        log.warning("ignored the session that the hub sent: %s", error)
+        return False
+    return True
 
 
 def _outgoing_session(context: Context, session: Any) -> Json:
