@@ -254,9 +254,11 @@ def once_each(hub: RealHub, satellite: Satellite) -> None:
     for number in range(5):
         client.emit(utterance(f"number {number}"))
     expected = [f"you said: number {number}" for number in range(5)]
-    assert first.wait_for(expected[-1]) and second.wait_for(expected[-1])
+    assert wait_until(lambda: set(expected) <= set(first.texts) & set(second.texts), ANSWER_SECONDS)
     check_answer(client, _END)
-    assert first.before_end() == second.before_end() == expected
+    assert first.before_end() == second.before_end()
+    # The assistant answers from several threads, and may overtake itself.
+    assert sorted(first.before_end()) == expected
 
 
 @behaviour("the session that the caller set is kept", MESSAGES)

@@ -178,7 +178,7 @@ def ping_three_floors(hub: RealHub, satellite: Satellite) -> None:
     assert client.hub is not None
     lower = client.hub.public_key
     sites = {node.site_id: peer for peer, node in hive_map.nodes.items()}
-    assert sites["lower"].split() == lower.split()
+    assert sites["lower"].split() == lower.split(), hive_map.nodes
     assert hive_map.edges[client.peer] == {sites["lower"]}
     assert sites["upper"] in hive_map.edges[sites["lower"]]
     floors = [len(line) - len(line.lstrip(" │├└─")) for line in hive_map.to_ascii(client.peer).splitlines()]
