@@ -78,7 +78,6 @@ def _memory_rows(row: Any, answers: dict[str, Json], alone: dict[str, Json]) -> 
             f"{kind.upper()} of each beyond bare Python",
             KIBIBYTES,
             lambda answer, kind=kind: (answer["idle"][kind] - answer["bare"][kind]) / answer["connected"],
-            whole=False,
         )
     if all(side in alone and "error" not in alone[side] for side in answers):
         first = {id(answers[side]): alone[side]["idle"]["rss"] for side in answers}
