@@ -348,10 +348,12 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
             self.mailbox.spawn(self._worker.admit(answer.payload))
 
     def _take_pick(self, answers: list[HiveMessage], picked: Any, name: Any) -> None:
-        if inspect.isawaitable(picked):
-            self.mailbox.spawn(self._take_later(answers, picked, name))
-        else:
+        if not inspect.isawaitable(picked):
             super()._take_pick(answers, picked, name)
+        elif self.mailbox.takes():
+            self.mailbox.spawn(self._take_later(answers, picked, name))
+        elif inspect.iscoroutine(picked):
+            picked.close()
 
     async def _take_later(self, answers: list[HiveMessage], picking: Awaitable[Any], name: Any) -> None:
         try:

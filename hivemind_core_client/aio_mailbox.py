@@ -66,18 +66,28 @@ class AsyncMailbox:
         except (Exception, SystemExit):  # a user's callback may fail or even exit, the client may not
             log.exception("handler %s raised", _name(handler))
             return
-        if inspect.isawaitable(result):
+        if not inspect.isawaitable(result):
+            return
+        if self.takes():
             self.spawn(_guarded(handler, result))
+        elif inspect.iscoroutine(result):
+            result.close()
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine beside the queue; it is cancelled by `close`."""
-        if self._ended or len(self._tasks) >= self._limit:
+        if not self.takes():
             work.close()
-            self._drop("coroutines of handlers run")
             return
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def takes(self) -> bool:
+        """Whether another coroutine may run now; if not, it counts as dropped."""
+        if self._ended or len(self._tasks) >= self._limit:
+            self._drop("coroutines of handlers run")
+            return False
+        return True
 
     async def room(self) -> None:
         """Return when another coroutine may run, after five seconds at the latest."""

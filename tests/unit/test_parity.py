@@ -1,0 +1,244 @@
+"""The three clients have the same verbs; their shells know nothing of the protocol, and are smaller than what does."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hivemind_core_client
+from hivemind_core_client import HiveMessageBusClient, HiveMessageType, HiveMindHTTPClient
+from hivemind_core_client.aio import AsyncHiveMessageBusClient
+from hivemind_core_client.encryption import SupportedCiphers, SupportedEncodings
+
+ROOT = Path(hivemind_core_client.__file__).parent
+OTHERS = [AsyncHiveMessageBusClient, HiveMindHTTPClient]
+#: What makes a `with`, and what stands for it where it is awaited.
+AWAITED = {"__enter__": "__aenter__", "__exit__": "__aexit__"}
+#: What only one of them has.
+OWN = {AsyncHiveMessageBusClient: {"__aiter__"}, HiveMindHTTPClient: {"polling"}}
+
+#: The verbs of the asyncio client that are awaited; all others return at once.
+COROUTINES = {
+    "__aenter__",
+    "__aexit__",
+    "answer",
+    "cascade",
+    "close",
+    "connect",
+    "emit",
+    "emit_intercom",
+    "emit_mycroft",
+    "ping",
+    "query",
+    "round_trip",
+    "run_forever",
+    "wait_for_message",
+    "wait_for_mycroft",
+    "wait_for_payload",
+    "wait_for_payload_response",
+    "wait_for_response",
+}
+
+
+def public(kind: type) -> dict[str, Any]:
+    """The public names that modules of ours define for a class."""
+    ours = [base for base in kind.__mro__ if base.__module__.startswith("hivemind_core_client.")]
+    names = {name: value for base in reversed(ours) for name, value in vars(base).items()}
+    return {name: value for name, value in names.items() if not name.startswith("_") or name in AWAITED}
+
+
+def attributes(kind: type) -> set[str]:
+    """The public attributes that objects of a class have before they connect."""
+    made = kind("key", "a long password of this node", host="127.0.0.1", identity=identity())
+    return {name for name in vars(made) if not name.startswith("_")}
+
+
+def identity() -> Any:
+    return hivemind_core_client.NodeIdentity({})
+
+
+def parameters(function: Any) -> list[tuple[str, Any, Any]]:
+    """Name, kind and default of each."""
+    return [(one.name, one.kind, one.default) for one in inspect.signature(function).parameters.values()]
+
+
+SYNC = public(HiveMessageBusClient)
+
+
+def test_there_is_something_to_compare() -> None:
+    assert {"connect", "emit", "query", "hive_map", "on_mycroft", "wait_for_response"} <= set(SYNC)
+    assert len(SYNC) > 45
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("name", sorted(SYNC))
+def test_every_name_is_there_with_the_same_parameters(name: str, other: type) -> None:
+    awaited = AWAITED.get(name, name) if other is AsyncHiveMessageBusClient else name
+    mine, theirs = SYNC[name], inspect.getattr_static(other, awaited)
+    if isinstance(mine, property):
+        assert isinstance(theirs, property)
+        assert (mine.fset is None) == (theirs.fset is None)
+    elif inspect.isfunction(mine):
+        assert parameters(theirs) == parameters(mine)
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_they_are_made_of_the_same_arguments(other: type) -> None:
+    theirs = parameters(other)
+    if other is HiveMindHTTPClient:
+        assert [one[0] for one in theirs] == ["args", "polling", "options"]  # handed on as they are
+    else:
+        assert theirs == parameters(HiveMessageBusClient)
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_they_have_the_same_attributes(other: type) -> None:
+    assert attributes(other) == attributes(HiveMessageBusClient) | (OWN[other] - {"__aiter__"})
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_what_only_one_has_is_listed(other: type) -> None:
+    extra = set(public(other)) - set(SYNC)
+    assert extra <= OWN[other]
+
+
+def test_which_verbs_are_awaited() -> None:
+    found = {
+        name
+        for base in AsyncHiveMessageBusClient.__mro__
+        for name, value in vars(base).items()
+        if inspect.iscoroutinefunction(value) and (not name.startswith("_") or name.startswith("__a"))
+    }
+    assert found == COROUTINES
+    assert not [name for name in COROUTINES - set(AWAITED.values()) if name not in SYNC]
+
+
+# the shells and what they stand on
+
+SHELLS = sorted(
+    path
+    for pattern in ("client.py", "aio.py", "aio_*.py", "http*.py", "worker.py", "transport.py")
+    for path in ROOT.glob(pattern)
+    if path.name != "aio_fakebus.py"  # a stand-in for tests
+)
+BELOW = sorted([*(ROOT / "kernel").rglob("*.py"), *(ROOT / "builtins").rglob("*.py")])
+#: The fields of HELLO and of a handshake (protocol.md), and of what is sealed.
+FIELDS = {
+    "binarize",
+    "ciphers",
+    "ciphertext",
+    "crypto_required",
+    "encodings",
+    "envelope",
+    "flood_id",
+    "handshake",
+    "is_response",
+    "max_protocol_version",
+    "min_protocol_version",
+    "node_id",
+    "nonce",
+    "preshared_key",
+    "pubkey",
+    "query_id",
+    "responder_peer",
+    "tag",
+}
+WORDS = {
+    *(member.value for member in HiveMessageType),
+    *(member.value for member in SupportedCiphers),
+    *(member.value for member in SupportedEncodings),
+    *FIELDS,
+}
+
+
+def said(tree: ast.AST) -> Iterator[str]:
+    """The texts of a module that are no docstrings, and the names of members of enumerations of the protocol."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield f"{node.value.id}.{node.attr}"
+
+
+def mentions(source: str) -> list[str]:
+    return [
+        text
+        for text in said(ast.parse(source))
+        if text in WORDS or re.match(r"(HiveMessageType|SupportedCiphers|SupportedEncodings)\.", text)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("if message.msg_type is HiveMessageType.BUS: pass", ["HiveMessageType.BUS"]),
+        ("send('hello')", ["hello"]),
+        ("choose(['AES-GCM'])", ["AES-GCM"]),
+        ("payload['envelope']", ["envelope"]),
+        ("def f(kind: HiveMessageType) -> None:\n    '''hello'''", []),
+    ],
+)
+def test_a_mention_is_found(source: str, found: list[str]) -> None:
+    assert mentions(source) == found
+
+
+@pytest.mark.parametrize("path", SHELLS, ids=lambda path: path.name)
+def test_no_shell_mentions_a_message_type_a_cipher_or_a_field(path: Path) -> None:
+    assert mentions(path.read_text(encoding="utf-8")) == []
+
+
+def code_lines(path: Path) -> int:
+    """Lines that hold code: neither blank, nor comment, nor docstring."""
+    source = path.read_text(encoding="utf-8")
+    idle = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    lines: set[int] = set()
+    begins = True
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type in idle or token.type == tokenize.ENDMARKER:
+            begins = begins or token.type != tokenize.COMMENT
+            continue
+        docstring = token.type == tokenize.STRING and begins
+        begins = False
+        if not docstring:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    return len(lines)
+
+
+def test_lines_of_code_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(
+        '"""Doc."""\n\n# note\nx = 1  # one\n\n\ndef f():\n    """Doc\n    more."""\n    return (\n        x\n    )\n'
+    )
+    assert code_lines(path) == 5
+
+
+def parts(*patterns: str) -> int:
+    return sum(code_lines(path) for path in SHELLS if any(path.match(pattern) for pattern in patterns))
+
+
+def test_the_three_shells_are_smaller_than_what_they_stand_on() -> None:
+    """The modules that users import, without what waits and writes for them."""
+    shells, below = parts("client.py", "aio.py", "http.py"), sum(map(code_lines, BELOW))
+    assert shells < below / 3, f"{shells} lines of shells, {below} of kernel and built-ins"
+
+
+@pytest.mark.parametrize(
+    "patterns", [("client.py", "worker.py", "transport.py"), ("aio*.py",), ("http*.py",)]
+)
+def test_each_shell_with_its_parts_is_smaller_than_what_it_stands_on(patterns: tuple[str, ...]) -> None:
+    below = sum(map(code_lines, BELOW))
+    assert parts(*patterns) < below, f"{parts(*patterns)} lines, {below} of kernel and built-ins"
