@@ -125,6 +125,13 @@ def _tcp(address: Address, seconds: float) -> socket.socket:
     return connected
 
 
+def _shake_hands(wrapped: ssl.SSLSocket) -> None:
+    try:
+        wrapped.do_handshake()
+    except AttributeError as error:  # it was shut before it began, and has no TLS object any more
+        raise ConnectionAbortedError("the connection was shut before the TLS handshake") from error
+
+
 def _handshake_tls(
     connected: socket.socket,
     address: Address,
@@ -138,7 +145,7 @@ def _handshake_tls(
         )
         keep(wrapped)  # before the handshake, so that its deadline can shut it
         with deadline(address, "tls", seconds, lambda: shut(wrapped)):
-            wrapped.do_handshake()
+            _shake_hands(wrapped)
         return wrapped
     except HubConnectionError:
         raise

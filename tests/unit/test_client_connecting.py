@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from hivemind_core_client import (
 )
 from hivemind_core_client import errors as err
 from hivemind_core_client.identity import NodeIdentity
+from hivemind_core_client.line import _shake_hands, deadline
+from hivemind_core_client.settings import Address
 from hivemind_core_client.sockets import connect_tcp
 from hivemind_core_client.testing import Account, EmbeddedHub
 
@@ -642,3 +645,17 @@ def test_what_the_log_holds(caplog: pytest.LogCaptureFixture) -> None:
     for secret in (PASSWORD, "very-secret-key", "envelope"):
         assert not any(secret in text for text in ours)
     assert PASSWORD not in repr(client)
+
+
+def test_a_connection_that_is_shut_before_its_tls_handshake_runs_into_the_deadline() -> None:
+    """A busy machine may come to the handshake after its deadline; the socket has no TLS object then."""
+    one, other = socket.socketpair()
+    with one, other:
+        wrapped = ssl.create_default_context().wrap_socket(
+            one, server_hostname="hub", do_handshake_on_connect=False
+        )
+        with wrapped, pytest.raises(err.HubTimeout):
+            with deadline(Address("hub", 1, True), "tls", 0.01, lambda: None):
+                wrapped.shutdown(socket.SHUT_RDWR)
+                threading.Event().wait(0.05)
+                _shake_hands(wrapped)
