@@ -654,8 +654,12 @@ def test_a_connection_that_is_shut_before_its_tls_handshake_runs_into_the_deadli
         wrapped = ssl.create_default_context().wrap_socket(
             one, server_hostname="hub", do_handshake_on_connect=False
         )
-        with wrapped, pytest.raises(err.HubTimeout):
+
+        def late() -> None:
             with deadline(Address("hub", 1, True), "tls", 0.01, lambda: None):
                 wrapped.shutdown(socket.SHUT_RDWR)
                 threading.Event().wait(0.05)
                 _shake_hands(wrapped)
+
+        with wrapped, pytest.raises(err.HubTimeout):
+            late()
