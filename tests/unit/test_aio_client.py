@@ -333,6 +333,7 @@ def test_the_pick_of_a_cascade_may_be_a_coroutine(
             asker.cascade_select_callback = (lambda answers: answers[-1]) if pick == "function" else later
             asker.on("colour", lambda message: heard.append(message.data["is"]))
             asker.on("hive.query.timeout", lambda message: heard.append("none"))
+            await off_loop(hub.wait_for, "hello", PATIENCE, 2)
             answers = await asker.cascade(Message("question"), timeout=1)
             assert [answer.message.data["is"] for answer in answers] == ["blue"]
             await until(lambda: bool(heard))
@@ -353,7 +354,8 @@ def test_questions_are_awaited_and_their_answers_iterated_over(hub: EmbeddedHub)
             both = await asyncio.gather(*[collected(stream) for _ in range(2)])
             assert both == [["speak"], ["speak"]]
             assert [one async for one in stream] == [stream.first]
-            hive_map = await client.ping(timeout=PATIENCE, settle=0.05)
+            await off_loop(hub.wait_for, "hello", PATIENCE, 2)
+            hive_map = await client.ping(timeout=PATIENCE, settle=0.3)
             assert other.peer in hive_map.nodes
             assert client.waiters._waiting == []
 
