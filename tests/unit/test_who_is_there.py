@@ -58,7 +58,7 @@ def test_who_has_left_is_gone_and_nobody_waits_for_him(hub: EmbeddedHub, connect
     kitchen, attic, cellar = (connect(name) for name in ("kitchen", "attic", "cellar"))
     spoken = Log()
     kitchen.on("speak", spoken)
-    assert set(kitchen.ping(settle=0.3).nodes) == {
+    assert set(kitchen.ping(settle=1.0).nodes) == {
         hub.public_key,
         *(c.peer for c in (kitchen, attic, cellar)),
     }
@@ -66,7 +66,7 @@ def test_who_has_left_is_gone_and_nobody_waits_for_him(hub: EmbeddedHub, connect
     assert said(kitchen) == {"the hub", "attic", "cellar"}
     attic.close()
     hub.wait_for_sessions(2)
-    found = kitchen.ping(settle=0.3)
+    found = kitchen.ping(settle=1.0)
     assert set(found.nodes) == {hub.public_key, kitchen.peer, cellar.peer}
     assert attic.peer not in found.edges and attic.peer in kitchen.hive_map.nodes
     assert said(kitchen) == {"the hub", "cellar"}
@@ -76,10 +76,10 @@ def test_who_has_left_is_gone_and_nobody_waits_for_him(hub: EmbeddedHub, connect
 
 def test_who_came_back_in_another_session_is_there_once(hub: EmbeddedHub, connect: Connect) -> None:
     kitchen, attic = connect("kitchen"), connect("attic")
-    kitchen.ping(settle=0.3)
+    kitchen.ping(settle=1.0)
     attic.close()
     hub.wait_for_sessions(1)
     again = connect("attic")
     assert again.peer != attic.peer
-    assert kitchen.ping(settle=0.3).others(kitchen.peer) == [hub.public_key, again.peer]
+    assert kitchen.ping(settle=1.0).others(kitchen.peer) == [hub.public_key, again.peer]
     assert said(kitchen) == {"the hub", "attic"}
