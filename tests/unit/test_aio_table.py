@@ -6,14 +6,13 @@ What is left out has a counterpart in test_aio_client.py or test_aio_cancelling.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import ModuleType
-from typing import Any
 
 import pytest
 
 from . import test_client_connecting as connecting
 from . import test_client_messages as messages
 from .aio_support import OnLoop
+from .table_support import table
 from .test_client_connecting import new_threads, stuck
 from .test_client_messages import client, hub
 
@@ -40,21 +39,7 @@ OTHERWISE = {
 }
 
 
-def table(module: ModuleType) -> dict[str, Any]:
-    left_out = set().union(*OTHERWISE.values())
-    found = {name: test for name, test in vars(module).items() if name.startswith(("test_", "Test"))}
-    return {name: without(test, left_out) for name, test in found.items() if name not in left_out}
-
-
-def without(test: Any, left_out: set[str]) -> Any:
-    """A class of tests without some."""
-    if not isinstance(test, type):
-        return test
-    kept = {name: value for name, value in vars(test).items() if name not in left_out}
-    return type(test.__name__, (), {name: value for name, value in kept.items() if name != "__dict__"})
-
-
-globals().update(table(connecting) | table(messages))
+globals().update(table(OTHERWISE, connecting, messages))
 
 
 @pytest.fixture(autouse=True)
@@ -64,9 +49,3 @@ def on_a_loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr(module, "HiveMessageBusClient", OnLoop)
     yield
     OnLoop.end_all()
-
-
-def test_what_is_left_out_is_there() -> None:
-    classes = [test for test in vars(messages).values() if isinstance(test, type)]
-    known = set(vars(connecting)).union(*map(vars, [messages, *classes]))
-    assert set().union(*OTHERWISE.values()) - known == set()
