@@ -29,6 +29,7 @@ from hivemind_core_client.aio_waiting import LoopEvent, MessageReader
 from hivemind_core_client.client import BinaryDataCallbacks
 from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.localbus import LocalBus
+from hivemind_core_client.plugins.contract import MessageHandler
 from hivemind_core_client.testing import Account, EmbeddedHub
 
 from .aio_support import PASSWORD, PATIENCE, UTTERANCE, ask, make, off_loop, run, until
@@ -365,18 +366,29 @@ def test_questions_are_awaited_and_their_answers_iterated_over(hub: EmbeddedHub)
     run(main())
 
 
-def test_an_intercom_message_reaches_its_owner(hub: EmbeddedHub) -> None:
+def test_an_intercom_message_is_sealed_by_a_key_that_was_made_first(
+    hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def main() -> None:
-        async with make(hub) as client, make(hub, key="k2") as other:
-            heard: list[Any] = []
-            other.on("secret", lambda message: heard.append(message.data))
-            for one in (client, other):
-                await off_loop(one.satellite.private_key)
-            await off_loop(hub.wait_for_sessions, 2)
-            other.identity.add_trusted_key("friend", client.identity.public_key)
-            await client.emit_intercom(Message("secret", {"a": 1}), other.identity.public_key)
-            await until(lambda: bool(heard))
-            assert heard == [{"a": 1}]
+        async with make(hub) as client:
+            made: list[threading.Thread] = []
+
+            def seal(context: Any, message: HiveMessage) -> HiveMessage:
+                assert made
+                return message.copy(payload={"ciphertext": "sealed"})
+
+            handler = MessageHandler(T.INTERCOM, "sealing", lambda context, message: None, seal)
+            monkeypatch.setitem(client.satellite.registry.handlers, T.INTERCOM, handler)
+            key = client.satellite.private_key
+            monkeypatch.setattr(
+                type(client.satellite),
+                "private_key",
+                lambda satellite: made.append(threading.current_thread()) or key,
+            )
+            await client.emit_intercom(Message("secret", {"a": 1}), "PEM")
+            (carrier,) = await off_loop(hub.wait_for, "propagate")
+            assert carrier.payload.raw_payload == {"ciphertext": "sealed"}
+            assert made[0] is not threading.current_thread()
 
     run(main())
 
