@@ -257,7 +257,10 @@ def test_importing_the_package_is_cheap(statement: str) -> None:
 
 def test_public_names_come_when_they_are_asked_for() -> None:
     assert set(dir(hivemind_core_client)) == set(hivemind_core_client.__all__)
-    for name in hivemind_core_client.__all__:
+    absent = (
+        set() if sys.version_info >= (3, 10) else {"AsyncHiveMessageBusClient", "AsyncFakeHiveMessageBus"}
+    )
+    for name in set(hivemind_core_client.__all__) - absent:
         assert getattr(hivemind_core_client, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = hivemind_core_client.nonsense
