@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 from attrs import evolve, frozen
 
-from hivemind_core_client.aio_mailbox import AsyncMailbox
+from hivemind_core_client.aio_mailbox import AsyncMailbox, running_loop
 from hivemind_core_client.aio_transport import AsyncTransport
 from hivemind_core_client.aio_verbs import AsyncVerbs
 from hivemind_core_client.aio_waiting import LoopEvent, MessageReader
@@ -267,7 +267,7 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
     @property
     def _runs(self) -> bool:
         """True while a worker keeps this client connected, on the loop that asks."""
-        return self.started_running and self._loop is asyncio.get_running_loop()
+        return self.started_running and self._loop is asyncio.getrunning_loop()
 
     @property
     def _refusal(self) -> Optional[HiveMindError]:
@@ -282,7 +282,7 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
         if self._closed or self._worker.state is not ClientState.IDLE:
             self._worker.forsake()
             self._worker = self._new_worker()
-        self._loop = asyncio.get_running_loop()
+        self._loop = asyncio.getrunning_loop()
         self.waiters.reopen()
         self.mailbox.reopen()
         self._closed = False
@@ -373,7 +373,7 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
         """Run a job on the loop, at once where the loop itself calls. False when there is none, or none any more."""
         if self._loop is None or self._closed:
             return False
-        if _running_loop() is self._loop:
+        if running_loop() is self._loop:
             job()
             return True
         try:
@@ -391,11 +391,3 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
             await self._worker.send(packet)
         except HiveMindError as error:
             log.warning(_NOT_SENT, packet.msg_type.name, error)
-
-
-def _running_loop() -> Optional[asyncio.AbstractEventLoop]:
-    """The loop that runs on this thread, if any."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

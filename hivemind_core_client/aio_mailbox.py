@@ -167,3 +167,11 @@ async def _guarded(handler: Handler, result: Any) -> None:
 def _name(handler: Handler) -> Any:
     inner = handler.func if isinstance(handler, partial) else handler
     return getattr(inner, "__qualname__", inner)
+
+
+def running_loop() -> Optional[asyncio.AbstractEventLoop]:
+    """The loop that runs on this thread, if any."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
