@@ -267,7 +267,7 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
     @property
     def _runs(self) -> bool:
         """True while a worker keeps this client connected, on the loop that asks."""
-        return self.started_running and self._loop is asyncio.getrunning_loop()
+        return self.started_running and self._loop is asyncio.get_running_loop()
 
     @property
     def _refusal(self) -> Optional[HiveMindError]:
@@ -282,7 +282,7 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
         if self._closed or self._worker.state is not ClientState.IDLE:
             self._worker.forsake()
             self._worker = self._new_worker()
-        self._loop = asyncio.getrunning_loop()
+        self._loop = asyncio.get_running_loop()
         self.waiters.reopen()
         self.mailbox.reopen()
         self._closed = False
