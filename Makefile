@@ -31,8 +31,8 @@ lint: $(VENV)/.lint ## ruff, its formatter, mypy --strict
 	$(BIN)/python -m mypy --strict
 
 interop: $(VENV)/.test ## every behaviour against real hubs; writes docs/interop.md
-# Once more for a row that fails: hub 4.0.0 now and then loses its own OVOS bus for some seconds (docs/protocol.md).
-	HIVEMIND_INTEROP_WRITE=1 $(BIN)/python -m pytest --timeout=600 --reruns 1 --reruns-delay 2 tests/interop
+# Once more where the log says that hub 4.0.0 has lost its own OVOS bus under the row, and for no other failure.
+	HIVEMIND_INTEROP_WRITE=1 $(BIN)/python -m pytest --timeout=600 --reruns 1 --reruns-delay 2 --only-rerun LostBus tests/interop
 
 bench: $(VENV)/.bench ## this client beside the reference client, as ratios
 	$(BIN)/python benchmarks/run.py

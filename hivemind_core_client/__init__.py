@@ -12,21 +12,21 @@ from hivemind_core_client import message as _message
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
 if TYPE_CHECKING:
-    from hivemind_core_client.aio import AsyncHiveMessageBusClient
-    from hivemind_core_client.aio_fakebus import AsyncFakeHiveMessageBus
+    from hivemind_core_client.aio import AsyncHiveMessageBusClient as AsyncHiveMessageBusClient
+    from hivemind_core_client.aio_fakebus import AsyncFakeHiveMessageBus as AsyncFakeHiveMessageBus
     from hivemind_core_client.callbacks import BinaryDataCallbacks
     from hivemind_core_client.client import HiveMessageBusClient
     from hivemind_core_client.errors import HiveMindError
     from hivemind_core_client.fakebus import FakeHiveMessageBus
-    from hivemind_core_client.http import HiveMindHTTPClient, Polling
+    from hivemind_core_client.http import HiveMindHTTPClient as HiveMindHTTPClient
+    from hivemind_core_client.http import Polling as Polling
     from hivemind_core_client.identity import NodeIdentity
     from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 
 __version__ = "0.1.0"
 
+#: What needs an extra is not among these, or `import *` would fail where that is not installed.
 __all__ = [
-    "AsyncFakeHiveMessageBus",
-    "AsyncHiveMessageBusClient",
     "Backoff",
     "BinaryDataCallbacks",
     "Deadlines",
@@ -36,10 +36,8 @@ __all__ = [
     "HiveMessageType",
     "HiveMindBinaryPayloadType",
     "HiveMindError",
-    "HiveMindHTTPClient",
     "Limits",
     "NodeIdentity",
-    "Polling",
     "__version__",
 ]
 
@@ -71,7 +69,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """The public names, imported or not."""
-    return sorted(__all__)
+    return sorted({*__all__, *_HOMES})
 
 
 def _to_ovos_message(fields: dict[str, Any]) -> Any:

@@ -22,12 +22,10 @@ from hivemind_core_client.aio_worker import AsyncWorker
 from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.course import ClientState, Listener
 from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption, again
-from hivemind_core_client.hive_verbs import first_answer
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 from hivemind_core_client.listening import Audience
-from hivemind_core_client.localbus import Handler, LocalBus, Subscriptions
-from hivemind_core_client.localside import LocalSide
+from hivemind_core_client.localbus import Handler, LocalBus
 from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins.contract import CallBack
 from hivemind_core_client.plugins.manager import load_plugins
@@ -35,7 +33,6 @@ from hivemind_core_client.satellite import Satellite
 from hivemind_core_client.settings import one_of
 from hivemind_core_client.sockets import Progress
 from hivemind_core_client.tls import Tls
-from hivemind_core_client.waiters import Waiters
 from hivemind_core_client.waiting import as_packet
 
 __all__ = ["AsyncHiveMessageBusClient", "BinaryDataCallbacks"]
@@ -119,28 +116,17 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
             hub_key=hub_key,
             query_timeout=query_timeout,
         )
-        self.cascade_select_callback = first_answer
         self.share_bus = share_bus
         self.bin_callbacks = bin_callbacks or BinaryDataCallbacks()
-        self.connected_event = LoopEvent()
-        self.handshake_event = LoopEvent()
-        self.started_running = False
-        self.wrapped_funcs: dict[Any, Any] = {}
+        self.connected_event, self.handshake_event = LoopEvent(), LoopEvent()
         self.deadlines = one_of(Deadlines, "deadlines", deadlines)
         self._backoff = one_of(Backoff, "backoff", backoff)
         self._tls = Tls(self_signed, ca_file, ssl_context)
         self._ping = (websocket_ping_interval, websocket_ping_timeout)
         self.mailbox = AsyncMailbox()
-        self._hive_handlers, self._lifecycle_handlers = Subscriptions(), Subscriptions()
-        self.waiters = Waiters()
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._readers: WeakSet[MessageReader] = WeakSet()
-        self._local = LocalSide(
-            self.satellite.context, self.mailbox.put, self._call, lambda: self.share_bus, self._send_up
-        )
-        if internal_bus is not None:
-            self.internal_bus = internal_bus
-        self._closed = False
+        self._furnish(internal_bus)
         self._worker: AsyncWorker = self._new_worker()
 
     # connecting and closing

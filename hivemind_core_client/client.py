@@ -14,13 +14,11 @@ from ovos_bus_client import MessageBusClient
 from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.course import ClientState
 from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption, again
-from hivemind_core_client.hive_verbs import HiveVerbs, first_answer
+from hivemind_core_client.hive_verbs import HiveVerbs
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 from hivemind_core_client.line import Transport
 from hivemind_core_client.listening import Audience
-from hivemind_core_client.localbus import Subscriptions, call_safely
-from hivemind_core_client.localside import LocalSide
 from hivemind_core_client.mailbox import Mailbox
 from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins.manager import load_plugins
@@ -29,7 +27,7 @@ from hivemind_core_client.settings import Address, one_of
 from hivemind_core_client.sockets import Progress
 from hivemind_core_client.tls import Tls
 from hivemind_core_client.transport import WebSocketTransport
-from hivemind_core_client.waiters import Waiters, wait_in_slices
+from hivemind_core_client.waiters import wait_in_slices
 from hivemind_core_client.waiting import WaitVerbs, as_packet
 from hivemind_core_client.worker import Worker
 
@@ -113,26 +111,15 @@ class HiveMessageBusClient(Audience, HiveVerbs, WaitVerbs, MessageBusClient):  #
             hub_key=hub_key,
             query_timeout=query_timeout,
         )
-        self.cascade_select_callback = first_answer
         self.share_bus = share_bus
         self.bin_callbacks = bin_callbacks or BinaryDataCallbacks()
-        self.connected_event = threading.Event()
-        self.handshake_event = threading.Event()
-        self.started_running = False
-        self.wrapped_funcs: dict[Any, Any] = {}
+        self.connected_event, self.handshake_event = threading.Event(), threading.Event()
         self.deadlines = one_of(Deadlines, "deadlines", deadlines)
         self._backoff = one_of(Backoff, "backoff", backoff)
         self._tls = Tls(self_signed, ca_file, ssl_context)
         self._ping = (websocket_ping_interval, websocket_ping_timeout)
         self.mailbox = Mailbox("hivemind-callbacks")
-        self._hive_handlers, self._lifecycle_handlers = Subscriptions(), Subscriptions()
-        self.waiters = Waiters()
-        self._local = LocalSide(
-            self.satellite.context, self.mailbox.put, call_safely, lambda: self.share_bus, self._send_up
-        )
-        if internal_bus is not None:
-            self.internal_bus = internal_bus
-        self._closed = False
+        self._furnish(internal_bus)
         self._worker: Worker = self._new_worker()
 
     # connecting and closing

@@ -9,11 +9,9 @@ import inspect
 from typing import TYPE_CHECKING, Any, Optional
 
 from hivemind_core_client.client import HiveMessageBusClient
-from hivemind_core_client.course import ClientState, Listener
+from hivemind_core_client.course import ClientState
 from hivemind_core_client.errors import ConnectionLost, HiveMindError
 from hivemind_core_client.gathering import Gatherer
-from hivemind_core_client.localbus import call_safely
-from hivemind_core_client.localside import LocalSide
 from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.settings import DEFAULT_SITE
 from hivemind_core_client.sockets import Progress
@@ -118,27 +116,14 @@ class FakeHiveMessageBus(HubPart, HiveMessageBusClient):
         """Replace what the client's constructor has made for threads, and forget what it read in the environment."""
         self.mailbox = self._inline
         self.satellite.context.now = self._inline.now
-        self._local = LocalSide(
-            self.satellite.context, self.mailbox.put, call_safely, lambda: self.share_bus, self._send_up
-        )
-        if internal_bus is not None:
-            self.internal_bus = internal_bus
+        self._furnish(internal_bus)
         self.password = given.get("password") or self.identity.password
         self.site_id = self.identity.site_id or DEFAULT_SITE
         self._fake_hub.public_key = given.get("hub_key") or ""
 
     def _new_worker(self) -> InlineWorker:
-        listener = Listener(
-            arrived=self._arrived,
-            deliver=self._deliver,
-            call_back=self._call_back,
-            select=self._select,
-            established=self._established,
-            ended=self._ended,
-            finished=self.waiters.close,
-        )
         return InlineWorker(
-            self.satellite, listener, self._inline, self.deadlines, self._backoff, self._fake_hub
+            self.satellite, self._listener(), self._inline, self.deadlines, self._backoff, self._fake_hub
         )
 
     def _wait(self, waiter: Waiter, timeout: Optional[float]) -> Optional[HiveMessage]:

@@ -15,15 +15,10 @@ from hivemind_core_client.properties import SatelliteProperties, bound
 from hivemind_core_client.waiters import Waiters
 from hivemind_core_client.waiting import as_packet
 
-__all__ = ["Answer", "AnswerStream", "HiveVerbs", "Pick", "first_answer"]
+__all__ = ["Answer", "AnswerStream", "HiveVerbs", "Pick"]
 
 #: Picks one of several answers, CASCADE messages in the order they came; None delivers none.
 Pick = Callable[[list[HiveMessage]], Optional[HiveMessage]]
-
-
-def first_answer(answers: list[HiveMessage]) -> Optional[HiveMessage]:
-    """The pick where the user brings none: who answers first is taken."""
-    return answers[0]
 
 
 class HiveVerbs(SatelliteProperties):

@@ -9,6 +9,7 @@ from typing import Any, Optional
 from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.course import ClientState, Listener
 from hivemind_core_client.errors import HiveMindError
+from hivemind_core_client.kernel.questions import first_answer
 from hivemind_core_client.localbus import Handler, Subscriptions, call_safely
 from hivemind_core_client.localside import LocalSide
 from hivemind_core_client.message import HiveMessage
@@ -99,6 +100,8 @@ class Audience(SatelliteProperties, ListenVerbs):
 
     waiters: Waiters
     mailbox: Any
+    share_bus: bool
+    started_running: bool
     bin_callbacks: BinaryDataCallbacks
     connected_event: Any
     handshake_event: Any
@@ -127,6 +130,23 @@ class Audience(SatelliteProperties, ListenVerbs):
     def protocol(self) -> Any:
         """The Link of the present or last connection, or None."""
         return self._worker.link
+
+    def _furnish(self, internal_bus: Any) -> None:
+        """Make what stands around the mailbox: handlers, waiters, the local side. Nobody is connected yet."""
+        self.cascade_select_callback = first_answer
+        self.started_running = self._closed = False
+        self.wrapped_funcs = {}
+        self._hive_handlers, self._lifecycle_handlers = Subscriptions(), Subscriptions()
+        self.waiters = Waiters()
+        self._local = LocalSide(
+            self.satellite.context, self.mailbox.put, self._call, lambda: self.share_bus, self._send_up
+        )
+        if internal_bus is not None:
+            self.internal_bus = internal_bus
+
+    def _send_up(self, packet: HiveMessage) -> None:
+        """Send what the local bus has for the hub."""
+        raise TypeError("a client brings its own")
 
     def _listener(self) -> Listener:
         return Listener(

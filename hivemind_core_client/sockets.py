@@ -122,7 +122,7 @@ def connect_tcp(host: str, port: int, seconds: float) -> socket.socket:
     """
     end = time.monotonic() + seconds
     failure: OSError = socket.timeout("timed out")
-    for family, kind, protocol, _, address in _resolve(host, port, seconds):
+    for family, kind, protocol, _, address in resolve(host, port, seconds):
         remaining = end - time.monotonic()
         if remaining <= 0:
             raise socket.timeout("timed out")
@@ -138,8 +138,11 @@ def connect_tcp(host: str, port: int, seconds: float) -> socket.socket:
     raise failure
 
 
-def _resolve(host: str, port: int, seconds: float) -> list[Any]:
-    """getaddrinfo, which has no timeout, on a thread that is left to itself when it takes too long."""
+def resolve(host: str, port: int, seconds: float) -> list[Any]:
+    """getaddrinfo, which has no timeout, on a thread that is left to itself when it takes too long.
+
+    Raises socket.timeout then, and what getaddrinfo raises.
+    """
     answer: list[Any] = []
 
     def ask() -> None:

@@ -16,7 +16,6 @@ from hivemind_core_client.errors import (
     HandshakeError,
     HiveMindError,
     HubRefused,
-    HubTimeout,
     InvalidMessage,
     KeyRefused,
     NotConnected,
@@ -29,7 +28,7 @@ from hivemind_core_client.kernel.dispatch import Dispatcher
 from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
 from hivemind_core_client.kernel.handshake import Credentials, Handshake, Offer, Terms, choose
 from hivemind_core_client.kernel.handshake.base import Outcome, Progress
-from hivemind_core_client.kernel.policy import Deadlines, Limits
+from hivemind_core_client.kernel.policy import Limits
 from hivemind_core_client.kernel.states import PHASES, Signal, State, advance
 from hivemind_core_client.labels import printable
 from hivemind_core_client.message import HiveMessage, HiveMessageType
@@ -186,11 +185,6 @@ class Link:
             self._advance(Signal.REFUSAL)
         self._advance(Signal.ENDED)
         return error
-
-    def overdue(self, deadlines: Deadlines) -> HubTimeout:
-        """The error for a phase that ran into its deadline."""
-        phase = self.phase or "handshake"
-        return HubTimeout(self._options.where, phase, deadlines.of(phase))
 
     def _advance(self, signal: Signal) -> None:
         self.state = advance(self.state, signal)

@@ -88,6 +88,11 @@ def sealed_letter(registry: Registry, packet: HiveMessage, pubkey: str) -> HiveM
     return HiveMessage(HiveMessageType.PROPAGATE, letter)
 
 
+def first_answer(answers: list[HiveMessage]) -> Optional[HiveMessage]:
+    """The pick where the user brings none: who answers first is taken."""
+    return answers[0]
+
+
 def answers_to(request: Any, peer: str, messages: tuple[Any, ...]) -> list[HiveMessage]:
     """The messages that answer `request` with OVOS Messages, and say that no more come.
 

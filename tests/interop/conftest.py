@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from .hubs import HubPool, RealHub
-from .processes import tail
+from .processes import LostBus, tail
 from .satellite import Satellite, clear_environment
 from .table import Cell, Results, to_markdown
 
@@ -66,7 +66,8 @@ def pytest_runtest_makereport(
     cell = _cell_of(item)
     if cell is None:
         return report
-    if report.when == "call" or report.failed:
+    lost = call.excinfo is not None and call.excinfo.errisinstance(LostBus)
+    if (report.when == "call" or report.failed) and not lost:
         item.config.stash[_RESULTS].add(cell, report.passed)
     satellite = getattr(item, "funcargs", {}).get("satellite")
     if satellite is not None and satellite.figures:

@@ -252,6 +252,10 @@ class RealHub:
             seconds,
         )
 
+    def has_lost_bus(self, since: int) -> bool:
+        """Whether the hub's log tells, from its character number `since` on, that it lost its own OVOS bus."""
+        return bool(self.spec.bus_loss) and self.spec.bus_loss in self.log()[since:]
+
     def log(self) -> str:
         """What the hub wrote since it was first started."""
         return self._hub.log() if self._hub is not None else ""

@@ -20,6 +20,10 @@ class HarnessError(RuntimeError):
     """The harness itself failed: a hub did not install, start or take a command."""
 
 
+class LostBus(HarnessError):
+    """The hub lost its own OVOS bus under a row, which tells nothing about the row: it is run once more."""
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on right now."""
     with socket.socket() as probe:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
+import pytest
+
 from .hubs import RealHub
+from .processes import LostBus, Process
 from .satellite import Satellite
 from .specs import HubSpec
 from .table import COMMAND_LINE, Behaviour, Cell, Results, to_markdown
+from .test_table import run
 
 OLD = HubSpec("1.0", (), (0, 1), lacks={"flying": "it has no wings"})
 NEW = HubSpec("2.0", (), (1, 2))
@@ -48,3 +55,26 @@ def test_a_cell_that_failed_once_stays_failed() -> None:
     results.add(cell, False)
     results.add(cell, True)
     assert not results.passed[cell.name]
+
+
+@pytest.mark.parametrize(
+    ("written", "error"),
+    [("", AssertionError), ("the bus is gone", LostBus), ("", None), ("the bus is gone", None)],
+)
+def test_only_a_hub_that_lost_its_bus_gets_another_try(
+    tmp_path: Path, written: str, error: type[Exception] | None
+) -> None:
+    log = tmp_path / "log"
+    log.write_text("the bus is gone\n", encoding="utf-8")  # long before this row
+
+    def check(hub: RealHub, satellite: Satellite) -> None:
+        log.write_text(f"{log.read_text(encoding='utf-8')}{written}", encoding="utf-8")
+        assert error is None
+
+    hub = object.__new__(RealHub)
+    hub.spec = HubSpec("1.0", (), (1,), bus_loss="the bus is gone")
+    hub._hub = Process("hub", ["true"], {}, log)
+    cell = Cell(Behaviour("a row", "area", check), hub.spec, "sync")
+    context = contextlib.nullcontext() if error is None else pytest.raises(error)
+    with context:
+        run(cell, hub, object.__new__(Satellite))

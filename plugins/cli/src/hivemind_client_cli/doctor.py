@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,6 +33,7 @@ from hivemind_core_client.errors import (
     SecureConnectionFailed,
     VersionRefused,
 )
+from hivemind_core_client.sockets import resolve
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
@@ -159,35 +159,15 @@ def doctor(
 def _examine_name(found: Examination, client: HiveMessageBusClient) -> None:
     host, seconds = client.host, client.deadlines.tcp
     try:
-        addresses = _addresses(host, client.port, seconds)
-    except TimeoutError:
+        found_there = resolve(host, client.port, seconds)
+    except socket.timeout:
         found.fail("name", HubUnreachable(f"nobody told the address of {host!r} within {seconds:g} s"))
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         found.fail("name", HubUnreachable(f"the name {host!r} does not resolve: {reason}"))
     else:
-        shown = ", ".join(addresses)
+        shown = ", ".join(dict.fromkeys(str(entry[4][0]) for entry in found_there))
         found.note("name", OK, shown if shown == host else f"{host} is {shown}")
-
-
-def _addresses(host: str, port: int, seconds: float) -> list[str]:
-    """What `host` resolves to. Raises TimeoutError, or what getaddrinfo raises; that has no timeout of its own."""
-    answer: list[Any] = []
-
-    def ask() -> None:
-        try:
-            answer.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            answer.append(error)
-
-    asking = threading.Thread(target=ask, name="hivemind-doctor", daemon=True)
-    asking.start()
-    asking.join(seconds)
-    if not answer:
-        raise TimeoutError
-    if isinstance(answer[0], Exception):
-        raise answer[0]
-    return list(dict.fromkeys(str(entry[4][0]) for entry in answer[0]))
 
 
 def _examine_session(found: Examination, client: HiveMessageBusClient, connection: Connection) -> bool:
