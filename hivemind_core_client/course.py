@@ -11,6 +11,7 @@ from attrs import frozen
 from hivemind_core_client.errors import (
     ClientClosed,
     ConnectionLost,
+    HandshakeAgain,
     HiveMindError,
     HubRefused,
     NotConnected,
@@ -101,7 +102,8 @@ class Course:
     def _attempted(self, error: HiveMindError, stood: bool) -> None:
         """One connection has ended by `error`."""
         self.last_error = ClientClosed("the client is closed") if self.stopping else error
-        self._attempts = 0 if stood else self._attempts + 1
+        if not isinstance(error, HandshakeAgain):
+            self._attempts = 0 if stood else self._attempts + 1
         if stood:
             self._retries = None
 
@@ -112,7 +114,8 @@ class Course:
         if self._retries is not None and self._attempts > self._retries:
             return None
         self.state = ClientState.RECONNECTING if self._retries is None else ClientState.CONNECTING
-        delay = self._backoff.delay(max(0, self._attempts - 1))
+        again_at_once = isinstance(self.last_error, HandshakeAgain)
+        delay = 0.0 if again_at_once else self._backoff.delay(max(0, self._attempts - 1))
         log.info("connecting to %s again in %.1f s", self._satellite.settings.address, delay)
         return delay
 

@@ -26,7 +26,8 @@
     │   ├── KeyRefused                the access key
     │   ├── PasswordRefused           the password
     │   ├── NegotiationRefused        cipher, encoding or handshake kind
-    │   └── VersionRefused            protocol version
+    │   ├── VersionRefused            protocol version
+    │   └── HubKeyChanged             the hub's static key is not the pinned one
     ├── ProtocolError                 (ValueError) a peer misbehaved
     │   ├── FrameError                a frame that cannot be read
     │   │   ├── UnknownMessageType    a type or code that is not in the protocol
@@ -36,6 +37,7 @@
     │   ├── DecryptionFailed          the frame does not open with the negotiated key
     │   ├── CleartextRefused          a frame in the clear where only sealed ones are legal
     │   └── HandshakeError            an offer or envelope that breaks the rules
+    │       └── HandshakeAgain        it failed, and is made anew at once in another way
     ├── MessageDenied                 (PermissionError) the hub's policy does not take this message
     └── QueryTimeout                  (TimeoutError) nobody answered in time
 
@@ -180,6 +182,19 @@ class VersionRefused(HubRefused):
     """No protocol version that both sides speak."""
 
 
+class HubKeyChanged(HubRefused):
+    """The hub's static key is not the one that is pinned for its address (docs/protocol.md, "Noise")."""
+
+    def __init__(self, where: str, address: str, pinned: str, shown: str) -> None:
+        super().__init__(
+            f"the hub at {where} shows another static key than the one pinned for it: pinned is {pinned}, shown "
+            f"{shown}. Somebody stands between, or the hub was set up anew: ask its owner for the fingerprint, and "
+            f"only if it is the one shown run 'hivemind-client forget-server {address}'"
+        )
+        self.pinned = pinned
+        self.shown = shown
+
+
 class ProtocolError(HiveMindError, ValueError):
     """A peer sent what the protocol does not allow."""
 
@@ -214,6 +229,10 @@ class CleartextRefused(ProtocolError):
 
 class HandshakeError(ProtocolError):
     """An offer or an envelope that breaks the rules of the handshake."""
+
+
+class HandshakeAgain(HandshakeError):
+    """A handshake failed that may succeed in another way: the client connects again at once, without being told."""
 
 
 class MessageDenied(HiveMindError, PermissionError):

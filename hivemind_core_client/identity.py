@@ -11,6 +11,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, Union, overload
 
 from hivemind_core_client.errors import IdentityFileError, InvalidOption
+from hivemind_core_client.identity_noise import NoiseIdentity
 from hivemind_core_client.keyfiles import (
     IdentityFile,
     field_error,
@@ -53,11 +54,12 @@ class _Text:
         identity._write_text(self._field, value)
 
 
-class NodeIdentity:
+class NodeIdentity(NoiseIdentity):
     """The identity of this node, in `~/.config/hivemind/_identity.json` (`$XDG_CONFIG_HOME` is heeded).
 
-    Nothing is written before `save()`, except by `create_keys()`: it writes the key and where that is, and none of
-    the other fields. `save()` writes only those that were set on this object; everything else in the file stays.
+    Nothing is written before `save()`, except by `create_keys()`, which writes the key and where that is, and by
+    what Noise handshakes learn (see NoiseIdentity); none of the other fields go with it. `save()` writes only those
+    that were set on this object; everything else in the file stays.
     Attributes other than the fields may be set freely and are not saved. No secret shows in its repr, nor in the
     errors it raises.
 

@@ -250,7 +250,7 @@ class IdentityFile(MutableMapping[str, Any]):
         self._loaded, self._data, self._journal = data, copy.deepcopy(data), {}
 
     def _written(self, steps: dict[tuple[str, ...], Any]) -> dict[str, Any]:
-        with _only_one_writer(file_folder(self.path)):
+        with only_one_writer(file_folder(self.path)):
             return self._write(steps)
 
     def _write(self, steps: dict[tuple[str, ...], Any]) -> dict[str, Any]:
@@ -270,7 +270,7 @@ class IdentityFile(MutableMapping[str, Any]):
 
 
 @contextlib.contextmanager
-def _only_one_writer(folder: str) -> Iterator[None]:
+def only_one_writer(folder: str) -> Iterator[None]:
     """Keep other processes and threads from writing between our reading and our writing, where the system can."""
     try:
         handle = os.open(folder, os.O_RDONLY)

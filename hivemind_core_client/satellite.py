@@ -10,6 +10,7 @@ from typing import Any, Optional, Union
 from attrs import evolve
 
 from hivemind_core_client.errors import InvalidOption, UnknownCipher, UnknownEncoding
+from hivemind_core_client.hub_keys import HubKeys
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.handshake import Credentials
 from hivemind_core_client.kernel.link import MAX_PROTOCOL_VERSION, Link, LinkOptions
@@ -60,6 +61,7 @@ class Satellite:
             limits=limits,
         )
         self._hub_key = hub_key
+        self._hub_keys = HubKeys(identity, settings)
 
     @classmethod
     def of(
@@ -95,7 +97,13 @@ class Satellite:
             private_key=self.private_key,
             public_key=self._public_key,
             hub_key=self._hub_key,
+            noise=self._noise_keys(),
         )
+
+    def _noise_keys(self) -> HubKeys:
+        if self._hub_keys.settings != self.settings:
+            self._hub_keys = HubKeys(self.identity, self.settings)
+        return self._hub_keys
 
     def private_key(self) -> str:
         """This node's private RSA key (PEM text); one is made and saved where there is none."""

@@ -24,6 +24,7 @@ def receive(context: Context, message: HiveMessage) -> Actions:
                 node_id=_text(message["node_id"]),
                 peer=_text(message["peer"]),
                 public_key=_text(message["pubkey"]),
+                payload=message.raw_payload,
             )
         )
     ]

@@ -55,7 +55,7 @@ from hivemind_core_client.plugins.wrapping import strip_claims
 log = logging.getLogger(__name__)
 
 #: The highest protocol version this kernel speaks.
-MAX_PROTOCOL_VERSION = 2
+MAX_PROTOCOL_VERSION = 3
 
 _FOR_THE_SHELL = frozenset({Send, Deliver, Select, CallBack, SetTimer, CancelTimer})
 #: Types that always travel as text.
@@ -102,6 +102,7 @@ class Link:
         self._binary = registry.serializers["binary"]
         self._handshake: Optional[Handshake] = None
         self._channel: Optional[Channel] = None
+        self._unproven: Optional[HiveMindError] = None
         self._binarize = False
         self._acts: dict[type, Callable[[Any], Iterator[Event]]] = {
             Introduce: self._introduce,
@@ -135,8 +136,8 @@ class Link:
         try:
             message = self._read(frame)
             return [] if message is None else self._arrived(message)
-        except HubRefused as refusal:
-            return [self._fail(refusal)]
+        except (HubRefused, ConnectionLost) as end:
+            return [self._fail(end)]
         except ProtocolError as error:
             return [self._reject(error)]
 
@@ -206,6 +207,7 @@ class Link:
         plain: Optional[Frame] = frame
         if self._channel is not None:
             plain = self._channel.open(frame)
+            self._unproven = None
         elif not isinstance(frame, str):
             raise CleartextRefused("a binary frame before the handshake was dropped")
         if plain is None:
@@ -289,6 +291,7 @@ class Link:
 
     def _establish(self, outcome: Outcome) -> Iterator[Event]:
         self._channel = outcome.channel
+        self._unproven = outcome.unproven
         self._binarize = outcome.negotiated.binarize
         self.context.negotiated = outcome.negotiated
         self._handshake = None
@@ -340,6 +343,7 @@ class Link:
             binarize=options.binarize,
             max_version=options.max_version,
             where=options.where,
+            limit=options.limits.assembled,
         )
 
     def _ending(self, code: Optional[int], reason: str) -> HiveMindError:
@@ -350,6 +354,8 @@ class Link:
             interrupted = self._handshake.interrupted()
             if interrupted is not None:
                 return interrupted
+        if code == _REFUSED_BY_POLICY and self.state is State.ESTABLISHED and self._unproven is not None:
+            return self._unproven
         if code == _REFUSED_BY_POLICY and self.state is State.AWAITING_OFFER:
             return HubRefused(f"the hub at {self._options.where} refused this client: {_shown(reason)}")
         return ConnectionLost(f"the connection with {self._options.where} ended ({_shown(reason, code)})")

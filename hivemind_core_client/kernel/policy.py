@@ -15,11 +15,13 @@ _some_seconds = validators.gt(0.0)
 class Limits:
     """Bounds on what a peer can make us hold, in bytes.
 
-    `frame` bounds one frame as it arrives, `inflated` what a frame may decompress to.
+    `frame` bounds one frame as it arrives, `inflated` what a frame may decompress to, `assembled` a message of protocol
+    version 3 that comes or goes in pieces: what hubs assemble at most.
     """
 
     frame: int = field(default=96 * 2**20, validator=_some_bytes)
     inflated: int = field(default=32 * 2**20, validator=_some_bytes)
+    assembled: int = field(default=32 * 2**20, validator=_some_bytes)
 
 
 @frozen

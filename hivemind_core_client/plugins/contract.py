@@ -164,22 +164,27 @@ Actions = Optional[Iterable[Action]]
 
 @frozen
 class HubFacts:
-    """What the hub says of itself in its first HELLO."""
+    """What the hub says of itself in its first HELLO; `payload` is all of it, as it came."""
 
     node_id: str = ""
     peer: str = ""
     public_key: str = ""
+    payload: Json = field(factory=dict, repr=False, eq=False)
 
 
 @frozen
 class Negotiated:
-    """What both sides agreed on. `kind` names the handshake, `version` the protocol version."""
+    """What both sides agreed on. `kind` names the handshake, `version` the protocol version.
+
+    With the kind "noise", `pattern` is "XXpsk2" or "KKpsk0", `cipher` the suite, and `encoding` "binary": none is used.
+    """
 
     version: int
     kind: str
     cipher: str
     encoding: str
     binarize: bool
+    pattern: Optional[str] = None
 
 
 @define

@@ -11,12 +11,18 @@ from functools import cache
 from typing import Any, Callable, Optional, Union
 
 from hivemind_core_client.errors import HiveMindError, HubRefused, InvalidOption
-from hivemind_core_client.jsontext import Json
 from hivemind_core_client.keyfiles import generate_rsa_key
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.manager import load_plugins
-from hivemind_core_client.testing.hub_link import Account, HubLink, HubOptions, accounts_of, login_of
+from hivemind_core_client.testing.hub_link import (
+    Account,
+    HubLink,
+    HubOptions,
+    accounts_of,
+    login_of,
+    speech,
+)
 from hivemind_core_client.testing.hub_routing import (
     UTTERANCE,
     Expel,
@@ -59,7 +65,7 @@ def echo(utterance: str) -> str:
 
 
 class EmbeddedHub:
-    """A hub for tests and demos: protocol versions 0 and 1, and the routing of hub 4.15.
+    """A hub for tests and demos: protocol versions 0, 1 and 3, and the routing of hub 4.15.
 
     `clients` maps access keys to passwords, or lists Accounts. `agent(utterance)` returns what is spoken: a
     text, several, or None for silence. `ciphers` and `encodings` restrict what is allowed; `binarize`
@@ -68,7 +74,8 @@ class EmbeddedHub:
 
     `upstream` puts this hub below another one: that hub, which runs, and the access key of an account
     there. `keys` are the hub's RSA key, private and public PEM text; without it the hubs of a process share
-    one, but those below others have their own.
+    one, but those below others have their own. `versions` are the lowest and highest protocol version it offers: (3, 3)
+    is like hub 5. Version 3 needs Python 3.10.
 
     Everything that clients sent is in `received`, their HELLOs included: the last 10,000 messages. INTERCOM for the hub
     itself is not opened.
@@ -88,6 +95,7 @@ class EmbeddedHub:
         site_id: str = "hub",
         upstream: Optional[tuple[EmbeddedHub, str]] = None,
         keys: Optional[tuple[str, str]] = None,
+        versions: tuple[int, int] = (0, 1),
     ) -> None:
         self.host = "127.0.0.1"
         self.port = port
@@ -104,6 +112,7 @@ class EmbeddedHub:
             binarize=binarize,
             private_key=private,
             public_key=public,
+            versions=versions,
         )
         self._upstream = self._below(*upstream) if upstream is not None else None
         self._router = Router(public, site_id, self._texts, has_upstream=upstream is not None)
@@ -259,7 +268,7 @@ class EmbeddedHub:
             log.debug("a client went: %s", error)
         except HiveMindError as error:
             log.warning("dropped a client: %s", error)
-            connection.close()
+            connection.close(link.refusal)
         finally:
             self._note(lambda: self._links.pop(connection, None))
 
@@ -295,7 +304,7 @@ class EmbeddedHub:
     def _converse(self, connection: ServerConnection, link: HubLink, message: HiveMessage) -> None:
         if message["type"] == UTTERANCE:
             for spoken in self._texts(utterance_of(message.raw_payload)):
-                self._try_to_send(connection, _speech(link, message.raw_payload, spoken))
+                self._try_to_send(connection, speech(link.peer, message.raw_payload, spoken))
 
     def _texts(self, utterance: str) -> Iterator[str]:
         """What the agent says, as it says it."""
@@ -353,8 +362,9 @@ class EmbeddedHub:
         if link is None or not link.ready:
             return False
         try:
-            for frame in link.seal(message):
-                connection.send(frame)
+            with link.writing:  # frames of version 3 count, so they leave in the order they were sealed
+                for frame in link.seal(message):
+                    connection.send(frame)
         except (ConnectionClosed, OSError) as error:
             log.debug("a client went: %s", error)
             return False
@@ -382,13 +392,6 @@ def _shared_keys() -> tuple[str, str]:
 
 def _packet(message: Any) -> HiveMessage:
     return message if isinstance(message, HiveMessage) else HiveMessage(HiveMessageType.BUS, message)
-
-
-def _speech(link: HubLink, request: Json, utterance: str) -> HiveMessage:
-    context = {**(request.get("context") or {}), "source": "hive", "destination": link.peer}
-    return HiveMessage(
-        HiveMessageType.BUS, {"type": "speak", "data": {"utterance": utterance}, "context": context}
-    )
 
 
 def _is_of(message: HiveMessage, msg_type: str) -> bool:

@@ -1,8 +1,10 @@
-"""The hub's half of one connection, sans IO: versions 0 and 1."""
+"""The hub's half of one connection, sans IO: versions 0, 1 and 3."""
 
 from __future__ import annotations
 
 import json
+import os
+import threading
 import uuid
 import warnings
 from base64 import b64decode
@@ -18,6 +20,7 @@ from hivemind_core_client.kernel.handshake.base import DEFAULT_CIPHER, DEFAULT_E
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.registry import Registry
+from hivemind_core_client.testing.hub_noise import NoiseResponder, noise_offer
 
 _MAX_INFLATED = 32 * 2**20
 #: A session id from the wire that is longer than this is none: it is part of the hub's name for a client.
@@ -68,7 +71,10 @@ def login_of(path: str) -> tuple[str, str]:
 
 @frozen
 class HubOptions:
-    """What the hub says of itself and what it allows; None allows all that is installed."""
+    """What the hub says of itself and what it allows; None allows all that is installed.
+
+    `noise_key` is its static key for version 3 and `client_pins` the static keys that it has pinned, by access key.
+    """
 
     node_id: str = "embedded:0.0.0.0"
     ciphers: Optional[tuple[str, ...]] = None
@@ -76,10 +82,13 @@ class HubOptions:
     binarize: bool = False
     private_key: str = field(default="", repr=False)
     public_key: str = field(default="", repr=False)
+    versions: tuple[int, int] = (0, 1)
+    noise_key: bytes = field(factory=lambda: os.urandom(32), repr=False)
+    client_pins: dict[str, bytes] = field(factory=dict, repr=False)
 
 
 class HubLink:
-    """Feed it frames; `greeting`, `receive` and `seal` return the frames to send."""
+    """Feed it frames; `greeting`, `receive` and `seal` return the frames to send, under the lock `writing`."""
 
     def __init__(self, registry: Registry, account: Account, options: HubOptions, useragent: str) -> None:
         self.account = account
@@ -87,10 +96,13 @@ class HubLink:
         self.session: Json = {}
         self.ready = False
         self.suffix = ""
+        self.writing = threading.Lock()
         self._session_id = str(uuid.uuid4())
         self._registry = registry
         self._options = options
         self._channel: Optional[Channel] = None
+        self._offered: tuple[Json, Json] = ({}, {})
+        self._noise: Optional[NoiseResponder] = None
         self._binarize = False
         self._ciphers = options.ciphers or tuple(registry.ciphers)
         self._encodings = options.encodings or tuple(registry.encodings)
@@ -102,14 +114,19 @@ class HubLink:
         """The hub's name for this client: `NAME::SESSION_ID`, and `suffix` where another has that name."""
         return f"{self.account.name}::{self._session_id}{self.suffix}"
 
+    @property
+    def refusal(self) -> int:
+        """The code to close with when this client breaks the rules, as hubs of its protocol version do."""
+        return 1000 if self._noise is None else 1008
+
     def greeting(self) -> list[Frame]:
         """HELLO and the offer, in the clear."""
         options, account = self._options, self.account
         hello = {"pubkey": options.public_key, "peer": self.peer, "node_id": options.node_id}
-        offer = {
+        offer: Json = {
             "handshake": not account.crypto_key,
-            "min_protocol_version": 0 if account.crypto_key else 1,
-            "max_protocol_version": 1,
+            "min_protocol_version": max(options.versions[0], 0 if account.crypto_key else 1),
+            "max_protocol_version": options.versions[1],
             "binarize": options.binarize,
             "preshared_key": account.crypto_key is not None,
             "password": account.password is not None,
@@ -117,6 +134,9 @@ class HubLink:
             "encodings": list(self._encodings),
             "ciphers": list(self._ciphers),
         }
+        if options.versions[1] >= NoiseResponder.version and account.password:
+            offer["noise"] = noise_offer(account.key in options.client_pins)
+        self._offered = (hello, offer)
         return [_text(HiveMessageType.HELLO, hello), _text(HiveMessageType.HANDSHAKE, offer)]
 
     def receive(self, frame: Frame) -> tuple[Optional[HiveMessage], list[Frame]]:
@@ -125,8 +145,10 @@ class HubLink:
         Raises ProtocolError or HubRefused.
         """
         message = self._read(frame)
+        if message is None:
+            return None, []
         if message.msg_type is HiveMessageType.HANDSHAKE:
-            return None, [self._answer(message.raw_payload)]
+            return None, self._answer(message.raw_payload)
         if self._channel is None:
             raise CleartextRefused(f"a {message.msg_type.name} message before the handshake")
         return message, []
@@ -151,14 +173,18 @@ class HubLink:
             plain = binary.encode(message, True)
         return self._channel.seal(message.as_json if plain is None else plain)
 
-    def _read(self, frame: Frame) -> HiveMessage:
+    def _read(self, frame: Frame) -> Optional[HiveMessage]:
         plain: Optional[Frame] = frame
         if self._channel is not None:
             plain = self._channel.open(frame)
+        if plain is None:
+            return None
         name = "text" if isinstance(plain, str) else "binary"
         return self._registry.serializers[name].decode(plain, _MAX_INFLATED)
 
-    def _answer(self, payload: Json) -> Frame:
+    def _answer(self, payload: Json) -> list[Frame]:
+        if "noise" in payload:
+            return self._answer_noise(payload["noise"])
         envelope, key = self._exchange(payload)
         cipher = _first(payload.get("ciphers"), self._ciphers) if self.account.password else DEFAULT_CIPHER
         encoding = (
@@ -167,7 +193,21 @@ class HubLink:
         self._binarize = bool(payload.get("binarize")) and self._options.binarize
         self._channel = self._new_channel(cipher, encoding, key)
         answer = {"envelope": envelope, "cipher": cipher, "encoding": encoding}
-        return _text(HiveMessageType.HANDSHAKE, answer)
+        return [_text(HiveMessageType.HANDSHAKE, answer)]
+
+    def _answer_noise(self, noise: Any) -> list[Frame]:
+        if self._noise is None:
+            password, options = self.account.password or "", self._options
+            pinned = options.client_pins.get(self.account.key)
+            self._noise = NoiseResponder(password, options.node_id, options.noise_key, pinned, self._offered)
+        answer = self._noise.receive(noise)
+        if self._noise.channel is not None:
+            self._channel, self._binarize = (
+                self._noise.channel,
+                self._noise.binarize and self._options.binarize,
+            )
+            self._options.client_pins.setdefault(self.account.key, self._noise.client_key)
+        return [] if answer is None else [_text(HiveMessageType.HANDSHAKE, {"noise": answer})]
 
     def _exchange(self, payload: Json) -> tuple[str, bytes]:
         if self.account.password and isinstance(payload.get("envelope"), str):
@@ -178,6 +218,14 @@ class HubLink:
 
     def _new_channel(self, cipher: str, encoding: str, key: bytes) -> Channel:
         return CipherChannel(self._registry.ciphers[cipher], self._registry.encodings[encoding], key)
+
+
+def speech(peer: str, request: Json, utterance: str) -> HiveMessage:
+    """What is spoken to a peer in answer to an OVOS message."""
+    context = {**(request.get("context") or {}), "source": "hive", "destination": peer}
+    return HiveMessage(
+        HiveMessageType.BUS, {"type": "speak", "data": {"utterance": utterance}, "context": context}
+    )
 
 
 def _text(msg_type: HiveMessageType, payload: Json) -> str:

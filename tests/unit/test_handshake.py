@@ -332,6 +332,7 @@ def test_credentials_are_not_shown() -> None:
 
 def test_every_kind_has_a_name_and_a_version() -> None:
     assert [(kind.kind, kind.max_version) for kind in KINDS] == [
+        ("noise", 3),
         ("preshared", 0),
         ("password", 2),
         ("rsa", 1),

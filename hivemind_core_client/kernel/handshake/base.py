@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Callable, ClassVar, Optional
+from typing import Any, Callable, ClassVar, Optional, Protocol
 
 from attrs import field, frozen
 
@@ -30,13 +30,40 @@ _ASKING_VERSION = 2
 _LONGEST_NAME = 80
 
 
+class NoiseKeys(Protocol):
+    """What this node keeps for the Noise handshakes with one hub. Keys are 32 bytes.
+
+    `kk_in_doubt` is True from the beginning of a handshake of pattern KKpsk0 until a handshake succeeds.
+    """
+
+    kk_in_doubt: bool
+
+    def noise_key(self) -> bytes:
+        """Our private static key (X25519); one is made where there is none."""
+
+    def pinned(self) -> Optional[bytes]:
+        """The hub's static key, where one is pinned."""
+
+    def pin(self, key: bytes) -> None:
+        """Pin the hub's static key."""
+
+    def psk(self, node_id: str) -> Optional[bytes]:
+        """The key once derived from our password for the hub of this name, where it is remembered."""
+
+    def keep_psk(self, node_id: str, psk: bytes) -> None:
+        """Remember a derived key that fitted."""
+
+    def drop_psk(self, node_id: str) -> None:
+        """Forget a derived key that did not fit."""
+
+
 @frozen
 class Credentials:
     """What this node can prove itself with; nothing of it is ever shown.
 
     `crypto_key` is the pre-shared key in bytes. `private_key` returns PEM text and is called only when an RSA
     handshake needs it; `public_key` likewise. `hub_key` is the hub's public key in PEM text where it
-    is pinned, else the one in the hub's HELLO counts.
+    is pinned, else the one in the hub's HELLO counts. `noise` is what Noise handshakes need; without it there are none.
     """
 
     password: Optional[str] = field(default=None, repr=False)
@@ -44,11 +71,20 @@ class Credentials:
     private_key: Callable[[], str] = field(default=_no_private_key, repr=False)
     public_key: Callable[[], str] = field(default=str, repr=False)
     hub_key: Optional[str] = field(default=None, repr=False)
+    noise: Optional[NoiseKeys] = field(default=None, repr=False)
+
+
+@frozen
+class NoiseOffer:
+    """The patterns and suites of Noise that the hub offers, by their names on the wire."""
+
+    patterns: tuple[str, ...]
+    suites: tuple[str, ...]
 
 
 @frozen
 class Offer:
-    """The hub's HANDSHAKE payload, read."""
+    """The hub's HANDSHAKE payload, read; `payload` is all of it, as it came."""
 
     min_version: int
     max_version: int
@@ -57,6 +93,8 @@ class Offer:
     password: bool
     ciphers: tuple[str, ...]
     encodings: tuple[str, ...]
+    noise: Optional[NoiseOffer] = None
+    payload: Json = field(factory=dict, repr=False, eq=False)
 
     @classmethod
     def read(cls, payload: Json) -> Offer:
@@ -69,12 +107,17 @@ class Offer:
             password=payload.get("password") is True,
             ciphers=_names(payload, "ciphers"),
             encodings=_names(payload, "encodings"),
+            noise=_noise(payload),
+            payload=payload,
         )
 
 
 @frozen
 class Terms:
-    """Our side of the negotiation: credentials, what we can do, and what we know of the hub."""
+    """Our side of the negotiation: credentials, what we can do, and what we know of the hub.
+
+    `limit` bounds, in bytes, a message that comes or goes in pieces.
+    """
 
     credentials: Credentials
     registry: Registry = field(repr=False)
@@ -84,6 +127,7 @@ class Terms:
     binarize: bool
     max_version: int
     where: str
+    limit: int = 32 * 2**20
 
     def proposal(self, offer: Offer) -> Json:
         """The fields of our HANDSHAKE: what both sides allow, in our order of preference."""
@@ -129,10 +173,15 @@ class Terms:
 
 @frozen
 class Outcome:
-    """A handshake that is done."""
+    """A handshake that is done.
+
+    `unproven` is what it means that the hub refuses by closing before it sent anything sealed; None where the
+    hub has proven by then that it took our part.
+    """
 
     channel: Channel
     negotiated: Negotiated
+    unproven: Optional[HiveMindError] = None
 
 
 @frozen
@@ -196,6 +245,15 @@ def _integer(payload: Json, name: str, default: int) -> int:
     if type(value) is not int:
         raise HandshakeError(f"{name!r} of the hub's offer is a {type(value).__name__}, not a number")
     return value
+
+
+def _noise(payload: Json) -> Optional[NoiseOffer]:
+    offered = payload.get("noise")
+    if offered is None:
+        return None
+    if not isinstance(offered, dict):
+        raise HandshakeError(f"'noise' of the hub's offer is a {type(offered).__name__}, not an object")
+    return NoiseOffer(_names(offered, "patterns"), _names(offered, "suites"))
 
 
 def _names(payload: Json, name: str) -> tuple[str, ...]:

@@ -1,0 +1,148 @@
+"""What an identity holds for protocol version 3: this node's static key, the hubs' pinned ones, and derived keys."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+from collections.abc import MutableMapping
+from typing import Any
+
+from hivemind_core_client.errors import IdentityFileError, InvalidOption
+from hivemind_core_client.keyfiles import IdentityFile, only_one_writer, read_private, write_private
+from hivemind_core_client.labels import safe_label
+
+KEY_SIZE = 32
+#: How many derived keys are remembered; the oldest goes first.
+MOST_DERIVED = 16
+_HEX_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+class NoiseIdentity:
+    """The part of NodeIdentity that Noise handshakes need. Every change is written at once, and nothing else with it.
+
+    An identity in memory keeps all of it in memory.
+    """
+
+    IDENTITY_FILE: MutableMapping[str, Any]
+    name: str
+    _lock: threading.RLock
+    _folder: Any
+
+    @property
+    def noise_key_path(self) -> str | None:
+        """Where the static key lies: in `noise_key` of the file, else `NAME_noise.key` beside it; None in memory."""
+        folder = self._folder()
+        if folder is None:
+            return None
+        stored = self.IDENTITY_FILE.get("noise_key")
+        if isinstance(stored, str) and stored:
+            return os.path.join(folder, os.path.expanduser(stored))
+        return os.path.join(folder, safe_label(f"{self.name}_noise.key", "node_noise.key"))
+
+    def noise_key(self) -> bytes:
+        """This node's static key (X25519, 32 bytes); made and written with mode 0600 where there is none.
+
+        Hubs pin its public half. Raises IdentityFileError for a file that cannot be read, written or understood.
+        """
+        with self._lock:
+            path = self.noise_key_path
+            if path is None:
+                self._noise_key: bytes = getattr(self, "_noise_key", None) or os.urandom(KEY_SIZE)
+                return self._noise_key
+            found = self.existing_noise_key()
+            return found if found is not None else self._new_noise_key(path)
+
+    def existing_noise_key(self) -> bytes | None:
+        """The static key if there is one. Raises IdentityFileError like `noise_key`."""
+        path = self.noise_key_path
+        if path is None:
+            return getattr(self, "_noise_key", None)
+        data = read_private(path, "Noise key file")
+        if data is None:
+            return None
+        key = _key_of(data.decode("ascii", "replace").strip().lower())
+        if key is None:
+            raise IdentityFileError(
+                f"the Noise key file {path!r} does not hold 64 hex digits; it was left as it is. Put the key back, or "
+                "remove the file and run 'hivemind-core reset-noise-pin NODE_ID' on the hub's machine"
+            )
+        return key
+
+    @property
+    def hub_pins(self) -> dict[str, str]:
+        """The static keys pinned for hubs: `host:port` → 64 hex digits. Entries that make no sense are left out."""
+        return self._hex_keys("hub_pins")
+
+    def pin_hub(self, address: str, key: bytes) -> None:
+        """Pin `key` (32 bytes) for the hub at `host:port`. Raises InvalidOption for another length."""
+        if len(key) != KEY_SIZE:
+            raise InvalidOption(f"a static key has {KEY_SIZE} bytes, not {len(key)}")
+        self._write_entries("hub_pins", {address: key.hex()})
+
+    def forget_hub(self, address: str) -> bool:
+        """Pin nothing for `host:port` any more; False if nothing was."""
+        with self._lock:
+            if address not in self.hub_pins:
+                return False
+            self._write_entries("hub_pins", {address: None})
+            return True
+
+    def derived_key(self, owner: str, node_id: str) -> bytes | None:
+        """The remembered key that was derived for `owner`, an access key, and the hub of this node id."""
+        return _key_of(self._hex_keys("derived_keys").get(_entry(owner, node_id)))
+
+    def keep_derived_key(self, owner: str, node_id: str, key: bytes) -> None:
+        """Remember a derived key; of more than 16 the oldest are forgotten."""
+        entry = _entry(owner, node_id)
+        with self._lock:
+            others = [name for name in self._entries("derived_keys") if name != entry]
+            excess: dict[str, str | None] = dict.fromkeys(others[: max(0, len(others) + 1 - MOST_DERIVED)])
+            self._write_entries("derived_keys", {**excess, entry: key.hex()})
+
+    def drop_derived_key(self, owner: str, node_id: str) -> None:
+        """Forget a derived key, if it is remembered."""
+        with self._lock:
+            entry = _entry(owner, node_id)
+            if entry in self._entries("derived_keys"):
+                self._write_entries("derived_keys", {entry: None})
+
+    def _new_noise_key(self, path: str) -> bytes:
+        with only_one_writer(os.path.dirname(path)):
+            made = (
+                self.existing_noise_key()
+            )  # another process may have been first, and the hub knows that one
+            if made is None:
+                made = os.urandom(KEY_SIZE)
+                write_private(path, made.hex().encode("ascii"), "Noise key file")
+            return made
+
+    def _entries(self, field: str) -> dict[str, Any]:
+        entries = self.IDENTITY_FILE.get(field)
+        return dict(entries) if isinstance(entries, dict) else {}
+
+    def _hex_keys(self, field: str) -> dict[str, str]:
+        return {name: key for name, key in self._entries(field).items() if _key_of(key) is not None}
+
+    def _write_entries(self, field: str, changes: dict[str, str | None]) -> None:
+        with self._lock:
+            file = self.IDENTITY_FILE
+            if isinstance(file, IdentityFile):
+                if not isinstance(file.get(field, {}), dict):
+                    file[field] = {}
+                for entry, value in changes.items():
+                    file.set_entry(field, entry, value)
+                file.store_only((field,))
+                return
+            merged = {**self._entries(field), **changes}
+            file[field] = {entry: value for entry, value in merged.items() if value is not None}
+
+
+def _entry(owner: str, node_id: str) -> str:
+    """What a derived key is filed under: neither the access key nor the hub shows."""
+    return hashlib.sha256(f"{len(owner)}:{owner}{node_id}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _key_of(text: Any) -> bytes | None:
+    return bytes.fromhex(text) if isinstance(text, str) and _HEX_KEY.fullmatch(text) else None

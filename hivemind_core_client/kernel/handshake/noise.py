@@ -1,0 +1,210 @@
+"""Version 3: the Noise Protocol Framework, keyed by the password (docs/protocol.md, "Noise")."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn, Optional
+
+from hivemind_core_client.errors import (
+    HandshakeAgain,
+    HandshakeError,
+    HiveMindError,
+    HubKeyChanged,
+    HubRefused,
+    PasswordRefused,
+)
+from hivemind_core_client.jsontext import Json
+from hivemind_core_client.kernel.handshake.base import Handshake, NoiseKeys, Offer, Outcome, Progress, Terms
+from hivemind_core_client.kernel.noise_channel import NoiseChannel
+from hivemind_core_client.labels import fingerprint
+from hivemind_core_client.plugins.contract import Negotiated
+
+VERSION = 3
+XX, KK = "XXpsk2", "KKpsk0"
+#: The suites of Noise by the wire name of their cipher, so that one order of preference serves all versions.
+SUITES = {"AES-GCM": "25519_AESGCM_SHA256", "CHACHA20-POLY1305": "25519_ChaChaPoly_SHA256"}
+
+
+class NoiseHandshake(Handshake):
+    """We begin. XXpsk2 shows both static keys under way, KKpsk0 needs both sides to have pinned the other's.
+
+    The password enters through a key derived with argon2id, which takes 0.1 s to seconds where it is not remembered.
+    """
+
+    kind = "noise"
+    max_version = VERSION
+
+    def __init__(self, offer: Offer, terms: Terms) -> None:
+        super().__init__(offer, terms)
+        self._keys = _keys(terms)
+        self._pattern = _pattern(offer, self._keys) or XX
+        self._suite = _suite(offer, terms) or ""
+        self._binarize = terms.binarize and offer.binarize
+        self._remembered = self._keys.psk(terms.hub.node_id)
+        self._psk = self._remembered or self._derived()
+        self._exchange = self._new_exchange()
+
+    @classmethod
+    def fits(cls, offer: Offer, terms: Terms) -> bool:
+        """Both speak version 3 with a pattern and a suite in common, and we have a password and what Noise needs."""
+        credentials = terms.credentials
+        if min(terms.max_version, offer.max_version) < VERSION or credentials.noise is None:
+            return False
+        if not credentials.password or not is_installed():
+            return False
+        return _pattern(offer, credentials.noise) is not None and _suite(offer, terms) is not None
+
+    def begin(self) -> Progress:
+        """The first Noise message, with what we take in its payload."""
+        if self._pattern == KK:
+            self._keys.kk_in_doubt = True
+        encodings = [name for name in self.terms.encodings if name in self.offer.encodings]
+        message = self._exchange.write_message(
+            canonical({"binarize": self._binarize, "encodings": encodings})
+        )
+        chosen = {"pattern": self._pattern, "suite": self._suite, "msg": message.hex()}
+        return Progress(reply={"noise": chosen})
+
+    def receive(self, answer: Json) -> Progress:
+        """The hub's Noise message, and with XXpsk2 our second.
+
+        Raises PasswordRefused, HubKeyChanged, HandshakeError for what is no Noise message, and HandshakeAgain where
+        another pattern or a newly derived key may do.
+        """
+        message = _message_of(answer)
+        try:
+            self._exchange.read_message(message)
+        except Exception as error:  # whatever the library raises: it does not verify
+            self._refuse(error)
+        self._check_pin()
+        reply: Optional[Json] = None
+        if self._pattern == XX:
+            reply = {"noise": {"msg": self._exchange.write_message(b"").hex()}}
+        self._remember()
+        return Progress(reply=reply, outcome=self._outcome())
+
+    def interrupted(self) -> Optional[HiveMindError]:
+        """After KKpsk0, most likely that the hub has lost our key or the password changed: XXpsk2 will tell."""
+        if self._pattern == KK:
+            return HandshakeAgain(f"the hub at {self.terms.where} refused a handshake of the pattern {KK}")
+        return HubRefused(
+            f"the hub at {self.terms.where} hung up on our Noise handshake: it has no password for this access key, or "
+            "does not take what it offered. Its log says which; 'hivemind-client --max-protocol 2' tries older kinds"
+        )
+
+    def _derived(self) -> bytes:
+        from poorman_handshake.noise import derive_psk
+
+        return bytes(derive_psk(self.terms.credentials.password, node_id=self.terms.hub.node_id))
+
+    def _new_exchange(self) -> Any:
+        name = f"Noise_{self._pattern}_{self._suite}"
+        prologue = canonical(self.terms.hub.payload) + canonical(self.offer.payload) + name.encode()
+        pinned = self._keys.pinned() if self._pattern == KK else None
+        try:
+            return new_exchange(True, name, self._keys.noise_key(), self._psk, prologue, pinned)
+        except ValueError as error:
+            raise HandshakeError(f"a static key for Noise cannot be used: {error}") from error
+
+    def _refuse(self, error: Exception) -> NoReturn:
+        if self._remembered is not None:
+            self._keys.drop_psk(self.terms.hub.node_id)
+        if self._remembered is not None or self._pattern == KK:
+            raise HandshakeAgain(
+                f"the hub at {self.terms.where} did not verify with what is remembered of it"
+            ) from error
+        raise PasswordRefused(
+            f"the hub at {self.terms.where} does not prove that it knows our password: the two differ, or its offer "
+            "was changed on the way. Set the password that 'hivemind-core add-client' printed, with 'hivemind-client "
+            "set-identity'"
+        ) from error
+
+    def _check_pin(self) -> None:
+        pinned, shown = self._keys.pinned(), self._exchange.remote_pubkey
+        if pinned is not None and pinned != shown:
+            where = self.terms.where
+            raise HubKeyChanged(where, _address(where), fingerprint(pinned), fingerprint(shown))
+
+    def _remember(self) -> None:
+        keys, node_id = self._keys, self.terms.hub.node_id
+        keys.kk_in_doubt = False
+        if keys.pinned() is None:
+            keys.pin(self._exchange.remote_pubkey)
+        if self._remembered is None:
+            keys.keep_psk(node_id, self._psk)
+
+    def _outcome(self) -> Outcome:
+        sending, receiving = self._exchange.split()
+        channel = NoiseChannel(sending, receiving, self.terms.limit, self.terms.where)
+        negotiated = Negotiated(VERSION, self.kind, self._suite, "binary", self._binarize, self._pattern)
+        return Outcome(channel, negotiated, self._unproven() if self._pattern == XX else None)
+
+    def _unproven(self) -> HubRefused:
+        return HubRefused(
+            f"the hub at {self.terms.where} hung up on the end of our handshake: most likely it has pinned another "
+            "static key for this access key. Run 'hivemind-core reset-noise-pin NODE_ID' on the hub's machine, or put "
+            "this node's old Noise key back"
+        )
+
+
+def is_installed() -> bool:
+    """Whether poorman-handshake 2 is there, which needs Python 3.10."""
+    try:
+        import poorman_handshake.noise  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def new_exchange(
+    begins: bool, name: str, static_key: bytes, psk: bytes, prologue: bytes, remote_key: Optional[bytes]
+) -> Any:
+    """One side of a Noise handshake, not begun. Raises ValueError for a key that is none."""
+    from poorman_handshake.noise import NoiseHandShake
+
+    class Exchange(NoiseHandShake):  # type: ignore[misc]  # untyped
+        """With a static key that is given; poorman-handshake takes one from a file only."""
+
+        def _private_bytes(self) -> bytes:
+            return static_key
+
+    return Exchange(begins, psk=psk, remote_pubkey=remote_key, prologue=prologue, pattern=name.encode())
+
+
+def canonical(payload: Json) -> bytes:
+    """A payload as both sides write it for the prologue: keys sorted, no spaces, UTF-8."""
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _keys(terms: Terms) -> NoiseKeys:
+    keys = terms.credentials.noise
+    if keys is None:
+        raise HandshakeError("a Noise handshake needs this node's static key")
+    return keys
+
+
+def _pattern(offer: Offer, keys: NoiseKeys) -> Optional[str]:
+    offered = offer.noise.patterns if offer.noise else ()
+    if KK in offered and keys.pinned() is not None and not keys.kk_in_doubt:
+        return KK
+    return XX if XX in offered else None
+
+
+def _suite(offer: Offer, terms: Terms) -> Optional[str]:
+    offered = offer.noise.suites if offer.noise else ()
+    ours = (SUITES[cipher] for cipher in terms.ciphers if cipher in SUITES)
+    return next((suite for suite in ours if suite in offered), None)
+
+
+def _message_of(answer: Json) -> bytes:
+    noise = answer.get("noise")
+    text = noise.get("msg") if isinstance(noise, dict) else None
+    try:
+        return bytes.fromhex(text or "")
+    except (TypeError, ValueError) as error:
+        raise HandshakeError("the hub's HANDSHAKE carries no Noise message") from error
+
+
+def _address(where: str) -> str:
+    return where.rpartition("//")[2]

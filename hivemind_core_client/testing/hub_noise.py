@@ -1,0 +1,100 @@
+"""The hub's half of a Noise handshake (protocol version 3)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Optional
+
+from hivemind_core_client.errors import HandshakeError, HubKeyChanged
+from hivemind_core_client.jsontext import Json, json_object
+from hivemind_core_client.kernel.handshake.noise import KK, SUITES, VERSION, XX, canonical, new_exchange
+from hivemind_core_client.kernel.noise_channel import NoiseChannel
+from hivemind_core_client.labels import fingerprint
+
+_MOST_ASSEMBLED = 32 * 2**20
+
+
+def noise_offer(is_pinned: bool) -> Json:
+    """The field `noise` of an offer. KKpsk0 is for a client whose static key is pinned."""
+    return {"patterns": [XX, KK] if is_pinned else [XX], "suites": sorted(SUITES.values(), reverse=True)}
+
+
+class NoiseResponder:
+    """Feed it the field `noise` of the client's HANDSHAKEs; once `channel` is there, both sides own the keys.
+
+    `offered` are the payloads of the hub's HELLO and of its offer.
+    """
+
+    version = VERSION
+
+    def __init__(
+        self,
+        password: str,
+        node_id: str,
+        static_key: bytes,
+        pinned: Optional[bytes],
+        offered: tuple[Json, Json],
+    ) -> None:
+        self.channel: Optional[NoiseChannel] = None
+        self.client_key = pinned or b""
+        self.binarize = False
+        self._psk = _derived(password, node_id)
+        self._static_key = static_key
+        self._pinned = pinned
+        self._offered = offered
+        self._exchange: Any = None
+
+    def receive(self, noise: Any) -> Optional[Json]:
+        """The field `noise` of the answer, or None when there is nothing to say.
+
+        Raises HandshakeError for what does not verify, and HubKeyChanged for a static key that is not the pinned one.
+        """
+        message = _message_of(noise)
+        if self._exchange is None:
+            return self._next(noise, message)
+        self._read(message)
+        self._finish()
+        return None
+
+    def _next(self, noise: Json, message: bytes) -> Json:
+        offer = self._offered[1]["noise"]
+        pattern, suite = noise.get("pattern"), noise.get("suite")
+        if pattern not in offer["patterns"] or suite not in offer["suites"]:
+            raise HandshakeError("the client chose what was not offered")
+        name = f"Noise_{pattern}_{suite}"
+        prologue = b"".join([*map(canonical, self._offered), name.encode()])
+        remote = self._pinned if pattern == KK else None
+        self._exchange = new_exchange(False, name, self._static_key, self._psk, prologue, remote)
+        self.binarize = json_object(self._read(message).decode("utf-8", "replace")).get("binarize") is True
+        answer = self._exchange.write_message(b"{}")
+        if self._exchange.handshake_finished:
+            self._finish()
+        return {"msg": answer.hex()}
+
+    def _read(self, message: bytes) -> bytes:
+        try:
+            return bytes(self._exchange.read_message(message))
+        except Exception as error:  # whatever the library raises: it does not verify
+            raise HandshakeError("a Noise message of the client does not verify") from error
+
+    def _finish(self) -> None:
+        self.client_key = self._exchange.remote_pubkey
+        if self._pinned not in (None, self.client_key):
+            shown = (fingerprint(self._pinned or b""), fingerprint(self.client_key))
+            raise HubKeyChanged("the client", "the client", *shown)
+        sending, receiving = self._exchange.split()
+        self.channel = NoiseChannel(sending, receiving, _MOST_ASSEMBLED, "the client")
+
+
+def _message_of(noise: Any) -> bytes:
+    try:
+        return bytes.fromhex(noise["msg"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise HandshakeError("the client's HANDSHAKE carries no Noise message") from error
+
+
+@lru_cache(maxsize=64)
+def _derived(password: str, node_id: str) -> bytes:
+    from poorman_handshake.noise import derive_psk
+
+    return bytes(derive_psk(password, node_id=node_id))
