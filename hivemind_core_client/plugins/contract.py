@@ -176,7 +176,7 @@ class HubFacts:
 class Negotiated:
     """What both sides agreed on. `kind` names the handshake, `version` the protocol version.
 
-    With the kind "noise", `pattern` is "XXpsk2" or "KKpsk0", `cipher` the suite, and `encoding` "binary": none is used.
+    With the kind "noise", `pattern` is "XXpsk2" or "KKpsk0", and `encoding` "binary": none is used.
     """
 
     version: int

@@ -108,6 +108,35 @@ HUBS: tuple[HubSpec, ...] = (
         allowed=("recognizer_loop:utterance",),
         legacy_key=("--allow-legacy-crypto-key",),
     ),
+    HubSpec(
+        version="5.3.10a1",
+        requirements=(
+            "hivemind-core==5.3.10a1",
+            "hivemind-http-protocol==0.0.20a2",
+            "hivemind-json-db-plugin==0.0.6a1",
+            "hivemind-ovos-agent-plugin==0.5.3a1",
+            "hivemind-plugin-manager==0.10.0a1",
+            "hivemind-sqlite-database==0.4.3a9",
+            "hivemind-websocket-protocol==1.0.6a1",
+            "hivemind_bus_client==1.2.12a1",
+            "json_database==1.0.5a1",
+            "ovos-bus-client==2.11.29a1",
+            "ovos-config==3.9.0a1",
+            "ovos-messagebus==0.2.1a6",
+            "ovos-plugin-manager==2.12.5a1",
+            "ovos-spec-tools==1.16.0a1",
+            "ovos-utils==0.15.6a1",
+            "poorman-handshake==2.0.3a1",
+            "quebra-frases==0.3.8a1",
+            "z85base91==0.0.7a1",
+        ),
+        versions=(3,),
+        lacks={
+            "older versions": "it speaks version 3 only",
+        },
+        settings=(*_COMMON_SETTINGS, "min_protocol_version", "upper", "http"),
+        allowed=("recognizer_loop:utterance",),
+    ),
 )
 
 

@@ -38,7 +38,8 @@ class NoiseHandshake(Handshake):
         super().__init__(offer, terms)
         self._keys = _keys(terms)
         self._pattern = _pattern(offer, self._keys) or XX
-        self._suite = _suite(offer, terms) or ""
+        self._cipher = _cipher(offer, terms) or ""
+        self._suite = SUITES.get(self._cipher, "")
         self._binarize = terms.binarize and offer.binarize
         self._remembered = self._keys.psk(terms.hub.node_id)
         self._psk = self._remembered or self._derived()
@@ -52,7 +53,7 @@ class NoiseHandshake(Handshake):
             return False
         if not credentials.password or not is_installed():
             return False
-        return _pattern(offer, credentials.noise) is not None and _suite(offer, terms) is not None
+        return _pattern(offer, credentials.noise) is not None and _cipher(offer, terms) is not None
 
     def begin(self) -> Progress:
         """The first Noise message, with what we take in its payload."""
@@ -136,7 +137,7 @@ class NoiseHandshake(Handshake):
     def _outcome(self) -> Outcome:
         sending, receiving = self._exchange.split()
         channel = NoiseChannel(sending, receiving, self.terms.limit, self.terms.where)
-        negotiated = Negotiated(VERSION, self.kind, self._suite, "binary", self._binarize, self._pattern)
+        negotiated = Negotiated(VERSION, self.kind, self._cipher, "binary", self._binarize, self._pattern)
         return Outcome(channel, negotiated, self._unproven() if self._pattern == XX else None)
 
     def _unproven(self) -> HubRefused:
@@ -191,10 +192,9 @@ def _pattern(offer: Offer, keys: NoiseKeys) -> Optional[str]:
     return XX if XX in offered else None
 
 
-def _suite(offer: Offer, terms: Terms) -> Optional[str]:
+def _cipher(offer: Offer, terms: Terms) -> Optional[str]:
     offered = offer.noise.suites if offer.noise else ()
-    ours = (SUITES[cipher] for cipher in terms.ciphers if cipher in SUITES)
-    return next((suite for suite in ours if suite in offered), None)
+    return next((cipher for cipher in terms.ciphers if SUITES.get(cipher) in offered), None)
 
 
 def _message_of(answer: Json) -> bytes:
