@@ -62,6 +62,11 @@ class Answer:
         """True when the hub does not know that we are connected: it says so with 200 or, when we send, with 409."""
         return self.status in (200, 409) and bool(self.error)
 
+    @property
+    def takes_no_bytes(self) -> bool:
+        """True when the hub has a session of ours, but one in which it takes no frames of bytes."""
+        return self.status == 409 and "no noise session" in self.error.lower()
+
 
 class NotDialled(Exception):
     """Carries what kept us from the hub through urllib3, which would wrap an OSError into one of its own."""

@@ -7,7 +7,7 @@ import logging
 import socket
 import threading
 import time
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections import deque
 from contextlib import AbstractContextManager
 from typing import Any, Optional, Union
@@ -191,30 +191,32 @@ class HttpTransport:
         """Send frames in order, a request each, and tell `progress` of each.
 
         Raises ConnectionLost when the request broke, and when the hub has no session of ours; HubConnectionError when
-        it did not take the message, but the session goes on; InvalidMessage for a binary frame.
+        it did not take the message, but the session goes on; InvalidMessage for a binary frame in a session below
+        protocol version 3, where hubs take none.
         """
         written, total = 0, sum(map(len, frames))
         told = None if progress is None else Told(progress)
         for frame in frames:
-            if not isinstance(frame, str):
-                raise InvalidMessage(
-                    "over HTTP a hub takes text only: send BINARY messages with HiveMessageBusClient, over a WebSocket"
-                )
             self._send(frame)
             written += len(frame)
             if told is not None:
                 told(written, total)
 
-    def _send(self, frame: str) -> None:
+    def _send(self, frame: Frame) -> None:
         self._spoke = True
         try:
-            answer = self._request("POST", "send_message", self._deadlines.write, message=frame)
+            answer = self._request("POST", "send_message", self._deadlines.write, **_form_of(frame))
         except HubConnectionError as error:
             if _hint(frame):  # the hub hung up on this request alone, before it was whole
                 raise HubConnectionError(f"{error}{_hint(frame)}") from error
             self.abort()  # nobody knows whether the hub has it: that is for the sender to decide
             raise
         self._be_quick()
+        if answer.takes_no_bytes:
+            raise InvalidMessage(
+                "over HTTP a hub takes text only in this session: send BINARY messages with protocol version 3, or "
+                "with HiveMessageBusClient, over a WebSocket"
+            )
         if answer.no_session:
             raise ConnectionLost(f"{self._address} has no session of ours any more: nothing was sent")
         if answer.error:
@@ -326,7 +328,13 @@ def _bytes_of(text: Any) -> bytes:
         return b""
 
 
-def _hint(frame: str) -> str:
+def _form_of(frame: Frame) -> dict[str, str]:
+    if isinstance(frame, str):
+        return {"message": frame}
+    return {"message": b64encode(frame).decode("ascii"), "binary": "1"}
+
+
+def _hint(frame: Frame) -> str:
     if len(frame) + _AROUND < _COMMON_LIMIT:
         return ""
     return f". It had {len(frame) / 2**20:.1f} MiB: as installed, a hub takes 1 MiB over HTTP"

@@ -34,14 +34,23 @@ class CipherState(Protocol):
 class NoiseChannel:
     """A session of protocol version 3. Whoever seals must send at once and in order: each frame counts.
 
-    `limit` bounds, in bytes, a message that comes or goes in pieces; `where` names the peer in errors.
+    `limit` bounds, in bytes, a message that comes or goes in pieces; `where` names the peer in errors. `takes_pieces`
+    is False for a peer that breaks on them.
     """
 
-    def __init__(self, sending: CipherState, receiving: CipherState, limit: int, where: str) -> None:
+    def __init__(
+        self,
+        sending: CipherState,
+        receiving: CipherState,
+        limit: int,
+        where: str,
+        takes_pieces: bool = True,
+    ) -> None:
         self._sending = sending
         self._receiving = receiving
         self._limit = limit
         self._where = where
+        self._takes_pieces = takes_pieces
         self._pieces: Optional[bytearray] = None
         self._is_text = False
         self._skipping = False
@@ -60,6 +69,11 @@ class NoiseChannel:
             )
         if len(body) <= CHUNK:
             return [self._sealed(_JSON if is_text else _BINARY, body)]
+        if not self._takes_pieces:
+            raise InvalidMessage(
+                f"a message of {len(body)} bytes: {self._where} takes {CHUNK} at most in protocol version 3. Pass "
+                "max_protocol_version=2 ('--max-protocol 2') to send more"
+            )
         frames: list[Frame] = [self._sealed(_FIRST_JSON if is_text else _FIRST_BINARY, body[:CHUNK])]
         last = (len(body) - 1) // CHUNK * CHUNK
         frames.extend(self._sealed(_MIDDLE, body[at : at + CHUNK]) for at in range(CHUNK, last, CHUNK))

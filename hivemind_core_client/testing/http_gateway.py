@@ -122,7 +122,7 @@ class HttpGateway:
             messages = [b64encode(frame).decode("ascii") for frame in session.take(bytes)]
             return 200, {"status": "messages retrieved", "b64_messages": messages}
         if (method, endpoint) == ("POST", "send_message"):
-            return session.send(form.get("message", ""))
+            return session.send(form.get("message", ""), form.get("binary") == "1")
         if (method, endpoint) == ("POST", "disconnect"):
             self._sessions.pop(login).close()
             return 200, {"status": "Disconnected"}
@@ -151,6 +151,7 @@ class _Session:
 
     def __init__(self, url: str) -> None:
         self.ended = False
+        self._is_noise = False
         self._frames: deque[Frame] = deque()
         self._changed = threading.Condition()
         self._connection: Optional[ClientConnection] = None
@@ -174,13 +175,16 @@ class _Session:
             self._frames = deque(frame for frame in self._frames if not isinstance(frame, kind))
         return taken
 
-    def send(self, text: str) -> Reply:
-        """Pass a text on."""
+    def send(self, text: str, is_binary: bool = False) -> Reply:
+        """Pass a text on, or the bytes that it stands for, in base64: these in a Noise session only."""
         if not text:
             return 400, {"error": "Missing message"}
+        if is_binary and not self._is_noise:
+            return 409, {"error": "No Noise session; reconnect and handshake"}
+        self._is_noise = self._is_noise or '"noise"' in text
         if self._connection is not None:
             with suppress(ConnectionClosed):
-                self._connection.send(text)
+                self._connection.send(b64decode(text) if is_binary else text)
                 return 200, {"status": "message sent"}
         return 500, {"error": "Message sending failed"}
 

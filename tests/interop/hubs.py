@@ -187,10 +187,10 @@ class RealHub:
     def add_client(self, name: str, key: str, password: str, crypto_key: str | None = None) -> int:
         """Register a satellite with the hub's own command line. Returns its node id.
 
-        `crypto_key` is a pre-shared key of 16 characters.
+        `crypto_key` is a pre-shared key of 16 characters, for hubs that take one.
         """
         options = ["--name", name, "--access-key", key, "--password", password]
-        if crypto_key is not None:
+        if crypto_key is not None and self.spec.legacy_key is not None:
             options += ["--crypto-key", crypto_key, *self.spec.legacy_key]
         output = self.command("add-client", *options)
         found = _NODE_ID.search(output)

@@ -28,9 +28,9 @@ class HubSpec:
     feature that a behaviour may need to the reason why this hub has none of it. `settings` are the fields of
     HubOptions that this hub knows: two sets of options that differ in others only are one to it. `allowed` are
     the message types that must be allowed by hand before a new client may send them, and `legacy_key` are
-    the options of `add-client` without which it takes no pre-shared key. `keys` is how many access keys a
-    fleet of clients has, when it need not be one for each. `bus_loss` stands in the hub's log when it has lost
-    its own OVOS bus, which is no fault of any client.
+    the options of `add-client` without which it takes no pre-shared key (None: it never takes one). `keys` is how
+    many access keys a fleet of clients has, when it need not be one for each. `bus_loss` stands in the hub's log
+    when it has lost its own OVOS bus, which is no fault of any client.
     """
 
     version: str
@@ -40,7 +40,7 @@ class HubSpec:
     settings: tuple[str, ...] = _COMMON_SETTINGS
     allowed: tuple[str, ...] = ()
     bus_loss: str = ""
-    legacy_key: tuple[str, ...] = ()
+    legacy_key: Optional[tuple[str, ...]] = ()
     keys: Optional[int] = None
 
     @property
@@ -67,6 +67,7 @@ HUBS: tuple[HubSpec, ...] = (
         versions=(0, 1),
         bus_loss="'NoneType' object has no attribute 'advance'",
         lacks={
+            "noise": "it speaks versions 0 and 1 only",
             "mesh": "it sends on the bare inner message, whose site and sender are lost, and only BUS",
             "query": "it answers no QUERY, CASCADE or PING",
             "upstream": "it connects with no hub above it",
@@ -102,7 +103,8 @@ HUBS: tuple[HubSpec, ...] = (
         ),
         versions=(0, 1, 2, 3),
         lacks={
-            "binary frames": "its answers to QUERY do not fit into binary frames, so only BINARY is sent in those"
+            "binary frames": "its answers to QUERY do not fit into binary frames, so only BINARY is sent in those",
+            "pieces": "it breaks on a message of protocol version 3 in pieces",
         },
         settings=(*_COMMON_SETTINGS, "min_protocol_version", "upper", "http"),
         allowed=("recognizer_loop:utterance",),
@@ -133,9 +135,11 @@ HUBS: tuple[HubSpec, ...] = (
         versions=(3,),
         lacks={
             "older versions": "it speaks version 3 only",
+            "binary frames": "its answers to QUERY do not fit into binary frames, so only BINARY is sent in those",
         },
         settings=(*_COMMON_SETTINGS, "min_protocol_version", "upper", "http"),
         allowed=("recognizer_loop:utterance",),
+        legacy_key=None,
     ),
 )
 

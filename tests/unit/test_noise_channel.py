@@ -173,6 +173,13 @@ def test_a_message_beyond_the_limit_is_not_sent() -> None:
     assert sender.seal("a")[0][:4] == b"\0\0\0\1"
 
 
+def test_a_peer_that_breaks_on_pieces_gets_none() -> None:
+    sender = NoiseChannel(Counted(), Counted(), LIMIT, "ws://hub:5678", takes_pieces=False)
+    with pytest.raises(InvalidMessage, match="max_protocol_version=2"):
+        sender.seal("x" * (CHUNK + 1))
+    assert sender.seal("x" * CHUNK)[0][:4] == b"\0\0\0\1"
+
+
 def test_text_that_has_no_utf8_is_not_sent() -> None:
     sender = channel()
     with pytest.raises(InvalidMessage):

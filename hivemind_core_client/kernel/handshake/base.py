@@ -132,10 +132,14 @@ class Terms:
     def proposal(self, offer: Offer) -> Json:
         """The fields of our HANDSHAKE: what both sides allow, in our order of preference."""
         return {
-            "binarize": self.binarize and offer.binarize and self._answers_fit(offer),
+            "binarize": self.binarizes(offer),
             "encodings": self._common("encoding", self.encodings, offer.encodings),
             "ciphers": self._common("cipher", self.ciphers, offer.ciphers),
         }
+
+    def binarizes(self, offer: Offer) -> bool:
+        """Whether both sides send what is not BINARY in binary frames too."""
+        return self.binarize and offer.binarize and self._answers_fit(offer)
 
     def channel(self, cipher: str, encoding: str, key: bytes) -> Channel:
         """A channel over a negotiated cipher and encoding."""
@@ -155,7 +159,7 @@ class Terms:
     def _answers_fit(self, offer: Offer) -> bool:
         """Whether the hub can put its answer to a QUERY into a binary frame.
 
-        It signs with its public key as its name, in metadata of 255 bytes at most. Hub 4.15.0a1 raises and drops
+        It signs with its public key as its name, in metadata of 255 bytes at most. Hubs 4.15 and 5.3 raise and drop
         the connection where that does not fit, so with such a hub only BINARY goes binary.
         """
         asks = offer.max_version >= _ASKING_VERSION

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any, NoReturn, Optional
 
 from hivemind_core_client.errors import (
@@ -15,9 +16,11 @@ from hivemind_core_client.errors import (
 )
 from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.handshake.base import Handshake, NoiseKeys, Offer, Outcome, Progress, Terms
-from hivemind_core_client.kernel.noise_channel import NoiseChannel
+from hivemind_core_client.kernel.noise_channel import CHUNK, NoiseChannel
 from hivemind_core_client.labels import fingerprint
 from hivemind_core_client.plugins.contract import Negotiated
+
+log = logging.getLogger(__name__)
 
 VERSION = 3
 XX, KK = "XXpsk2", "KKpsk0"
@@ -40,7 +43,7 @@ class NoiseHandshake(Handshake):
         self._pattern = _pattern(offer, self._keys) or XX
         self._cipher = _cipher(offer, terms) or ""
         self._suite = SUITES.get(self._cipher, "")
-        self._binarize = terms.binarize and offer.binarize
+        self._binarize = terms.binarizes(offer)
         self._remembered = self._keys.psk(terms.hub.node_id)
         self._psk = self._remembered or self._derived()
         self._exchange = self._new_exchange()
@@ -136,7 +139,15 @@ class NoiseHandshake(Handshake):
 
     def _outcome(self) -> Outcome:
         sending, receiving = self._exchange.split()
-        channel = NoiseChannel(sending, receiving, self.terms.limit, self.terms.where)
+        takes_pieces = self.offer.min_version >= VERSION
+        if not takes_pieces:
+            log.warning(
+                "%s takes and sends no message beyond %d bytes in protocol version 3: longer speech or files are "
+                "lost. Hubs before 5.0 are like that; max_protocol_version=2 lifts it, with a weaker handshake",
+                self.terms.where,
+                CHUNK,
+            )
+        channel = NoiseChannel(sending, receiving, self.terms.limit, self.terms.where, takes_pieces)
         negotiated = Negotiated(VERSION, self.kind, self._cipher, "binary", self._binarize, self._pattern)
         return Outcome(channel, negotiated, self._unproven() if self._pattern == XX else None)
 
