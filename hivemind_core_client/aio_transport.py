@@ -117,7 +117,7 @@ class AsyncTransport:
 
         A frame leaves whole even when this is cancelled. Of several, the rest is missing then: that ends it all.
         """
-        ws, told = self._ready(), None if progress is None else Told(progress)
+        ws, told = self._ready(), None if progress is None else Told(progress, frames)
         try:
             for frame in frames:
                 if told is None:

@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any, Callable, Optional, TypeVar, Union
 
 log = logging.getLogger(__name__)
@@ -21,14 +22,25 @@ _PIECE = 256 * 1024
 
 
 class Told:
-    """Tells a user's callback how far one message has come. One that raises is logged once, and told on."""
+    """Tells a user's callback how far one message has come. One that raises is logged once, and told on.
 
-    def __init__(self, progress: Progress) -> None:
+    `frames` are the frames of the message, where it has several: then it is told of all of them as one.
+    """
+
+    def __init__(self, progress: Progress, frames: Sequence[Union[str, bytes, bytearray]] = ()) -> None:
         self._progress = progress
         self._failed = False
+        self._sizes = [len(frame) for frame in frames] if len(frames) > 1 else []
+        self._before = self._current = 0
 
     def __call__(self, written: int, total: int) -> None:
-        """Tell it. Never raises."""
+        """Tell it, of the frame that is being written. Never raises."""
+        if self._sizes:
+            size = self._sizes[self._current]
+            sent, whole = self._before + min(written, size), sum(self._sizes)
+            if written >= total and self._current + 1 < len(self._sizes):
+                self._before, self._current = sent, self._current + 1
+            written, total = sent, whole
         try:
             self._progress(written, total)
         except (Exception, SystemExit):  # half a frame would cost the connection
@@ -53,9 +65,9 @@ class SharedSocket:
         self._write_timeout = write_timeout
         self._progress: Optional[Told] = None
 
-    def report_to(self, progress: Optional[Progress]) -> None:
-        """Tell this callback how far the writing of one message has come, from now until None is set."""
-        self._progress = None if progress is None else Told(progress)
+    def report_to(self, told: Optional[Told]) -> None:
+        """Tell it how far the writing of one message has come, from now until None is set."""
+        self._progress = told
 
     def recv(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end. Raises socket.timeout."""

@@ -24,7 +24,7 @@ from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.opening import Closed
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.settings import Address
-from hivemind_core_client.sockets import Progress, SharedSocket
+from hivemind_core_client.sockets import Progress, SharedSocket, Told
 from hivemind_core_client.tls import Tls
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class WebSocketTransport:
     def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
         """Write whole frames in order, telling `progress` how far each came. Raises ConnectionLost when it broke."""
         try:
-            with self._writing() as ws, self._reporting(progress):
+            with self._writing() as ws, self._reporting(progress, frames):
                 for frame in frames:
                     if isinstance(frame, str):
                         ws.send(frame)
@@ -111,12 +111,12 @@ class WebSocketTransport:
             raise opening.explained(error, max(map(len, frames), default=0)) from error
 
     @contextmanager
-    def _reporting(self, progress: Optional[Progress]) -> Iterator[None]:
+    def _reporting(self, progress: Optional[Progress], frames: list[Frame]) -> Iterator[None]:
         shared = self._socket
         if progress is None or not isinstance(shared, SharedSocket):
             yield
             return
-        shared.report_to(progress)
+        shared.report_to(Told(progress, frames))
         try:
             yield
         finally:

@@ -20,7 +20,7 @@ from hivemind_core_client.message import HiveMindBinaryPayloadType
 
 from .hub_plugin.tone import RATE, frames
 from .hubs import HubOptions, RealHub
-from .rows_client import ANSWER_SECONDS, Heard, check_answer, check_comes_back
+from .rows_client import ANSWER_SECONDS, Heard, check_answer, check_comes_back, roomy
 from .satellite import Satellite
 from .table import behaviour
 
@@ -96,7 +96,7 @@ def speech_with_a_path(hub: RealHub, satellite: Satellite) -> None:
 )
 def large_file(hub: RealHub, satellite: Satellite) -> None:
     saved = Saved(satellite.folder("files"))
-    client = satellite.connected(bin_callbacks=saved.callbacks)
+    client = satellite.connected(bin_callbacks=saved.callbacks, **roomy(hub))
     content = os.urandom(_SIZE)
     steps: list[tuple[int, int]] = []
     packet = HiveMessage(
@@ -129,9 +129,10 @@ def large_file(hub: RealHub, satellite: Satellite) -> None:
 @behaviour(
     "a message larger than the hub takes as installed: the error tells the limit; the client comes back",
     BINARY,
+    needs="older versions",
 )
 def too_large(hub: RealHub, satellite: Satellite) -> None:
-    client = satellite.client()
+    client = satellite.client(max_protocol_version=2)
     heard = Heard(client)
     client.connect()
     kind = HiveMindBinaryPayloadType.FILE

@@ -13,7 +13,7 @@ from .answerer import SILENT, TWICE
 from .hubs import RealHub
 from .processes import free_port, wait_until
 from .rows_binary import FILES
-from .rows_client import ANSWER_SECONDS, check_answer
+from .rows_client import ANSWER_SECONDS, check_answer, roomy
 from .rows_mesh import Received, resident
 from .rows_query import answers_cascades
 from .satellite import Outcome, Satellite
@@ -210,7 +210,8 @@ def send_file(hub: RealHub, satellite: Satellite) -> None:
     path = satellite.folder("notes.bin")
     path.write_bytes(content)
     name = f"{satellite.name}.bin"
-    satellite.command("send-file", str(path), "--name", name).expect(0)
+    version = [part for name, value in roomy(hub).items() for part in ("--max-protocol", str(value))]
+    satellite.command("send-file", str(path), "--name", name, *version).expect(0)
     facts = {"file_name": name, "sha256": hashlib.sha256(content).hexdigest()}
     assert wait_until(
         lambda: facts in [message["data"] for message in hub.seen("interop.file")], ANSWER_SECONDS
@@ -222,7 +223,7 @@ def doctor(hub: RealHub, satellite: Satellite) -> None:
     satellite.set_identity()
     assert _states(satellite.command("doctor", "--json").expect(0))["permission"] == "skipped"
     states = _states(satellite.command("doctor", "--json", "--say", "am I heard").expect(0))
-    assert {name for name, state in states.items() if state != "ok"} == {"tls"}
+    assert {name for name, state in states.items() if state != "ok"} == {"tls"}, states
 
 
 @behaviour("`doctor` names the first thing amiss: key, password, port", COMMAND_LINE)

@@ -52,7 +52,7 @@ def _over_http(row: Behaviour) -> Behaviour:
         area=HTTP,
         check=_by_http(row.check),
         options=replace(row.options, http=True),
-        needs=row.needs or "http",
+        needs=", ".join(filter(None, ("http", row.needs))),
         uses_client=False,
     )
 
@@ -62,10 +62,10 @@ ROWS.extend(
 )
 
 
-def _row(text: str) -> Callable[[Check], Check]:
+def _row(text: str, needs: str = "http") -> Callable[[Check], Check]:
     def register(check: Check) -> Check:
         options = HubOptions(http=True)
-        ROWS.append(Behaviour(text, HTTP, _by_http(check), options, "http", uses_client=False))
+        ROWS.append(Behaviour(text, HTTP, _by_http(check), options, needs, uses_client=False))
         return check
 
     return register
@@ -91,18 +91,34 @@ def left_over(hub: RealHub, satellite: Satellite) -> None:
     check_answer(satellite.connected())
 
 
-@_row("BINARY cannot be sent: InvalidMessage, and the session goes on")
-def binary_up(hub: RealHub, satellite: Satellite) -> None:
+@_row("BINARY to the hub, in a session of protocol version 3")
+def binary_up_noise(hub: RealHub, satellite: Satellite) -> None:
     client = satellite.connected()
+    size = 1000 + satellite.node_id
+    facts = {"sample_rate": 16000, "sample_width": 2, "lang": "en-us"}
+    kind = HiveMindBinaryPayloadType.RAW_AUDIO
+    client.emit(HiveMessage(HiveMessageType.BINARY, bytes(size), bin_type=kind, metadata=facts))
+    assert hub.wait_for_log(f"{size} bytes at sample_rate: 16000")
+    check_answer(client, "still there")
+
+
+@_row(
+    "BINARY cannot be sent below version 3: InvalidMessage, and the session goes on", "http, older versions"
+)
+def binary_up(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected(max_protocol_version=2)
     kind = HiveMindBinaryPayloadType.RAW_AUDIO
     with pytest.raises(InvalidMessage, match="text only"):
         client.emit(HiveMessage(HiveMessageType.BINARY, b"sound", bin_type=kind))
     check_answer(client)
 
 
-@_row("a message larger than the hub takes over HTTP: the error tells the limit, and the session goes on")
+@_row(
+    "a message larger than the hub takes over HTTP: the error tells the limit, and the session goes on",
+    "http, older versions",
+)
 def too_large(hub: RealHub, satellite: Satellite) -> None:
-    client = satellite.connected()
+    client = satellite.connected(max_protocol_version=2)
     with pytest.raises(HubConnectionError, match="a hub takes 1 MiB over HTTP"):
         client.emit(utterance("x" * 2**21))
     check_answer(client)

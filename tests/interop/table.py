@@ -29,7 +29,7 @@ them all and writes this page.
 class Behaviour:
     """One row: what the reader is promised, where it belongs, and the check that proves it.
 
-    `options` are what the hub is started with. `needs` names a feature that a hub may lack. A row with
+    `options` are what the hub is started with. `needs` names features that a hub may lack, with commas between them. A row with
     `uses_client` False brings its own kind of client and is run once per hub.
     """
 
@@ -57,7 +57,8 @@ class Cell:
     @property
     def missing(self) -> str:
         """Why the hub cannot do this, or the empty text where it can."""
-        return self.hub.lacks.get(self.row.needs, "") if self.row.needs else ""
+        needs = self.row.needs.split(", ")
+        return next((self.hub.lacks[need] for need in needs if need in self.hub.lacks), "")
 
 
 @dataclass

@@ -36,7 +36,7 @@ def test_a_callback_that_raises_is_logged_once_for_each_message(
         reading.start()
         shared = SharedSocket(ours, write_timeout=5)
         for number in (1, 2):
-            shared.report_to(progress)
+            shared.report_to(Told(progress))
             assert shared.send(bytes(SIZE)) == SIZE
             shared.report_to(None)
             assert caplog.text.count("the callback for progress raised") == number
@@ -56,3 +56,11 @@ def test_one_that_raised_is_told_on() -> None:
     for written in (1, 2, 3):
         told(written, 3)
     assert steps == [1, 2, 3]
+
+
+def test_the_frames_of_one_message_are_told_of_as_one() -> None:
+    steps: list[tuple[int, int]] = []
+    told = Told(lambda written, total: steps.append((written, total)), [bytes(100), bytes(100), bytes(50)])
+    for written, total in [(60, 108), (108, 108), (108, 108), (3, 52), (52, 52)]:
+        told(written, total)
+    assert steps == [(60, 250), (100, 250), (200, 250), (203, 250), (250, 250)]

@@ -84,7 +84,10 @@ class NoiseOffer:
 
 @frozen
 class Offer:
-    """The hub's HANDSHAKE payload, read; `payload` is all of it, as it came."""
+    """The hub's HANDSHAKE payload, read; `payload` is all of it, as it came.
+
+    `only_noise` is True for a hub that knows nothing older: hubs from 5.0 on have no word for the other kinds.
+    """
 
     min_version: int
     max_version: int
@@ -94,20 +97,24 @@ class Offer:
     ciphers: tuple[str, ...]
     encodings: tuple[str, ...]
     noise: Optional[NoiseOffer] = None
+    only_noise: bool = False
     payload: Json = field(factory=dict, repr=False, eq=False)
 
     @classmethod
     def read(cls, payload: Json) -> Offer:
         """Raises HandshakeError for fields of the wrong kind; missing ones get what old hubs mean."""
+        noise = _noise(payload)
+        only_noise = noise is not None and "password" not in payload
         return cls(
-            min_version=_integer(payload, "min_protocol_version", 0),
+            min_version=_integer(payload, "min_protocol_version", 3 if only_noise else 0),
             max_version=_integer(payload, "max_protocol_version", 1),
             binarize=payload.get("binarize") is True,
             preshared_key=payload.get("preshared_key") is True,
             password=payload.get("password") is True,
             ciphers=_names(payload, "ciphers"),
             encodings=_names(payload, "encodings"),
-            noise=_noise(payload),
+            noise=noise,
+            only_noise=only_noise,
             payload=payload,
         )
 

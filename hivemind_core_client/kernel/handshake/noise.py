@@ -139,15 +139,14 @@ class NoiseHandshake(Handshake):
 
     def _outcome(self) -> Outcome:
         sending, receiving = self._exchange.split()
-        takes_pieces = self.offer.min_version >= VERSION
-        if not takes_pieces:
+        if not self.offer.only_noise:
             log.warning(
                 "%s takes and sends no message beyond %d bytes in protocol version 3: longer speech or files are "
                 "lost. Hubs before 5.0 are like that; max_protocol_version=2 lifts it, with a weaker handshake",
                 self.terms.where,
                 CHUNK,
             )
-        channel = NoiseChannel(sending, receiving, self.terms.limit, self.terms.where, takes_pieces)
+        channel = NoiseChannel(sending, receiving, self.terms.limit, self.terms.where, self.offer.only_noise)
         negotiated = Negotiated(VERSION, self.kind, self._cipher, "binary", self._binarize, self._pattern)
         return Outcome(channel, negotiated, self._unproven() if self._pattern == XX else None)
 

@@ -208,7 +208,7 @@ def _note_session(found: Examination, client: HiveMessageBusClient, connection: 
     name = who(hub.node_id) if hub and hub.node_id else ""
     found.note("key", OK, f"the hub is {name}" if name else "the hub does not say its name")
     kind = agreed.kind if agreed else ""
-    if kind == "password":
+    if kind in ("password", "noise"):
         found.note("password", OK, "both sides know it")
     else:
         found.note("password", SKIPPED, f"this hub's handshake needs none: {kind or 'pre-shared key'}")

@@ -93,6 +93,7 @@ class Connection:
     site_id: str | None = None
     self_signed: bool | None = None
     ca_file: str | None = None
+    max_protocol: int | None = None
     identity_file: str | None = None
 
     def client(self) -> HiveMessageBusClient:
@@ -113,6 +114,7 @@ class Connection:
             host=self.host,
             port=self.port,
             ca_file=self.ca_file,
+            max_protocol_version=self.max_protocol,
             **more,
         )
 
@@ -284,7 +286,7 @@ def connection_options(command: Command) -> Command:
         crypto_key_file: str | None,
         **kwargs: Any,
     ) -> None:
-        names = ("key", "host", "port", "site_id", "self_signed", "ca_file", "identity_file")
+        names = ("key", "host", "port", "site_id", "self_signed", "ca_file", "max_protocol", "identity_file")
         connection = Connection(
             password=choose_password(password, password_file, ask_password),
             crypto_key=read_secret(crypto_key_file, "pre-shared key") if crypto_key_file else None,
@@ -323,6 +325,12 @@ _connection_stack = _stack(
         "--self-signed/--verify", default=None, help="For wss://: take any certificate, or check it."
     ),
     click.option("--ca-file", metavar="FILE", help="For wss://: check against the certificates in FILE."),
+    click.option(
+        "--max-protocol",
+        type=click.IntRange(0, 3),
+        metavar="N",
+        help="The highest protocol version to speak, 0 to 3; 3 if not given.",
+    ),
     identity_option,
 )
 

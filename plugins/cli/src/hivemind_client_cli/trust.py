@@ -32,6 +32,8 @@ _LONGEST = 64 * 1024
 _LONGEST_ALIAS = 64
 #: Shorter keys have been broken, in bits.
 _SHORTEST_KEY = 2048
+#: How much of a fingerprint is shown to people.
+_SHOWN = len("sha256:") + 16
 _BLOCK = re.compile(r"-----BEGIN ((?:RSA )?PUBLIC KEY)-----[A-Za-z0-9+/=\s]+-----END \1-----")
 
 
@@ -115,24 +117,34 @@ def remove(output: Output, alias: str, identity_file: str | None) -> None:
 @identity_option
 @reporting
 def list_keys(output: Output, identity_file: str | None) -> None:
-    """List the trusted keys, and this node's own public key, by their fingerprints.
+    """List the trusted keys, the hubs with a pinned static key, and this node's own public key, by fingerprint.
 
-    A fingerprint is the SHA-256 of the PEM text without its white space; the first 16 digits are shown, all of them
-    with --json.
+    A fingerprint is the SHA-256 of the PEM text without its white space, or of the 32 bytes of a static key; the first
+    16 digits are shown, all of them with --json.
     """
+    from hivemind_core_client.labels import fingerprint as key_fingerprint
+
     identity = read_identity(identity_file)
     keys = identity.trusted_keys
-    data = {
+    data: dict[str, Any] = {
         "file": identity.path,
         "own": {"fingerprint": fingerprint(identity.public_key), "public_key": identity.public_key},
         "trusted": [
             {"alias": alias, "fingerprint": fingerprint(pem), "public_key": pem}
             for alias, pem in keys.items()
         ],
+        "pinned_hubs": [
+            {"hub": hub, "fingerprint": key_fingerprint(bytes.fromhex(key))}
+            for hub, key in identity.hub_pins.items()
+        ],
     }
-    text = f"own key  {short(identity.public_key)}"
-    trusted = aligned({alias: short(pem) for alias, pem in keys.items()}, indent="  ")
-    output.result(data, f"{text}\ntrusted\n{trusted}" if keys else f"{text}\nno key is trusted")
+    parts = [f"own key  {short(identity.public_key)}", "trusted" if keys else "no key is trusted"]
+    if keys:
+        parts.append(aligned({alias: short(pem) for alias, pem in keys.items()}, indent="  "))
+    if data["pinned_hubs"]:
+        pins = {pin["hub"]: pin["fingerprint"][:_SHOWN] for pin in data["pinned_hubs"]}
+        parts += ["pinned hubs", aligned(pins, indent="  ")]
+    output.result(data, "\n".join(parts))
 
 
 @trust.command("show", epilog="Example: hivemind-client trust show > kitchen.pem")
@@ -156,7 +168,7 @@ def show(output: Output, alias: str | None, identity_file: str | None) -> None:
 def short(pem: str | None) -> str:
     """The beginning of a key's fingerprint, for people; `-` for no key."""
     found = fingerprint(pem)
-    return found[: len("sha256:") + 16] if found else "-"
+    return found[:_SHOWN] if found else "-"
 
 
 def public_key(text: str) -> str:
