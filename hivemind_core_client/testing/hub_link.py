@@ -124,20 +124,27 @@ class HubLink:
         options, account = self._options, self.account
         hello = {"pubkey": options.public_key, "peer": self.peer, "node_id": options.node_id}
         offer: Json = {
-            "handshake": not account.crypto_key,
-            "min_protocol_version": max(options.versions[0], 0 if account.crypto_key else 1),
             "max_protocol_version": options.versions[1],
             "binarize": options.binarize,
-            "preshared_key": account.crypto_key is not None,
-            "password": account.password is not None,
-            "crypto_required": True,
             "encodings": list(self._encodings),
-            "ciphers": list(self._ciphers),
         }
         if options.versions[1] >= NoiseResponder.version and account.password:
             offer["noise"] = noise_offer(account.key in options.client_pins)
+        if options.versions[0] < NoiseResponder.version:  # hubs that speak nothing older have no word for it
+            offer.update(self._older_offer())
         self._offered = (hello, offer)
         return [_text(HiveMessageType.HELLO, hello), _text(HiveMessageType.HANDSHAKE, offer)]
+
+    def _older_offer(self) -> Json:
+        account = self.account
+        return {
+            "handshake": not account.crypto_key,
+            "min_protocol_version": max(self._options.versions[0], 0 if account.crypto_key else 1),
+            "preshared_key": account.crypto_key is not None,
+            "password": account.password is not None,
+            "crypto_required": True,
+            "ciphers": list(self._ciphers),
+        }
 
     def receive(self, frame: Frame) -> tuple[Optional[HiveMessage], list[Frame]]:
         """The message, if there is more to do with it, and the frames to answer with.

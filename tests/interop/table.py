@@ -29,7 +29,8 @@ them all and writes this page.
 class Behaviour:
     """One row: what the reader is promised, where it belongs, and the check that proves it.
 
-    `options` are what the hub is started with. `needs` names features that a hub may lack, with commas between them. A row with
+    `options` are what the hub is started with. `needs` names features that a hub may lack, with commas between
+    them. A row with
     `uses_client` False brings its own kind of client and is run once per hub.
     """
 

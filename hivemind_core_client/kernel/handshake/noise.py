@@ -92,8 +92,8 @@ class NoiseHandshake(Handshake):
         if self._pattern == KK:
             return HandshakeAgain(f"the hub at {self.terms.where} refused a handshake of the pattern {KK}")
         return HubRefused(
-            f"the hub at {self.terms.where} hung up on our Noise handshake: it has no password for this access key, or "
-            "does not take what it offered. Its log says which; 'hivemind-client --max-protocol 2' tries older kinds"
+            f"the hub at {self.terms.where} hung up on our Noise handshake: its offer was changed on the way, so that "
+            "somebody may stand between, or it has no password for this access key. Its log says which"
         )
 
     def _derived(self) -> bytes:
@@ -107,7 +107,7 @@ class NoiseHandshake(Handshake):
         pinned = self._keys.pinned() if self._pattern == KK else None
         try:
             return new_exchange(True, name, self._keys.noise_key(), self._psk, prologue, pinned)
-        except ValueError as error:
+        except Exception as error:  # whatever the library raises for a key that is none
             raise HandshakeError(f"a static key for Noise cannot be used: {error}") from error
 
     def _refuse(self, error: Exception) -> NoReturn:
@@ -170,7 +170,7 @@ def is_installed() -> bool:
 def new_exchange(
     begins: bool, name: str, static_key: bytes, psk: bytes, prologue: bytes, remote_key: Optional[bytes]
 ) -> Any:
-    """One side of a Noise handshake, not begun. Raises ValueError for a key that is none."""
+    """One side of a Noise handshake, not begun. Raises what the library raises for a key that is none."""
     from poorman_handshake.noise import NoiseHandShake
 
     class Exchange(NoiseHandShake):  # type: ignore[misc]  # untyped
