@@ -15,6 +15,7 @@ if sys.version_info < (3, 10):
     collect_ignore_glob = [
         "tests/unit/test_aio*.py",
         "tests/unit/test_async*.py",
+        "tests/unit/test_noise*.py",
         "tests/unit/test_parity.py",
         "tests/docs/test_programs.py",
     ]

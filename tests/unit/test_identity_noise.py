@@ -1,0 +1,236 @@
+"""What an identity keeps for protocol version 3, and how the client uses it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hivemind_core_client import NodeIdentity
+from hivemind_core_client.errors import IdentityFileError, InvalidOption
+from hivemind_core_client.hub_keys import HubKeys
+from hivemind_core_client.identity_noise import MOST_DERIVED
+from hivemind_core_client.settings import resolve
+
+KEY = bytes(range(32))
+HUB = "hub.local:5678"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "identity" / "_identity.json"
+
+
+def fields(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def written(path: Path, **content: Any) -> NodeIdentity:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content))
+    return NodeIdentity(str(path))
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def keys_of(identity: NodeIdentity, password: str = "a long password", host: str = "hub.local") -> HubKeys:
+    given_by_user = {"key": "key", "password": password, "crypto_key": None, "host": host, "port": None}
+    return HubKeys(identity, resolve(identity, **given_by_user, useragent="agent"))
+
+
+# the static key
+
+
+def test_the_static_key_is_made_once_and_is_its_owner_s_alone(path: Path) -> None:
+    identity = NodeIdentity(str(path))
+    assert identity.existing_noise_key() is None
+    key = identity.noise_key()
+    assert len(key) == 32
+    assert identity.noise_key() == NodeIdentity(str(path)).noise_key() == identity.existing_noise_key() == key
+    file = path.parent / "unnamed-node_noise.key"
+    assert file.read_text() == key.hex()
+    assert mode(file) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("content", "file"),
+    [
+        ({}, "unnamed-node_noise.key"),
+        ({"name": "kitchen"}, "kitchen_noise.key"),
+        ({"name": "../../etc/kitchen"}, "kitchen_noise.key"),
+        ({"noise_key": "other_noise.key"}, "other_noise.key"),  # as the reference client writes it
+        ({"noise_key": 5}, "unnamed-node_noise.key"),
+        ({"noise_key": ""}, "unnamed-node_noise.key"),
+    ],
+)
+def test_where_the_static_key_lies(path: Path, content: dict[str, Any], file: str) -> None:
+    identity = written(path, **content)
+    identity.noise_key()
+    assert (path.parent / file).exists()
+
+
+def test_the_static_key_of_another_place_is_read(path: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.key"
+    elsewhere.write_text(KEY.hex().upper() + "\n")
+    assert written(path, noise_key=str(elsewhere)).noise_key() == KEY
+
+
+@pytest.mark.parametrize("content", ["", "xyz", "00" * 31, "00" * 33, "g" * 64])
+def test_a_file_that_holds_no_static_key_is_left_alone(path: Path, content: str) -> None:
+    identity = written(path, noise_key="mine.key")
+    file = path.parent / "mine.key"
+    file.write_text(content)
+    with pytest.raises(IdentityFileError, match="reset-noise-pin"):
+        identity.noise_key()
+    assert file.read_text() == content
+
+
+def test_in_memory_the_static_key_stays_with_the_object() -> None:
+    identity = NodeIdentity({})
+    assert identity.existing_noise_key() is None
+    assert identity.noise_key() == identity.noise_key() == identity.existing_noise_key()
+    assert identity.noise_key_path is None
+    assert identity.noise_key() != NodeIdentity({}).noise_key()
+
+
+# pins
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_hub_is_pinned_and_forgotten_by_its_address(path: Path, in_memory: bool) -> None:
+    identity = NodeIdentity({} if in_memory else str(path))
+    identity.pin_hub(HUB, KEY)
+    identity.pin_hub("other:1", bytes(32))
+    assert identity.hub_pins == {HUB: KEY.hex(), "other:1": bytes(32).hex()}
+    assert identity.forget_hub(HUB)
+    assert not identity.forget_hub(HUB)
+    assert identity.hub_pins == {"other:1": bytes(32).hex()}
+    if not in_memory:
+        assert NodeIdentity(str(path)).hub_pins == identity.hub_pins
+        assert mode(path) == 0o600
+
+
+def test_a_pin_of_another_length_is_refused() -> None:
+    with pytest.raises(InvalidOption, match="32 bytes"):
+        NodeIdentity({}).pin_hub(HUB, b"short")
+
+
+def test_a_pin_is_written_at_once_and_nothing_else_with_it(path: Path) -> None:
+    first, second = written(path, password="secret"), NodeIdentity(str(path))
+    first.site_id = "kitchen"  # waits for save()
+    first.pin_hub(HUB, KEY)
+    second.pin_hub("other:1", bytes(32))
+    assert fields(path) == {
+        "password": "secret",
+        "hub_pins": {HUB: KEY.hex(), "other:1": bytes(32).hex()},
+    }
+    first.save()
+    assert fields(path)["site_id"] == "kitchen"
+
+
+@given(
+    st.dictionaries(st.text(), st.none() | st.integers() | st.text() | st.lists(st.text()))
+    | st.integers()
+    | st.text()
+)
+def test_pins_that_make_no_sense_are_no_pins(content: Any) -> None:
+    identity = NodeIdentity({"hub_pins": content, "derived_keys": content})
+    assert all(len(bytes.fromhex(key)) == 32 for key in identity.hub_pins.values())
+    assert identity.derived_key("key", "hub") is None
+    identity.pin_hub(HUB, KEY)
+    identity.keep_derived_key("key", "hub", KEY)
+    assert identity.hub_pins[HUB] == KEY.hex()
+    assert identity.derived_key("key", "hub") == KEY
+
+
+def test_a_field_of_the_wrong_kind_in_a_file_is_replaced(path: Path) -> None:
+    identity = written(path, hub_pins="nonsense")
+    identity.pin_hub(HUB, KEY)
+    assert NodeIdentity(str(path)).hub_pins == {HUB: KEY.hex()}
+
+
+# derived keys
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_derived_keys_are_by_owner_and_hub_and_the_oldest_go(path: Path, in_memory: bool) -> None:
+    identity = NodeIdentity({} if in_memory else str(path))
+    for number in range(MOST_DERIVED + 3):
+        identity.keep_derived_key("key", f"hub-{number}", bytes([number]) * 32)
+    kept = [identity.derived_key("key", f"hub-{number}") for number in range(MOST_DERIVED + 3)]
+    assert kept[:3] == [None] * 3
+    assert kept[3:] == [bytes([number]) * 32 for number in range(3, MOST_DERIVED + 3)]
+    assert identity.derived_key("other", "hub-5") is None
+    identity.drop_derived_key("key", "hub-5")
+    identity.drop_derived_key("key", "hub-5")
+    assert identity.derived_key("key", "hub-5") is None
+    if not in_memory:
+        assert NodeIdentity(str(path)).derived_key("key", "hub-6") == bytes([6]) * 32
+
+
+def test_neither_access_key_nor_hub_show_beside_a_derived_key(path: Path) -> None:
+    NodeIdentity(str(path)).keep_derived_key("the-access-key", "the-node-id", KEY)
+    assert "access" not in path.read_text() and "node" not in path.read_text()
+
+
+def test_no_key_shows_in_a_repr(path: Path) -> None:
+    identity = NodeIdentity(str(path))
+    identity.pin_hub(HUB, KEY)
+    identity.keep_derived_key("key", "hub", KEY)
+    shown = repr(identity) + repr(keys_of(identity))
+    assert KEY.hex() not in shown and identity.noise_key().hex() not in shown
+
+
+# as the handshake sees it
+
+
+def test_the_keys_of_a_hub_are_those_of_its_address_and_password() -> None:
+    identity = NodeIdentity({})
+    keys = keys_of(identity)
+    assert (keys.pinned(), keys.psk("hub")) == (None, None)
+    keys.pin(KEY)
+    keys.keep_psk("hub", KEY)
+    assert keys_of(identity).pinned() == keys_of(identity).psk("hub") == KEY
+    assert identity.hub_pins == {HUB: KEY.hex()}
+    assert keys_of(identity, host="other").pinned() is None
+    assert keys_of(identity, password="the next one").psk("hub") is None
+    keys.drop_psk("hub")
+    assert keys_of(identity).psk("hub") is None
+    assert keys.noise_key() == identity.noise_key()
+
+
+class Unwritable(NodeIdentity):
+    """An identity on a disk that takes nothing."""
+
+    def _write_entries(self, field: str, changes: dict[str, Any]) -> None:
+        raise IdentityFileError("the disk is full")
+
+
+def test_what_cannot_be_written_is_kept_in_memory_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    identity = Unwritable({"derived_keys": {}})
+    keys = keys_of(identity)
+    with caplog.at_level(logging.WARNING):
+        keys.pin(KEY)
+        keys.keep_psk("hub", KEY)
+    assert keys.pinned() == KEY
+    assert caplog.text.count("the disk is full") == 2
+    assert KEY.hex() not in caplog.text
+
+
+def test_a_derived_key_that_cannot_be_forgotten_is_not_used_again() -> None:
+    content: dict[str, Any] = {}
+    keys_of(NodeIdentity(content)).keep_psk("hub", KEY)
+    keys = keys_of(Unwritable(content))
+    assert keys.psk("hub") == KEY
+    keys.drop_psk("hub")
+    assert keys.psk("hub") is None

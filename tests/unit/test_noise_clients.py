@@ -1,0 +1,203 @@
+"""Protocol version 3 with the three clients: what they do when a handshake does not succeed at once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from ovos_bus_client.message import Message
+
+from hivemind_core_client import (
+    HiveMessage,
+    HiveMessageBusClient,
+    HiveMessageType,
+    HiveMindHTTPClient,
+    NodeIdentity,
+)
+from hivemind_core_client import errors as err
+from hivemind_core_client.aio import AsyncHiveMessageBusClient
+from hivemind_core_client.testing import EmbeddedHub
+from hivemind_core_client.testing.http_gateway import HttpGateway
+
+PASSWORD = "a long password of this node"
+
+
+@pytest.fixture
+def hub() -> Iterator[EmbeddedHub]:
+    with EmbeddedHub({"key": PASSWORD}, versions=(3, 3)) as running:
+        yield running
+
+
+@pytest.fixture
+def identity() -> NodeIdentity:
+    return NodeIdentity({})
+
+
+def utterance(text: str) -> Message:
+    return Message("recognizer_loop:utterance", {"utterances": [text]})
+
+
+def by_websocket(hub: EmbeddedHub, identity: NodeIdentity, **options: Any) -> Any:
+    settings = {"key": "key", "password": PASSWORD, "host": hub.url, "port": hub.port, **options}
+    with HiveMessageBusClient(identity=identity, **settings) as client:
+        answer = client.wait_for_response(utterance("hello"), "speak", timeout=5)
+        assert answer is not None and answer.payload.data["utterance"] == "you said: hello"
+        return client.negotiated
+
+
+def by_asyncio(hub: EmbeddedHub, identity: NodeIdentity, **options: Any) -> Any:
+    settings = {"key": "key", "password": PASSWORD, "host": hub.url, "port": hub.port, **options}
+
+    async def talk() -> Any:
+        async with AsyncHiveMessageBusClient(identity=identity, **settings) as client:
+            answer = await client.wait_for_response(utterance("hello"), "speak", timeout=5)
+            assert answer is not None and answer.payload.data["utterance"] == "you said: hello"
+            return client.negotiated
+
+    return asyncio.run(talk())
+
+
+def by_http(hub: EmbeddedHub, identity: NodeIdentity, **options: Any) -> Any:
+    with HttpGateway(hub.url) as gateway:
+        settings = {"key": "key", "password": PASSWORD, "host": gateway.url, **options}
+        with HiveMindHTTPClient(identity=identity, **settings) as client:
+            answer = client.wait_for_response(utterance("hello"), "speak", timeout=5)
+            assert answer is not None and answer.payload.data["utterance"] == "you said: hello"
+            return client.negotiated
+
+
+KINDS = pytest.mark.parametrize("talk", [by_websocket, by_asyncio, by_http])
+#: The HTTP gateway has another port each time, and so another pin.
+PINNING = pytest.mark.parametrize("talk", [by_websocket, by_asyncio])
+Talk = Callable[..., Any]
+
+
+@KINDS
+def test_each_client_speaks_version_3(talk: Talk, hub: EmbeddedHub, identity: NodeIdentity) -> None:
+    first = talk(hub, identity)
+    assert (first.version, first.kind, first.pattern) == (3, "noise", "XXpsk2")
+    assert len(identity.hub_pins) == 1
+
+
+@PINNING
+def test_the_second_contact_is_by_kk(talk: Talk, hub: EmbeddedHub, identity: NodeIdentity) -> None:
+    assert [talk(hub, identity).pattern for _ in range(3)] == ["XXpsk2", "KKpsk0", "KKpsk0"]
+
+
+@KINDS
+def test_a_wrong_password(talk: Talk, hub: EmbeddedHub, identity: NodeIdentity) -> None:
+    with pytest.raises(err.PasswordRefused):
+        talk(hub, identity, password="not the password of this node")
+
+
+@PINNING
+def test_a_hub_that_lost_our_key_pins_it_again(talk: Talk, hub: EmbeddedHub, identity: NodeIdentity) -> None:
+    talk(hub, identity)
+    hub._options.client_pins.clear()
+    assert [talk(hub, identity).pattern for _ in range(2)] == ["XXpsk2", "KKpsk0"]
+
+
+def test_a_hub_that_pinned_another_key_of_ours_refuses_us(hub: EmbeddedHub, identity: NodeIdentity) -> None:
+    by_websocket(hub, identity)
+    by_websocket(hub, identity)
+    hub._options.client_pins["key"] = bytes(range(32))  # so that it offers KKpsk0, and cannot do it
+    client = HiveMessageBusClient("key", PASSWORD, host=hub.url, port=hub.port, identity=identity)
+    with pytest.raises(err.HubRefused, match="reset-noise-pin"):
+        client.run_forever()
+    assert client.state == "refused"
+    client.close()
+
+
+@PINNING
+def test_a_hub_with_another_key_is_refused(talk: Talk, identity: NodeIdentity) -> None:
+    with EmbeddedHub({"key": PASSWORD}, versions=(3, 3)) as first:
+        talk(first, identity)
+        port = first.port
+    with EmbeddedHub({"key": PASSWORD}, versions=(3, 3), port=port) as second:
+        with pytest.raises(err.HubKeyChanged, match=f"forget-server 127.0.0.1:{port}"):
+            talk(second, identity)
+        assert identity.forget_hub(f"127.0.0.1:{port}")
+        assert talk(second, identity).pattern == "XXpsk2"
+
+
+@PINNING
+def test_a_hub_that_offers_no_noise_any_more_is_refused(talk: Talk, identity: NodeIdentity) -> None:
+    with EmbeddedHub({"key": PASSWORD}, versions=(3, 3)) as first:
+        talk(first, identity)
+        port = first.port
+    with EmbeddedHub({"key": PASSWORD}, port=port) as second:
+        with pytest.raises(err.VersionRefused, match="forget-server"):
+            talk(second, identity)
+        assert talk(second, identity, max_protocol_version=2).kind == "password"
+
+
+@PINNING
+def test_a_password_that_was_changed_at_the_hub(talk: Talk, identity: NodeIdentity) -> None:
+    new = "another long password of this node"
+    with EmbeddedHub({"key": PASSWORD}, versions=(3, 3)) as first:
+        talk(first, identity)
+        port, static = first.port, first._options.noise_key
+    with EmbeddedHub({"key": new}, versions=(3, 3), port=port) as second:
+        object.__setattr__(second._options, "noise_key", static)
+        with pytest.raises(err.PasswordRefused, match="set-identity"):
+            talk(second, identity)
+        assert talk(second, identity, password=new).kind == "noise"
+
+
+def test_a_hub_of_version_3_alone_and_a_client_below_it(hub: EmbeddedHub, identity: NodeIdentity) -> None:
+    with pytest.raises(err.VersionRefused, match="--max-protocol"):
+        by_websocket(hub, identity, max_protocol_version=2)
+
+
+def test_many_threads_send_in_order_and_lose_nothing(hub: EmbeddedHub, identity: NodeIdentity) -> None:
+    count, threads = 200, 8
+    with HiveMessageBusClient("key", PASSWORD, host=hub.url, port=hub.port, identity=identity) as client:
+
+        def send(thread: int) -> None:
+            for number in range(count):
+                client.emit(
+                    Message(
+                        "my.count", {"thread": thread, "number": number, "text": "x" * (number % 3) * 40_000}
+                    )
+                )
+
+        running = [threading.Thread(target=send, args=(thread,)) for thread in range(threads)]
+        for one in running:
+            one.start()
+        for one in running:
+            one.join()
+        came = [
+            message.raw_payload["data"]
+            for message in hub.wait_for("my.count", timeout=20, count=count * threads)
+        ]
+    for thread in range(threads):
+        assert [data["number"] for data in came if data["thread"] == thread] == list(range(count))
+
+
+def test_a_large_binary_message_both_ways(hub: EmbeddedHub, identity: NodeIdentity) -> None:
+    data, steps = bytes(range(256)) * 12_000, []
+    with HiveMessageBusClient("key", PASSWORD, host=hub.url, port=hub.port, identity=identity) as client:
+        client.emit(HiveMessage(HiveMessageType.BINARY, data), progress=lambda *step: steps.append(step))
+        [came] = hub.wait_for("bin", timeout=10)
+        assert bytes(came.payload) == data
+        heard: list[bytes] = []
+        arrived = threading.Event()
+        client.on(
+            HiveMessageType.BINARY, lambda message: (heard.append(bytes(message.payload)), arrived.set())
+        )
+        hub.broadcast(HiveMessage(HiveMessageType.BINARY, data))
+        assert arrived.wait(10)
+    assert heard == [data]
+    assert steps == sorted(steps) and steps[-1][0] == steps[-1][1] > len(data)
+
+
+def test_a_client_goes_on_after_a_frame_that_does_not_open(hub: EmbeddedHub, identity: NodeIdentity) -> None:
+    with HiveMessageBusClient("key", PASSWORD, host=hub.url, port=hub.port, identity=identity) as client:
+        protocol = client.protocol
+        hub.send_raw(b"no frame of this session")
+        hub.wait_for("hello", timeout=10, count=2)
+        assert client.wait_for_response(utterance("hello"), "speak", timeout=5) is not None
+        assert client.protocol is not protocol
