@@ -264,11 +264,11 @@ class EmbeddedHub:
                 connection.send(frame)
             for frame in connection:
                 self._receive(connection, link, frame)
-        except (ConnectionClosed, OSError) as error:
-            log.debug("a client went: %s", error)
-        except HiveMindError as error:
+        except HiveMindError as error:  # before OSError, which some of them are too
             log.warning("dropped a client: %s", error)
             connection.close(link.refusal)
+        except (ConnectionClosed, OSError) as error:
+            log.debug("a client went: %s", error)
         finally:
             self._note(lambda: self._links.pop(connection, None))
 
