@@ -20,7 +20,7 @@ class HubKeys:
     """
 
     def __init__(self, identity: NodeIdentity, settings: Settings) -> None:
-        self.kk_in_doubt = False
+        self.kk_in_doubt = self.unproven = False
         self.settings = settings
         self._address = str(settings.address).partition("//")[2]
         self._identity = identity

@@ -18,6 +18,8 @@ from typing import Any
 READY = "answerer.ready"
 SILENT = "say nothing"
 TWICE = "say twice"
+#: What is sent with `COUNT` comes back with `COUNTED`.
+COUNT, COUNTED = "interop.count", "interop.counted"
 
 
 def only_known_to(name: str) -> str:
@@ -56,6 +58,7 @@ def main(port: int, record_file: str, name: str) -> None:
     bus = MessageBusClient(host="127.0.0.1", port=port)
     bus.on("message", lambda text: record(json.loads(text)))
     bus.on("recognizer_loop:utterance", answer)
+    bus.on(COUNT, lambda message: bus.emit(message.reply(COUNTED, message.data)))
     bus.run_in_thread()
     bus.connected_event.wait()
     record({"type": READY})

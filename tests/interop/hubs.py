@@ -179,6 +179,11 @@ class RealHub:
             self._clients_file.write_bytes(before)
             self.mended += 1
 
+    def forget_noise_key(self) -> None:
+        """Take away the static key of a hub that does not run: it makes another one when it starts."""
+        for path in (Path(self._env["XDG_CONFIG_HOME"]) / "hivemind").glob("*_noise.key"):
+            path.unlink()
+
     def stop(self) -> None:
         """End this hub's own processes and remove its files."""
         self._end_processes()

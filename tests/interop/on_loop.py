@@ -46,6 +46,11 @@ class EventLoop:
             running.cancel()
             raise AssertionError(f"{function} took longer than {_VERB_SECONDS:.0f} s") from None
 
+    @property
+    def is_closed(self) -> bool:
+        """True once it has ended."""
+        return self._loop.is_closed()
+
     def close(self) -> None:
         """End the loop. Raises AssertionError for tasks that were left on it."""
         left = self.run(self._others)
@@ -110,8 +115,9 @@ class OnLoop(Blocking):
         super().__init__(loop, loop.run(AsyncHiveMessageBusClient, **options))
 
     def close(self) -> None:
-        """Close the client, and end the loop, on which it must have left nothing. Only once."""
-        try:
-            self._loop.run(self._target.close)
-        finally:
-            self._loop.close()
+        """Close the client, and end the loop, on which it must have left nothing. Idempotent."""
+        if not self._loop.is_closed:
+            try:
+                self._loop.run(self._target.close)
+            finally:
+                self._loop.close()

@@ -50,7 +50,7 @@ class Keys:
     """What a node keeps, in memory."""
 
     def __init__(self, psk: Optional[bytes] = None, pinned: Optional[bytes] = None) -> None:
-        self.kk_in_doubt = False
+        self.kk_in_doubt = self.unproven = False
         self.static_key = bytes(range(2, 34))
         self.pins = [] if pinned is None else [pinned]
         self.psks = {} if psk is None else {NODE_ID: psk}
@@ -265,6 +265,9 @@ def test_a_client_key_that_the_hub_has_not_pinned_is_refused_by_the_hub() -> Non
     keys, hub = known(), noise_hub()
     hub.client_pins["key"] = public(OTHER_HUB_KEY)
     keys.kk_in_doubt = True
+    first = Meeting(keys, hub).run()
+    assert type(first.link.ended(1008, "pinned key mismatch")) is err.ConnectionLost
+    assert isinstance(Meeting(keys, hub).run().link.ended(1008), err.HandshakeAgain)
     met = Meeting(keys, hub).run()
     assert isinstance(met.refused, err.HubKeyChanged)
     ended = met.link.ended(1008, "pinned key mismatch")
@@ -276,6 +279,7 @@ def test_a_client_key_that_the_hub_has_not_pinned_is_refused_by_the_hub() -> Non
 @pytest.mark.parametrize("kk", [True, False])
 def test_a_1008_is_a_refusal_only_before_the_hub_proved_that_it_took_our_part(heard: bool, kk: bool) -> None:
     keys, hub = known(), noise_hub()
+    keys.unproven = True
     if kk:
         hub.client_pins["key"] = public(keys.static_key)
     met = Meeting(keys, hub).run()

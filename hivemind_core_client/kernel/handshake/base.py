@@ -33,10 +33,12 @@ _LONGEST_NAME = 80
 class NoiseKeys(Protocol):
     """What this node keeps for the Noise handshakes with one hub. Keys are 32 bytes.
 
-    `kk_in_doubt` is True from the beginning of a handshake of pattern KKpsk0 until a handshake succeeds.
+    `kk_in_doubt` is True from the beginning of a handshake of pattern KKpsk0 until a handshake succeeds. `unproven` is
+    True from an XXpsk2 that succeeded here until a KKpsk0 does: the hub has not shown yet that it took our static key.
     """
 
     kk_in_doubt: bool
+    unproven: bool
 
     def noise_key(self) -> bytes:
         """Our private static key (X25519); one is made where there is none."""
@@ -186,8 +188,8 @@ class Terms:
 class Outcome:
     """A handshake that is done.
 
-    `unproven` is what it means that the hub refuses by closing before it sent anything sealed; None where the
-    hub has proven by then that it took our part.
+    `unproven` is what it means that the hub refuses by closing before it sent anything sealed; None for an ordinary
+    loss.
     """
 
     channel: Channel

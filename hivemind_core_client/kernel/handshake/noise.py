@@ -148,7 +148,10 @@ class NoiseHandshake(Handshake):
             )
         channel = NoiseChannel(sending, receiving, self.terms.limit, self.terms.where, self.offer.only_noise)
         negotiated = Negotiated(VERSION, self.kind, self._cipher, "binary", self._binarize, self._pattern)
-        return Outcome(channel, negotiated, self._unproven() if self._pattern == XX else None)
+        # Once may be a frame that was changed on the way; a hub that does not know our key refuses it each time.
+        again = self._keys.unproven and self._pattern == XX
+        self._keys.unproven = self._pattern == XX
+        return Outcome(channel, negotiated, self._unproven() if again else None)
 
     def _unproven(self) -> HubRefused:
         return HubRefused(

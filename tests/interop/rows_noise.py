@@ -1,0 +1,308 @@
+"""Rows about protocol version 3: Noise, pins, and what happens to whoever meddles."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from ovos_bus_client.message import Message
+
+from hivemind_core_client import HiveMessage, HiveMessageBusClient, NodeIdentity
+from hivemind_core_client.errors import (
+    ConnectionLost,
+    HubKeyChanged,
+    HubRefused,
+    NotConnected,
+    PasswordRefused,
+    VersionRefused,
+)
+from hivemind_core_client.message import HiveMessageType
+
+from .answerer import COUNT, COUNTED
+from .hubs import HubOptions, RealHub
+from .meddler import Change, Frame, Meddler
+from .processes import wait_until
+from .rows_client import ANSWER_SECONDS, CIPHERS, Heard, check_answer, check_comes_back
+from .satellite import Satellite
+from .table import behaviour
+
+NOISE = "protocol version 3"
+#: Hubs that a row stops, or whose files it changes, are nobody else's.
+REKEYED = HubOptions(name="rekeyed")
+MEBIBYTE = 1024 * 1024
+
+_THREADS = 8
+_MESSAGES = 10_000
+_MANY_SECONDS = 120.0
+
+
+def met(client: HiveMessageBusClient) -> str:
+    """The pattern by which a connected client met its hub."""
+    agreed = client.negotiated
+    assert agreed is not None and (agreed.version, agreed.kind) == (3, "noise")
+    return str(agreed.pattern)
+
+
+@behaviour("first contact by XXpsk2, later ones by KKpsk0", NOISE, needs="noise")
+def contacts(hub: RealHub, satellite: Satellite) -> None:
+    patterns = []
+    for number in range(3):
+        began = time.perf_counter()
+        client = satellite.connected()
+        taken = time.perf_counter() - began
+        patterns.append(met(client))
+        satellite.figures.append(f"{patterns[-1]} in {taken * 1000:.0f} ms")
+        check_answer(client, f"contact {number}")
+        client.close()
+    assert patterns == ["XXpsk2", "KKpsk0", "KKpsk0"]
+
+
+def _register_cipher(name: str) -> None:
+    @behaviour(f"cipher {name}, with Noise", NOISE, needs="noise")
+    def check(hub: RealHub, satellite: Satellite) -> None:
+        for pattern in ("XXpsk2", "KKpsk0"):
+            client = satellite.connected(ciphers=[name])
+            assert client.negotiated is not None and client.negotiated.cipher == name
+            assert met(client) == pattern
+            check_answer(client, "a longer text " * 1000)
+            client.close()
+
+
+for _name in CIPHERS:
+    _register_cipher(_name)
+
+
+@behaviour("4 MiB in one BUS message, there and back", NOISE, needs="noise, pieces")
+def large_bus_message(hub: RealHub, satellite: Satellite) -> None:
+    check_answer(satellite.connected(), "lorem ipsum " * (4 * MEBIBYTE // 12))
+
+
+@behaviour(
+    f"{_MESSAGES} messages each way from {_THREADS} threads: none lost, none twice", NOISE, needs="noise"
+)
+def many(hub: RealHub, satellite: Satellite) -> None:
+    hub.allow_msg(COUNT, satellite.node_id)
+    client = satellite.client()
+    came: list[tuple[int, int]] = []
+    client.on_mycroft(COUNTED, lambda message: came.append((message.data["thread"], message.data["number"])))
+    client.connect()
+
+    def send(thread: int) -> None:
+        for number in range(_MESSAGES // _THREADS):
+            client.emit(Message(COUNT, {"thread": thread, "number": number}))
+
+    began = time.monotonic()
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(_THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(_MANY_SECONDS)
+    assert wait_until(lambda: len(came) >= _MESSAGES, _MANY_SECONDS), f"{len(came)} came back"
+    satellite.figures.append(f"{2 * _MESSAGES} messages in {time.monotonic() - began:.1f} s")
+    check_answer(client, "the end")
+    expected = [(thread, number) for thread in range(_THREADS) for number in range(_MESSAGES // _THREADS)]
+    # The hub and its assistant hand messages to several threads each: their order is not the wire's.
+    assert sorted(came) == expected
+
+
+@behaviour("a hub with another static key: HubKeyChanged, until `forget-server`", NOISE, REKEYED, "noise")
+def changed_hub_key(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected()
+    check_answer(client)
+    client.close()
+    hub.kill()
+    hub.forget_noise_key()
+    hub.start_again()
+    with pytest.raises(HubKeyChanged, match=f"forget-server {hub.host}:{hub.port}"):
+        satellite.client().connect()
+    assert satellite.identity.forget_hub(f"{hub.host}:{hub.port}")
+    again = satellite.connected()
+    assert met(again) == "XXpsk2"
+    hub.wait_until_ready()
+    check_answer(again)
+
+
+@behaviour("a hub that lost our pin: XXpsk2 once more", NOISE, needs="noise")
+def lost_pin(hub: RealHub, satellite: Satellite) -> None:
+    for expected in ("XXpsk2", "KKpsk0"):
+        client = satellite.connected()
+        assert met(client) == expected
+        client.close()
+    hub.command("reset-noise-pin", str(satellite.node_id))
+    client = satellite.connected()
+    check_answer(client)
+    client.close()
+    assert met(satellite.connected()) == "KKpsk0"
+
+
+@behaviour("a satellite that lost its static key: HubRefused names `reset-noise-pin`", NOISE, needs="noise")
+def lost_own_key(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected()
+    check_answer(client)
+    client.close()
+    client = satellite.client(identity=NodeIdentity({}))
+    client.run_in_thread()
+    assert wait_until(lambda: client.state == "refused", ANSWER_SECONDS)
+    assert type(client.last_error) is HubRefused and "reset-noise-pin" in str(client.last_error)
+
+
+@behaviour(
+    "password changed at the hub: PasswordRefused; with the new one the next connect succeeds",
+    NOISE,
+    REKEYED,
+    "noise",
+)
+def changed_password(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected()
+    check_answer(client)
+    client.close()
+    hub.command("delete-client", str(satellite.node_id))
+    new = f"{satellite.password}-renewed"
+    hub.add_client(satellite.name, satellite.key, new)
+    with pytest.raises(PasswordRefused, match="set-identity"):
+        satellite.client().connect()
+    check_answer(satellite.connected(password=new))
+
+
+def _in_offer(old: str, new: str) -> Change:
+    def change(number: int, frame: Frame) -> list[Frame]:
+        return [frame.replace(old, new, 1)] if isinstance(frame, str) and number < 2 else [frame]
+
+    return change
+
+
+def _without_noise(number: int, frame: Frame) -> list[Frame]:
+    if not isinstance(frame, str) or number != 1:
+        return [frame]
+    message = json.loads(frame)
+    message["payload"] = {"max_protocol_version": 2, "password": True, **_but_noise(message["payload"])}
+    return [json.dumps(message)]
+
+
+def _but_noise(payload: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in payload.items() if name not in ("noise", "max_protocol_version")}
+
+
+def _register_tampering(what: str, old: str, new: str) -> None:
+    @behaviour(f"an offer that was changed on the way ({what}): refused, no session", NOISE, needs="noise")
+    def check(hub: RealHub, satellite: Satellite) -> None:
+        with Meddler(hub.port) as meddler:
+            meddler.down = _in_offer(old, new)
+            with pytest.raises((HubRefused, PasswordRefused)):
+                satellite.client(port=meddler.port).connect()
+        check_answer(satellite.connected())
+
+
+for _what, _old, _new in (
+    ("name of the hub", '"node_id": "', '"node_id": "x'),
+    ("our own name", '"peer": "', '"peer": "x'),
+    ("suites", '"25519_ChaChaPoly_SHA256"', '"25519_ChaChaPoly_SHA257"'),
+):
+    _register_tampering(_what, _old, _new)
+
+
+@behaviour(
+    "an offer without Noise by a hub that we have pinned: VersionRefused, no downgrade", NOISE, needs="noise"
+)
+def downgrade(hub: RealHub, satellite: Satellite) -> None:
+    with Meddler(hub.port) as meddler:
+        client = satellite.connected(port=meddler.port)
+        check_answer(client)
+        client.close()
+        meddler.down = _without_noise
+        with pytest.raises(VersionRefused, match="forget-server"):
+            satellite.client(port=meddler.port).connect()
+
+
+def _sealed(change: Callable[[int], Change]) -> Change:
+    """A change of sealed frames only; they are counted from 0, and only the first connection has it."""
+    sealed = change(0)
+    seen: list[int] = []
+
+    def run(number: int, frame: Frame) -> list[Frame]:
+        if isinstance(frame, str):
+            return [frame]
+        seen.append(number)
+        return sealed(len(seen) - 1, frame)
+
+    return run
+
+
+def _repeated(_: int) -> Change:
+    return lambda number, frame: [frame, frame] if number == 1 else [frame]
+
+
+def _dropped(_: int) -> Change:
+    return lambda number, frame: [] if number == 1 else [frame]
+
+
+def _reordered(_: int) -> Change:
+    kept: list[Frame] = []
+
+    def change(number: int, frame: Frame) -> list[Frame]:
+        if number == 1:
+            kept.append(frame)
+            return []
+        return [frame, kept.pop()] if kept else [frame]
+
+    return change
+
+
+def _changed(_: int) -> Change:
+    def change(number: int, frame: Frame) -> list[Frame]:
+        if number != 1 or isinstance(frame, str):
+            return [frame]
+        return [frame[:-1] + bytes([frame[-1] ^ 1])]
+
+    return change
+
+
+def _register_meddling(what: str, direction: str, change: Callable[[int], Change]) -> None:
+    @behaviour(
+        f"a sealed frame {what} on the way {direction}: the connection ends and comes back",
+        NOISE,
+        needs="noise",
+    )
+    def check(hub: RealHub, satellite: Satellite) -> None:
+        with Meddler(hub.port) as meddler:
+            setattr(meddler, direction, _sealed(change))
+            client = satellite.client(port=meddler.port)
+            heard = Heard(client)
+            client.connect()
+            setattr(meddler, direction, partial(_pass))
+            for number in range(4):
+                _try_to_say(client, f"number {number}")
+            assert wait_until(lambda: meddler.connections >= 2, 2 * ANSWER_SECONDS), (
+                "the connection did not end"
+            )
+            check_comes_back(client, heard)
+            assert client.state == "connected" and met(client)
+            client.close()
+
+
+def _pass(number: int, frame: Frame) -> list[Frame]:
+    return [frame]
+
+
+def _try_to_say(client: HiveMessageBusClient, text: str) -> None:
+    try:
+        client.emit(
+            HiveMessage(HiveMessageType.BUS, Message("recognizer_loop:utterance", {"utterances": [text]}))
+        )
+    except (ConnectionLost, NotConnected):
+        return
+
+
+for _direction in ("down", "up"):
+    for _what_happened, _change in (
+        ("repeated", _repeated),
+        ("dropped", _dropped),
+        ("moved behind the next", _reordered),
+        ("changed", _changed),
+    ):
+        _register_meddling(_what_happened, _direction, _change)
