@@ -161,7 +161,7 @@ def changed_password(hub: RealHub, satellite: Satellite) -> None:
     client = satellite.connected()
     check_answer(client)
     client.close()
-    hub.command("delete-client", str(satellite.node_id))
+    hub.command("delete-client", str(satellite.node_id), "--yes")
     new = f"{satellite.password}-renewed"
     hub.add_client(satellite.name, satellite.key, new)
     with pytest.raises(PasswordRefused, match="set-identity"):

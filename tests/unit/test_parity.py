@@ -230,10 +230,19 @@ def parts(*patterns: str) -> int:
     return sum(code_lines(path) for path in SHELLS if any(path.match(pattern) for pattern in patterns))
 
 
-def test_the_three_shells_are_smaller_than_what_they_stand_on() -> None:
-    """The modules that users import, without what waits and writes for them."""
-    shells, below = parts("client.py", "aio.py", "http.py"), sum(map(code_lines, BELOW))
-    assert shells < below / 3, f"{shells} lines of shells, {below} of kernel and built-ins"
+#: Each shell: what users import, what drives the Link, what moves the bytes. What waits (mailboxes, waiters, the verbs
+#: of questions) is not of the shells: the sync and the HTTP client share theirs, and asyncio has its own.
+SHELL_PARTS = {
+    "threads": ("client.py", "worker.py", "transport.py"),
+    "asyncio": ("aio.py", "aio_worker.py", "aio_transport.py"),
+    "HTTP": ("http.py", "http_client.py", "http_socket.py", "http_transport.py"),
+}
+
+
+def test_the_three_shells_together_are_smaller_than_what_they_stand_on() -> None:
+    shells = {name: parts(*patterns) for name, patterns in SHELL_PARTS.items()}
+    below = sum(map(code_lines, BELOW))
+    assert sum(shells.values()) < below, f"{shells}, {below} lines of kernel and built-ins"
 
 
 @pytest.mark.parametrize(
