@@ -31,6 +31,7 @@ HUB_COMMANDS = {
     "list-clients": set(),
     "listen": set(),
     "make-admin": set(),
+    "reset-noise-pin": set(),
 }
 #: Commands that belong to the system.
 SYSTEM = {"echo", "git", "cd", "cp", "."}
