@@ -124,6 +124,7 @@ class AsyncTransport:
                     await ws.send(frame)
                 else:
                     await self._send_watched(ws, frame, told)
+                    told.next()
             if ws.state is State.CLOSED:  # while the last bytes waited here
                 raise ConnectionClosedError(None, None)
         except asyncio.CancelledError:

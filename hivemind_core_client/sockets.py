@@ -24,7 +24,8 @@ _PIECE = 256 * 1024
 class Told:
     """Tells a user's callback how far one message has come. One that raises is logged once, and told on.
 
-    `frames` are the frames of the message, where it has several: then it is told of all of them as one.
+    `frames` are the frames of the message, where it has several: then it is told of all of them as one, and `next` is
+    called between them.
     """
 
     def __init__(self, progress: Progress, frames: Sequence[Union[str, bytes, bytearray]] = ()) -> None:
@@ -33,14 +34,16 @@ class Told:
         self._sizes = [len(frame) for frame in frames] if len(frames) > 1 else []
         self._before = self._current = 0
 
+    def next(self) -> None:
+        """One frame has been written; what is told from now on is of the next."""
+        if self._current + 1 < len(self._sizes):
+            self._before += self._sizes[self._current]
+            self._current += 1
+
     def __call__(self, written: int, total: int) -> None:
         """Tell it, of the frame that is being written. Never raises."""
         if self._sizes:
-            size = self._sizes[self._current]
-            sent, whole = self._before + min(written, size), sum(self._sizes)
-            if written >= total and self._current + 1 < len(self._sizes):
-                self._before, self._current = sent, self._current + 1
-            written, total = sent, whole
+            written, total = self._before + min(written, self._sizes[self._current]), sum(self._sizes)
         try:
             self._progress(written, total)
         except (Exception, SystemExit):  # half a frame would cost the connection

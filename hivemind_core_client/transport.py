@@ -101,24 +101,27 @@ class WebSocketTransport:
     def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
         """Write whole frames in order, telling `progress` how far each came. Raises ConnectionLost when it broke."""
         try:
-            with self._writing() as ws, self._reporting(progress, frames):
+            with self._writing() as ws, self._reporting(progress, frames) as told:
                 for frame in frames:
                     if isinstance(frame, str):
                         ws.send(frame)
                     else:
                         ws.send_binary(frame)
+                    if told is not None:
+                        told.next()
         except ConnectionLost as error:
             raise opening.explained(error, max(map(len, frames), default=0)) from error
 
     @contextmanager
-    def _reporting(self, progress: Optional[Progress], frames: list[Frame]) -> Iterator[None]:
+    def _reporting(self, progress: Optional[Progress], frames: list[Frame]) -> Iterator[Optional[Told]]:
         shared = self._socket
         if progress is None or not isinstance(shared, SharedSocket):
-            yield
+            yield None
             return
-        shared.report_to(Told(progress, frames))
+        told = Told(progress, frames)
+        shared.report_to(told)
         try:
-            yield
+            yield told
         finally:
             shared.report_to(None)
 

@@ -201,3 +201,20 @@ def test_a_client_goes_on_after_a_frame_that_does_not_open(hub: EmbeddedHub, ide
         hub.wait_for("hello", timeout=10, count=2)
         assert client.wait_for_response(utterance("hello"), "speak", timeout=5) is not None
         assert client.protocol is not protocol
+
+
+def test_progress_with_asyncio_is_told_of_all_pieces_as_one(hub: EmbeddedHub, identity: NodeIdentity) -> None:
+    data = bytes(1_000_000)
+    steps: list[tuple[int, int]] = []
+
+    async def send() -> None:
+        settings = {"host": hub.url, "port": hub.port, "identity": identity}
+        async with AsyncHiveMessageBusClient("key", PASSWORD, **settings) as client:
+            await client.emit(
+                HiveMessage(HiveMessageType.BINARY, data), progress=lambda *step: steps.append(step)
+            )
+            await asyncio.get_running_loop().run_in_executor(None, lambda: hub.wait_for("bin", timeout=10))
+
+    asyncio.run(send())
+    assert steps == sorted(steps)
+    assert steps[-1][0] == steps[-1][1] > len(data)

@@ -61,6 +61,8 @@ def test_one_that_raised_is_told_on() -> None:
 def test_the_frames_of_one_message_are_told_of_as_one() -> None:
     steps: list[tuple[int, int]] = []
     told = Told(lambda written, total: steps.append((written, total)), [bytes(100), bytes(100), bytes(50)])
-    for written, total in [(60, 108), (108, 108), (108, 108), (3, 52), (52, 52)]:
-        told(written, total)
-    assert steps == [(60, 250), (100, 250), (200, 250), (203, 250), (250, 250)]
+    for frame in ([(60, 108), (108, 108), (108, 108)], [(108, 108)], [(3, 52), (52, 52)]):
+        for written, total in frame:
+            told(written, total)
+        told.next()
+    assert steps == [(60, 250), (100, 250), (100, 250), (200, 250), (203, 250), (250, 250)]
