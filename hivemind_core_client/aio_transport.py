@@ -232,12 +232,12 @@ class AsyncTransport:
             raise opening.no_websocket(self._address, error) from error
 
     async def _send_watched(self, ws: Connection, frame: Frame, told: Told) -> None:
-        """What is not in the buffer any more is with the system."""
-        total = len(frame.encode()) if isinstance(frame, str) else len(frame)
+        """What is not in the buffer any more is with the system. Told of at once, then again and again."""
+        total, pause = len(frame.encode()) if isinstance(frame, str) else len(frame), 0.0
         sending = asyncio.ensure_future(ws.send(frame))
         try:
-            while not (await asyncio.wait({sending}, timeout=_PROGRESS))[0]:
-                left = ws.transport.get_write_buffer_size()
+            while not (await asyncio.wait({sending}, timeout=pause))[0]:
+                left, pause = ws.transport.get_write_buffer_size(), _PROGRESS
                 told(max(0, total - left), total)
             sending.result()
         finally:
