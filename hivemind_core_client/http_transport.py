@@ -98,7 +98,7 @@ class HttpTransport:
         self._inbox: deque[Frame] = deque()
         self._awake = threading.Event()
         self._last_message = time.monotonic()
-        self._spoke = self._standing = self._aborted = False
+        self._spoke = self._standing = self._heard = self._takes_bytes = self._aborted = False
         self._polled = threading.Condition()
         self._polls, self._took = 0, 0.0
 
@@ -139,7 +139,7 @@ class HttpTransport:
         return line.deadline(self._address, phase, seconds, self.abort)
 
     def stand(self) -> None:
-        """The session stands."""
+        """The session stands, for us at least."""
         self._standing = True
 
     def receive(self) -> Union[Frame, Closed]:
@@ -164,6 +164,7 @@ class HttpTransport:
         self._inbox.extend(map(_bytes_of, binaries))
         if self._inbox:
             self._last_message = time.monotonic()
+            self._heard = self._standing
         return True
 
     def _fetch(self, endpoint: str, name: str) -> Optional[list[Any]]:
@@ -176,8 +177,11 @@ class HttpTransport:
         return messages
 
     def _closed(self) -> Closed:
-        """A hub tells a refusal by ending the session; it may also have been restarted, or another client came."""
-        refused = self._spoke and not self._standing and not self._taken_over()
+        """A hub tells a refusal by ending the session; it may also have been restarted, or another client came.
+
+        The end of a handshake may be what it refuses: until it has said something in the session, nobody knows.
+        """
+        refused = self._spoke and not self._heard and not self._taken_over()
         why = "the hub has no session for this key any more: was it restarted, or does another client use the key?"
         return Closed(_REFUSED if refused else None, why)
 
@@ -212,15 +216,24 @@ class HttpTransport:
             self.abort()  # nobody knows whether the hub has it: that is for the sender to decide
             raise
         self._be_quick()
-        if answer.takes_no_bytes:
+        sealed = isinstance(frame, bytes)
+        if answer.takes_no_bytes and not self._takes_bytes:
             raise InvalidMessage(
                 "over HTTP a hub takes text only in this session: send BINARY messages with protocol version 3, or "
                 "with HiveMessageBusClient, over a WebSocket"
             )
+        if answer.no_session and not self._standing:
+            return  # a refusal, which the next poll tells
         if answer.no_session:
             raise ConnectionLost(f"{self._address} has no session of ours any more: nothing was sent")
+        if answer.error and sealed:  # those that follow would not fit to what the hub has read
+            self.abort()
+            raise ConnectionLost(
+                f"{self._address} did not take a message, which ends the session: {answer.error}"
+            )
         if answer.error:
             raise HubConnectionError(f"{self._address} did not take a message: {answer.error}{_hint(frame)}")
+        self._takes_bytes |= sealed
 
     def _be_quick(self) -> None:
         self._last_message = time.monotonic()

@@ -70,6 +70,8 @@ class HubOptions:
         }
         if self.http:
             plugin = {"host": HOST, "port": http_port, "ssl": False}
+            if self.files:  # it keeps 256 frames for a client by default, of 65 kB each
+                plugin["max_undelivered"] = 1024
             settings["network_protocol"]["hivemind-http-plugin"] = plugin
         for name in ("allowed_ciphers", "allowed_encodings"):
             names = getattr(self, name)

@@ -17,7 +17,7 @@ from hivemind_core_client import HiveMessage, HiveMessageType
 from hivemind_core_client.errors import HubConnectionError, InvalidMessage
 from hivemind_core_client.message import HiveMindBinaryPayloadType
 
-from . import rows_binary, rows_client, rows_intercom, rows_mesh, rows_query
+from . import rows_binary, rows_client, rows_intercom, rows_mesh, rows_noise, rows_query
 from .hubs import HubOptions, RealHub
 from .rows_client import ANSWER_SECONDS, check_answer, utterance
 from .satellite import Satellite
@@ -25,7 +25,7 @@ from .table import ROWS, Behaviour, Check
 
 HTTP = "over HTTP"
 
-#: What a WebSocket alone can do: binary frames to the hub, and silence after an upgrade.
+#: What a WebSocket alone can do: silence after an upgrade, and binary frames to a hub below version 3.
 _NOT_OVER_HTTP = (
     rows_client.binarize_on,
     rows_client.binary,
@@ -33,7 +33,9 @@ _NOT_OVER_HTTP = (
     rows_binary.large_file,
     rows_binary.too_large,
 )
-_MODULES = {module.__name__ for module in (rows_client, rows_mesh, rows_query, rows_intercom, rows_binary)}
+_MODULES = {
+    module.__name__ for module in (rows_client, rows_mesh, rows_query, rows_intercom, rows_binary, rows_noise)
+}
 
 
 def _by_http(check: Check) -> Check:
@@ -55,6 +57,10 @@ def _over_http(row: Behaviour) -> Behaviour:
         needs=", ".join(filter(None, ("http", row.needs))),
         uses_client=False,
     )
+
+
+def _row_of(check: Check) -> Behaviour:
+    return next(row for row in ROWS if row.check is check)
 
 
 ROWS.extend(
@@ -89,6 +95,9 @@ def left_over(hub: RealHub, satellite: Satellite) -> None:
         with urlopen(request, timeout=ANSWER_SECONDS) as answer:
             assert json.load(answer) == {"status": "Connected"}
     check_answer(satellite.connected())
+
+
+ROWS.append(replace(_over_http(_row_of(rows_binary.large_file)), needs="http, pieces"))
 
 
 @_row("BINARY to the hub, in a session of protocol version 3")

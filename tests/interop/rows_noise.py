@@ -25,7 +25,7 @@ from hivemind_core_client.message import HiveMessageType
 
 from .answerer import COUNT, COUNTED
 from .hubs import HubOptions, RealHub
-from .meddler import Change, Frame, Meddler
+from .meddler import Change, Frame
 from .processes import wait_until
 from .rows_client import ANSWER_SECONDS, CIPHERS, Heard, check_answer, check_comes_back
 from .satellite import Satellite
@@ -77,9 +77,9 @@ for _name in CIPHERS:
     _register_cipher(_name)
 
 
-@behaviour("4 MiB in one BUS message, there and back", NOISE, needs="noise, pieces")
+@behaviour("5 MiB in one BUS message, there and back", NOISE, needs="noise, pieces")
 def large_bus_message(hub: RealHub, satellite: Satellite) -> None:
-    check_answer(satellite.connected(), "lorem ipsum " * (4 * MEBIBYTE // 12))
+    check_answer(satellite.connected(), "lorem ipsum " * (5 * MEBIBYTE // 12))
 
 
 @behaviour(
@@ -118,9 +118,9 @@ def changed_hub_key(hub: RealHub, satellite: Satellite) -> None:
     hub.kill()
     hub.forget_noise_key()
     hub.start_again()
-    with pytest.raises(HubKeyChanged, match=f"forget-server {hub.host}:{hub.port}"):
+    with pytest.raises(HubKeyChanged, match=f"forget-server {hub.host}:{satellite.hub_port}"):
         satellite.client().connect()
-    assert satellite.identity.forget_hub(f"{hub.host}:{hub.port}")
+    assert satellite.identity.forget_hub(f"{hub.host}:{satellite.hub_port}")
     again = satellite.connected()
     assert met(again) == "XXpsk2"
     hub.wait_until_ready()
@@ -191,7 +191,7 @@ def _but_noise(payload: dict[str, Any]) -> dict[str, Any]:
 def _register_tampering(what: str, old: str, new: str) -> None:
     @behaviour(f"an offer that was changed on the way ({what}): refused, no session", NOISE, needs="noise")
     def check(hub: RealHub, satellite: Satellite) -> None:
-        with Meddler(hub.port) as meddler:
+        with satellite.meddler() as meddler:
             meddler.down = _in_offer(old, new)
             with pytest.raises((HubRefused, PasswordRefused)):
                 satellite.client(port=meddler.port).connect()
@@ -210,7 +210,7 @@ for _what, _old, _new in (
     "an offer without Noise by a hub that we have pinned: VersionRefused, no downgrade", NOISE, needs="noise"
 )
 def downgrade(hub: RealHub, satellite: Satellite) -> None:
-    with Meddler(hub.port) as meddler:
+    with satellite.meddler() as meddler:
         client = satellite.connected(port=meddler.port)
         check_answer(client)
         client.close()
@@ -269,7 +269,7 @@ def _register_meddling(what: str, direction: str, change: Callable[[int], Change
         needs="noise",
     )
     def check(hub: RealHub, satellite: Satellite) -> None:
-        with Meddler(hub.port) as meddler:
+        with satellite.meddler() as meddler:
             setattr(meddler, direction, _sealed(change))
             client = satellite.client(port=meddler.port)
             heard = Heard(client)

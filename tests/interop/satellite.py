@@ -8,9 +8,11 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Union, cast
 
+from .http_meddler import HttpMeddler
 from .hubs import RealHub, xdg_environment
+from .meddler import Meddler
 from .on_loop import OnLoop
 from .processes import Process
 
@@ -79,6 +81,15 @@ class Satellite:
 
         return NodeIdentity(str(self._home / "identity.json"))
 
+    @property
+    def hub_port(self) -> int:
+        """Where the hub listens for this kind of client."""
+        return self.hub.http_port if self.client_kind == "http" else self.hub.port
+
+    def meddler(self) -> Union[HttpMeddler, Meddler]:
+        """A proxy before the hub; it listens while in a `with`."""
+        return (HttpMeddler if self.client_kind == "http" else Meddler)(self.hub_port)
+
     def client(self, **options: Any) -> HiveMessageBusClient:
         """A client that is not connected yet; it is closed when the test ends.
 
@@ -92,7 +103,7 @@ class Satellite:
             "key": self.key,
             "password": self.password,
             "host": self.hub.host,
-            "port": self.hub.http_port if self.client_kind == "http" else self.hub.port,
+            "port": self.hub_port,
             "identity": self.identity,
             **options,
         }

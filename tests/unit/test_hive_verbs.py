@@ -635,6 +635,8 @@ def test_one_answer_to_a_cascade_is_picked_and_delivered_once(
         hub.broadcast(answer_to(asked, COMPLETE, name))
     assert [answer.responder for answer in running.wait()] == ["a", "b"]
     assert picking.wait(1) == [["a", "b"]]
+    # What is picked is told of by another thread than the one that `settled` follows.
+    (over if fault else spoken).wait(1 if fault else len(delivered))
     settled(hub, client)
     assert [message.data["by"] for message in spoken.calls] == delivered
     faults = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
