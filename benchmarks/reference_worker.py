@@ -1,4 +1,4 @@
-"""Worker of the reference, hivemind-bus-client 0.9.2a1; runs under the Python of its own environment."""
+"""Worker of the reference, hivemind-bus-client; runs under the Python of its own environment."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class Reference(Side):
             key=target["key"], password=target["password"], host=target["host"], port=target["port"]
         )
         client.connect()
-        if not client.handshake_event.is_set() or not client.crypto_key:
+        keyed = client.crypto_key or getattr(client, "noise_transport", None)
+        if not client.handshake_event.is_set() or not keyed:
             raise RuntimeError("the reference returned from connect() without a key")
         close: Call = client.close
         return close

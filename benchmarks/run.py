@@ -13,6 +13,7 @@ from pathlib import Path
 from hivebench.fanout import fanout
 from hivebench.groups import QUICK, Effort, Json, codec, connection, start
 from hivebench.hubs import HUB_VERSION, embedded_hub, real_hub
+from hivebench.noise import noise
 from hivebench.results import SECONDS, Row, Sample, machine_facts, table, write_json
 from hivebench.sides import (
     ASYNC_REFERENCE_VERSION,
@@ -25,9 +26,11 @@ from hivebench.sides import (
     reference,
 )
 
-GROUPS = ("codec", "start", "connect", "fanout", "hub")
+GROUPS = ("codec", "start", "connect", "noise", "fanout", "hub")
 #: A hub of its own takes many seconds to start, more than a quick run may take.
 QUICK_GROUPS = ("codec", "start", "connect")
+#: Groups that an older reference has no client for.
+_NEWER = {"noise", "fanout"}
 LATEST = BENCHMARKS / "results" / "latest.json"
 
 
@@ -40,12 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="hivemind-bench-", ignore_cleanup_errors=True) as home:
         own = ours(Path(home))
         rows = []
-        if set(groups) - {"fanout"}:
+        if set(groups) - _NEWER:
             sides = [own] if options.ours_only else [own, reference(Path(home))]
             rows += _measure(groups, sides, effort, facts)
-        if "fanout" in groups:
-            sides = [own] if options.ours_only else [own, async_reference(Path(home))]
-            rows += _guarded("fanout", fanout(own, sides, effort))
+        if set(groups) & _NEWER:
+            rows += _measure_newer(
+                groups, own, [] if options.ours_only else [async_reference(Path(home))], effort
+            )
     machine = machine_facts()
     print(_heading(machine), table(rows), sep="\n\n")
     content = {
@@ -94,6 +98,14 @@ def _measure(groups: Sequence[str], sides: Sequence[Side], effort: Effort, facts
         yield from _guarded("hub", _on_hub("hub", f"hub {HUB_VERSION}", real_hub(), sides, effort))
 
 
+def _measure_newer(groups: Sequence[str], own: Side, others: list[Side], effort: Effort) -> Iterator[Row]:
+    sides = [own, *others]
+    if "noise" in groups:
+        yield from _guarded("noise", noise(sides, effort))
+    if "fanout" in groups:
+        yield from _guarded("fanout", fanout(own, sides, effort))
+
+
 def _on_hub(
     group: str, name: str, hub: AbstractContextManager[Json], sides: Sequence[Side], effort: Effort
 ) -> Iterator[Row]:
@@ -114,7 +126,8 @@ def _guarded(group: str, rows: Iterator[Row]) -> Iterator[Row]:
 
 def _heading(machine: Json) -> str:
     return (
-        f"hivemind-core-client beside hivemind-bus-client {REFERENCE_VERSION} (asyncio: {ASYNC_REFERENCE_VERSION})\n"
+        f"hivemind-core-client beside hivemind-bus-client {REFERENCE_VERSION} "
+        f"(asyncio, noise: {ASYNC_REFERENCE_VERSION})\n"
         "medians; ratio = how many times less ours needs, or more it does\n"
         f"{machine['implementation']} {machine['python']}, {machine['cpu_count']} CPUs ({machine['cpu']}), "
         f"{machine['platform']}"

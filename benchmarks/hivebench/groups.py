@@ -24,6 +24,8 @@ class Effort:
     starts: int = 10
     our_connections: int = 10
     reference_connections: int = 5
+    #: Satellites that connect twice, on either side.
+    pairs: int = 5
     #: Clients in one process, messages in each direction, and seconds that connecting them may take.
     crowds: tuple[int, ...] = (1, 100, 1000)
     crowd_messages: int = 2_000
@@ -40,6 +42,7 @@ QUICK = Effort(
     starts=2,
     our_connections=1,
     reference_connections=1,
+    pairs=1,
     crowds=(1, 10),
     crowd_messages=500,
     crowd_budget=20.0,
@@ -144,11 +147,12 @@ def _connect_all(target: Json, sides: Sequence[Side], effort: Effort) -> dict[st
         for side in sides:
             failed = any("error" in answer for answer in answers[side.name])
             if repeat < effort.connections(side) and not failed:
-                answers[side.name].append(_connect(side, target))
+                answers[side.name].append(connect(side, target))
     return answers
 
 
-def _connect(side: Side, target: Json) -> Json:
+def connect(side: Side, target: Json) -> Json:
+    """One connection of a fresh process: its seconds and memory, or its error."""
     spawned = time.time()
     try:
         answer = side.ask("connect", target)

@@ -1,10 +1,10 @@
-"""The hubs that the clients connect to: the embedded one in a process of its own, and hivemind-core 4.0.0."""
+"""The hubs that the clients connect to: the embedded one in a process of its own, and releases of hivemind-core."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -40,21 +40,22 @@ def embedded_hub(side: Side) -> Iterator[Json]:
 
 
 @contextmanager
-def real_hub() -> Iterator[Json]:
-    """hivemind-core 4.0.0 as the interop tests start it; yields where to connect."""
+def real_hub(version: str = HUB_VERSION, keys: Sequence[str] = (KEY,)) -> Iterator[Json]:
+    """A release of hivemind-core as the interop tests start it; yields where to connect, with the first of the keys."""
     folder = str(REPOSITORY / "tests")
     if folder not in sys.path:
         sys.path.insert(0, folder)
     specs, hubs = import_module("interop.specs"), import_module("interop.hubs")
     failure = import_module("interop.processes").HarnessError
     try:
-        hub = hubs.RealHub(next(spec for spec in specs.HUBS if spec.version == HUB_VERSION))
+        hub = hubs.RealHub(next(spec for spec in specs.HUBS if spec.version == version))
     except failure as error:
         raise BenchError(str(error)) from error
     try:
         hub.start()
-        hub.add_client("benchmark", KEY, PASSWORD)
-        yield _target(hub.host, hub.port)
+        for key in keys:
+            hub.add_client(key, key, PASSWORD)
+        yield {**_target(hub.host, hub.port), "key": keys[0]}
     except failure as error:
         raise BenchError(str(error)) from error
     finally:
