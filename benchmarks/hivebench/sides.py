@@ -62,6 +62,8 @@ class Side:
         env["HOME"] = str(self.home)
         for kind in ("CONFIG", "DATA", "CACHE", "STATE"):
             env[f"XDG_{kind}_HOME"] = str(self.home / kind.lower())
+        # pip compiled the reference when it installed it: ours, in a clone, must be let to keep its bytecode likewise.
+        env.pop("PYTHONDONTWRITEBYTECODE", None)
         if self.name == "reference":
             env.pop("PYTHONPATH", None)
         return env
