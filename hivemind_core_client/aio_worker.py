@@ -21,7 +21,15 @@ from hivemind_core_client.errors import (
     HubTimeout,
     again,
 )
-from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
+from hivemind_core_client.kernel.events import (
+    Arrived,
+    Established,
+    Event,
+    Failed,
+    Meanwhile,
+    Rejected,
+    Transmit,
+)
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.message import HiveMessage
@@ -287,6 +295,8 @@ class AsyncWorker(Course):
         for event in events:
             if type(event) is Transmit:
                 await self._transmit(event)
+            elif type(event) is Meanwhile:
+                await asyncio.get_running_loop().run_in_executor(None, event.work)
             else:
                 self._handle[type(event)](event)
 

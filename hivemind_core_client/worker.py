@@ -19,7 +19,15 @@ from hivemind_core_client.errors import (
     InvalidOption,
     again,
 )
-from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
+from hivemind_core_client.kernel.events import (
+    Arrived,
+    Established,
+    Event,
+    Failed,
+    Meanwhile,
+    Rejected,
+    Transmit,
+)
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.line import Transport
@@ -104,6 +112,7 @@ class Worker(Course):
             CallBack: lambda event: self._listener.call_back(event),
             Select: lambda event: self._listener.select(event),
             Transmit: self._transmit,
+            Meanwhile: lambda event: event.work(),
             Established: self._established,
             Rejected: self._note_rejected,
             Failed: self._fail,

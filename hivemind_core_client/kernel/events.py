@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Union
 
 from attrs import field, frozen
@@ -25,6 +26,13 @@ class Transmit:
     """Write these frames to the transport now, in this order."""
 
     frames: list[Frame] = field(repr=False)
+
+
+@frozen
+class Meanwhile:
+    """Run this now, while the hub has what was transmitted: it takes long, and the answer is read with its result."""
+
+    work: Callable[[], None]
 
 
 @frozen
@@ -56,5 +64,16 @@ class Failed:
 
 
 Event = Union[
-    Transmit, Established, Arrived, Rejected, Failed, Send, Deliver, Select, CallBack, SetTimer, CancelTimer
+    Transmit,
+    Meanwhile,
+    Established,
+    Arrived,
+    Rejected,
+    Failed,
+    Send,
+    Deliver,
+    Select,
+    CallBack,
+    SetTimer,
+    CancelTimer,
 ]

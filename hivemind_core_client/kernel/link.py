@@ -25,7 +25,15 @@ from hivemind_core_client.errors import (
 )
 from hivemind_core_client.kernel.crypto import Channel
 from hivemind_core_client.kernel.dispatch import Dispatcher
-from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
+from hivemind_core_client.kernel.events import (
+    Arrived,
+    Established,
+    Event,
+    Failed,
+    Meanwhile,
+    Rejected,
+    Transmit,
+)
 from hivemind_core_client.kernel.handshake import Credentials, Handshake, Offer, Terms, choose
 from hivemind_core_client.kernel.handshake.base import Outcome, Progress
 from hivemind_core_client.kernel.policy import Limits
@@ -286,6 +294,8 @@ class Link:
     def _progress(self, progress: Progress) -> Iterator[Event]:
         if progress.reply is not None:
             yield Transmit([self._clear(HiveMessage(HiveMessageType.HANDSHAKE, progress.reply))])
+        if progress.meanwhile is not None:
+            yield Meanwhile(progress.meanwhile)
         if progress.outcome is not None:
             yield from self._establish(progress.outcome)
 

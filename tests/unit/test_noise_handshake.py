@@ -14,7 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hivemind_core_client import errors as err
-from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
+from hivemind_core_client.kernel.events import (
+    Arrived,
+    Established,
+    Event,
+    Failed,
+    Meanwhile,
+    Rejected,
+    Transmit,
+)
 from hivemind_core_client.kernel.handshake import Credentials, Offer, Terms, choose
 from hivemind_core_client.kernel.handshake.noise import NoiseHandshake, canonical, is_installed
 from hivemind_core_client.kernel.handshake.password import PasswordHandshake
@@ -149,6 +157,46 @@ def test_the_second_contact_is_shorter_and_derives_nothing(monkeypatch: pytest.M
         len([event for event in met.events if isinstance(event, Transmit)]) == 2
     )  # the first message, and HELLO
     assert not keys.kk_in_doubt
+
+
+@pytest.mark.parametrize("worked", [True, False], ids=["by-the-shell", "by-nobody-before-the-answer"])
+def test_the_key_is_derived_while_the_hub_derives_it_too(
+    worked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    derivations: list[int] = []
+    own = NoiseHandshake._derived
+    monkeypatch.setattr(NoiseHandshake, "_derived", lambda self: (derivations.append(1), own(self))[1])
+    keys = Keys()
+    met = Meeting(keys)
+    hello, offer = met.hub.greeting()
+    met.take(hello, [])
+    _, first, work = met.link.receive(offer)
+    assert isinstance(first, Transmit) and isinstance(work, Meanwhile) and not derivations
+    if worked:
+        work.work()
+        work.work()
+        assert derivations == [1]
+    answers: list[Frame] = []
+    met.to_hub(first.frames, answers)
+    met.take(answers[0], answers)
+    assert derivations == [1] and keys.psks == {NODE_ID: derived()}
+    assert met.agreed.pattern == "XXpsk2" and met.hub.ready
+
+
+@pytest.mark.parametrize("pinned", [True, False], ids=["KKpsk0", "XXpsk2"])
+def test_a_key_that_cannot_be_derived_ends_the_connection(
+    pinned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_memory(*_: Any, **__: Any) -> bytes:
+        raise RuntimeError("Memory allocation error")
+
+    psk = derived()
+    monkeypatch.setattr("hivemind_core_client.testing.hub_noise._derived", lambda *_: psk)
+    monkeypatch.setattr("poorman_handshake.noise.derive_psk", without_memory)
+    keys, hub = Keys(pinned=public(HUB_KEY) if pinned else None), noise_hub()
+    hub.client_pins["key"] = public(keys.static_key)
+    met = Meeting(keys, hub).run()
+    assert type(met.failure) is err.HandshakeError and "derived" in str(met.failure)
 
 
 @pytest.mark.parametrize("pinned_there", [True, False])

@@ -26,6 +26,8 @@ VERSION = 3
 XX, KK = "XXpsk2", "KKpsk0"
 #: The suites of Noise by the wire name of their cipher, so that one order of preference serves all versions.
 SUITES = {"AES-GCM": "25519_AESGCM_SHA256", "CHACHA20-POLY1305": "25519_ChaChaPoly_SHA256"}
+#: For the first message of XXpsk2, into which no key goes.
+_NO_PSK_YET = bytes(32)
 
 
 class NoiseHandshake(Handshake):
@@ -45,7 +47,7 @@ class NoiseHandshake(Handshake):
         self._suite = SUITES.get(self._cipher, "")
         self._binarize = terms.binarizes(offer)
         self._remembered = self._keys.psk(terms.hub.node_id)
-        self._psk = self._remembered or self._derived()
+        self._psk: Optional[bytes] = self._remembered or (self._derived() if self._pattern == KK else None)
         self._exchange = self._new_exchange()
 
     @classmethod
@@ -67,7 +69,8 @@ class NoiseHandshake(Handshake):
             canonical({"binarize": self._binarize, "encodings": encodings})
         )
         chosen = {"pattern": self._pattern, "suite": self._suite, "msg": message.hex()}
-        return Progress(reply={"noise": chosen})
+        # The hub derives the same key once it has this: of the two, one is done while the other is.
+        return Progress(reply={"noise": chosen}, meanwhile=self._derive if self._psk is None else None)
 
     def receive(self, answer: Json) -> Progress:
         """The hub's Noise message, and with XXpsk2 our second.
@@ -76,6 +79,7 @@ class NoiseHandshake(Handshake):
         another pattern or a newly derived key may do.
         """
         message = _message_of(answer)
+        self._derive()
         try:
             self._exchange.read_message(message)
         except Exception as error:  # whatever the library raises: it does not verify
@@ -96,17 +100,29 @@ class NoiseHandshake(Handshake):
             "somebody may stand between, or it has no password for this access key. Its log says which"
         )
 
+    def _derive(self) -> None:
+        """The key that the answer to XXpsk2 is read with, unless it is there."""
+        if self._psk is None:
+            self._psk = self._derived()
+            self._exchange.set_psk(self._psk)
+
     def _derived(self) -> bytes:
         from poorman_handshake.noise import derive_psk
 
-        return bytes(derive_psk(self.terms.credentials.password, node_id=self.terms.hub.node_id))
+        try:
+            return bytes(derive_psk(self.terms.credentials.password, node_id=self.terms.hub.node_id))
+        except Exception as error:  # whatever argon2 raises, for want of memory above all
+            raise HandshakeError(
+                f"no key can be derived from the password: {type(error).__name__}"
+            ) from error
 
     def _new_exchange(self) -> Any:
         name = f"Noise_{self._pattern}_{self._suite}"
+        psk = self._psk or _NO_PSK_YET
         prologue = canonical(self.terms.hub.payload) + canonical(self.offer.payload) + name.encode()
         pinned = self._keys.pinned() if self._pattern == KK else None
         try:
-            return new_exchange(True, name, self._keys.noise_key(), self._psk, prologue, pinned)
+            return new_exchange(True, name, self._keys.noise_key(), psk, prologue, pinned)
         except Exception as error:  # whatever the library raises for a key that is none
             raise HandshakeError(f"a static key for Noise cannot be used: {error}") from error
 
@@ -134,7 +150,7 @@ class NoiseHandshake(Handshake):
         keys.kk_in_doubt = False
         if keys.pinned() is None:
             keys.pin(self._exchange.remote_pubkey)
-        if self._remembered is None:
+        if self._remembered is None and self._psk is not None:
             keys.keep_psk(node_id, self._psk)
 
     def _outcome(self) -> Outcome:
@@ -181,6 +197,10 @@ def new_exchange(
 
         def _private_bytes(self) -> bytes:
             return static_key
+
+        def set_psk(self, psk: bytes) -> None:
+            """Take another key than the one it was made with; nothing that needs it has been read or written yet."""
+            self.noise.set_psks(psk=psk)
 
     return Exchange(begins, psk=psk, remote_pubkey=remote_key, prologue=prologue, pattern=name.encode())
 
