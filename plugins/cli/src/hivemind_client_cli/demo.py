@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import frozen
@@ -18,6 +19,11 @@ from hivemind_client_cli.message_commands import as_text, bus_message
 from hivemind_client_cli.options import Connection, connected, reporting, timeout_option
 from hivemind_client_cli.output import Output, aligned, milliseconds
 
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.contract import Negotiated
+
+#: Those of the newest hubs. Noise needs Python 3.10.
+_VERSIONS = (3, 3) if sys.version_info >= (3, 10) else (0, 1)
 _USER_FOLDERS = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
 
 
@@ -37,7 +43,7 @@ def demo(output: Output, utterance: str, timeout: float) -> None:
         # Before the clock starts: importing OVOS takes longer than pairing.
         from hivemind_core_client.testing import EmbeddedHub
 
-        with EmbeddedHub(clients={key: password}, agent=_answer) as hub:
+        with EmbeddedHub(clients={key: password}, agent=_answer, versions=_VERSIONS) as hub:
             connection = Connection(
                 key=key,
                 password=password,
@@ -85,7 +91,6 @@ def _converse(output: Output, connection: Connection, utterance: str, timeout: f
         agreed = client.negotiated
     if answer is None or agreed is None:
         raise no_answer("speak", UTTERANCE, timeout)
-    frames = "binary" if agreed.binarize else "text"
     spoken = as_text(answer)
     return _Story(
         data={
@@ -100,14 +105,25 @@ def _converse(output: Output, connection: Connection, utterance: str, timeout: f
             "round_trip_seconds": round(round_trip, 6),
         },
         rows={
-            "handshake": f"{agreed.kind}, protocol version {agreed.version}, done in {milliseconds(paired)}",
+            "handshake": _handshake_of(agreed) + f", done in {milliseconds(paired)}",
             "cipher": agreed.cipher,
-            "encoding": f"{agreed.encoding}, {frames} frames",
+            "encoding": _encoding_of(agreed),
             "you": utterance,
             "hub": spoken,
             "round trip": milliseconds(round_trip),
         },
     )
+
+
+def _handshake_of(agreed: Negotiated) -> str:
+    pattern = f" {agreed.pattern}" if agreed.pattern else ""
+    return f"{agreed.kind}{pattern}, protocol version {agreed.version}"
+
+
+def _encoding_of(agreed: Negotiated) -> str:
+    if agreed.pattern:
+        return "none, frames of bytes"
+    return f"{agreed.encoding}, {'binary' if agreed.binarize else 'text'} frames"
 
 
 def _answer(utterance: str) -> str:
