@@ -20,7 +20,7 @@ from hivemind_core_client.aio_verbs import AsyncVerbs
 from hivemind_core_client.aio_waiting import LoopEvent, MessageReader
 from hivemind_core_client.aio_worker import AsyncWorker
 from hivemind_core_client.callbacks import BinaryDataCallbacks
-from hivemind_core_client.course import ClientState, Listener
+from hivemind_core_client.course import DOUBTS, ClientState, Listener
 from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption, again
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
@@ -158,7 +158,12 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
             self._start(retries)
         worker = self._worker
         try:
-            await worker.wait_settled((1 + retries) * (self.deadlines.attempt + self._backoff.cap))
+            patience = (1 + retries) * (self.deadlines.attempt + self._backoff.cap)
+            await worker.wait_settled(patience)
+            for _ in range(DOUBTS):
+                if not worker.in_doubt or await self._is_answered():
+                    break
+                await worker.wait_settled(patience)
         except asyncio.CancelledError:
             if ours:
                 await self.close()
@@ -293,6 +298,16 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
     def _new_transport(self) -> AsyncTransport:
         address, limits = self.satellite.settings.address, self.satellite.options.limits
         return AsyncTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
+
+    async def _is_answered(self) -> bool:
+        """Whether the hub answers in the session that stands; False when that has ended instead."""
+        try:
+            await self.round_trip(self.deadlines.handshake)
+        except HubTimeout:
+            return True  # it has not ended, and what keeps it alive will tell
+        except HiveMindError:
+            return False
+        return True
 
     async def _give_up(self, worker: AsyncWorker, ours: bool) -> None:
         if worker.finished or worker.stopping:

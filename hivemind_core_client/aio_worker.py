@@ -154,8 +154,17 @@ class AsyncWorker(Course):
             await self._act(self.link.admit(message))
 
     async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
-        """Seconds of one WebSocket round trip, or None when no pong came in time."""
-        return await (await self._standing_connection()).transport.ping(payload, seconds)
+        """Seconds of one WebSocket round trip, or None when no pong came in time. Raises like `send`."""
+        connection = await self._standing_connection()
+        try:
+            return await connection.transport.ping(payload, seconds)
+        except ConnectionLost as error:
+            raise await self._verdict(connection, error) from error
+
+    @property
+    def in_doubt(self) -> bool:
+        """True when a session stands that the hub may yet refuse; a round trip tells."""
+        return self._standing and self.link is not None and self.link.in_doubt
 
     async def stop(self) -> None:
         """Say farewell, and wait for the task, unless it is the one that calls. Idempotent."""

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 #: How long whoever failed to send waits for the reader to find out why the connection ended, in seconds.
 VERDICT = 1.0
+#: How many sessions in doubt `connect` sees end before it leaves the matter to the worker. A hub that refuses is found
+#: out by the second; one that breaks for other reasons must not hold the caller up.
+DOUBTS = 2
 
 
 class ClientState(str, Enum):

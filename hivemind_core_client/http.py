@@ -18,8 +18,9 @@ class HiveMindHTTPClient(HiveMessageBusClient):
 
     It asks for messages as often as `polling` says. `host` may be `h`, `http://h` or `https://h`; one written `ws://h`
     or `wss://h` is taken for its name and TLS alone. `port` is 5679 where nothing says otherwise; 5678 in the
-    environment or the identity file is the WebSocket's and does not count. Text frames only: `binarize` has no
-    effect, and BINARY messages can be received but not sent. `websocket_ping_timeout` bounds a poll.
+    environment or the identity file is the WebSocket's and does not count. `binarize` has no effect: only BINARY
+    messages are binary, and they can be sent in a session of protocol version 3 alone. `websocket_ping_timeout` bounds
+    a poll.
 
     Raises what HiveMessageBusClient raises. A hub keeps one session for each access key over HTTP: two clients
     with one key end each other's sessions.

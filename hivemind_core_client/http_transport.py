@@ -155,10 +155,11 @@ class HttpTransport:
         """Fetch what the hub has; False when it has no session of ours."""
         began = time.perf_counter()
         texts = self._fetch("get_messages", "messages")
-        self._note_poll(time.perf_counter() - began)
+        took = time.perf_counter() - began
         binaries = self._fetch("get_binary_messages", "b64_messages")
         if texts is None or binaries is None:
             return False
+        self._note_poll(took)
         # What is no message becomes an empty one, which the Link rejects and counts.
         self._inbox.extend(text if isinstance(text, str) else "" for text in texts)
         self._inbox.extend(map(_bytes_of, binaries))

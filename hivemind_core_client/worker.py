@@ -193,8 +193,18 @@ class Worker(Course):
             connection.writing.release()
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
-        """Seconds of one round trip, or None when it did not end in time."""
-        return self._standing_connection().transport.ping(payload, seconds)
+        """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
+        connection = self._standing_connection()
+        try:
+            return connection.transport.ping(payload, seconds)
+        except ConnectionLost as error:
+            raise self._verdict(connection, error) from error
+
+    @property
+    def in_doubt(self) -> bool:
+        """True when a session stands that the hub may yet refuse; a round trip tells."""
+        link = self.link
+        return self.standing.is_set() and link is not None and link.in_doubt
 
     def stop(self) -> None:
         """Say farewell, wake the thread, and wait for it, unless it is the one that calls. Idempotent."""

@@ -111,6 +111,8 @@ class Link:
         self._handshake: Optional[Handshake] = None
         self._channel: Optional[Channel] = None
         self._unproven: Optional[HiveMindError] = None
+        #: True while the hub may yet refuse the end of the handshake: it shows by hanging up, or by answering anything.
+        self.in_doubt = False
         self._binarize = False
         self._acts: dict[type, Callable[[Any], Iterator[Event]]] = {
             Introduce: self._introduce,
@@ -215,7 +217,7 @@ class Link:
         plain: Optional[Frame] = frame
         if self._channel is not None:
             plain = self._channel.open(frame)
-            self._unproven = None
+            self._unproven, self.in_doubt = None, False
         elif not isinstance(frame, str):
             raise CleartextRefused("a binary frame before the handshake was dropped")
         if plain is None:
@@ -301,7 +303,7 @@ class Link:
 
     def _establish(self, outcome: Outcome) -> Iterator[Event]:
         self._channel = outcome.channel
-        self._unproven = outcome.unproven
+        self._unproven, self.in_doubt = outcome.unproven, outcome.in_doubt
         self._binarize = outcome.negotiated.binarize
         self.context.negotiated = outcome.negotiated
         self._handshake = None

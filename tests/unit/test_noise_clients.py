@@ -12,6 +12,7 @@ import pytest
 from ovos_bus_client.message import Message
 
 from hivemind_core_client import (
+    Backoff,
     HiveMessage,
     HiveMessageBusClient,
     HiveMessageType,
@@ -20,8 +21,12 @@ from hivemind_core_client import (
 )
 from hivemind_core_client import errors as err
 from hivemind_core_client.aio import AsyncHiveMessageBusClient
+from hivemind_core_client.aio_transport import AsyncTransport
+from hivemind_core_client.course import DOUBTS
+from hivemind_core_client.kernel.handshake import noise
 from hivemind_core_client.testing import EmbeddedHub
 from hivemind_core_client.testing.http_gateway import HttpGateway
+from hivemind_core_client.transport import WebSocketTransport
 
 PASSWORD = "a long password of this node"
 #: The port of a node's gateway stays: pins belong to an address.
@@ -117,6 +122,66 @@ def test_a_hub_that_pinned_another_key_of_ours_refuses_us(
             client.run_forever()
         assert client.state == "refused"
         client.close()
+
+
+def before_pings(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Let something happen before each ping of the clients over a WebSocket."""
+    by_thread, by_task = WebSocketTransport.ping, AsyncTransport.ping
+
+    def in_thread(*arguments: Any) -> Any:
+        happens()
+        return by_thread(*arguments)
+
+    async def in_task(*arguments: Any) -> Any:
+        await asyncio.to_thread(happens)
+        return await by_task(*arguments)
+
+    monkeypatch.setattr(WebSocketTransport, "ping", in_thread)
+    monkeypatch.setattr(AsyncTransport, "ping", in_task)
+
+
+# Over HTTP the hub's answer to the end of the handshake comes after its refusal, but the gateway's comes before.
+@pytest.mark.parametrize("talk", [by_websocket, by_asyncio])
+@pytest.mark.parametrize("own_key", ["another", "the-same"])
+def test_a_first_contact_is_over_when_the_hub_has_answered(
+    own_key: str, talk: Talk, hub: EmbeddedHub, identity: NodeIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hub reads in order: it has refused the end of a handshake before it answers a ping that came after."""
+
+    def before_a_ping() -> None:
+        with hub._changed:
+            assert own_key == "the-same" or hub._changed.wait_for(lambda: not hub._links, 5)
+
+    before_pings(monkeypatch, before_a_ping)
+    if own_key == "the-same":
+        assert talk(hub, identity).pattern == "XXpsk2"
+        return
+    hub._options.client_pins["key"] = bytes(range(32))
+    for again in (identity, NodeIdentity({})):
+        with pytest.raises(err.HubRefused, match="reset-noise-pin"):
+            talk(hub, again, backoff=Backoff(first=0.05))
+
+
+@pytest.mark.parametrize("talk", [by_websocket, by_asyncio])
+def test_a_hub_that_breaks_after_each_first_contact_does_not_hold_connect_up(
+    talk: Talk, hub: EmbeddedHub, identity: NodeIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drops: list[None] = []
+
+    def drop() -> None:
+        drops.append(hub.drop())
+
+    monkeypatch.setattr(noise, "_pattern", lambda offer, keys: noise.XX)
+    before_pings(monkeypatch, drop)
+    assert talk(hub, identity, backoff=Backoff(first=0.05)).pattern == "XXpsk2"
+    assert len(drops) == DOUBTS
+
+
+def test_a_hub_that_answers_no_ping_is_not_waited_for(
+    hub: EmbeddedHub, identity: NodeIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WebSocketTransport, "ping", lambda *_: None)
+    assert by_websocket(hub, identity).pattern == "XXpsk2"
 
 
 @KINDS

@@ -188,12 +188,13 @@ class Terms:
 class Outcome:
     """A handshake that is done.
 
-    `unproven` is what it means that the hub refuses by closing before it sent anything sealed; None for an ordinary
-    loss.
+    `in_doubt` says that the hub may yet refuse the last message, by closing. `unproven` is what it means when it does
+    before it sent anything sealed; None for an ordinary loss.
     """
 
     channel: Channel
     negotiated: Negotiated
+    in_doubt: bool = False
     unproven: Optional[HiveMindError] = None
 
 

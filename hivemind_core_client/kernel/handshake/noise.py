@@ -165,9 +165,10 @@ class NoiseHandshake(Handshake):
         channel = NoiseChannel(sending, receiving, self.terms.limit, self.terms.where, self.offer.only_noise)
         negotiated = Negotiated(VERSION, self.kind, self._cipher, "binary", self._binarize, self._pattern)
         # Once may be a frame that was changed on the way; a hub that does not know our key refuses it each time.
-        again = self._keys.unproven and self._pattern == XX
-        self._keys.unproven = self._pattern == XX
-        return Outcome(channel, negotiated, self._unproven() if again else None)
+        in_doubt = self._pattern == XX
+        again = self._keys.unproven and in_doubt
+        self._keys.unproven = in_doubt
+        return Outcome(channel, negotiated, in_doubt, self._unproven() if again else None)
 
     def _unproven(self) -> HubRefused:
         return HubRefused(
