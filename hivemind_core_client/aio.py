@@ -6,10 +6,9 @@ import asyncio
 import inspect
 import logging
 import secrets
-import ssl
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from functools import partial
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional
 from weakref import WeakSet
 
 from attrs import evolve, frozen
@@ -21,18 +20,12 @@ from hivemind_core_client.aio_waiting import LoopEvent, MessageReader
 from hivemind_core_client.aio_worker import AsyncWorker
 from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.course import DOUBTS, ClientState, Listener
-from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption, again
-from hivemind_core_client.identity import NodeIdentity
-from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
-from hivemind_core_client.listening import Audience
+from hivemind_core_client.errors import HiveMindError, HubTimeout, again
+from hivemind_core_client.furnished import Furnished
 from hivemind_core_client.localbus import Handler, LocalBus
 from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins.contract import CallBack
-from hivemind_core_client.plugins.manager import load_plugins
-from hivemind_core_client.satellite import Satellite
-from hivemind_core_client.settings import one_of
 from hivemind_core_client.sockets import Progress
-from hivemind_core_client.tls import Tls
 from hivemind_core_client.waiting import as_packet
 
 __all__ = ["AsyncHiveMessageBusClient", "BinaryDataCallbacks"]
@@ -59,7 +52,7 @@ class OnLoop:
             log.warning("a handler on the local bus was not called: the client is not connected")
 
 
-class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
+class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
     """A satellite's connection with its hub, on one event loop.
 
     The arguments are those of HiveMessageBusClient, and so are the verbs, awaited where they wait. Handlers may be
@@ -71,63 +64,9 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
     Raises what HiveMessageBusClient raises.
     """
 
-    def __init__(
-        self,
-        key: Optional[str] = None,
-        password: Optional[str] = None,
-        crypto_key: Union[str, bytes, None] = None,
-        host: Optional[str] = None,
-        port: Optional[int] = None,
-        useragent: str = "",
-        self_signed: bool = True,
-        share_bus: bool = False,
-        compress: Optional[bool] = True,
-        binarize: bool = True,
-        identity: Optional[NodeIdentity] = None,
-        internal_bus: Any = None,
-        bin_callbacks: Optional[BinaryDataCallbacks] = None,
-        *,
-        plugins: Optional[Iterable[str]] = None,
-        blocked_plugins: Optional[Iterable[str]] = None,
-        ciphers: Optional[Iterable[str]] = None,
-        encodings: Optional[Iterable[str]] = None,
-        max_protocol_version: Optional[int] = None,
-        ssl_context: Optional[ssl.SSLContext] = None,
-        ca_file: Optional[str] = None,
-        hub_key: Optional[str] = None,
-        websocket_ping_interval: Optional[float] = 30.0,
-        websocket_ping_timeout: float = 20.0,
-        deadlines: Optional[Deadlines] = None,
-        backoff: Optional[Backoff] = None,
-        limits: Optional[Limits] = None,
-        query_timeout: float = 30.0,
-    ) -> None:
-        self.satellite = Satellite.of(
-            identity,
-            {"key": key, "password": password, "crypto_key": crypto_key, "host": host, "port": port},
-            useragent,
-            load_plugins(plugins, blocked_plugins),
-            binarize=binarize,
-            compress=compress,
-            ciphers=ciphers,
-            encodings=encodings,
-            max_protocol_version=max_protocol_version,
-            limits=one_of(Limits, "limits", limits),
-            hub_key=hub_key,
-            query_timeout=query_timeout,
-        )
-        self.share_bus = share_bus
-        self.bin_callbacks = bin_callbacks or BinaryDataCallbacks()
-        self.connected_event, self.handshake_event = LoopEvent(), LoopEvent()
-        self.deadlines = one_of(Deadlines, "deadlines", deadlines)
-        self._backoff = one_of(Backoff, "backoff", backoff)
-        self._tls = Tls(self_signed, ca_file, ssl_context)
-        self._ping = (websocket_ping_interval, websocket_ping_timeout)
-        self.mailbox = AsyncMailbox()
-        self._loop: Optional[asyncio.AbstractEventLoop] = None
-        self._readers: WeakSet[MessageReader] = WeakSet()
-        self._furnish(internal_bus)
-        self._worker: AsyncWorker = self._new_worker()
+    _worker: AsyncWorker
+    mailbox: AsyncMailbox
+    _loop: Optional[asyncio.AbstractEventLoop] = None
 
     # connecting and closing
 
@@ -144,21 +83,14 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
         more (default 0). Raises the error of the last attempt: HubUnreachable, HubTimeout, KeyRefused,
         PasswordRefused, … A refusal is never tried again.
         """
-        if protocol is not None:
-            raise InvalidOption(
-                "connect() takes no protocol object: write a handler plugin (docs/plugins.md)"
-            )
-        if bus is not None:
-            self.internal_bus = bus
-        if site_id is not None:
-            self.site_id = site_id
+        self._adopt(bus, protocol, site_id)
         retries = handshake_max_retries or 0
         ours = not self._runs
         if ours:
             self._start(retries)
         worker = self._worker
         try:
-            patience = (1 + retries) * (self.deadlines.attempt + self._backoff.cap)
+            patience = self._patience(retries)
             await worker.wait_settled(patience)
             for _ in range(DOUBTS):
                 if not worker.in_doubt or await self._is_answered():
@@ -217,7 +149,7 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
         """Seconds of one WebSocket ping and pong, which every hub answers. Raises HubTimeout or NotConnected."""
         seconds = await self._worker.ping(secrets.token_bytes(8), timeout)
         if seconds is None:
-            raise HubTimeout(str(self.satellite.settings.address), "pong", timeout)
+            raise self._too_late("pong", timeout)
         return seconds
 
     # sending and receiving
@@ -264,26 +196,29 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
     def _refusal(self) -> Optional[HiveMindError]:
         return self.last_error if self.state is ClientState.REFUSED else None
 
+    def _furnish(self, internal_bus: Any) -> None:
+        self._readers: WeakSet[MessageReader] = WeakSet()
+        super()._furnish(internal_bus)
+
     def _listener(self) -> Listener:
         return evolve(super()._listener(), finished=self._finished)
 
     def _start(self, retries: Optional[int]) -> asyncio.Task[None]:
         if self._runs and self._worker.task is not None:
             return self._worker.task
-        if self._closed or self._worker.state is not ClientState.IDLE:
-            self._worker.forsake()
-            self._worker = self._new_worker()
+        self._ready_worker()
         self._loop = asyncio.get_running_loop()
         self.waiters.reopen()
         self.mailbox.reopen()
         self._closed = False
-        if self.satellite.settings.address.tls and not self._tls.verifies:
-            log.warning(
-                "any certificate of %s is accepted: pass ca_file, or self_signed=False",
-                self.satellite.settings.address,
-            )
         self.started_running = True
         return self._worker.start(retries)
+
+    def _new_event(self) -> LoopEvent:
+        return LoopEvent()
+
+    def _new_mailbox(self) -> AsyncMailbox:
+        return AsyncMailbox()
 
     def _new_worker(self) -> AsyncWorker:
         return AsyncWorker(
@@ -313,9 +248,7 @@ class AsyncHiveMessageBusClient(Audience, AsyncVerbs):
         if worker.finished or worker.stopping:
             await worker.wait_finished()
             self.started_running = False
-        error = worker.last_error or HubTimeout(
-            str(self.satellite.settings.address), "tcp", self.deadlines.tcp
-        )
+        error = worker.last_error or self._too_late("tcp", self.deadlines.tcp)
         if ours and not worker.finished:
             await self.close()
         raise again(error)

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import logging
 import secrets
-import ssl
 import threading
-from collections.abc import Iterable
-from typing import Any, ClassVar, Optional, Union
+from typing import Any, Optional
 
 from ovos_bus_client import MessageBusClient
 
 from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.course import DOUBTS, ClientState
-from hivemind_core_client.errors import HiveMindError, HubTimeout, InvalidOption, again
+from hivemind_core_client.errors import HiveMindError, HubTimeout, again
+from hivemind_core_client.furnished import Furnished
 from hivemind_core_client.hive_verbs import HiveVerbs
-from hivemind_core_client.identity import NodeIdentity
-from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 from hivemind_core_client.line import Transport
-from hivemind_core_client.listening import Audience
 from hivemind_core_client.mailbox import Mailbox
 from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
-from hivemind_core_client.plugins.manager import load_plugins
-from hivemind_core_client.satellite import Satellite
-from hivemind_core_client.settings import Address, one_of
 from hivemind_core_client.sockets import Progress
-from hivemind_core_client.tls import Tls
 from hivemind_core_client.transport import WebSocketTransport
 from hivemind_core_client.waiters import wait_in_slices
 from hivemind_core_client.waiting import WaitVerbs, as_packet
@@ -38,7 +30,7 @@ log = logging.getLogger(__name__)
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
 
 
-class HiveMessageBusClient(Audience, HiveVerbs, WaitVerbs, MessageBusClient):  # type: ignore[misc]  # the base is untyped
+class HiveMessageBusClient(Furnished, HiveVerbs, WaitVerbs, MessageBusClient):  # type: ignore[misc]  # the base is untyped
     """A satellite's connection with its hub, in the place of an OVOS bus.
 
     `key`, `password`, `host` and `port` come from the argument, else the environment (HIVEMIND_KEY, …), else
@@ -49,6 +41,7 @@ class HiveMessageBusClient(Audience, HiveVerbs, WaitVerbs, MessageBusClient):  #
     shorter; `binarize` allows binary frames where the hub does. `internal_bus` is the OVOS bus of
     this device, if it has one. `ciphers` and `encodings` are wire names in order of preference,
     `plugins` and `blocked_plugins` entry-point names; `hub_key` pins the hub's RSA key (PEM).
+    `max_protocol_version` is the highest that is spoken (default: 3, or the best that hub and Python can).
     `query_timeout` bounds the wait for the answer to a QUERY, in seconds (0: for ever).
     Pings go out after `websocket_ping_interval` seconds of silence (0: never), and a
     connection is lost when none is answered within `websocket_ping_timeout` seconds.
@@ -56,71 +49,7 @@ class HiveMessageBusClient(Audience, HiveVerbs, WaitVerbs, MessageBusClient):  #
     Raises IdentityNotSet, InvalidCredential, InvalidOption, UnknownCipher, UnknownEncoding or PluginError.
     """
 
-    _address: ClassVar[type[Address]] = Address
-
-    def __init__(
-        self,
-        key: Optional[str] = None,
-        password: Optional[str] = None,
-        crypto_key: Union[str, bytes, None] = None,
-        host: Optional[str] = None,
-        port: Optional[int] = None,
-        useragent: str = "",
-        self_signed: bool = True,
-        share_bus: bool = False,
-        compress: Optional[bool] = True,
-        binarize: bool = True,
-        identity: Optional[NodeIdentity] = None,
-        internal_bus: Any = None,
-        bin_callbacks: Optional[BinaryDataCallbacks] = None,
-        *,
-        plugins: Optional[Iterable[str]] = None,
-        blocked_plugins: Optional[Iterable[str]] = None,
-        ciphers: Optional[Iterable[str]] = None,
-        encodings: Optional[Iterable[str]] = None,
-        max_protocol_version: Optional[int] = None,
-        ssl_context: Optional[ssl.SSLContext] = None,
-        ca_file: Optional[str] = None,
-        hub_key: Optional[str] = None,
-        websocket_ping_interval: Optional[float] = 30.0,
-        websocket_ping_timeout: float = 20.0,
-        deadlines: Optional[Deadlines] = None,
-        backoff: Optional[Backoff] = None,
-        limits: Optional[Limits] = None,
-        query_timeout: float = 30.0,
-    ) -> None:
-        # The base's constructor is left out: it reads the OVOS configuration and makes a WebSocket of its own.
-        self.satellite = Satellite.of(
-            identity,
-            {
-                "key": key,
-                "password": password,
-                "crypto_key": crypto_key,
-                "host": host,
-                "port": port,
-                "kind": self._address,
-            },
-            useragent,
-            load_plugins(plugins, blocked_plugins),
-            binarize=binarize,
-            compress=compress,
-            ciphers=ciphers,
-            encodings=encodings,
-            max_protocol_version=max_protocol_version,
-            limits=one_of(Limits, "limits", limits),
-            hub_key=hub_key,
-            query_timeout=query_timeout,
-        )
-        self.share_bus = share_bus
-        self.bin_callbacks = bin_callbacks or BinaryDataCallbacks()
-        self.connected_event, self.handshake_event = threading.Event(), threading.Event()
-        self.deadlines = one_of(Deadlines, "deadlines", deadlines)
-        self._backoff = one_of(Backoff, "backoff", backoff)
-        self._tls = Tls(self_signed, ca_file, ssl_context)
-        self._ping = (websocket_ping_interval, websocket_ping_timeout)
-        self.mailbox = Mailbox("hivemind-callbacks")
-        self._furnish(internal_bus)
-        self._worker: Worker = self._new_worker()
+    _worker: Worker
 
     # connecting and closing
 
@@ -137,19 +66,13 @@ class HiveMessageBusClient(Audience, HiveVerbs, WaitVerbs, MessageBusClient):  #
         more (default 0). Raises the error of the last attempt: HubUnreachable, HubTimeout, KeyRefused,
         PasswordRefused, … A refusal is never tried again.
         """
-        if protocol is not None:
-            raise InvalidOption(
-                "connect() takes no protocol object: write a handler plugin (docs/plugins.md)"
-            )
-        if bus is not None:
-            self.internal_bus = bus
-        if site_id is not None:
-            self.site_id = site_id
+        self._adopt(bus, protocol, site_id)
+        retries = handshake_max_retries or 0
         ours = not self.started_running
         if ours:
-            self._start(handshake_max_retries or 0)
-        patience = (1 + (handshake_max_retries or 0)) * (self.deadlines.attempt + self._backoff.cap)
-        with self.mailbox.blocking():  # bounded even if the system's resolver hangs
+            self._start(retries)
+        patience = self._patience(retries)
+        with self.mailbox.blocking():
             settled = self._worker.wait_settled(patience)
             for _ in range(DOUBTS):
                 if not self._worker.in_doubt or self._is_answered():
@@ -193,7 +116,7 @@ class HiveMessageBusClient(Audience, HiveVerbs, WaitVerbs, MessageBusClient):  #
         """Seconds of one ping and pong of the WebSocket; over HTTP of one poll. Raises HubTimeout or NotConnected."""
         seconds = self._worker.ping(secrets.token_bytes(8), timeout)
         if seconds is None:
-            raise HubTimeout(str(self.satellite.settings.address), "pong", timeout)
+            raise self._too_late("pong", timeout)
         return seconds
 
     # sending
@@ -238,20 +161,19 @@ class HiveMessageBusClient(Audience, HiveVerbs, WaitVerbs, MessageBusClient):  #
     def _start(self, retries: Optional[int]) -> threading.Thread:
         if self.started_running:
             return self._worker.thread
-        if self._closed or self._worker.state is not ClientState.IDLE:
-            self._worker.forsake()
-            self._worker = self._new_worker()
+        self._ready_worker()
         self.waiters.reopen()
         if self._closed:
             self._closed = False
             self.mailbox.reopen()
-        if self.satellite.settings.address.tls and not self._tls.verifies:
-            log.warning(
-                "any certificate of %s is accepted: pass ca_file, or self_signed=False",
-                self.satellite.settings.address,
-            )
         self.started_running = True
         return self._worker.start(retries)
+
+    def _new_event(self) -> threading.Event:
+        return threading.Event()
+
+    def _new_mailbox(self) -> Mailbox:
+        return Mailbox("hivemind-callbacks")
 
     def _new_worker(self) -> Worker:
         return Worker(
@@ -263,7 +185,7 @@ class HiveMessageBusClient(Audience, HiveVerbs, WaitVerbs, MessageBusClient):  #
         return WebSocketTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
 
     def _give_up(self, settled: bool, ours: bool) -> None:
-        error = self.last_error or HubTimeout(str(self.satellite.settings.address), "tcp", self.deadlines.tcp)
+        error = self.last_error or self._too_late("tcp", self.deadlines.tcp)
         if settled and self._worker.finished.is_set():
             self.started_running = False
         elif ours:

@@ -48,7 +48,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("satellite", "transport", "http_transport", "aio_transport", "encryption", "localside", "gathering"),
     ("course", "properties"),
     ("worker", "aio_worker", "listening", "hive_verbs", "aio_verbs"),
-    ("decorators", "protocol"),
+    ("decorators", "protocol", "furnished"),
     ("testing.fake_hub", "testing.inline", "testing.aio_inline"),
     ("client", "aio"),
     ("http",),

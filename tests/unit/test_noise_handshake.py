@@ -34,6 +34,9 @@ from hivemind_core_client.testing.hub_link import Account, HubLink, HubOptions
 
 from .support import PASSWORD, WHERE, new_link, offer_payload, registry
 
+# Some keys are derived while tests are collected.
+pytestmark = pytest.mark.real_keys
+
 NODE_ID = "embedded:0.0.0.0"
 HUB_KEY, OTHER_HUB_KEY = bytes(range(32)), bytes(range(1, 33))
 
