@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 from attrs import field, frozen
 
@@ -22,12 +22,8 @@ from hivemind_core_client.errors import (
     again,
 )
 from hivemind_core_client.kernel.events import (
-    Arrived,
-    Established,
     Event,
-    Failed,
     Meanwhile,
-    Rejected,
     Transmit,
 )
 from hivemind_core_client.kernel.link import Link
@@ -35,11 +31,8 @@ from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.opening import Closed
 from hivemind_core_client.plugins.contract import (
-    CallBack,
-    CancelTimer,
-    Deliver,
     Frame,
-    Select,
+    Negotiated,
     Send,
     SetTimer,
 )
@@ -68,28 +61,15 @@ class AsyncWorker(Course):
         deadlines: Deadlines,
         backoff: Backoff,
     ) -> None:
-        super().__init__(satellite, listener, deadlines, backoff)
+        super().__init__(satellite, listener, mailbox, new_transport, deadlines, backoff)
         self.task: Optional[asyncio.Task[None]] = None
-        self._mailbox = mailbox
-        self._new_transport = new_transport
         self._connection: Optional[AsyncConnection] = None
         self._standing = False
         self._finished = False
         self._stopping = False
         self._ended: Optional[AsyncConnection] = None
         self._changed: dict[asyncio.Future[None], None] = {}
-        self._handle: dict[type, Callable[[Any], None]] = {
-            Arrived: lambda event: self._listener.arrived(event.message),
-            Deliver: lambda event: self._listener.deliver(event),
-            CallBack: lambda event: self._listener.call_back(event),
-            Select: lambda event: self._listener.select(event),
-            Established: self._established,
-            Rejected: self._note_rejected,
-            Failed: _fail,
-            Send: lambda event: mailbox.spawn(self._send_later(event.message)),
-            SetTimer: self._set_timer,
-            CancelTimer: lambda event: mailbox.cancel((event.msg_type, event.key)),
-        }
+        self._handle[Send] = lambda event: mailbox.spawn(self._send_later(event.message))
 
     @property
     def stopping(self) -> bool:
@@ -105,11 +85,6 @@ class AsyncWorker(Course):
     def finished(self) -> bool:
         """True once the worker has ended for good."""
         return self._finished
-
-    @property
-    def link(self) -> Optional[Link]:
-        """The Link of the present or last connection."""
-        return self._connection.link if self._connection is not None else None
 
     def start(self, retries: Optional[int]) -> asyncio.Task[None]:
         """Begin. Before the first session stands, give up after `retries` more attempts; None never gives up."""
@@ -318,12 +293,10 @@ class AsyncWorker(Course):
         if self._connection is not None:
             await self._write(self._connection, lambda: event.frames)
 
-    def _established(self, event: Established) -> None:
-        if self._connection is not None:
-            self._connection.transport.stand()
+    def _stand(self, negotiated: Negotiated) -> None:
         self.state = ClientState.CONNECTED
         self._standing = True
-        self._listener.established(event.negotiated)
+        self._listener.established(negotiated)
         self._settle()
 
     async def _send_later(self, message: HiveMessage) -> None:
@@ -331,10 +304,6 @@ class AsyncWorker(Course):
             await self.send(message)
         except HiveMindError as error:
             not_sent(message, error)
-
-    def _set_timer(self, event: SetTimer) -> None:
-        key = (event.msg_type, event.key)
-        self._mailbox.later(event.seconds, key, lambda: self._due(event))
 
     def _due(self, event: SetTimer) -> None:
         if self.link is not None:
@@ -361,7 +330,3 @@ class AsyncWorker(Course):
         for change in changed:
             if not change.done():
                 change.set_result(None)
-
-
-def _fail(event: Failed) -> None:
-    raise event.error

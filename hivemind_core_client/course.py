@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from enum import Enum
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from attrs import frozen
 
@@ -17,10 +17,18 @@ from hivemind_core_client.errors import (
     NotConnected,
     UsageError,
 )
-from hivemind_core_client.kernel.events import Rejected
+from hivemind_core_client.kernel.events import Arrived, Established, Failed, Rejected
+from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.message import HiveMessage
-from hivemind_core_client.plugins.contract import CallBack, Deliver, Negotiated, Select
+from hivemind_core_client.plugins.contract import (
+    CallBack,
+    CancelTimer,
+    Deliver,
+    Negotiated,
+    Select,
+    SetTimer,
+)
 from hivemind_core_client.satellite import Satellite
 
 log = logging.getLogger(__name__)
@@ -72,7 +80,13 @@ class Course:
     """The decisions of a worker; a subclass brings the waiting: `stopping` says that it was told to end."""
 
     def __init__(
-        self, satellite: Satellite, listener: Listener, deadlines: Deadlines, backoff: Backoff
+        self,
+        satellite: Satellite,
+        listener: Listener,
+        mailbox: Any,
+        new_transport: Callable[[], Any],
+        deadlines: Deadlines,
+        backoff: Backoff,
     ) -> None:
         self.state = ClientState.IDLE
         self.last_error: Optional[HiveMindError] = None
@@ -81,13 +95,33 @@ class Course:
         self._listener = listener
         self._deadlines = deadlines
         self._backoff = backoff
+        self._mailbox = mailbox
+        self._new_transport = new_transport
+        self._connection: Any = None
         self._retries: Optional[int] = None
         self._attempts = 0
+        # Read when an event comes, and not now: `forsake` puts another listener there.
+        self._handle: dict[type, Callable[[Any], Any]] = {
+            Arrived: lambda event: self._listener.arrived(event.message),
+            Deliver: lambda event: self._listener.deliver(event),
+            CallBack: lambda event: self._listener.call_back(event),
+            Select: lambda event: self._listener.select(event),
+            Established: self._established,
+            Rejected: self._note_rejected,
+            Failed: self._fail,
+            SetTimer: self._set_timer,
+            CancelTimer: lambda event: mailbox.cancel((event.msg_type, event.key)),
+        }
 
     @property
     def stopping(self) -> bool:
         """True once the worker was told to end."""
         raise TypeError("a worker brings its own")
+
+    @property
+    def link(self) -> Optional[Link]:
+        """The Link of the present or last connection."""
+        return self._connection.link if self._connection is not None else None
 
     def forsake(self) -> None:
         """Another worker has taken over: what still happens here is told to nobody."""
@@ -121,6 +155,24 @@ class Course:
         delay = 0.0 if again_at_once else self._backoff.delay(max(0, self._attempts - 1))
         log.info("connecting to %s again in %.1f s", self._satellite.settings.address, delay)
         return delay
+
+    def _established(self, event: Established) -> None:
+        self._connection.transport.stand()
+        self._stand(event.negotiated)
+
+    def _stand(self, negotiated: Negotiated) -> None:
+        """A session stands: tell whoever listens, and then whoever waits."""
+        raise TypeError("a worker brings its own")
+
+    def _fail(self, event: Failed) -> None:
+        raise event.error
+
+    def _set_timer(self, event: SetTimer) -> None:
+        self._mailbox.later(event.seconds, (event.msg_type, event.key), lambda: self._due(event))
+
+    def _due(self, event: SetTimer) -> None:
+        """A timer of a handler has run out."""
+        raise TypeError("a worker brings its own")
 
     def _finish(self) -> None:
         refused = isinstance(self.last_error, HubRefused)

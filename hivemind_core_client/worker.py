@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 from attrs import field, frozen
 
@@ -20,26 +20,19 @@ from hivemind_core_client.errors import (
     again,
 )
 from hivemind_core_client.kernel.events import (
-    Arrived,
-    Established,
     Event,
-    Failed,
     Meanwhile,
-    Rejected,
     Transmit,
 )
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.line import Transport
 from hivemind_core_client.mailbox import Mailbox
-from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.opening import Closed
 from hivemind_core_client.plugins.contract import (
-    CallBack,
-    CancelTimer,
-    Deliver,
     Frame,
-    Select,
+    Negotiated,
     Send,
     SetTimer,
 )
@@ -95,31 +88,18 @@ class Worker(Course):
         deadlines: Deadlines,
         backoff: Backoff,
     ) -> None:
-        super().__init__(satellite, listener, deadlines, backoff)
+        super().__init__(satellite, listener, mailbox, new_transport, deadlines, backoff)
         self.standing = threading.Event()
         self.finished = threading.Event()
-        self._mailbox = mailbox
-        self._new_transport = new_transport
         self._connection: Optional[Connection] = None
         self._ended: Optional[Connection] = None
         self._stopping = threading.Event()
         self._settled = threading.Condition()
         self._link_lock = threading.Lock()
         self.thread = threading.Thread(target=self._run, name="hivemind-link", daemon=True)
-        self._handle: dict[type, Callable[[Any], None]] = {
-            Arrived: lambda event: self._listener.arrived(event.message),
-            Deliver: lambda event: self._listener.deliver(event),
-            CallBack: lambda event: self._listener.call_back(event),
-            Select: lambda event: self._listener.select(event),
-            Transmit: self._transmit,
-            Meanwhile: lambda event: event.work(),
-            Established: self._established,
-            Rejected: self._note_rejected,
-            Failed: self._fail,
-            Send: self._send_later,
-            SetTimer: self._set_timer,
-            CancelTimer: lambda event: mailbox.cancel((event.msg_type, event.key)),
-        }
+        self._handle[Transmit] = self._transmit
+        self._handle[Meanwhile] = lambda event: event.work()
+        self._handle[Send] = self._send_later
 
     def start(self, retries: Optional[int]) -> threading.Thread:
         """Begin. Before the first session stands, give up after `retries` more attempts; None never gives up."""
@@ -131,11 +111,6 @@ class Worker(Course):
     def stopping(self) -> bool:
         """True once the worker was told to end."""
         return self._stopping.is_set()
-
-    @property
-    def link(self) -> Optional[Link]:
-        """The Link of the present or last connection."""
-        return self._connection.link if self._connection is not None else None
 
     def wait_settled(self, seconds: Optional[float]) -> bool:
         """Wait until a session stands or the worker gave up; False when neither came in time."""
@@ -314,15 +289,10 @@ class Worker(Course):
         if connection is not None:
             self._write(connection, lambda: event.frames)
 
-    def _established(self, event: Established) -> None:
-        if self._connection is not None:
-            self._connection.transport.stand()
+    def _stand(self, negotiated: Negotiated) -> None:
         self.state = ClientState.CONNECTED
-        self._listener.established(event.negotiated)
+        self._listener.established(negotiated)
         self._settle(self.standing.set)
-
-    def _fail(self, event: Failed) -> None:
-        raise event.error
 
     def _send_later(self, event: Send) -> None:
         def job() -> None:
@@ -333,17 +303,12 @@ class Worker(Course):
 
         self._mailbox.put(job)
 
-    def _set_timer(self, event: SetTimer) -> None:
-        self._mailbox.later(
-            event.seconds, (event.msg_type, event.key), lambda: self._due(event.msg_type, event.key)
-        )
-
-    def _due(self, msg_type: HiveMessageType, key: str) -> None:
+    def _due(self, event: SetTimer) -> None:
         link = self.link
         if link is None:
             return
         with self._link_lock:
-            events = link.due(msg_type, key)
+            events = link.due(event.msg_type, event.key)
         self._act(events)
 
     def _settle(self, change: Callable[[], object]) -> None:

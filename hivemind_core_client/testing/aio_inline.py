@@ -17,7 +17,7 @@ from hivemind_core_client.aio_waiting import AsyncGatherer
 from hivemind_core_client.aio_worker import AsyncConnection, AsyncWorker
 from hivemind_core_client.course import ClientState, Listener
 from hivemind_core_client.errors import ClientClosed, HiveMindError, NotConnected, ProtocolError
-from hivemind_core_client.kernel.events import Arrived, Established, Rejected
+from hivemind_core_client.kernel.events import Arrived, Rejected
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.wrapping import strip_claims
@@ -293,7 +293,7 @@ class AsyncInlineWorker(AsyncWorker):
         if hub.outage is None and not self.stopping:
             context.hub = hub.facts(self._satellite)
             context.negotiated = agreed(self._satellite)
-            self._established(Established(context.negotiated))
+            self._stand(context.negotiated)
             await self._wait(lambda: hub.outage is not None, None)
         return hub.outage or ClientClosed("the client is closed")
 

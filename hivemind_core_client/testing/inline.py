@@ -183,9 +183,7 @@ class InlineWorker(Worker):
         context.hub = self._fake_hub.facts(self._satellite)
         context.negotiated = agreed(self._satellite)
         with self._inline.held():  # handlers of "open" find a session that stands
-            self.state = ClientState.CONNECTED
-            self._listener.established(context.negotiated)
-            self._settle(self.standing.set)
+            self._stand(context.negotiated)
 
     def lose(self, error: HiveMindError) -> None:
         """End the session, or the attempts to get one. It comes back, if at all, by `resume`."""

@@ -226,28 +226,20 @@ def test_lines_of_code_are_counted(tmp_path: Path) -> None:
     assert code_lines(path) == 5
 
 
-def parts(*patterns: str) -> int:
-    return sum(code_lines(path) for path in SHELLS if any(path.match(pattern) for pattern in patterns))
-
-
-#: Each shell: what users import, what drives the Link, what moves the bytes. What waits (mailboxes, waiters, the verbs
-#: of questions) is not of the shells: the sync and the HTTP client share theirs, and asyncio has its own.
+#: What the sync and the HTTP client share to wait and to ask is not of the shells; asyncio's own of it is.
 SHELL_PARTS = {
     "threads": ("client.py", "worker.py", "transport.py"),
-    "asyncio": ("aio.py", "aio_worker.py", "aio_transport.py"),
-    "HTTP": ("http.py", "http_client.py", "http_socket.py", "http_transport.py"),
+    "asyncio": ("aio*.py",),
+    "HTTP": ("http*.py",),
 }
 
 
+def parts(patterns: tuple[str, ...]) -> int:
+    return sum(code_lines(path) for path in SHELLS if any(path.match(pattern) for pattern in patterns))
+
+
 def test_the_three_shells_together_are_smaller_than_what_they_stand_on() -> None:
-    shells = {name: parts(*patterns) for name, patterns in SHELL_PARTS.items()}
+    shells = {name: parts(patterns) for name, patterns in SHELL_PARTS.items()}
     below = sum(map(code_lines, BELOW))
+    assert sum(shells.values()) == sum(map(code_lines, SHELLS))
     assert sum(shells.values()) < below, f"{shells}, {below} lines of kernel and built-ins"
-
-
-@pytest.mark.parametrize(
-    "patterns", [("client.py", "worker.py", "transport.py"), ("aio*.py",), ("http*.py",)]
-)
-def test_each_shell_with_its_parts_is_smaller_than_what_it_stands_on(patterns: tuple[str, ...]) -> None:
-    below = sum(map(code_lines, BELOW))
-    assert parts(*patterns) < below, f"{parts(*patterns)} lines, {below} of kernel and built-ins"
