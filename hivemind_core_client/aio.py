@@ -19,8 +19,8 @@ from hivemind_core_client.aio_verbs import AsyncVerbs
 from hivemind_core_client.aio_waiting import LoopEvent, MessageReader
 from hivemind_core_client.aio_worker import AsyncWorker
 from hivemind_core_client.callbacks import BinaryDataCallbacks
-from hivemind_core_client.course import DOUBTS, ClientState, Listener
-from hivemind_core_client.errors import HiveMindError, HubTimeout, again
+from hivemind_core_client.course import ClientState, Listener
+from hivemind_core_client.errors import HiveMindError, again
 from hivemind_core_client.furnished import Furnished
 from hivemind_core_client.localbus import Handler, LocalBus
 from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
@@ -90,12 +90,7 @@ class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
             self._start(retries)
         worker = self._worker
         try:
-            patience = self._patience(retries)
-            await worker.wait_settled(patience)
-            for _ in range(DOUBTS):
-                if not worker.in_doubt or await self._is_answered():
-                    break
-                await worker.wait_settled(patience)
+            await worker.wait_settled(self._patience(retries))
         except asyncio.CancelledError:
             if ours:
                 await self.close()
@@ -233,16 +228,6 @@ class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
     def _new_transport(self) -> AsyncTransport:
         address, limits = self.satellite.settings.address, self.satellite.options.limits
         return AsyncTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
-
-    async def _is_answered(self) -> bool:
-        """Whether the hub answers in the session that stands; False when that has ended instead."""
-        try:
-            await self.round_trip(self.deadlines.handshake)
-        except HubTimeout:
-            return True  # it has not ended, and what keeps it alive will tell
-        except HiveMindError:
-            return False
-        return True
 
     async def _give_up(self, worker: AsyncWorker, ours: bool) -> None:
         if worker.finished or worker.stopping:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from contextlib import suppress
-from typing import Callable, Optional
+from typing import Callable, NoReturn, Optional
 
 from attrs import field, frozen
 
@@ -15,17 +16,12 @@ from hivemind_core_client.course import VERDICT, ClientState, Course, Listener, 
 from hivemind_core_client.errors import (
     ClientClosed,
     ConnectionLost,
-    FrameTooLarge,
     HiveMindError,
+    HubConnectionError,
     HubRefused,
-    HubTimeout,
     again,
 )
-from hivemind_core_client.kernel.events import (
-    Event,
-    Meanwhile,
-    Transmit,
-)
+from hivemind_core_client.kernel.events import Doubtful, Event, Meanwhile, Transmit
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.message import HiveMessage
@@ -68,6 +64,7 @@ class AsyncWorker(Course):
         self._finished = False
         self._stopping = False
         self._ended: Optional[AsyncConnection] = None
+        self._proof: Optional[asyncio.Task[None]] = None
         self._changed: dict[asyncio.Future[None], None] = {}
         self._handle[Send] = lambda event: mailbox.spawn(self._send_later(event.message))
 
@@ -136,11 +133,6 @@ class AsyncWorker(Course):
         except ConnectionLost as error:
             raise await self._verdict(connection, error) from error
 
-    @property
-    def in_doubt(self) -> bool:
-        """True when a session stands that the hub may yet refuse; a round trip tells."""
-        return self._standing and self.link is not None and self.link.in_doubt
-
     async def stop(self) -> None:
         """Say farewell, and wait for the task, unless it is the one that calls. Idempotent."""
         self._stopping = True
@@ -181,11 +173,23 @@ class AsyncWorker(Course):
         async with connection.writing:
             timer = asyncio.get_running_loop().call_later(self._deadlines.write, give_up)
             try:
-                await connection.transport.send(frames(), progress)
+                sealed = self._sealed(connection, frames)
+                await connection.transport.send(sealed, progress)
             except ConnectionLost as error:
                 raise (stuck[0] if stuck else error) from error
             finally:
                 timer.cancel()
+
+    def _sealed(self, connection: AsyncConnection, frames: Callable[[], list[Frame]]) -> list[Frame]:
+        try:
+            return frames()
+        except HiveMindError:
+            raise
+        except (
+            BaseException
+        ):  # such as Ctrl-C: what was sealed has its place, and nothing after it would open
+            connection.transport.abort()
+            raise
 
     async def _verdict(self, connection: AsyncConnection, error: HiveMindError) -> HiveMindError:
         """What ended the connection, if the reader finds it out at once; else the failure to send."""
@@ -222,7 +226,7 @@ class AsyncWorker(Course):
         error: HiveMindError = ClientClosed("the client is closed")
         try:
             self._connection = connection = AsyncConnection(self._satellite.new_link(), self._new_transport())
-            error = await self._converse(connection)
+            await self._converse(connection)
         except HiveMindError as raised:
             error = raised
         except Exception as raised:
@@ -232,10 +236,16 @@ class AsyncWorker(Course):
             raise
         finally:
             self._end(connection, error)
+            proof, self._proof = self._proof, None
+            if proof is not None:
+                proof.cancel()
+                await asyncio.wait({proof})
             if connection is not None:
                 await connection.transport.release()
 
     def _end(self, connection: Optional[AsyncConnection], error: HiveMindError) -> None:
+        if connection is not None:
+            connection.link.ended()  # whoever still waits for a proof of this session finds it closed
         stood, self._standing = self._standing, False
         self._attempted(error, stood)
         if connection is not None and stood:
@@ -244,23 +254,19 @@ class AsyncWorker(Course):
         self._ended = connection
         self._settle()
 
-    async def _converse(self, connection: AsyncConnection) -> HiveMindError:
-        """Serve one connection; returns what ended it."""
+    async def _converse(self, connection: AsyncConnection) -> NoReturn:
+        """Serve one connection; raises what ended it."""
         link, transport = connection.link, connection.transport
         if self._stopping:
             raise ClientClosed("the client is closed")
         await transport.open(self._satellite.settings.url())
         link.opened()
-        try:
-            while link.phase is not None:
-                phase = link.phase
-                await transport.deadline(phase, self._deadlines.of(phase), self._pass(connection, phase))
-            while True:
-                await self._act(link.receive(await self._incoming(connection)))
-                await self._mailbox.room()
-        except (ConnectionLost, FrameTooLarge, HubTimeout) as error:
-            link.ended()
-            return error
+        while link.phase is not None:
+            phase = link.phase
+            await transport.deadline(phase, self._deadlines.of(phase), self._pass(connection, phase))
+        while True:
+            await self._act(link.receive(await self._incoming(connection)))
+            await self._mailbox.room()
 
     async def _pass(self, connection: AsyncConnection, phase: str) -> None:
         """Take frames until the phase is over. A handshake derives keys, which would hold up the loop."""
@@ -285,13 +291,25 @@ class AsyncWorker(Course):
                 self._handle[type(event)](event)
 
     def _act_now(self, events: list[Event]) -> None:
-        """Events of a session that has ended: there is nothing to transmit among them."""
+        """Events with nothing to transmit among them."""
         for event in events:
             self._handle[type(event)](event)
 
     async def _transmit(self, event: Transmit) -> None:
         if self._connection is not None:
             await self._write(self._connection, lambda: event.frames)
+
+    def _prove(self, event: Doubtful) -> None:
+        connection = self._connection
+        if connection is not None:
+            self._proof = asyncio.get_running_loop().create_task(self._wait_for_pong(connection))
+
+    async def _wait_for_pong(self, connection: AsyncConnection) -> None:
+        try:
+            await connection.transport.ping(secrets.token_bytes(8), self._deadlines.handshake)
+        except HubConnectionError:
+            return  # the reader finds out what that means
+        self._act_now(self._answered(connection.link))
 
     def _stand(self, negotiated: Negotiated) -> None:
         self.state = ClientState.CONNECTED

@@ -10,8 +10,8 @@ from typing import Any, Optional
 from ovos_bus_client import MessageBusClient
 
 from hivemind_core_client.callbacks import BinaryDataCallbacks
-from hivemind_core_client.course import DOUBTS, ClientState
-from hivemind_core_client.errors import HiveMindError, HubTimeout, again
+from hivemind_core_client.course import ClientState
+from hivemind_core_client.errors import HiveMindError, again
 from hivemind_core_client.furnished import Furnished
 from hivemind_core_client.hive_verbs import HiveVerbs
 from hivemind_core_client.line import Transport
@@ -74,10 +74,6 @@ class HiveMessageBusClient(Furnished, HiveVerbs, WaitVerbs, MessageBusClient):  
         patience = self._patience(retries)
         with self.mailbox.blocking():
             settled = self._worker.wait_settled(patience)
-            for _ in range(DOUBTS):
-                if not self._worker.in_doubt or self._is_answered():
-                    break
-                settled = self._worker.wait_settled(patience)
         if not self._worker.standing.is_set():
             self._give_up(settled, ours)
 
@@ -147,16 +143,6 @@ class HiveMessageBusClient(Furnished, HiveVerbs, WaitVerbs, MessageBusClient):  
         self.emit(as_packet(message))
 
     # what the worker tells
-
-    def _is_answered(self) -> bool:
-        """Whether the hub answers in the session that stands; False when that has ended instead."""
-        try:
-            self.round_trip(self.deadlines.handshake)
-        except HubTimeout:
-            return True  # it has not ended, and what keeps it alive will tell
-        except HiveMindError:
-            return False
-        return True
 
     def _start(self, retries: Optional[int]) -> threading.Thread:
         if self.started_running:

@@ -17,7 +17,7 @@ from hivemind_core_client.errors import (
     NotConnected,
     UsageError,
 )
-from hivemind_core_client.kernel.events import Arrived, Established, Failed, Rejected
+from hivemind_core_client.kernel.events import Arrived, Doubtful, Established, Event, Failed, Rejected
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.message import HiveMessage
@@ -35,9 +35,9 @@ log = logging.getLogger(__name__)
 
 #: How long whoever failed to send waits for the reader to find out why the connection ended, in seconds.
 VERDICT = 1.0
-#: How many sessions in doubt `connect` sees end before it leaves the matter to the worker. A hub that refuses is found
-#: out by the second; one that breaks for other reasons must not hold the caller up.
-DOUBTS = 2
+#: How long after its pong a hub may still refuse the end of a handshake, in seconds: what stands between may answer
+#: pings in its place.
+_AFTERTHOUGHT = 3.0
 
 
 class ClientState(str, Enum):
@@ -106,6 +106,7 @@ class Course:
             Deliver: lambda event: self._listener.deliver(event),
             CallBack: lambda event: self._listener.call_back(event),
             Select: lambda event: self._listener.select(event),
+            Doubtful: self._prove,
             Established: self._established,
             Rejected: self._note_rejected,
             Failed: self._fail,
@@ -155,6 +156,15 @@ class Course:
         delay = 0.0 if again_at_once else self._backoff.delay(max(0, self._attempts - 1))
         log.info("connecting to %s again in %.1f s", self._satellite.settings.address, delay)
         return delay
+
+    def _prove(self, event: Doubtful) -> None:
+        """Ask the hub whether it took the handshake, beside what else goes on."""
+        raise TypeError("a worker brings its own")
+
+    def _answered(self, link: Link) -> list[Event]:
+        """The hub has answered what came after the handshake, or is as silent as if it had nothing against it."""
+        self._mailbox.later(_AFTERTHOUGHT, link, link.confirm)
+        return link.proven()
 
     def _established(self, event: Established) -> None:
         self._connection.transport.stand()

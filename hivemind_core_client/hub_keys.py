@@ -20,7 +20,7 @@ class HubKeys:
     """
 
     def __init__(self, identity: NodeIdentity, settings: Settings) -> None:
-        self.kk_in_doubt = self.unproven = False
+        self.kk_in_doubt = self.end_refused = False
         self.settings = settings
         self._address = str(settings.address).partition("//")[2]
         self._identity = identity
@@ -28,14 +28,21 @@ class HubKeys:
         self._unsaved_pin: Optional[bytes] = None
         self._dropped: set[str] = set()
 
+    def of(self, settings: Settings) -> HubKeys:
+        """The keys for other settings. At the same address, a pin that could not be saved is kept."""
+        other = HubKeys(self._identity, settings)
+        if other._address == self._address:
+            other._unsaved_pin = self._unsaved_pin
+        return other
+
     def noise_key(self) -> bytes:
         """Our static key. Raises IdentityFileError where one must be made and cannot be written."""
         return self._identity.noise_key()
 
     def pinned(self) -> Optional[bytes]:
-        """The hub's static key, if one is pinned."""
-        text = self._identity.hub_pins.get(self._address)
-        return self._unsaved_pin if text is None else bytes.fromhex(text)
+        """The hub's static key, if one is pinned. Raises IdentityFileError for a pin that cannot be read."""
+        pin = self._identity.pin_of(self._address)
+        return self._unsaved_pin if pin is None else pin
 
     def pin(self, key: bytes) -> None:
         """Pin the hub's static key."""

@@ -13,6 +13,7 @@ from typing import Any, Union, overload
 from hivemind_core_client.errors import IdentityFileError, InvalidOption
 from hivemind_core_client.identity_noise import NoiseIdentity
 from hivemind_core_client.keyfiles import (
+    UNNAMED,
     IdentityFile,
     field_error,
     file_folder,
@@ -25,7 +26,6 @@ from hivemind_core_client.keyfiles import (
 
 FILE_NAME = "_identity.json"
 KEY_STEM = "HiveMindComs"
-UNNAMED = "unnamed-node"
 _PUBLIC_PEM = re.compile(
     r"\s*-----BEGIN (RSA |)PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END \1PUBLIC KEY-----\s*"
 )

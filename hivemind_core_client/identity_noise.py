@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -10,8 +11,13 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from hivemind_core_client.errors import IdentityFileError, InvalidOption
-from hivemind_core_client.keyfiles import IdentityFile, only_one_writer, read_private, write_private
-from hivemind_core_client.labels import safe_label
+from hivemind_core_client.keyfiles import (
+    IdentityFile,
+    noise_key_file,
+    only_one_writer,
+    read_private,
+    write_private,
+)
 
 KEY_SIZE = 32
 #: How many derived keys are remembered; the oldest goes first.
@@ -22,12 +28,14 @@ _HEX_KEY = re.compile(r"[0-9a-f]{64}")
 class NoiseIdentity:
     """The part of NodeIdentity that Noise handshakes need. Every change is written at once, and nothing else with it.
 
-    An identity in memory keeps all of it in memory.
+    An identity in memory keeps all of it in memory. A dict-like object that can only be stored whole is.
     """
 
     IDENTITY_FILE: MutableMapping[str, Any]
     name: str
     _lock: threading.RLock
+    path: Any
+    save: Any
     _folder: Any
 
     @property
@@ -36,15 +44,14 @@ class NoiseIdentity:
         folder = self._folder()
         if folder is None:
             return None
-        stored = self.IDENTITY_FILE.get("noise_key")
-        if isinstance(stored, str) and stored:
-            return os.path.join(folder, os.path.expanduser(stored))
-        return os.path.join(folder, safe_label(f"{self.name}_noise.key", "node_noise.key"))
+        return os.path.join(folder, os.path.expanduser(noise_key_file(self.IDENTITY_FILE)))
 
     def noise_key(self) -> bytes:
         """This node's static key (X25519, 32 bytes); made and written with mode 0600 where there is none.
 
-        Hubs pin its public half. Raises IdentityFileError for a file that cannot be read, written or understood.
+        Hubs pin its public half, so the file goes on being used when the node gets another name: `noise_key` of the
+        identity file says where it lies. Raises IdentityFileError for a file that cannot be read, written or
+        understood.
         """
         with self._lock:
             path = self.noise_key_path
@@ -52,7 +59,9 @@ class NoiseIdentity:
                 self._noise_key: bytes = getattr(self, "_noise_key", None) or os.urandom(KEY_SIZE)
                 return self._noise_key
             found = self.existing_noise_key()
-            return found if found is not None else self._new_noise_key(path)
+            key = found if found is not None else self._new_noise_key(path)
+            self._note_noise_key(path)
+            return key
 
     def existing_noise_key(self) -> bytes | None:
         """The static key if there is one. Raises IdentityFileError like `noise_key`."""
@@ -75,6 +84,22 @@ class NoiseIdentity:
         """The static keys pinned for hubs: `host:port` → 64 hex digits. Entries that make no sense are left out."""
         return self._hex_keys("hub_pins")
 
+    def pin_of(self, address: str) -> bytes | None:
+        """The static key pinned for the hub at `host:port`, as the file has it now; None where there is none.
+
+        Raises IdentityFileError for what is no key: to go on as if nothing was pinned would be to trust anybody.
+        """
+        pins = self._current("hub_pins")
+        entry = pins.get(address) if isinstance(pins, dict) else pins
+        key = _key_of(entry)
+        if key is None and entry is not None:
+            where = f"the identity file {self.path!r}" if self.path else "the identity in memory"
+            raise IdentityFileError(
+                f"{where}: what 'hub_pins' says of {address} is no static key of 64 hex digits. Correct it; or remove "
+                "it, and the next contact pins what the hub shows"
+            )
+        return key
+
     def pin_hub(self, address: str, key: bytes) -> None:
         """Pin `key` (32 bytes) for the hub at `host:port`. Raises InvalidOption for another length."""
         if len(key) != KEY_SIZE:
@@ -84,7 +109,7 @@ class NoiseIdentity:
     def forget_hub(self, address: str) -> bool:
         """Pin nothing for `host:port` any more; False if nothing was."""
         with self._lock:
-            if address not in self.hub_pins:
+            if address not in (self._current("hub_pins") or {}):
                 return False
             self._write_entries("hub_pins", {address: None})
             return True
@@ -108,6 +133,14 @@ class NoiseIdentity:
             if entry in self._entries("derived_keys"):
                 self._write_entries("derived_keys", {entry: None})
 
+    def _note_noise_key(self, path: str) -> None:
+        file = self.IDENTITY_FILE
+        if not isinstance(file, IdentityFile) or file.get("noise_key"):
+            return
+        file["noise_key"] = os.path.basename(path)
+        with contextlib.suppress(IdentityFileError):  # it is found by the node's name all the same
+            file.store_only(("noise_key",))
+
     def _new_noise_key(self, path: str) -> bytes:
         with only_one_writer(os.path.dirname(path)):
             made = (
@@ -117,6 +150,10 @@ class NoiseIdentity:
                 made = os.urandom(KEY_SIZE)
                 write_private(path, made.hex().encode("ascii"), "Noise key file")
             return made
+
+    def _current(self, field: str) -> Any:
+        file = self.IDENTITY_FILE
+        return file.current(field) if isinstance(file, IdentityFile) else file.get(field)
 
     def _entries(self, field: str) -> dict[str, Any]:
         entries = self.IDENTITY_FILE.get(field)
@@ -137,6 +174,7 @@ class NoiseIdentity:
                 return
             merged = {**self._entries(field), **changes}
             file[field] = {entry: value for entry, value in merged.items() if value is not None}
+            self.save()
 
 
 def _entry(owner: str, node_id: str) -> str:
@@ -145,4 +183,5 @@ def _entry(owner: str, node_id: str) -> str:
 
 
 def _key_of(text: Any) -> bytes | None:
-    return bytes.fromhex(text) if isinstance(text, str) and _HEX_KEY.fullmatch(text) else None
+    digits = text.strip().lower() if isinstance(text, str) else ""
+    return bytes.fromhex(digits) if _HEX_KEY.fullmatch(digits) else None

@@ -9,11 +9,13 @@ import json
 import logging
 import os
 import stat
-from collections.abc import Collection, Iterator, MutableMapping
+import time
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from importlib import import_module
 from typing import Any
 
 from hivemind_core_client.errors import IdentityFileError, InvalidOption, PluginError
+from hivemind_core_client.labels import safe_label
 
 try:
     import fcntl
@@ -22,6 +24,10 @@ except ImportError:  # not a POSIX system
 
 LOG = logging.getLogger(__name__)
 RSA_BITS = 2048
+#: How long a writer waits for another, and how often it asks, in seconds.
+_LOCK_SECONDS = 5.0
+_LOCK_PAUSE = 0.02
+UNNAMED = "unnamed-node"
 _GONE = object()
 _warned: set[str] = set()
 
@@ -227,13 +233,27 @@ class IdentityFile(MutableMapping[str, Any]):
             data = self._read_shared(self._shared)
         self._load(data or {})
 
+    def current(self, field: str) -> Any:
+        """What the file holds now in `field`, whatever was read or assigned before; None where it holds nothing.
+
+        Raises IdentityFileError.
+        """
+        data = read_object(self.path)
+        if data is None and self._shared is not None:
+            data = self._read_shared(self._shared)
+        return (self._loaded if data is None else data).get(field)
+
     @staticmethod
     def _read_shared(shared: str) -> dict[str, Any] | None:
         data = read_object(shared)
-        key = data.get("secret_key") if data else None
-        if data and key and isinstance(key, str):
-            # A key path is relative to the file it stands in, and that will be another one.
-            data["secret_key"] = os.path.join(file_folder(shared), os.path.expanduser(key))
+        if data is None:
+            return None
+        # A key path is relative to the file it stands in, and that will be another one. The Noise key has a name
+        # even where none is written: hubs pin it for the access key, which the two files share.
+        paths = {"secret_key": data.get("secret_key"), "noise_key": noise_key_file(data)}
+        for field, path in paths.items():
+            if isinstance(path, str) and path:
+                data[field] = os.path.join(file_folder(shared), os.path.expanduser(path))
         return data
 
     def store(self) -> None:
@@ -271,18 +291,48 @@ class IdentityFile(MutableMapping[str, Any]):
 
 @contextlib.contextmanager
 def only_one_writer(folder: str) -> Iterator[None]:
-    """Keep other processes and threads from writing between our reading and our writing, where the system can."""
+    """Keep other processes and threads from writing between our reading and our writing, where the system can.
+
+    The folder is made where it is missing. Raises IdentityFileError when another one holds it for five seconds.
+    """
     try:
+        _make_folder(folder)
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # the folder is not there yet, or the system opens no folders
+    except OSError:  # writing will say why, or the system opens no folders
         yield
         return
     try:
         if fcntl is not None:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            _lock(handle, folder)
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, folder: str) -> None:
+    # Asked again and again: a lock that is waited for can be waited for without end, and nothing interrupts that.
+    end = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= end:
+                raise IdentityFileError(
+                    f"another process holds the folder {folder!r} of the identity for longer than {_LOCK_SECONDS:g} s; "
+                    "nothing was written. End it, or wait and try again"
+                ) from error
+        except OSError:  # such as a file system without locks
+            return None
+        time.sleep(_LOCK_PAUSE)
+
+
+def noise_key_file(fields: Mapping[str, Any]) -> str:
+    """The file of the Noise key as an identity with these fields names it: in `noise_key`, else by its name."""
+    stored, name = fields.get("noise_key"), fields.get("name")
+    if isinstance(stored, str) and stored:
+        return stored
+    owner = name if isinstance(name, str) and name else UNNAMED
+    return safe_label(f"{owner}_noise.key", "node_noise.key")
 
 
 def file_folder(path: str) -> str:

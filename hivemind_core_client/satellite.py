@@ -102,7 +102,7 @@ class Satellite:
 
     def _noise_keys(self) -> HubKeys:
         if self._hub_keys.settings != self.settings:
-            self._hub_keys = HubKeys(self.identity, self.settings)
+            self._hub_keys = self._hub_keys.of(self.settings)
         return self._hub_keys
 
     def private_key(self) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
-from typing import Callable, Optional
+from typing import Callable, NoReturn, Optional
 
 from attrs import field, frozen
 
@@ -12,18 +13,13 @@ from hivemind_core_client.course import VERDICT, ClientState, Course, Listener, 
 from hivemind_core_client.errors import (
     ClientClosed,
     ConnectionLost,
-    FrameTooLarge,
     HiveMindError,
+    HubConnectionError,
     HubRefused,
-    HubTimeout,
     InvalidOption,
     again,
 )
-from hivemind_core_client.kernel.events import (
-    Event,
-    Meanwhile,
-    Transmit,
-)
+from hivemind_core_client.kernel.events import Doubtful, Event, Meanwhile, Transmit
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.line import Transport
@@ -164,6 +160,13 @@ class Worker(Course):
             raise self._stuck()
         try:
             connection.transport.send(frames(), progress)
+        except HiveMindError:
+            raise
+        except (
+            BaseException
+        ):  # such as Ctrl-C: what was sealed has its place, and nothing after it would open
+            connection.transport.abort()
+            raise
         finally:
             connection.writing.release()
 
@@ -174,12 +177,6 @@ class Worker(Course):
             return connection.transport.ping(payload, seconds)
         except ConnectionLost as error:
             raise self._verdict(connection, error) from error
-
-    @property
-    def in_doubt(self) -> bool:
-        """True when a session stands that the hub may yet refuse; a round trip tells."""
-        link = self.link
-        return self.standing.is_set() and link is not None and link.in_doubt
 
     def stop(self) -> None:
         """Say farewell, wake the thread, and wait for it, unless it is the one that calls. Idempotent."""
@@ -232,13 +229,15 @@ class Worker(Course):
         connection: Optional[Connection] = None
         try:
             self._connection = connection = Connection(self._satellite.new_link(), self._new_transport())
-            error = self._converse(connection)
+            self._converse(connection)
         except HiveMindError as raised:
             error = raised
         except Exception as raised:  # a fault of ours must not end the satellite
             error = self._fault(raised)
         finally:
             if connection is not None:
+                with self._link_lock:  # whoever still waits for a proof of this session finds it closed
+                    connection.link.ended()
                 connection.transport.release()
         stood = self.standing.is_set()
         self.standing.clear()
@@ -253,24 +252,20 @@ class Worker(Course):
             events = link.lapsed()
         self._act(events)
 
-    def _converse(self, connection: Connection) -> HiveMindError:
-        """Serve one connection; returns what ended it."""
+    def _converse(self, connection: Connection) -> NoReturn:
+        """Serve one connection; raises what ended it."""
         link, transport = connection.link, connection.transport
         if self._stopping.is_set():  # after the connection is known to `stop`, so that one of the two ends it
             raise ClientClosed("the client is closed")
         transport.open(self._satellite.settings.url())
         link.opened()
-        try:
-            while link.phase is not None:
-                phase = link.phase
-                with transport.deadline(phase, self._deadlines.of(phase)):
-                    while link.phase == phase:
-                        self._take(connection)
-            while True:
-                self._take(connection)
-        except (ConnectionLost, FrameTooLarge, HubTimeout) as error:
-            link.ended()
-            return error
+        while link.phase is not None:
+            phase = link.phase
+            with transport.deadline(phase, self._deadlines.of(phase)):
+                while link.phase == phase:
+                    self._take(connection)
+        while True:
+            self._take(connection)
 
     def _take(self, connection: Connection) -> None:
         incoming = connection.transport.receive()
@@ -288,6 +283,21 @@ class Worker(Course):
         connection = self._connection
         if connection is not None:
             self._write(connection, lambda: event.frames)
+
+    def _prove(self, event: Doubtful) -> None:
+        connection = self._connection
+        if connection is not None:
+            threading.Thread(
+                target=self._wait_for_pong, args=(connection,), name="hivemind-proof", daemon=True
+            ).start()
+
+    def _wait_for_pong(self, connection: Connection) -> None:
+        try:
+            connection.transport.ping(secrets.token_bytes(8), self._deadlines.handshake)
+        except HubConnectionError:
+            return  # the reader finds out what that means
+        with self._link_lock:
+            self._act(self._answered(connection.link))
 
     def _stand(self, negotiated: Negotiated) -> None:
         self.state = ClientState.CONNECTED

@@ -36,6 +36,14 @@ class Meanwhile:
 
 
 @frozen
+class Doubtful:
+    """Both sides own the key, but the hub may yet refuse the end of the handshake, which is ours.
+
+    It reads in order: once it has answered a ping that follows, call `Link.proven`. A sealed frame proves it too.
+    """
+
+
+@frozen
 class Established:
     """A session stands: messages may be sent."""
 
@@ -66,6 +74,7 @@ class Failed:
 Event = Union[
     Transmit,
     Meanwhile,
+    Doubtful,
     Established,
     Arrived,
     Rejected,

@@ -27,6 +27,7 @@ from hivemind_core_client.kernel.crypto import Channel
 from hivemind_core_client.kernel.dispatch import Dispatcher
 from hivemind_core_client.kernel.events import (
     Arrived,
+    Doubtful,
     Established,
     Event,
     Failed,
@@ -35,7 +36,7 @@ from hivemind_core_client.kernel.events import (
     Transmit,
 )
 from hivemind_core_client.kernel.handshake import Credentials, Handshake, Offer, Terms, choose
-from hivemind_core_client.kernel.handshake.base import Outcome, Progress
+from hivemind_core_client.kernel.handshake.base import Doubt, Outcome, Progress
 from hivemind_core_client.kernel.policy import Limits
 from hivemind_core_client.kernel.states import PHASES, Signal, State, advance
 from hivemind_core_client.labels import printable
@@ -110,9 +111,8 @@ class Link:
         self._binary = registry.serializers["binary"]
         self._handshake: Optional[Handshake] = None
         self._channel: Optional[Channel] = None
-        self._unproven: Optional[HiveMindError] = None
-        #: True while the hub may yet refuse the end of the handshake: it shows by hanging up, or by answering anything.
-        self.in_doubt = False
+        self._doubt: Optional[Doubt] = None
+        self._announced = False
         self._binarize = False
         self._acts: dict[type, Callable[[Any], Iterator[Event]]] = {
             Introduce: self._introduce,
@@ -145,7 +145,7 @@ class Link:
             return []
         try:
             message = self._read(frame)
-            return [] if message is None else self._arrived(message)
+            return [*self.proven(), *(self._arrived(message) if message is not None else ())]
         except (HubRefused, ConnectionLost) as end:
             return [self._fail(end)]
         except ProtocolError as error:
@@ -161,6 +161,19 @@ class Link:
         `wrapped` says that it came inside another one.
         """
         return self._collected(self._dispatcher.receive(message, depth=1 if wrapped else 0))
+
+    def proven(self) -> list[Event]:
+        """The hub has answered a ping that came after the handshake: what follows from that, if it was in doubt."""
+        if self.state is not State.ESTABLISHED or self._announced or self.context.negotiated is None:
+            return []
+        self._announced = True
+        return [Established(self.context.negotiated)]
+
+    def confirm(self) -> None:
+        """Whoever hangs up from now on has taken the handshake: a close with 1008 is no refusal of it."""
+        doubt, self._doubt = self._doubt, None
+        if doubt is not None:
+            doubt.taken()
 
     def sending(self, message: HiveMessage) -> list[Event]:
         """What handlers want done about a prepared message that is about to leave."""
@@ -217,7 +230,7 @@ class Link:
         plain: Optional[Frame] = frame
         if self._channel is not None:
             plain = self._channel.open(frame)
-            self._unproven, self.in_doubt = None, False
+            self.confirm()
         elif not isinstance(frame, str):
             raise CleartextRefused("a binary frame before the handshake was dropped")
         if plain is None:
@@ -303,7 +316,7 @@ class Link:
 
     def _establish(self, outcome: Outcome) -> Iterator[Event]:
         self._channel = outcome.channel
-        self._unproven, self.in_doubt = outcome.unproven, outcome.in_doubt
+        self._doubt = outcome.doubt
         self._binarize = outcome.negotiated.binarize
         self.context.negotiated = outcome.negotiated
         self._handshake = None
@@ -314,7 +327,10 @@ class Link:
             yield self._fail(error)
             return
         yield Transmit(frames)
-        yield Established(outcome.negotiated)
+        if outcome.doubt is None:
+            yield from self.proven()
+        else:
+            yield Doubtful()
 
     def _clear(self, message: HiveMessage) -> Frame:
         return self._encoded(message, binary=False)
@@ -363,11 +379,11 @@ class Link:
         if self.state is State.AWAITING_HELLO and refused:
             return KeyRefused(self._key_refusal(reason))
         if self.state is State.AWAITING_ANSWER and refused and self._handshake is not None:
-            interrupted = self._handshake.interrupted()
+            interrupted = self._handshake.interrupted(code == _REFUSED_BY_POLICY)
             if interrupted is not None:
                 return interrupted
-        if code == _REFUSED_BY_POLICY and self.state is State.ESTABLISHED and self._unproven is not None:
-            return self._unproven
+        if code == _REFUSED_BY_POLICY and self.state is State.ESTABLISHED and self._doubt is not None:
+            return self._doubt.refused()
         if code == _REFUSED_BY_POLICY and self.state is State.AWAITING_OFFER:
             return HubRefused(f"the hub at {self._options.where} refused this client: {_shown(reason)}")
         return ConnectionLost(f"the connection with {self._options.where} ended ({_shown(reason, code)})")

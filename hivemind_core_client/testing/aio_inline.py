@@ -7,7 +7,7 @@ import heapq
 import itertools
 import time
 from functools import partial
-from typing import Any, Callable, Optional, cast
+from typing import Any, Callable, NoReturn, Optional, cast
 
 from attrs import define
 
@@ -16,7 +16,7 @@ from hivemind_core_client.aio_transport import AsyncTransport
 from hivemind_core_client.aio_waiting import AsyncGatherer
 from hivemind_core_client.aio_worker import AsyncConnection, AsyncWorker
 from hivemind_core_client.course import ClientState, Listener
-from hivemind_core_client.errors import ClientClosed, HiveMindError, NotConnected, ProtocolError
+from hivemind_core_client.errors import ClientClosed, NotConnected, ProtocolError
 from hivemind_core_client.kernel.events import Arrived, Rejected
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.message import HiveMessage
@@ -288,14 +288,14 @@ class AsyncInlineWorker(AsyncWorker):
             return None
         return 0.0
 
-    async def _converse(self, connection: AsyncConnection) -> HiveMindError:
+    async def _converse(self, connection: AsyncConnection) -> NoReturn:
         hub, context = self._fake_hub, self._satellite.context
         if hub.outage is None and not self.stopping:
             context.hub = hub.facts(self._satellite)
             context.negotiated = agreed(self._satellite)
             self._stand(context.negotiated)
             await self._wait(lambda: hub.outage is not None, None)
-        return hub.outage or ClientClosed("the client is closed")
+        raise hub.outage or ClientClosed("the client is closed")
 
     async def _wait(self, reached: Callable[[], bool], seconds: Optional[float]) -> bool:
         return await self._inline.wait_until(reached, seconds)

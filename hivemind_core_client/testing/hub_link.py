@@ -190,8 +190,10 @@ class HubLink:
         return self._registry.serializers[name].decode(plain, _MAX_INFLATED)
 
     def _answer(self, payload: Json) -> list[Frame]:
-        if "noise" in payload:
+        if "noise" in payload and "noise" in self._offered[1]:
             return self._answer_noise(payload["noise"])
+        if self._options.versions[0] >= NoiseResponder.version:
+            raise HandshakeError("a handshake of a version that the hub did not offer")
         envelope, key = self._exchange(payload)
         cipher = _first(payload.get("ciphers"), self._ciphers) if self.account.password else DEFAULT_CIPHER
         encoding = (

@@ -706,6 +706,39 @@ def test_an_interrupted_write_leaves_no_half_frame_in_the_stream(
         hub.wait_for("the.end")
 
 
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_an_interrupted_sealing_gives_the_connection_up(
+    hub: EmbeddedHub, interruption: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_broken_sealing(hub, interruption, monkeypatch)
+
+
+def test_a_sealing_that_breaks_gives_the_connection_up(
+    hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_broken_sealing(hub, ZeroDivisionError, monkeypatch)
+
+
+def check_broken_sealing(
+    hub: EmbeddedHub, interruption: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was sealed has its place in the order: with a piece missing, nothing that follows would open."""
+    with make(hub) as client:
+        lost = threading.Event()
+        client.on("close", lost.set)
+
+        def interrupted(message: object) -> None:
+            raise interruption
+
+        monkeypatch.setattr(client.protocol, "seal", interrupted)
+        with pytest.raises(interruption):
+            client.emit(Message("is.lost"))
+        assert lost.wait(5)
+        client.connect()
+        client.emit(Message("the.end"))
+        hub.wait_for("the.end")
+
+
 def test_an_error_that_is_raised_again_and_again_does_not_grow(hub: EmbeddedHub) -> None:
     client = make(hub, password="another-password-of-nobody-4711")
     with pytest.raises(err.PasswordRefused):

@@ -24,9 +24,9 @@ PACKAGE = "hivemind_core_client"
 #: From the ground up. A module may import modules of lower floors, and of its own floor in its own package.
 FLOORS: list[tuple[str, ...]] = [
     ("errors",),
+    ("labels",),
     (
         "jsontext",
-        "labels",
         "callbacks",
         "mailbox",
         "localbus",

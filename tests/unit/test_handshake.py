@@ -278,7 +278,7 @@ def test_a_strong_password_is_no_reason_to_warn(caplog: pytest.LogCaptureFixture
 def test_a_preshared_key_needs_no_answer() -> None:
     handshake = PresharedHandshake(offer(preshared_key=True), terms(PRESHARED))
     assert handshake.begin().outcome is not None
-    assert handshake.interrupted() is None
+    assert handshake.interrupted(by_policy=True) is None
     with pytest.raises(HandshakeError, match="never asked"):
         handshake.receive({"envelope": ""})
 
@@ -291,12 +291,12 @@ def test_a_preshared_key_uses_the_defaults_or_nothing() -> None:
 
 
 def test_a_hub_that_hangs_up_on_our_part_refused_the_terms() -> None:
-    assert isinstance(choose(offer(), terms()).interrupted(), NegotiationRefused)
+    assert isinstance(choose(offer(), terms()).interrupted(by_policy=False), NegotiationRefused)
 
 
 def test_a_hub_that_checks_our_password_and_hangs_up_refused_it() -> None:
     verifying = offer(max_protocol_version=2)
-    assert isinstance(choose(verifying, terms()).interrupted(), PasswordRefused)
+    assert isinstance(choose(verifying, terms()).interrupted(by_policy=False), PasswordRefused)
 
 
 @pytest.mark.parametrize(

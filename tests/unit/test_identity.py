@@ -232,6 +232,7 @@ def test_app_reads_the_shared_file_until_it_has_its_own(home: Path) -> None:
         "access_key": "k",
         "password": SECRET,
         "secret_key": str(shared.parent / "HiveMindComs.pem"),
+        "noise_key": str(shared.parent / "unnamed-node_noise.key"),
     }
     assert shared.read_bytes() == before
     put(shared, {"access_key": "changed", "site_id": "x"})
@@ -461,7 +462,7 @@ def test_values_that_json_cannot_hold_write_nothing(file: Path) -> None:
     node.IDENTITY_FILE["extra"] = object()
     with pytest.raises(InvalidOption, match="JSON"):
         node.save()
-    assert not file.parent.exists()
+    assert not file.exists()
 
 
 # ---------------------------------------------------------------- two writers

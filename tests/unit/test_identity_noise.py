@@ -6,14 +6,17 @@ import json
 import logging
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivemind_core_client import NodeIdentity
+from hivemind_core_client import NodeIdentity, keyfiles
 from hivemind_core_client.errors import IdentityFileError, InvalidOption
 from hivemind_core_client.hub_keys import HubKeys
 from hivemind_core_client.identity_noise import MOST_DERIVED
@@ -77,6 +80,53 @@ def test_where_the_static_key_lies(path: Path, content: dict[str, Any], file: st
     identity = written(path, **content)
     identity.noise_key()
     assert (path.parent / file).exists()
+
+
+def test_the_static_key_stays_when_the_node_gets_another_name(path: Path) -> None:
+    """Hubs have pinned it for the access key, which stays too."""
+    identity = written(path, name="kitchen")
+    key = identity.noise_key()
+    assert fields(path) == {"name": "kitchen", "noise_key": "kitchen_noise.key"}
+    identity.name = "attic"
+    identity.save()
+    assert identity.noise_key() == NodeIdentity(str(path)).noise_key() == key
+
+
+def test_an_application_that_shares_the_access_key_shares_the_static_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    written(tmp_path / "hivemind" / "_identity.json", access_key="k", name="kitchen")
+    key = NodeIdentity(app_name="skill").noise_key()
+    assert NodeIdentity().noise_key() == key
+    app = NodeIdentity(app_name="skill")
+    app.pin_hub(HUB, KEY)  # it has a file of its own from now on
+    assert NodeIdentity(app_name="skill").noise_key() == NodeIdentity(app_name="other").noise_key() == key
+
+
+def test_processes_that_start_together_have_one_static_key(path: Path) -> None:
+    """The folder is missing, so that there is nothing to lock yet."""
+    code = (
+        f"from hivemind_core_client import NodeIdentity; print(NodeIdentity({str(path)!r}).noise_key().hex())"
+    )
+    started = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    keys = {process.communicate(timeout=50)[0].strip() for process in started}
+    assert len(keys) == 1 and len(keys.pop()) == 64
+
+
+def test_a_folder_that_another_one_locks_is_not_waited_for_without_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyfiles, "_LOCK_SECONDS", 0.1)
+    identity = written(path)
+    with keyfiles.only_one_writer(str(path.parent)):
+        with pytest.raises(IdentityFileError, match="another process holds the folder"):
+            identity.noise_key()
+        with pytest.raises(IdentityFileError, match="another process"):
+            identity.pin_hub(HUB, KEY)
+    assert len(identity.noise_key()) == 32
 
 
 def test_the_static_key_of_another_place_is_read(path: Path, tmp_path: Path) -> None:
@@ -153,6 +203,57 @@ def test_pins_that_make_no_sense_are_no_pins(content: Any) -> None:
     assert identity.derived_key("key", "hub") == KEY
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize(
+    "pins", [{HUB: KEY.hex()[1:]}, {HUB: f"sha256:{KEY.hex()}"}, {HUB: 5}, [KEY.hex()], "nonsense", 5]
+)
+def test_a_pin_that_cannot_be_read_is_not_taken_for_none(path: Path, pins: Any, in_memory: bool) -> None:
+    content = {"hub_pins": pins}
+    identity = NodeIdentity(content) if in_memory else written(path, **content)
+    with pytest.raises(IdentityFileError, match="hub_pins"):
+        identity.pin_of(HUB)
+    with pytest.raises(IdentityFileError, match="hub_pins"):
+        keys_of(identity).pinned()
+    if isinstance(pins, dict):
+        assert identity.pin_of("other:1") is None
+        assert identity.forget_hub(HUB)
+        assert identity.pin_of(HUB) is None
+
+
+@pytest.mark.parametrize("text", [KEY.hex().upper(), f" {KEY.hex()}\n"])
+def test_a_pin_is_read_however_it_is_written(text: str) -> None:
+    assert NodeIdentity({"hub_pins": {HUB: text}}).pin_of(HUB) == KEY
+
+
+def test_a_pin_of_another_process_is_seen_at_once(path: Path) -> None:
+    first, second = written(path), NodeIdentity(str(path))
+    keys = keys_of(second)
+    first.pin_hub(HUB, KEY)
+    assert keys.pinned() == second.pin_of(HUB) == KEY
+    assert first.forget_hub(HUB)
+    assert keys.pinned() is None
+    second.pin_hub(HUB, bytes(32))
+    assert first.forget_hub(HUB) and second.pin_of(HUB) is None
+
+
+class Stored(dict[str, Any]):
+    """A dict-like object that is stored whole, as some applications keep theirs."""
+
+    stored: Any = None
+
+    def store(self) -> None:
+        self.stored = dict(self)
+
+
+def test_an_object_that_can_only_be_stored_whole_is() -> None:
+    content = Stored()
+    identity = NodeIdentity(content)
+    identity.pin_hub(HUB, KEY)
+    assert content.stored == {"hub_pins": {HUB: KEY.hex()}}
+    identity.forget_hub(HUB)
+    assert content.stored == {"hub_pins": {}}
+
+
 def test_a_field_of_the_wrong_kind_in_a_file_is_replaced(path: Path) -> None:
     identity = written(path, hub_pins="nonsense")
     identity.pin_hub(HUB, KEY)
@@ -225,6 +326,16 @@ def test_what_cannot_be_written_is_kept_in_memory_and_said(caplog: pytest.LogCap
     assert keys.pinned() == KEY
     assert caplog.text.count("the disk is full") == 2
     assert KEY.hex() not in caplog.text
+
+
+def test_a_pin_that_could_not_be_saved_goes_with_the_address() -> None:
+    identity = Unwritable({})
+    keys = keys_of(identity)
+    keys.pin(KEY)
+    settings = keys.settings
+    assert keys.of(evolve(settings, password="another")).pinned() == KEY
+    elsewhere = evolve(settings, address=evolve(settings.address, host="elsewhere"))
+    assert keys.of(elsewhere).pinned() is None
 
 
 def test_a_derived_key_that_cannot_be_forgotten_is_not_used_again() -> None:

@@ -536,7 +536,7 @@ def test_a_link_that_never_opened_can_end() -> None:
 
 def test_a_handshake_that_takes_an_end_for_a_loss_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     link = in_phase(State.AWAITING_ANSWER)
-    monkeypatch.setattr(type(link._handshake), "interrupted", lambda self: None)
+    monkeypatch.setattr(type(link._handshake), "interrupted", lambda self, by_policy: None)
     assert type(link.ended(1000)) is ConnectionLost
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hivemind_core_client import errors as err
 from hivemind_core_client.kernel.events import (
     Arrived,
+    Doubtful,
     Established,
     Event,
     Failed,
@@ -61,7 +62,7 @@ class Keys:
     """What a node keeps, in memory."""
 
     def __init__(self, psk: Optional[bytes] = None, pinned: Optional[bytes] = None) -> None:
-        self.kk_in_doubt = self.unproven = False
+        self.kk_in_doubt = self.end_refused = False
         self.static_key = bytes(range(2, 34))
         self.pins = [] if pinned is None else [pinned]
         self.psks = {} if psk is None else {NODE_ID: psk}
@@ -103,6 +104,11 @@ class Meeting:
             self.take(change(frames.pop(0)), frames)
         return self
 
+    def pong(self) -> Meeting:
+        """The hub answers a ping."""
+        self.events.extend(self.link.proven())
+        return self
+
     def take(self, frame: Frame, answers: list[Frame]) -> None:
         for event in self.link.receive(frame):
             self.events.append(event)
@@ -122,6 +128,8 @@ class Meeting:
 
     @property
     def agreed(self) -> Any:
+        if any(isinstance(event, Doubtful) for event in self.events):
+            self.pong()
         [established] = [event for event in self.events if isinstance(event, Established)]
         return established.negotiated
 
@@ -317,29 +325,95 @@ def test_a_client_key_that_the_hub_has_not_pinned_is_refused_by_the_hub() -> Non
     hub.client_pins["key"] = public(OTHER_HUB_KEY)
     keys.kk_in_doubt = True
     first = Meeting(keys, hub).run()
-    assert type(first.link.ended(1008, "pinned key mismatch")) is err.ConnectionLost
-    assert isinstance(Meeting(keys, hub).run().link.ended(1008), err.HandshakeAgain)
+    assert type(first.link.ended(1008, "pinned key mismatch")) is err.HandshakeAgain
+    keys.kk_in_doubt = True
     met = Meeting(keys, hub).run()
     assert isinstance(met.refused, err.HubKeyChanged)
     ended = met.link.ended(1008, "pinned key mismatch")
     assert type(ended) is err.HubRefused and "reset-noise-pin" in str(ended)
     assert met.link.state is State.REFUSED
+    assert met.link.proven() == []  # a pong that comes too late
 
 
-@pytest.mark.parametrize("heard", [True, False])
+def a_message() -> HiveMessage:
+    return HiveMessage(HiveMessageType.BUS, {"type": "a", "data": {}, "context": {}})
+
+
+@pytest.mark.parametrize(
+    ("shown_by", "refused"), [("nothing", True), ("pong", True), ("message", False), ("time", False)]
+)
 @pytest.mark.parametrize("kk", [True, False])
-def test_a_1008_is_a_refusal_only_before_the_hub_proved_that_it_took_our_part(heard: bool, kk: bool) -> None:
+def test_a_1008_is_a_refusal_only_before_the_hub_proved_that_it_took_our_part(
+    shown_by: str, refused: bool, kk: bool
+) -> None:
+    """A pong lets the session stand, but whoever stands between may answer pings in the place of the hub."""
     keys, hub = known(), noise_hub()
-    keys.unproven = True
+    keys.end_refused = True
     if kk:
         hub.client_pins["key"] = public(keys.static_key)
     met = Meeting(keys, hub).run()
-    if heard:
-        met.link.receive(
-            met.hub.seal(HiveMessage(HiveMessageType.BUS, {"type": "a", "data": {}, "context": {}}))[0]
-        )
-    refused = isinstance(met.link.ended(1008, "no"), err.HubRefused)
-    assert refused is not (heard or kk)
+    assert any(isinstance(event, Doubtful) for event in met.events) is not kk
+    if shown_by == "message":
+        events = met.link.receive(met.hub.seal(a_message())[0])
+        assert [type(event) for event in events[:1]] == [Arrived if kk else Established]
+    elif shown_by != "nothing":
+        assert len(met.link.proven()) == (0 if kk else 1)
+        assert met.link.proven() == []
+    if shown_by == "time":
+        met.link.confirm()
+    assert isinstance(met.link.ended(1008, "no"), err.HubRefused) is (refused and not kk)
+    assert keys.end_refused is (refused or kk)
+
+
+def test_a_message_in_pieces_proves_with_its_first_piece() -> None:
+    met = Meeting(known(), noise_hub(), max_version=3).run()
+    first, *_ = met.hub.seal(HiveMessage(HiveMessageType.BUS, {"type": "a", "data": {"a": "b" * 70_000}}))
+    assert [type(event) for event in met.link.receive(first)] == [Established]
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1005, 1006, None])
+def test_a_hub_that_goes_away_while_we_wait_has_not_refused_us(code: Optional[int]) -> None:
+    meeting = Meeting(known())
+    for frame in meeting.hub.greeting():
+        meeting.link.receive(frame)
+    assert type(meeting.link.ended(code)) is err.ConnectionLost
+
+
+@pytest.mark.parametrize("answer", [{"noise": {"msg": ""}}, {"noise": {"msg": None}}, {"envelope": "aa"}])
+def test_an_answer_without_a_noise_message_says_nothing_of_the_password(answer: dict[str, Any]) -> None:
+    shake = json.dumps({"msg_type": "shake", "payload": answer})
+    met = Meeting(known()).run(lambda frame: shake if '"msg"' in str(frame) else frame)
+    assert isinstance(met.failure, err.HandshakeError)
+
+
+def test_an_offer_that_cannot_be_written_again_is_no_fault_of_ours() -> None:
+    deep = '{"a":' * 985 + "1" + "}" * 985
+    met = Meeting(known()).run(
+        lambda frame: str(frame).replace('"payload": {', f'"payload": {{"x": {deep}, ', 1)
+    )
+    assert all(
+        isinstance(event, (Failed, Rejected)) for event in met.events if not isinstance(event, Arrived)
+    )
+
+
+@pytest.mark.parametrize(
+    ("versions", "answer"), [((3, 3), {"envelope": "00" * 24}), ((0, 1), {"noise": {"msg": "00"}})]
+)
+def test_the_embedded_hub_takes_no_handshake_that_it_did_not_offer(
+    versions: tuple[int, int], answer: dict[str, Any]
+) -> None:
+    hub = HubLink(registry(), Account("key", PASSWORD), noise_hub(versions=versions), "agent")
+    hub.greeting()
+    with pytest.raises(err.HandshakeError):
+        hub.receive(json.dumps({"msg_type": "shake", "payload": answer}))
+
+
+def test_a_static_key_that_cannot_be_had_is_not_the_hub_s_fault() -> None:
+    class Unwritable(Keys):
+        def noise_key(self) -> bytes:
+            raise err.IdentityFileError("no key")
+
+    assert isinstance(Meeting(Unwritable(psk=derived())).run().failure, err.IdentityFileError)
 
 
 def test_a_hub_that_hangs_up_on_xx_refused_us() -> None:

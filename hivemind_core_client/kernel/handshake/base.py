@@ -33,12 +33,12 @@ _LONGEST_NAME = 80
 class NoiseKeys(Protocol):
     """What this node keeps for the Noise handshakes with one hub. Keys are 32 bytes.
 
-    `kk_in_doubt` is True from the beginning of a handshake of pattern KKpsk0 until a handshake succeeds. `unproven` is
-    True from an XXpsk2 that succeeded here until a KKpsk0 does: the hub has not shown yet that it took our static key.
+    `kk_in_doubt` is True from the beginning of a handshake of pattern KKpsk0 until a handshake succeeds. `end_refused`
+    is True from the first time that the hub refused the end of an XXpsk2 until it takes one.
     """
 
     kk_in_doubt: bool
-    unproven: bool
+    end_refused: bool
 
     def noise_key(self) -> bytes:
         """Our private static key (X25519); one is made where there is none."""
@@ -185,17 +185,23 @@ class Terms:
 
 
 @frozen
-class Outcome:
-    """A handshake that is done.
+class Doubt:
+    """Whether the hub takes a handshake whose last message is ours; it refuses by closing.
 
-    `in_doubt` says that the hub may yet refuse the last message, by closing. `unproven` is what it means when it does
-    before it sent anything sealed; None for an ordinary loss.
+    `refused` tells what that means; `taken` is to be called once the hub has shown that it took it.
     """
+
+    refused: Callable[[], HiveMindError]
+    taken: Callable[[], None]
+
+
+@frozen
+class Outcome:
+    """A handshake that is done, but for a doubt whether the hub takes its end."""
 
     channel: Channel
     negotiated: Negotiated
-    in_doubt: bool = False
-    unproven: Optional[HiveMindError] = None
+    doubt: Optional[Doubt] = None
 
 
 @frozen
@@ -235,8 +241,11 @@ class Handshake(ABC):
     def receive(self, answer: Json) -> Progress:
         """The next step, once the hub answered. Raises HubRefused or HandshakeError."""
 
-    def interrupted(self) -> Optional[HiveMindError]:
-        """What it means that the hub hung up on our part, or None for an ordinary loss."""
+    def interrupted(self, by_policy: bool) -> Optional[HiveMindError]:
+        """What it means that the hub hung up on our part, or None for an ordinary loss.
+
+        `by_policy` says that it did so with code 1008.
+        """
         return NegotiationRefused(
             f"the hub at {self.terms.where} hung up on our handshake: it allows none of our ciphers, encodings or "
             "protocol versions. Compare allowed_ciphers and allowed_encodings in its server.json with "

@@ -15,7 +15,15 @@ from hivemind_core_client.errors import (
     PasswordRefused,
 )
 from hivemind_core_client.jsontext import Json
-from hivemind_core_client.kernel.handshake.base import Handshake, NoiseKeys, Offer, Outcome, Progress, Terms
+from hivemind_core_client.kernel.handshake.base import (
+    Doubt,
+    Handshake,
+    NoiseKeys,
+    Offer,
+    Outcome,
+    Progress,
+    Terms,
+)
 from hivemind_core_client.kernel.noise_channel import CHUNK, NoiseChannel
 from hivemind_core_client.labels import fingerprint
 from hivemind_core_client.plugins.contract import Negotiated
@@ -91,10 +99,15 @@ class NoiseHandshake(Handshake):
         self._remember()
         return Progress(reply=reply, outcome=self._outcome())
 
-    def interrupted(self) -> Optional[HiveMindError]:
-        """After KKpsk0, most likely that the hub has lost our key or the password changed: XXpsk2 will tell."""
+    def interrupted(self, by_policy: bool) -> Optional[HiveMindError]:
+        """After KKpsk0, most likely that the hub has lost our key or the password changed: XXpsk2 will tell.
+
+        A hub of this version refuses with 1008; any other code says that it went away.
+        """
         if self._pattern == KK:
             return HandshakeAgain(f"the hub at {self.terms.where} refused a handshake of the pattern {KK}")
+        if not by_policy:
+            return None
         return HubRefused(
             f"the hub at {self.terms.where} hung up on our Noise handshake: its offer was changed on the way, so that "
             "somebody may stand between, or it has no password for this access key. Its log says which"
@@ -119,10 +132,14 @@ class NoiseHandshake(Handshake):
     def _new_exchange(self) -> Any:
         name = f"Noise_{self._pattern}_{self._suite}"
         psk = self._psk or _NO_PSK_YET
-        prologue = canonical(self.terms.hub.payload) + canonical(self.offer.payload) + name.encode()
+        static_key = self._keys.noise_key()
         pinned = self._keys.pinned() if self._pattern == KK else None
         try:
-            return new_exchange(True, name, self._keys.noise_key(), psk, prologue, pinned)
+            prologue = canonical(self.terms.hub.payload) + canonical(self.offer.payload) + name.encode()
+        except (RecursionError, ValueError) as error:
+            raise HandshakeError("the hub's HELLO or offer cannot be written again as it came") from error
+        try:
+            return new_exchange(True, name, static_key, psk, prologue, pinned)
         except Exception as error:  # whatever the library raises for a key that is none
             raise HandshakeError(f"a static key for Noise cannot be used: {error}") from error
 
@@ -164,13 +181,17 @@ class NoiseHandshake(Handshake):
             )
         channel = NoiseChannel(sending, receiving, self.terms.limit, self.terms.where, self.offer.only_noise)
         negotiated = Negotiated(VERSION, self.kind, self._cipher, "binary", self._binarize, self._pattern)
-        # Once may be a frame that was changed on the way; a hub that does not know our key refuses it each time.
-        in_doubt = self._pattern == XX
-        again = self._keys.unproven and in_doubt
-        self._keys.unproven = in_doubt
-        return Outcome(channel, negotiated, in_doubt, self._unproven() if again else None)
+        doubt = Doubt(self._end_refused, self._end_taken) if self._pattern == XX else None
+        return Outcome(channel, negotiated, doubt)
 
-    def _unproven(self) -> HubRefused:
+    def _end_taken(self) -> None:
+        self._keys.end_refused = False
+
+    def _end_refused(self) -> HiveMindError:
+        # Once may be a frame that was changed on the way; a hub that has pinned another key refuses it each time.
+        if not self._keys.end_refused:
+            self._keys.end_refused = True
+            return HandshakeAgain(f"the hub at {self.terms.where} refused the end of our Noise handshake")
         return HubRefused(
             f"the hub at {self.terms.where} hung up on the end of our handshake: most likely it has pinned another "
             "static key for this access key. Run 'hivemind-core reset-noise-pin NODE_ID' on the hub's machine, or put "
@@ -235,9 +256,12 @@ def _message_of(answer: Json) -> bytes:
     noise = answer.get("noise")
     text = noise.get("msg") if isinstance(noise, dict) else None
     try:
-        return bytes.fromhex(text or "")
-    except (TypeError, ValueError) as error:
-        raise HandshakeError("the hub's HANDSHAKE carries no Noise message") from error
+        message = bytes.fromhex(text) if isinstance(text, str) else b""
+    except ValueError:
+        message = b""
+    if not message:
+        raise HandshakeError("the hub's HANDSHAKE carries no Noise message")
+    return message
 
 
 def _address(where: str) -> str:

@@ -73,10 +73,10 @@ class PasswordHandshake(Handshake):
             outcome=Outcome(self.terms.channel(cipher, encoding, self._exchange.secret), negotiated)
         )
 
-    def interrupted(self) -> Optional[HiveMindError]:
+    def interrupted(self, by_policy: bool) -> Optional[HiveMindError]:
         """Hubs that know version 2 verify our envelope too, and hang up on a wrong password without a word."""
         if self.offer.max_version < 2:
-            return super().interrupted()
+            return super().interrupted(by_policy)
         return PasswordRefused(
             f"the hub at {self.terms.where} hung up on our handshake: most likely the passwords differ, or it does not "
             "take this protocol version. Set the password that 'hivemind-core add-client' printed, with "

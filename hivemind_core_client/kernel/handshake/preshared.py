@@ -42,6 +42,6 @@ class PresharedHandshake(Handshake):
         """Raises HandshakeError: there is nothing to answer."""
         raise HandshakeError("an answer to a handshake that was never asked for")
 
-    def interrupted(self) -> Optional[HiveMindError]:
+    def interrupted(self, by_policy: bool) -> Optional[HiveMindError]:
         """None: this kind is over before a hub can hang up on it."""
         return None
