@@ -90,13 +90,15 @@ class HiveMessageBusClient(Furnished, HiveVerbs, WaitVerbs, MessageBusClient):  
 
     def close(self) -> None:
         """End the session, the threads and all waits. Idempotent; from any thread, handlers included."""
-        self._closed = True
-        self._worker.stop()
-        self.waiters.close()
-        self.mailbox.close(self.deadlines.close)
-        self.connected_event.clear()
-        self.handshake_event.clear()
-        self.started_running = False
+        worker, self._closed = self._worker, True
+        worker.stop()
+        if self._worker is worker:
+            self.waiters.close()
+            self.mailbox.close(self.deadlines.close)
+        if self._worker is worker:  # else a handler has connected it anew meanwhile
+            self.connected_event.clear()
+            self.handshake_event.clear()
+            self.started_running = False
 
     def __enter__(self) -> HiveMessageBusClient:
         """Connect."""

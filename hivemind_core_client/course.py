@@ -213,7 +213,8 @@ class Course:
     def _stuck(self) -> ConnectionLost:
         """The error for a hub that takes no more bytes."""
         return ConnectionLost(
-            f"{self._satellite.settings.address} takes no more messages: the connection was given up"
+            f"{self._satellite.settings.address} takes no more messages: what is being sent now is not through after "
+            f"{self._deadlines.write:g} s. Nothing else was sent"
         )
 
 

@@ -212,11 +212,12 @@ class Audience(SatelliteProperties, ListenVerbs):
         self.mailbox.put(lambda: self.satellite.plugins.observe("hivemind_connected", client=self))
 
     def _ended(self, error: HiveMindError, stood: bool) -> None:
+        if stood:  # first of all: who asks from now on asks in the next session
+            self.waiters.give_up(requests_only=True)
         self.connected_event.clear()
         self.handshake_event.clear()
         final = self._closed or self._worker.is_final(error)
         if stood:
-            self.waiters.give_up(requests_only=True)
             observe = self.satellite.plugins.observe
             self.mailbox.put(lambda: self._tell("close"))
             if not final:

@@ -18,7 +18,9 @@ def call_safely(handler: Handler, *arguments: Any) -> None:
     """Call a user's handler; one that raises is logged by name, and costs nobody else anything."""
     try:
         handler(*arguments)
-    except (Exception, SystemExit):  # a user's callback may fail or even exit, the client may not
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException:  # a user's callback may fail, exit or be cancelled, the client may not
         log.exception("handler %s raised", getattr(handler, "__qualname__", handler))
 
 

@@ -63,8 +63,11 @@ class LocalSide:
         bus, fields = self.bus, sent.raw_payload
         if isinstance(bus, LocalBus):
             bus.deliver(to_message(fields))
-        else:
+            return
+        try:
             bus.emit(to_message(marked(self._context, fields)))
+        except Exception:  # whoever sent it would take that for a failure to send, and send it again
+            log.exception("a message that was sent to the hub was not said on the internal bus")
 
     def _heard(self, message: Any) -> None:
         """What somebody said on the bus, as a Message or as its JSON text."""

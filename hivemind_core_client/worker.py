@@ -45,21 +45,26 @@ class WritingLock:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._owner: Optional[int] = None
+        self._turns = 0
 
     def acquire(self, seconds: float) -> bool:
-        """False when it was not to be had in time. Raises InvalidOption on the thread that holds it."""
+        """False when one and the same holder has had it for so long. Raises InvalidOption on the thread of that."""
         if self._owner == threading.get_ident():
             raise InvalidOption(
                 "a callback for progress cannot send: it is called while a message is written"
             )
-        acquired = self._lock.acquire(timeout=seconds)
-        if acquired:
-            self._owner = threading.get_ident()
-        return acquired
+        turns = -1
+        while turns != self._turns:  # others had their turns meanwhile: nothing is stuck
+            turns = self._turns
+            if self._lock.acquire(timeout=seconds):
+                self._owner = threading.get_ident()
+                return True
+        return False
 
     def release(self) -> None:
         """Let others write."""
         self._owner = None
+        self._turns += 1
         self._lock.release()
 
 
@@ -156,8 +161,7 @@ class Worker(Course):
     ) -> None:
         """Seal and write under one lock, so that frames leave in the order they were sealed."""
         if not connection.writing.acquire(self._deadlines.write):
-            connection.transport.abort()
-            raise self._stuck()
+            raise self._stuck()  # the transport ends one that the hub does not take
         try:
             connection.transport.send(frames(), progress)
         except HiveMindError:
@@ -177,6 +181,14 @@ class Worker(Course):
             return connection.transport.ping(payload, seconds)
         except ConnectionLost as error:
             raise self._verdict(connection, error) from error
+
+    def forsake(self) -> None:
+        """Another worker has taken over: end, and tell nobody."""
+        super().forsake()
+        self._stopping.set()
+        connection = self._connection
+        if connection is not None:
+            connection.transport.abort()
 
     def stop(self) -> None:
         """Say farewell, wake the thread, and wait for it, unless it is the one that calls. Idempotent."""
@@ -240,11 +252,11 @@ class Worker(Course):
                     connection.link.ended()
                 connection.transport.release()
         stood = self.standing.is_set()
-        self.standing.clear()
         self._attempted(error, stood)
+        self.standing.clear()
+        self._listener.ended(self.last_error or error, stood)
         if stood and connection is not None:
             self._lapse(connection.link)
-        self._listener.ended(self.last_error or error, stood)
         self._settle(lambda: setattr(self, "_ended", connection))
 
     def _lapse(self, link: Link) -> None:

@@ -1,0 +1,166 @@
+"""The threaded client when two things happen at once: writers, closing and connecting, asking and losing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from ovos_bus_client.message import Message
+
+from hivemind_core_client import Backoff, HiveMessageBusClient, NodeIdentity
+from hivemind_core_client.errors import InvalidOption
+from hivemind_core_client.kernel.link import Link
+from hivemind_core_client.localbus import call_safely
+from hivemind_core_client.testing import EmbeddedHub
+from hivemind_core_client.worker import Worker, WritingLock
+
+PASSWORD = "seven green lanterns above the quiet harbour"
+QUESTION = Message("recognizer_loop:utterance", {"utterances": ["hello"]})
+
+
+@pytest.fixture
+def hub() -> Iterator[EmbeddedHub]:
+    with EmbeddedHub({"k": PASSWORD}) as running:
+        yield running
+
+
+def make(hub: EmbeddedHub, **options: Any) -> HiveMessageBusClient:
+    return HiveMessageBusClient(
+        "k", PASSWORD, host=hub.url, identity=NodeIdentity({}), backoff=Backoff(first=0.01), **options
+    )
+
+
+def on_a_thread(job: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=job, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_writer_waits_as_long_as_others_have_their_turns() -> None:
+    lock, waits, outcome = WritingLock(), threading.Event(), []
+    assert lock.acquire(1)
+
+    def wait() -> None:
+        waits.set()
+        outcome.append(lock.acquire(0.3))
+
+    waiting = on_a_thread(wait)
+    assert waits.wait(5)
+    for _ in range(8):  # each turn is shorter than the wait, and all of them longer
+        waiting.join(0.1)
+        lock.release()
+        if not lock.acquire(0.0):
+            break
+    waiting.join(5)
+    assert outcome == [True]
+
+
+def test_a_writer_does_not_wait_behind_one_that_is_stuck() -> None:
+    lock, outcome = WritingLock(), []
+    assert lock.acquire(1)
+    with pytest.raises(InvalidOption, match="progress"):
+        lock.acquire(1)
+    on_a_thread(lambda: outcome.append(lock.acquire(0.05))).join(5)
+    assert outcome == [False]
+
+
+def test_who_asks_while_a_session_ends_is_answered_in_the_next(
+    hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending, asked, lapse = threading.Event(), threading.Event(), Worker._lapse
+
+    def slow(worker: Worker, link: Link) -> None:
+        """As handlers of plugins may be, which hear of the end."""
+        ending.set()
+        assert asked.wait(5)
+        lapse(worker, link)
+
+    with make(hub) as client:
+        monkeypatch.setattr(Worker, "_lapse", slow)
+        hub.drop()
+        assert ending.wait(5)
+        answers: list[Any] = []
+        asking = on_a_thread(lambda: answers.append(client.wait_for_response(QUESTION, "speak", 5)))
+        while not client.waiters._waiting:
+            asking.join(0.01)
+        asked.set()
+        asking.join(10)
+        assert answers and answers[0] is not None
+
+
+def test_a_handler_that_connects_anew_while_another_thread_closes(hub: EmbeddedHub) -> None:
+    client = make(hub)
+    began, closing, done = threading.Event(), threading.Event(), threading.Event()
+
+    def again(message: Message) -> None:
+        began.set()
+        assert closing.wait(5)
+        client.close()
+        client.connect()
+        done.set()
+
+    client.connect()
+    client.on_mycroft("again", again)
+    hub.broadcast(Message("again"))
+    assert began.wait(5)
+    closer = on_a_thread(client.close)
+    while client._worker.state != "closed":
+        closer.join(0.01)
+    closing.set()
+    closer.join(10)
+    assert done.wait(5)
+    assert client.connected_event.is_set() and client.started_running
+    client.connect()
+    assert hub.sessions == 1
+    client.close()
+    assert client._worker.finished.wait(5)
+    hub.wait_for_sessions(0)
+
+
+def test_a_worker_that_is_replaced_ends(hub: EmbeddedHub) -> None:
+    with make(hub) as client:
+        old = client._worker
+        old.forsake()
+        old.thread.join(5)
+        assert old.finished.is_set()
+        hub.wait_for_sessions(0)
+
+
+class Broken:
+    """An internal bus that is away."""
+
+    def on(self, name: str, handler: Any) -> None:
+        """Nobody will hear anything."""
+
+    once = remove = on
+
+    def emit(self, message: Any) -> None:
+        raise ConnectionError("the local bus is away")
+
+
+def test_a_message_that_was_sent_is_no_failure_of_the_internal_bus(
+    hub: EmbeddedHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    with make(hub, internal_bus=Broken()) as client:
+        client.emit(Message("is.sent"))
+        hub.wait_for("is.sent")
+    assert "not said on the internal bus" in caplog.text
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit, asyncio.CancelledError])
+def test_a_handler_may_raise_anything(error: type[BaseException]) -> None:
+    def handler() -> None:
+        raise error
+
+    call_safely(handler)
+
+
+def test_a_handler_is_interrupted_by_ctrl_c() -> None:
+    def handler() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        call_safely(handler)
