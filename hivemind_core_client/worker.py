@@ -187,7 +187,7 @@ class Worker(Course):
         super().forsake()
         self._stopping.set()
         connection = self._connection
-        if connection is not None:
+        if connection is not None and not self.finished.is_set():
             connection.transport.abort()
 
     def stop(self) -> None:
