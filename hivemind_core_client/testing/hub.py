@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional, Union, cast
 
 from hivemind_core_client.errors import HiveMindError, HubRefused, InvalidOption
 from hivemind_core_client.keyfiles import generate_rsa_key
@@ -33,12 +33,13 @@ from hivemind_core_client.testing.hub_routing import (
     ToUpstream,
     utterance_of,
 )
-from hivemind_core_client.testing.hub_sockets import bound_writing, shut
 from hivemind_core_client.testing.hub_upstream import Upstream
 
 try:
     from websockets.exceptions import ConnectionClosed
     from websockets.sync.server import Server, ServerConnection, serve
+
+    from hivemind_core_client.testing.hub_sockets import InOrder, bound_writing, shut
 except ImportError as missing:
     raise ImportError(
         "the embedded hub needs the websockets package: pip install 'hivemind-core-client[testing]'"
@@ -146,10 +147,11 @@ class EmbeddedHub:
             self._upstream.start(self._from_above)
         try:
             self._server = serve(
-                self._serve,
+                cast(Any, self._serve),
                 self.host,
                 self.port,
                 ssl=self._tls,
+                create_connection=InOrder,
                 compression=None,
                 max_size=None,
                 ping_interval=None,
@@ -253,7 +255,7 @@ class EmbeddedHub:
             if not self._changed.wait_for(lambda: self.sessions == count, timeout):
                 raise TimeoutError(f"{self.sessions} of {count} clients have a session after {timeout:g} s")
 
-    def _serve(self, connection: ServerConnection) -> None:
+    def _serve(self, connection: InOrder) -> None:
         link = self._welcome(connection)
         if link is None:
             return
@@ -264,6 +266,7 @@ class EmbeddedHub:
                 connection.send(frame)
             for frame in connection:
                 self._receive(connection, link, frame)
+                connection.dealt_with()
         except HiveMindError as error:  # before OSError, which some of them are too
             log.warning("dropped a client: %s", error)
             connection.close(link.refusal)
