@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from functools import lru_cache
+
 from hivemind_core_client.errors import NegotiationRefused, VersionRefused
 from hivemind_core_client.kernel.handshake.base import Credentials, Handshake, NoiseKeys, Offer, Terms
 from hivemind_core_client.kernel.handshake.noise import VERSION, NoiseHandshake, is_installed
@@ -11,6 +14,8 @@ from hivemind_core_client.kernel.handshake.rsa import RsaHandshake
 
 __all__ = ["KINDS", "Credentials", "Handshake", "NoiseKeys", "Offer", "Terms", "choose"]
 
+log = logging.getLogger(__name__)
+
 #: In order of preference. A new kind is a new line here.
 KINDS: tuple[type[Handshake], ...] = (NoiseHandshake, PresharedHandshake, PasswordHandshake, RsaHandshake)
 
@@ -19,41 +24,88 @@ def choose(offer: Offer, terms: Terms) -> Handshake:
     """The kind of handshake for this offer and our credentials.
 
     Raises VersionRefused when no protocol version is common or the hub would fall back behind its pin, and
-    NegotiationRefused when no kind fits.
+    NegotiationRefused when no kind fits. Warns where the hub offers Noise and an older kind is taken.
     """
     if offer.min_version > terms.max_version:
-        raise VersionRefused(
-            f"the hub at {terms.where} speaks protocol versions {offer.min_version} to {offer.max_version}, and this "
-            f"client up to {terms.max_version}: update the client, raise max_protocol_version ('--max-protocol') where "
-            "it was set, or lower min_protocol_version in the hub's server.json"
-        )
+        raise VersionRefused(_no_version(offer, terms))
     for kind in KINDS:
         if offer.min_version <= min(kind.max_version, terms.max_version) and kind.fits(offer, terms):
-            _check_fall_back(kind, terms)
+            _check_fall_back(kind, offer, terms)
             return kind(offer, terms)
     if offer.min_version >= VERSION and terms.credentials.password:
-        why = "none of the Noise patterns and suites that it offers is ours"
-        if not is_installed():
-            why = "that needs Python 3.10 or later here, and poorman-handshake 2"
+        why = _obstacle(terms)
         raise VersionRefused(f"the hub at {terms.where} speaks protocol version {VERSION} only: {why}")
     raise NegotiationRefused(_no_kind(offer, terms))
 
 
-def _check_fall_back(kind: type[Handshake], terms: Terms) -> None:
+def _no_version(offer: Offer, terms: Terms) -> str:
+    lowest, highest = offer.min_version, max(offer.min_version, offer.max_version)
+    theirs = f"version {lowest} only" if lowest == highest else f"versions {lowest} to {highest}"
+    if terms.max_version < VERSION:
+        mend = "raise max_protocol_version ('--max-protocol'), which was lowered here"
+    else:
+        mend = "update the client"
+    if not offer.only_noise:
+        mend += ", or lower min_protocol_version in the hub's server.json"
+    return f"the hub at {terms.where} speaks protocol {theirs}, and this client up to {terms.max_version}: {mend}"
+
+
+def _check_fall_back(kind: type[Handshake], offer: Offer, terms: Terms) -> None:
+    """Raises VersionRefused where something older than Noise is about to be spoken with a hub that has a pin."""
     noise = terms.credentials.noise
-    if kind.max_version >= VERSION or terms.max_version < VERSION or noise is None or noise.pinned() is None:
+    if kind.max_version >= VERSION or terms.max_version < VERSION or noise is None:
         return
-    raise VersionRefused(
-        f"the hub at {terms.where} has spoken protocol version {VERSION} before, and now nothing of it fits: somebody "
-        "may stand between. If the hub was really set back, run 'hivemind-client forget-server' for it, or "
-        "allow the older version with max_protocol_version=2 ('--max-protocol 2')"
+    offers_noise = offer.noise is not None and offer.max_version >= VERSION
+    if noise.pinned() is not None:
+        raise VersionRefused(_fall_back(terms, offers_noise))
+    if offers_noise:
+        _warn_of_older(terms.where, _obstacle(terms), kind.kind)
+
+
+def _fall_back(terms: Terms, offers_noise: bool) -> str:
+    if offers_noise:
+        what = f"and offers it, but {_obstacle(terms)}. Mend that; or"
+    else:
+        what = (
+            f"and the hub no longer offers version {VERSION}: somebody may stand between. If the hub was really set "
+            "back,"
+        )
+    return (
+        f"the hub at {terms.where} has spoken protocol version {VERSION} before, {what} run "
+        f"'hivemind-client forget-server {terms.where.rpartition('//')[2]}', or allow the older version with "
+        "max_protocol_version=2 ('--max-protocol 2')"
+    )
+
+
+def _obstacle(terms: Terms) -> str:
+    """What keeps us from speaking Noise with a hub that offers it."""
+    if not terms.credentials.password:
+        return "that needs a password, and there is none here"
+    if not is_installed():
+        return "that needs Python 3.10 or later here, and poorman-handshake 2"
+    return "none of the Noise patterns and suites that it offers is ours"
+
+
+@lru_cache(maxsize=64)
+def _warn_of_older(where: str, why: str, kind: str) -> None:
+    """Warn once for each hub and reason, and not at each reconnection."""
+    log.warning(
+        "the hub at %s offers protocol version %d, but %s. Taken is a weaker handshake (%s): who learns the secret "
+        "later can open what was recorded, and no key of the hub is pinned (docs/security.md)",
+        where,
+        VERSION,
+        why,
+        kind,
     )
 
 
 def _no_kind(offer: Offer, terms: Terms) -> str:
     offered = [
         name
-        for name, there in (("password", offer.password), ("pre-shared key", offer.preshared_key))
+        for name, there in (
+            ("password", offer.password or offer.only_noise),
+            ("pre-shared key", offer.preshared_key),
+        )
         if there
     ]
     ours = [
