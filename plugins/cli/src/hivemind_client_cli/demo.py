@@ -18,6 +18,8 @@ from hivemind_client_cli.answers import UTTERANCE, Inbox, no_answer
 from hivemind_client_cli.message_commands import as_text, bus_message
 from hivemind_client_cli.options import Connection, connected, reporting, timeout_option
 from hivemind_client_cli.output import Output, aligned, milliseconds
+from hivemind_client_cli.wire_text import handshake_of
+from hivemind_core_client.errors import PluginError
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Negotiated
@@ -41,7 +43,10 @@ def demo(output: Output, utterance: str, timeout: float) -> None:
     output.hide(key, password)
     with tempfile.TemporaryDirectory(prefix="hivemind-demo-") as folder, _at_home_in(folder):
         # Before the clock starts: importing OVOS takes longer than pairing.
-        from hivemind_core_client.testing import EmbeddedHub
+        try:
+            from hivemind_core_client.testing import EmbeddedHub
+        except ImportError as missing:  # its text says what to install
+            raise PluginError(str(missing)) from missing
 
         with EmbeddedHub(clients={key: password}, agent=_answer, versions=_VERSIONS) as hub:
             connection = Connection(
@@ -105,7 +110,7 @@ def _converse(output: Output, connection: Connection, utterance: str, timeout: f
             "round_trip_seconds": round(round_trip, 6),
         },
         rows={
-            "handshake": _handshake_of(agreed) + f", done in {milliseconds(paired)}",
+            "handshake": f"{handshake_of(agreed)}, protocol version {agreed.version}, done in {milliseconds(paired)}",
             "cipher": agreed.cipher,
             "encoding": _encoding_of(agreed),
             "you": utterance,
@@ -113,11 +118,6 @@ def _converse(output: Output, connection: Connection, utterance: str, timeout: f
             "round trip": milliseconds(round_trip),
         },
     )
-
-
-def _handshake_of(agreed: Negotiated) -> str:
-    pattern = f" {agreed.pattern}" if agreed.pattern else ""
-    return f"{agreed.kind}{pattern}, protocol version {agreed.version}"
 
 
 def _encoding_of(agreed: Negotiated) -> str:

@@ -21,11 +21,13 @@ from hivemind_client_cli.options import (
     with_source,
 )
 from hivemind_client_cli.output import Output
-from hivemind_client_cli.wire_text import who
+from hivemind_client_cli.wire_text import handshake_of, who
 from hivemind_core_client.errors import (
     HiveMindError,
+    HubKeyChanged,
     HubTimeout,
     HubUnreachable,
+    IdentityFileError,
     KeyRefused,
     NegotiationRefused,
     NotAHub,
@@ -33,13 +35,15 @@ from hivemind_core_client.errors import (
     SecureConnectionFailed,
     VersionRefused,
 )
+from hivemind_core_client.labels import fingerprint
 from hivemind_core_client.sockets import resolve
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
+    from hivemind_core_client.plugins.contract import Negotiated
 
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
-#: The checks in their order, and what mends each.
+#: The checks in their order, and what mends each; where nothing stands, the error says it.
 MENDS = {
     "name": "give the right name or address: hivemind-client set-identity --host HOST",
     "tcp": "start the hub ('hivemind-core listen'), let its port through the firewall, or set the right one: "
@@ -50,10 +54,13 @@ MENDS = {
     "hivemind-client set-identity --host HOST --port PORT",
     "key": "compare with 'hivemind-core list-clients' on the hub's machine, then: "
     "hivemind-client set-identity --key KEY",
+    "version": "",
     "password": "set the password that 'hivemind-core add-client' printed: "
     "hivemind-client set-identity --ask-password",
-    "cipher": "compare allowed_ciphers, allowed_encodings and min_protocol_version in the hub's server.json with: "
-    "hivemind-client plugins",
+    "hub key": "compare the fingerprint with the hub's owner, and only if it is the one shown: "
+    "hivemind-client forget-server {hub}",
+    "own key": "",
+    "cipher": "compare allowed_ciphers and allowed_encodings in the hub's server.json with: hivemind-client plugins",
     "permission": "",
 }
 #: Where a phase of connecting that took too long belongs.
@@ -63,10 +70,15 @@ _KINDS: tuple[tuple[type[HiveMindError], str], ...] = (
     (SecureConnectionFailed, "tls"),
     (NotAHub, "websocket"),
     (KeyRefused, "key"),
+    (VersionRefused, "version"),
     (PasswordRefused, "password"),
+    (HubKeyChanged, "hub key"),
     (NegotiationRefused, "cipher"),
-    (VersionRefused, "cipher"),
 )
+#: Failures at the password that the password mends; whatever else fails there says itself what mends it.
+_OF_THE_PASSWORD = (PasswordRefused, NegotiationRefused)
+#: Shown only where they were looked at: before protocol version 3 there are no such keys.
+_OF_NOISE = ("hub key", "own key")
 _NOT_TRIED = (
     "not tried, since an utterance makes the assistant act; hubs from 4.15 on answer hive.policy.denied to what they "
     "do not take, older ones drop it in silence. Try it: hivemind-client doctor --say 'what time is it'"
@@ -78,6 +90,7 @@ class Examination:
     """What was found: each check with its state and a remark, and what was wrong."""
 
     connection: Connection
+    hub: str
     states: dict[str, str] = field(factory=dict)
     remarks: dict[str, str] = field(factory=dict)
     error: HiveMindError | None = None
@@ -93,7 +106,7 @@ class Examination:
         for earlier in MENDS:
             if earlier == check:
                 break
-            if earlier not in self.states:
+            if earlier not in self.states and (earlier not in _OF_NOISE or check in _OF_NOISE):
                 self.note(earlier, OK)
         self.note(check, FAILED, str(error))
         self.failed, self.error = check, error
@@ -103,13 +116,18 @@ class Examination:
         """What mends the check that failed."""
         if self.failed is None:
             return None
-        return MENDS[self.failed] or str(self.error)
+        says_itself = isinstance(self.error, IdentityFileError) or (
+            self.failed == "password" and not isinstance(self.error, _OF_THE_PASSWORD)
+        )
+        mend = "" if says_itself else MENDS[self.failed].format(hub=self.hub)
+        return mend or str(self.error)
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Check, state and remark, in order; what was not reached is skipped."""
         return [
             (check, self.states.get(check, SKIPPED), self.remarks.get(check, "not reached"))
             for check in MENDS
+            if check in self.states or check not in _OF_NOISE
         ]
 
 
@@ -138,15 +156,16 @@ def doctor(
 ) -> None:
     """Check the way to the hub step by step, and say what mends the first that fails.
 
-    The steps: name, TCP, TLS, WebSocket, key, password, cipher, permission. The last one is skipped unless --say or
-    --msg is given: a hub tells whether it takes a message only by what it does with one. Exit codes: 0 nothing failed,
-    2 nothing configured, 3 refused by the hub, 4 unreachable or timed out.
+    The steps: name, TCP, TLS, WebSocket, key, version, password, cipher, permission; with protocol version 3 also the
+    static keys by which hub and satellite know each other, 'hub key' and 'own key'. The last step is skipped unless
+    --say or --msg is given: a hub tells whether it takes a message only by what it does with one. Exit codes: 0 nothing
+    failed, 2 nothing configured or a file that cannot be used, 3 refused by the hub, 4 unreachable or timed out.
     """
     if say is not None and msg_type is not None:
         raise click.UsageError("give one of --say and --msg")
-    found = Examination(connection)
     with prepared(output, connection) as client:
         address = str(client.satellite.settings.address)
+        found = Examination(connection, address.partition("//")[2])
         _examine_name(found, client)
         if found.failed is None and _examine_session(found, client, connection):
             try:
@@ -179,18 +198,29 @@ def _examine_session(found: Examination, client: HiveMessageBusClient, connectio
         client.connect(site_id=connection.site_id)
     except HiveMindError as error:
         check = _place(error, client)
-        if check == "cipher":
-            found.note("password", SKIPPED, "not reached")
+        for step in _before(check, error):
+            found.note(step, SKIPPED, "not reached")
         found.fail(check, error)
         return False
     _note_session(found, client, connection)
     return True
 
 
+def _before(check: str, error: HiveMindError) -> tuple[str, ...]:
+    """The checks that come before `check` and were not made, since the way to the hub ended early."""
+    if isinstance(error, IdentityFileError):
+        return tuple(step for step in ("version", "password", "hub key") if step != check)
+    return ("password",) if check == "cipher" else ()
+
+
 def _place(error: HiveMindError, client: HiveMessageBusClient) -> str:
     """The check that an error of `connect` belongs to."""
     if isinstance(error, HubTimeout):
         return _PHASES.get(error.phase, "password")
+    if isinstance(error, IdentityFileError):
+        return "hub key" if "hub_pins" in str(error) else "own key"
+    if "reset-noise-pin" in str(error):
+        return "own key"
     if isinstance(error, NegotiationRefused) and not client.password:
         return "password"
     kinds = (check for kind, check in _KINDS if isinstance(error, kind))
@@ -207,14 +237,23 @@ def _note_session(found: Examination, client: HiveMessageBusClient, connection: 
     found.note("websocket", OK)
     name = who(hub.node_id) if hub and hub.node_id else ""
     found.note("key", OK, f"the hub is {name}" if name else "the hub does not say its name")
-    kind = agreed.kind if agreed else ""
-    if kind in ("password", "noise"):
+    if agreed:
+        _note_agreement(found, client, agreed)
+
+
+def _note_agreement(found: Examination, client: HiveMessageBusClient, agreed: Negotiated) -> None:
+    handshake = handshake_of(agreed)
+    found.note("version", OK, f"{agreed.version}, handshake {handshake}")
+    if agreed.kind in ("password", "noise"):
         found.note("password", OK, "both sides know it")
     else:
-        found.note("password", SKIPPED, f"this hub's handshake needs none: {kind or 'pre-shared key'}")
-    if agreed:
-        remark = f"{agreed.cipher}, {agreed.encoding}, protocol version {agreed.version}"
-        found.note("cipher", OK, remark)
+        found.note("password", SKIPPED, f"this hub's handshake needs none: {handshake}")
+    if agreed.pattern:
+        pin = client.identity.hub_pins.get(found.hub)
+        pinned = f"pinned is {fingerprint(bytes.fromhex(pin))}" if pin else "it is pinned in memory only"
+        found.note("hub key", OK, pinned)
+        found.note("own key", OK, "the hub takes it")
+    found.note("cipher", OK, f"{agreed.cipher}, {agreed.encoding}")
 
 
 def _examine_permission(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from hivemind_client_cli.addresses import pin_name
 from hivemind_client_cli.options import identity_option, read_identity, reporting
 from hivemind_client_cli.output import Output
 from hivemind_core_client.errors import InvalidOption
+from hivemind_core_client.labels import fingerprint
 
 
 @click.command("forget-server", epilog="Example: hivemind-client forget-server hub.local:5678")
@@ -17,17 +19,27 @@ def forget_server(output: Output, address: str, identity_file: str | None) -> No
     """Forget the static key that is pinned for the hub at HOST, port 5678 unless given.
 
     A hub of protocol version 3 is known by its static key, which is pinned on first contact; another key is refused.
-    Forget the pin only if the hub was set up anew: the key that it shows next is pinned in its place.
-    `hivemind-client trust list` shows the pins.
+    Forget the pin only if the hub was set up anew: the key that it shows next is pinned in its place. With http:// or
+    https:// before HOST it is the pin of a client over HTTP, port 5679 unless given. `hivemind-client trust list` shows
+    the pins.
     """
-    from hivemind_core_client.labels import fingerprint
-    from hivemind_core_client.settings import Address
-
     identity = read_identity(identity_file)
-    wanted = str(Address.read(address)).partition("//")[2]
-    pinned = identity.hub_pins.get(wanted)
-    if pinned is None or not identity.forget_hub(wanted):
-        known = ", ".join(sorted(identity.hub_pins)) or "none"
-        raise InvalidOption(f"no key is pinned for {wanted}. There are pins for: {known}")
-    output.result({"file": identity.path, "hub": wanted, "fingerprint": fingerprint(bytes.fromhex(pinned))})
-    output.note(f"no key is pinned for {wanted} any more; it was {fingerprint(bytes.fromhex(pinned))}")
+    hub = pin_name(address)
+    pinned = identity.hub_pins.get(hub)
+    if not identity.forget_hub(hub):
+        raise InvalidOption(f"no key is pinned for {hub}. {_others(hub, sorted(identity.hub_pins))}")
+    shown = fingerprint(bytes.fromhex(pinned)) if pinned else None
+    output.result({"file": identity.path, "hub": hub, "fingerprint": shown})
+    output.note(f"no key is pinned for {hub} any more; it was {shown or 'none that could be read'}")
+
+
+def _others(hub: str, pins: list[str]) -> str:
+    """What is pinned in place of this hub."""
+    same = [pin for pin in pins if _host(pin) == _host(hub)]
+    if len(same) == 1:
+        return f"The pin of that host is for another port: 'hivemind-client forget-server {same[0]}'"
+    return f"There are pins for: {', '.join(pins) or 'none'}"
+
+
+def _host(hub: str) -> str:
+    return hub.rpartition(":")[0]

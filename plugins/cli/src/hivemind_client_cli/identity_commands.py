@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hivemind_client_cli.addresses import refuse_http
 from hivemind_client_cli.options import (
     VISIBLE,
     address_options,
@@ -86,6 +87,7 @@ def _check(key: str | None, password: str | None, host: str | None, port: int | 
     if key is not None:
         without_colon("access key", key)
     if host is not None:
+        refuse_http(host)
         Address.read(host, port)
     for name, text in (("key", key), ("password", password), ("host", host)):
         try:
@@ -112,7 +114,9 @@ def show_identity(output: Output, identity_file: str | None) -> None:
         "site": data["site_id"],
         "public key": data["fingerprint"],
         "private key": data["secret_key"] or "not made yet",
+        "Noise key": data["noise_key"] or "not made yet",
         "trusted keys": ", ".join(data["trusted_keys"]),
+        "pinned hubs": len(data["pinned_hubs"]),
     }
     output.result(
         data, aligned({name: value if value not in (None, "") else "-" for name, value in rows.items()})
@@ -159,7 +163,11 @@ def _facts(identity: NodeIdentity) -> dict[str, Any]:
         "public_key": identity.public_key,
         "fingerprint": fingerprint(identity.public_key),
         "secret_key": _existing_file(identity.secret_key),
+        "noise_key": _existing_file(identity.noise_key_path),
         "trusted_keys": {alias: fingerprint(key) for alias, key in identity.trusted_keys.items()},
+        "pinned_hubs": {
+            hub: labels.fingerprint(bytes.fromhex(key)) for hub, key in identity.hub_pins.items()
+        },
     }
 
 

@@ -22,7 +22,7 @@ from hivemind_client_cli.options import (
     timeout_option,
 )
 from hivemind_client_cli.output import Output
-from hivemind_client_cli.wire_text import who
+from hivemind_client_cli.wire_text import handshake_of, who
 from hivemind_core_client.errors import ConnectionLost, InvalidOption
 from hivemind_core_client.jsontext import Json
 from hivemind_core_client.message import HiveMessage, HiveMessageType
@@ -154,12 +154,14 @@ def test_identity(output: Output, connection: Connection) -> None:
         hub, agreed = client.hub, client.negotiated
         data = {
             "connected": True,
+            "protocol_version": agreed.version if agreed else None,
             "hub": asdict(hub) if hub else None,
             "negotiated": asdict(agreed) if agreed else None,
         }
         text = f"ok: hub {who(hub.node_id) if hub and hub.node_id else 'without a name'}"
         if agreed:
-            text += f", {agreed.cipher}, {agreed.encoding}, handshake {agreed.kind}"
+            text += f", {agreed.cipher}, {agreed.encoding}, handshake {handshake_of(agreed)}"
+            text += f", protocol version {agreed.version}"
         output.result(data, text)
 
 

@@ -15,8 +15,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import field, frozen
 
+from hivemind_client_cli.addresses import refuse_http
 from hivemind_client_cli.output import Output
-from hivemind_core_client.errors import HiveMindError, HubUnreachable, KeyRefused, PasswordRefused
+from hivemind_core_client.errors import (
+    HiveMindError,
+    HubUnreachable,
+    InvalidOption,
+    KeyRefused,
+    PasswordRefused,
+)
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
@@ -98,6 +105,19 @@ class Connection:
 
     def client(self) -> HiveMessageBusClient:
         """A client that is not connected yet."""
+        try:
+            return self._client()
+        except InvalidOption:
+            self._check_scheme()
+            raise
+
+    def _check_scheme(self) -> None:
+        from hivemind_core_client.settings import given, variable_of
+
+        host = given("host", self.host, read_identity(self.identity_file).default_master)
+        refuse_http(host, variable_of("host", self.host))
+
+    def _client(self) -> HiveMessageBusClient:
         from hivemind_core_client import HiveMessageBusClient
 
         more: dict[str, Any] = {}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hivemind_client_cli.output import shown
 from hivemind_core_client.hive_drawing import short_name
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.contract import Negotiated
 
 
 def plain(text: str) -> str:
@@ -24,3 +27,8 @@ def described(msg_type: str, data: dict[str, Any]) -> str:
 def who(peer: Any) -> str:
     """A peer's name on one line; a public key by its fingerprint, and `?` for no name."""
     return plain(short_name(peer)) if isinstance(peer, str) and peer else "?"
+
+
+def handshake_of(agreed: Negotiated) -> str:
+    """The kind of handshake that was made, with its pattern where it has one: `noise XXpsk2`."""
+    return f"{agreed.kind} {agreed.pattern}" if agreed.pattern else agreed.kind

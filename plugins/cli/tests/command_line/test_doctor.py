@@ -19,8 +19,10 @@ from hivemind_core_client.errors import (
     ConnectionLost,
     HandshakeError,
     HiveMindError,
+    HubKeyChanged,
     HubRefused,
     HubTimeout,
+    IdentityFileError,
     NegotiationRefused,
     PasswordRefused,
     VersionRefused,
@@ -33,7 +35,8 @@ from hivemind_core_client.testing import Account, EmbeddedHub
 from .fakes import message
 
 KEY, PASSWORD = "key-0123456789", "7f3c9a51e08b4d26bb0c4f19d2e6a785"
-CHECKS = ["name", "tcp", "tls", "websocket", "key", "password", "cipher", "permission"]
+CHECKS = ["name", "tcp", "tls", "websocket", "key", "version", "password", "cipher", "permission"]
+OF_NOISE = ["hub key", "own key"]
 LOGIN = ("--key", KEY, "--password", PASSWORD)
 
 
@@ -91,18 +94,23 @@ def server(serve: Callable[[socket.socket], object]) -> Iterator[int]:
 
 
 def states(data: Any) -> dict[str, str]:
-    assert [each["check"] for each in data["checks"]] == CHECKS
+    assert [each["check"] for each in data["checks"] if each["check"] not in OF_NOISE] == CHECKS
+    assert [each["check"] for each in data["checks"]] == [
+        each for each in doctor.MENDS if each in {one["check"] for one in data["checks"]}
+    ]
     return {each["check"]: each["state"] for each in data["checks"]}
 
 
 def failing(data: Any, check: str) -> None:
     """`check` failed; what comes before it did not, what comes after it was not reached."""
-    found, place = states(data), CHECKS.index(check)
+    found = states(data)
+    place = list(found).index(check)
     assert data["failed"] == check
-    assert [found[each] for each in CHECKS[place:]] == ["failed"] + ["skipped"] * (len(CHECKS) - place - 1)
-    assert "failed" not in [found[each] for each in CHECKS[:place]]
+    assert [*found.values()][place:] == ["failed"] + ["skipped"] * (len(found) - place - 1)
+    assert "failed" not in [*found.values()][:place]
     assert data["mend"]
-    assert data["exit_code"] == (3 if data["type"].endswith(("Refused", "Denied")) else 4)
+    refused = data["type"].endswith(("Refused", "Denied", "Changed"))
+    assert data["exit_code"] == (3 if refused else 2 if data["type"] == "IdentityFileError" else 4)
 
 
 def at(port: int, *more: str, host: str = "127.0.0.1") -> tuple[str, ...]:
@@ -118,6 +126,7 @@ def test_all_is_well(run: Any, hub: EmbeddedHub) -> None:
         ["tls", "skipped"],
         ["websocket", "ok"],
         ["key", "ok"],
+        ["version", "ok"],
         ["password", "ok"],
         ["cipher", "ok"],
         ["permission", "skipped"],
@@ -255,7 +264,11 @@ PLACES: list[tuple[HiveMindError, bool, str]] = [
     (HubTimeout("hub", "upgrade", 1), False, "websocket"),
     (HubTimeout("hub", "first frame", 1), False, "key"),
     (HubTimeout("hub", "handshake", 1), True, "password"),
-    (VersionRefused("no"), True, "cipher"),
+    (VersionRefused("no"), True, "version"),
+    (HubKeyChanged("ws://hub:1", "hub:1", "old", "new"), True, "hub key"),
+    (HubRefused("run 'hivemind-core reset-noise-pin NODE_ID'"), True, "own key"),
+    (IdentityFileError("cannot write the Noise key file"), True, "own key"),
+    (IdentityFileError("what 'hub_pins' says of it is no static key"), True, "hub key"),
     (NegotiationRefused("no"), True, "cipher"),
     (PasswordRefused("no"), True, "password"),
     (ConnectionLost("no"), False, "key"),
@@ -323,4 +336,17 @@ def test_the_hubs_name_is_cleaned(run: Any, monkeypatch: pytest.MonkeyPatch, hub
 
 
 def test_every_check_has_a_mend() -> None:
-    assert list(doctor.MENDS) == CHECKS
+    assert [check for check in doctor.MENDS if check not in OF_NOISE] == CHECKS
+
+
+def test_what_fails_at_the_password_and_is_no_matter_of_it_says_its_own_mend(
+    run: Any, hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(client: HiveMessageBusClient, site_id: str | None = None) -> None:
+        client.satellite.context.hub = HubFacts("node", "peer")
+        raise HubRefused("the hub hung up on our Noise handshake. Its log says why")
+
+    monkeypatch.setattr(HiveMessageBusClient, "connect", connect)
+    data = run(*at(hub.port, "--json")).expect(3).json
+    failing(data, "password")
+    assert data["mend"] == data["error"]

@@ -215,3 +215,12 @@ class Screen:
             with suppress(BlockingIOError):
                 self._text += os.read(self._descriptor, 65536).decode(errors="replace")
             time.sleep(0.02)
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)], ids=len)
+def test_a_demo_without_websockets_says_what_to_install(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    (tmp_path / "websockets.py").write_text("raise ImportError('no such package')\n")
+    done = spawn("demo", *flags, folders=(tmp_path,)).expect(1)
+    assert done.err == (
+        "error: the embedded hub needs the websockets package: pip install 'hivemind-core-client[testing]'\n"
+    )

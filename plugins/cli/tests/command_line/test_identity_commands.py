@@ -12,6 +12,7 @@ import pytest
 
 from hivemind_client_cli.identity_commands import fingerprint
 from hivemind_core_client.identity import NodeIdentity
+from hivemind_core_client.labels import fingerprint as fingerprint_of
 
 from .tools import Done, command, environment
 
@@ -179,6 +180,44 @@ def test_show_masks_secrets(run: Any, home: Path) -> None:
     assert data["access_key"] == data["password"] == "***"
     assert data["public_key"].startswith("-----BEGIN")
     assert "PRIVATE" not in json.dumps(data)
+
+
+def test_show_lists_the_pins_and_the_noise_key(run: Any, home: Path) -> None:
+    run("set-identity", "--siteid", "attic").expect(0)
+    shown = run("show-identity").expect(0).out
+    assert "Noise key      not made yet" in shown
+    assert "pinned hubs    0" in shown
+    identity = NodeIdentity()
+    identity.noise_key()
+    identity.pin_hub("hub.local:5678", bytes(32))
+    shown = run("show-identity").expect(0).out
+    assert f"Noise key      {identity.noise_key_path}" in shown
+    assert "pinned hubs    1" in shown
+    data = run("show-identity", "--json").expect(0).json
+    assert data["noise_key"] == identity.noise_key_path
+    assert data["pinned_hubs"] == {"hub.local:5678": fingerprint_of(bytes(32))}
+    assert identity.noise_key().hex() not in shown + json.dumps(data)
+
+
+@pytest.mark.parametrize("host", ["http://hub.local", "https://hub.local:443", " HTTP://hub.local"])
+def test_an_address_of_http_is_told_apart(run: Any, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run("set-identity", "--host", host).expect(2)
+    assert "HiveMindHTTPClient" in done.err
+    assert "no command does" in done.err
+    login = ("--key", KEY, "--password", PASSWORD)
+    assert "HiveMindHTTPClient" in run("test-identity", *login, "--host", host).expect(2).err
+    monkeypatch.setenv("HIVEMIND_HOST", host)
+    told = run("test-identity", *login).expect(2).err
+    assert "HiveMindHTTPClient" in told
+    assert "environment variable HIVEMIND_HOST" in told
+
+
+def test_an_address_of_http_in_the_identity_file(run: Any) -> None:
+    identity = NodeIdentity()
+    identity.default_master = "http://hub.local"
+    identity.save()
+    assert "HiveMindHTTPClient" in run("ping", "--key", KEY).expect(2).err
+    assert "HiveMindHTTPClient" not in run("ping", "--key", KEY, "--host", "my hub").expect(2).err
 
 
 def test_show_on_a_fresh_machine_writes_nothing(run: Any, home: Path) -> None:

@@ -203,9 +203,10 @@ def test_secrets_of_the_client_are_masked(run: Any, fake: FakeClient) -> None:
 
 def test_test_identity(run: Any, fake: FakeClient) -> None:
     out = run("test-identity", "--siteid", "attic").expect(0).out
-    assert out == "ok: hub hub-1, AES-GCM, JSON-B64, handshake password\n"
+    assert out == "ok: hub hub-1, AES-GCM, JSON-B64, handshake password, protocol version 1\n"
     assert fake.site_id == "attic"
-    assert run("test-identity", "--json").expect(0).json["negotiated"]["cipher"] == "AES-GCM"
+    data = run("test-identity", "--json").expect(0).json
+    assert (data["negotiated"]["cipher"], data["protocol_version"]) == ("AES-GCM", 1)
 
 
 def test_connection_options_reach_the_client(monkeypatch: pytest.MonkeyPatch, run: Any, home: Any) -> None:

@@ -1,0 +1,67 @@
+"""`hivemind-client forget-server`: which pin it takes away, and what it says where there is none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hivemind_core_client.identity import NodeIdentity
+from hivemind_core_client.labels import fingerprint
+
+
+def pin(*hubs: str) -> None:
+    for number, hub in enumerate(hubs):
+        NodeIdentity().pin_hub(hub, bytes([number]) * 32)
+
+
+@pytest.mark.parametrize(
+    ("address", "hub"),
+    [
+        ("hub.local:5678", "hub.local:5678"),
+        ("hub.local", "hub.local:5678"),
+        ("wss://hub.local:5678", "hub.local:5678"),
+        ("http://hub.local:5679", "hub.local:5679"),
+        ("https://hub.local", "hub.local:5679"),
+        ("[::1]:5678", "[::1]:5678"),
+    ],
+)
+def test_a_pin_is_taken_away(run: Any, address: str, hub: str) -> None:
+    pin(hub, "another.local:1")
+    data = run("forget-server", address, "--json").expect(0).json
+    assert (data["hub"], data["fingerprint"]) == (hub, fingerprint(bytes(32)))
+    assert list(NodeIdentity().hub_pins) == ["another.local:1"]
+
+
+def test_the_only_pin_of_that_host_is_named(run: Any) -> None:
+    pin("hub.local:5679", "another.local:5678")
+    done = run("forget-server", "hub.local").expect(2)
+    assert "no key is pinned for hub.local:5678" in done.err
+    assert "hivemind-client forget-server hub.local:5679" in done.err
+    assert len(NodeIdentity().hub_pins) == 2
+
+
+def test_of_several_pins_all_are_named(run: Any) -> None:
+    pin("hub.local:5679", "hub.local:443")
+    assert (
+        "There are pins for: hub.local:443, hub.local:5679" in run("forget-server", "hub.local").expect(2).err
+    )
+
+
+def test_where_nothing_is_pinned(run: Any, home: Path) -> None:
+    assert "There are pins for: none" in run("forget-server", "hub.local").expect(2).err
+    assert not (home / "config").exists()
+
+
+def test_what_is_no_address(run: Any) -> None:
+    assert "cannot be read" in run("forget-server", "hub.local:x").expect(2).err
+
+
+def test_a_pin_that_cannot_be_read_goes_too(run: Any) -> None:
+    pin("hub.local:5678")
+    path = Path(NodeIdentity().path or "")
+    path.write_text(json.dumps({"hub_pins": {"hub.local:5678": "no key"}}))
+    assert "none that could be read" in run("forget-server", "hub.local").expect(0).out
+    assert json.loads(path.read_text())["hub_pins"] == {}

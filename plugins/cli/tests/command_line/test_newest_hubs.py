@@ -1,0 +1,118 @@
+"""What the commands say of hubs of protocol version 3; needs Python 3.10, as poorman-handshake 2 does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hivemind_core_client import NodeIdentity
+from hivemind_core_client.labels import fingerprint
+from hivemind_core_client.testing import EmbeddedHub
+
+from .test_doctor import KEY, LOGIN, PASSWORD, at, failing, states
+
+
+@pytest.fixture
+def newest() -> Iterator[EmbeddedHub]:
+    with EmbeddedHub(clients={KEY: PASSWORD}, versions=(3, 3)) as hub:
+        yield hub
+
+
+@contextmanager
+def set_up_anew(hub: EmbeddedHub, **options: Any) -> Iterator[EmbeddedHub]:
+    """Another hub in the place of this one."""
+    hub.stop()
+    with EmbeddedHub(clients={KEY: PASSWORD}, port=hub.port, **options) as another:
+        yield another
+
+
+def test_the_static_keys_of_both_are_looked_at(run: Any, newest: EmbeddedHub) -> None:
+    for pattern in ("XXpsk2", "KKpsk0"):
+        data = run(*at(newest.port, "--json")).expect(0).json
+        assert {name: state for name, state in states(data).items() if state != "ok"} == {
+            "tls": "skipped",
+            "permission": "skipped",
+        }
+        remarks = {each["check"]: each["remark"] for each in data["checks"]}
+        assert remarks["version"] == f"3, handshake noise {pattern}"
+        (pin,) = NodeIdentity().hub_pins.values()
+        assert remarks["hub key"] == f"pinned is {fingerprint(bytes.fromhex(pin))}"
+
+
+def test_a_hub_with_another_static_key(run: Any, newest: EmbeddedHub) -> None:
+    run(*at(newest.port)).expect(0)
+    with set_up_anew(newest, versions=(3, 3)):
+        data = run(*at(newest.port, "--json")).expect(3).json
+        failing(data, "hub key")
+        assert states(data)["password"] == "ok"
+        assert "owner" in data["mend"]
+        assert f"forget-server 127.0.0.1:{newest.port}" in data["mend"]
+        assert "password" not in data["mend"]
+        assert f"mend: {data['mend']}\n" in run(*at(newest.port)).expect(3).out
+        run("forget-server", f"127.0.0.1:{newest.port}").expect(0)
+        run(*at(newest.port)).expect(0)
+
+
+def test_a_key_of_ours_that_is_lost(run: Any, newest: EmbeddedHub, home: Any) -> None:
+    run(*at(newest.port)).expect(0)
+    Path(NodeIdentity().noise_key_path or "").unlink()
+    data = run(*at(newest.port, "--json")).expect(3).json
+    failing(data, "own key")
+    assert states(data)["hub key"] == "ok"
+    assert "reset-noise-pin" in data["mend"]
+    assert "--ask-password" not in data["mend"]
+
+
+def test_a_key_of_ours_that_cannot_be_read(run: Any, newest: EmbeddedHub) -> None:
+    run(*at(newest.port)).expect(0)
+    Path(NodeIdentity().noise_key_path or "").write_text("no key")
+    data = run(*at(newest.port, "--json")).expect(2).json
+    failing(data, "own key")
+    assert data["type"] == "IdentityFileError"
+    assert "Noise key file" in data["mend"]
+    assert states(data)["password"] == "skipped"
+
+
+def test_a_pin_that_cannot_be_read(run: Any, newest: EmbeddedHub) -> None:
+    run(*at(newest.port)).expect(0)
+    path = Path(NodeIdentity().path or "")
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "hub_pins": {f"127.0.0.1:{newest.port}": "no key"}}))
+    data = run(*at(newest.port, "--json")).expect(2).json
+    failing(data, "hub key")
+    assert "hub_pins" in data["mend"]
+
+
+def test_a_hub_that_fell_back(run: Any, newest: EmbeddedHub) -> None:
+    run(*at(newest.port)).expect(0)
+    with set_up_anew(newest):
+        data = run(*at(newest.port, "--json")).expect(3).json
+        failing(data, "version")
+        assert f"forget-server 127.0.0.1:{newest.port}" in data["mend"]
+        assert "--max-protocol 2" in data["mend"]
+        run(*at(newest.port, "--max-protocol", "2")).expect(0)
+
+
+def test_a_version_that_the_hub_does_not_speak(run: Any, newest: EmbeddedHub) -> None:
+    data = run(*at(newest.port, "--json", "--max-protocol", "2")).expect(3).json
+    failing(data, "version")
+    assert "--max-protocol" in data["mend"]
+    assert "ciphers" not in data["mend"]
+
+
+def test_a_password_that_is_not_the_hubs(run: Any, newest: EmbeddedHub) -> None:
+    data = run(*at(newest.port, "--json", "--password", "another one, long and random")).expect(3).json
+    failing(data, "password")
+    assert "--ask-password" in data["mend"]
+
+
+def test_test_identity_with_the_newest_hub(run: Any, newest: EmbeddedHub) -> None:
+    login = (*LOGIN, "--host", newest.url)
+    out = run("test-identity", *login).expect(0).out
+    assert out.endswith(", binary, handshake noise XXpsk2, protocol version 3\n")
+    assert run("test-identity", *login, "--json").expect(0).json["protocol_version"] == 3
