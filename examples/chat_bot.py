@@ -1,6 +1,6 @@
 """A bot in an IRC channel: what people say there goes to the hub, and what the hub speaks goes back to who asked.
 
-    pip install 'hivemind-core-client[async]'
+    pip install -e '.[async]'    # in a clone; 'hivemind-core-client[async]' from an index
     python examples/chat_bot.py --server irc.example.org --channel '#home'
 
 A bridge carries one session for each remote user, so that the hub keeps their conversations apart. Hub 4.0.0 puts the
@@ -116,11 +116,21 @@ async def main() -> None:
     parser.add_argument("--nick", default="hivemind")
     options = parser.parse_args()
     async with AsyncHiveMessageBusClient(useragent="irc-bridge") as client:
-        reader, writer = await asyncio.open_connection(options.server, options.port)
         try:
-            await Bot(client, writer, options.channel).serve(reader, options.nick)
-        finally:
-            writer.close()
+            await _chat(client, options)
+        except HiveMindError:  # some are OSErrors too
+            raise
+        except OSError as error:
+            reason = error.strerror or error
+            raise OSError(f"the IRC server {options.server}:{options.port} is away: {reason}") from error
+
+
+async def _chat(client: AsyncHiveMessageBusClient, options: argparse.Namespace) -> None:
+    reader, writer = await asyncio.open_connection(options.server, options.port)
+    try:
+        await Bot(client, writer, options.channel).serve(reader, options.nick)
+    finally:
+        writer.close()
 
 
 if __name__ == "__main__":

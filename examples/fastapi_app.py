@@ -1,14 +1,16 @@
 """A web service in front of a hub: POST /say {"utterance": "…"} answers {"speech": ["…"]}.
 
-    pip install 'hivemind-core-client[async]' fastapi uvicorn
+    pip install -e '.[async]' fastapi uvicorn    # in a clone; 'hivemind-core-client[async]' from an index
     uvicorn --app-dir examples fastapi_app:app
     curl --json '{"utterance": "what time is it"}' http://127.0.0.1:8000/say
 
-One client serves all requests. A QUERY keeps their answers apart; hubs answer it from version 4.15 on.
+One client serves all requests. A QUERY keeps their answers apart; hubs answer it from version 4.15 on. It reconnects by
+itself, but not to a hub that refuses it: the log says why, `/health` says `refused`, and a restart tries again.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,6 +20,8 @@ from pydantic import BaseModel, Field
 
 from hivemind_core_client import AsyncHiveMessageBusClient, HiveMindError
 from hivemind_core_client.errors import MessageDenied, QueryTimeout
+
+log = logging.getLogger("uvicorn.error")  # uvicorn shows no others by itself
 
 #: Seconds to wait for the hub's answer.
 PATIENCE = 10.0
@@ -38,7 +42,9 @@ class Spoken(BaseModel):
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Connect before the first request, close after the last; in between the client reconnects by itself."""
-    async with AsyncHiveMessageBusClient(useragent="web-service") as client:
+    client = AsyncHiveMessageBusClient(useragent="web-service")
+    client.on("error", lambda error: log.error("no session with the hub: %s", error))
+    async with client:
         app.state.hive = client
         yield
 
@@ -64,5 +70,5 @@ async def say(asked: Asked, request: Request) -> Spoken:
 
 @app.get("/health")
 async def health(request: Request) -> dict[str, str]:
-    """`connected` while a session with the hub stands, else what the client is doing about it."""
+    """`connected` while a session with the hub stands, `refused` where none will be, else what is done about it."""
     return {"hub": str(request.app.state.hive.state)}

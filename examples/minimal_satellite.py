@@ -1,6 +1,6 @@
 """The smallest satellite: says each line of its input to the hub, and prints what the hub speaks.
 
-    pip install hivemind-core-client
+    pip install -e .    # in a clone; 'hivemind-core-client' from an index
     python examples/minimal_satellite.py
 
 Credentials are those of `hivemind-client set-identity`, or of the environment (HIVEMIND_KEY, HIVEMIND_PASSWORD,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -11,13 +12,19 @@ if TYPE_CHECKING:
     from hivemind_core_client.client import HiveMessageBusClient
     from hivemind_core_client.testing.hub import EmbeddedHub
 
-#: The client that the fixtures' hub knows.
+#: The access key and the password of the client that the fixtures' hub knows; for a hub of your own in its place.
 KEY, PASSWORD = "fixture-key", "a fixture's password, long and random enough"
+
+_STATIC_KEY = os.urandom(32)
 
 
 @pytest.fixture
 def hivemind_hub() -> Iterator[EmbeddedHub]:
-    """A running EmbeddedHub that knows one client and answers each utterance with `you said: …`."""
+    """A running EmbeddedHub that knows one client and answers each utterance with `you said: …`.
+
+    It speaks protocol versions 0 and 1. For another one override this fixture: `hivemind_client` and
+    `hivemind_client_factory` then connect with yours, with `KEY` and `PASSWORD` of this module.
+    """
     from hivemind_core_client.testing.hub import EmbeddedHub
 
     with EmbeddedHub(clients={KEY: PASSWORD}) as hub:
@@ -63,7 +70,12 @@ def hivemind_client_factory(hivemind_hub: EmbeddedHub) -> Iterator[Callable[...,
 
 
 def memory_identity() -> Any:
-    """A NodeIdentity that lives in memory: tests leave the user's own alone."""
+    """A NodeIdentity that lives in memory: tests leave the user's own alone.
+
+    All have one static key: a hub of protocol version 3 pins it for the access key, and refuses another.
+    """
     from hivemind_core_client.identity import NodeIdentity
 
-    return NodeIdentity({})
+    identity = NodeIdentity({})
+    identity._noise_key = _STATIC_KEY
+    return identity

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,11 @@ def agent(utterance: str) -> list[str] | None:
     if utterance == "hum":
         return None
     return ["one", "two"] if utterance == "count" else [f"you said: {utterance}"]
+
+
+def health(url: str) -> str:
+    with urllib.request.urlopen(f"{url}/health", timeout=PATIENCE) as response:
+        return str(json.load(response)["hub"])
 
 
 @pytest.fixture
@@ -196,12 +202,30 @@ def test_the_chat_bot_says_so_when_the_hub_is_away_and_ends_with_the_chat(
     assert "Traceback" not in the(bot.stderr).read()
 
 
+def test_the_chat_bot_says_that_it_is_the_irc_server_that_is_not_there(hub: EmbeddedHub, chat: Chat) -> None:
+    chat.close()
+    options = ("--server", "127.0.0.1", "--port", str(chat.port), "--channel", "#home")
+    with started(str(BOT), *options, hub=hub, stderr=subprocess.PIPE) as process:
+        told = the(process.stderr).read()
+        assert process.wait(PATIENCE) == 1
+    assert told.startswith(f"the IRC server 127.0.0.1:{chat.port} is away: ")
+    assert "Traceback" not in told
+
+
 # the web service
 
 
 @pytest.fixture
 def service(hub: EmbeddedHub) -> Iterator[str]:
     """The address of the running service, which must end in good order."""
+    with serving(hub) as (url, process):
+        yield url
+        ended(process)
+
+
+@contextmanager
+def serving(hub: EmbeddedHub) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The service, with its address."""
     command = ("-m", "uvicorn", "--app-dir", str(EXAMPLES), f"{SERVICE}:app", "--port", "0")
     with started(*command, hub=hub, stderr=subprocess.PIPE) as process:
         log = []
@@ -212,11 +236,16 @@ def service(hub: EmbeddedHub) -> Iterator[str]:
                 break
         else:
             pytest.fail("".join(log))
-        yield running[1]
-        process.send_signal(signal.SIGINT)
-        rest = the(process.stderr).read()
-        assert "Application shutdown complete" in rest
-        assert "Traceback" not in rest
+        yield running[1], process
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    """End the service, which must go in good order; returns what it logged."""
+    process.send_signal(signal.SIGINT)
+    rest = the(process.stderr).read()
+    assert "Application shutdown complete" in rest
+    assert "Traceback" not in rest
+    return rest
 
 
 def post(url: str, utterance: str) -> tuple[int, dict[str, Any]]:
@@ -255,3 +284,17 @@ def test_the_web_service_says_so_when_the_hub_is_away_and_goes_on_when_it_is_bac
     hub.start()
     hub.wait_for_sessions(1, timeout=20)
     assert post(service, "hello") == (200, {"speech": ["you said: hello"]})
+
+
+def test_the_web_service_logs_that_the_hub_refuses_it_by_now(hub: EmbeddedHub) -> None:
+    with serving(hub) as (url, process):
+        hub.stop()
+        with EmbeddedHub(clients={"another-key": PASSWORD}, port=hub.port):
+            end = time.monotonic() + PATIENCE
+            while health(url) != "refused" and time.monotonic() < end:
+                time.sleep(0.1)
+            assert health(url) == "refused"
+        assert post(url, "hello")[0] == 503
+        log = ended(process)
+    assert "no session with the hub: " in log
+    assert "refused the access key" in log

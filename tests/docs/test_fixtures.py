@@ -1,0 +1,36 @@
+"""A test gets a hub of version 3 as docs/plugins.md says: by a `hivemind_hub` of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from hivemind_core_client import HiveMessageBusClient
+from hivemind_core_client.testing import EmbeddedHub
+from hivemind_core_client.testing.fixtures import KEY, PASSWORD
+
+#: What the hub of this module speaks; Noise needs Python 3.10.
+VERSION = 3 if sys.version_info >= (3, 10) else 1
+
+
+@pytest.fixture
+def hivemind_hub() -> Iterator[EmbeddedHub]:
+    with EmbeddedHub({KEY: PASSWORD}, versions=(VERSION, VERSION)) as hub:
+        yield hub
+
+
+def test_the_client_of_the_fixtures_meets_it(
+    hivemind_hub: EmbeddedHub,
+    hivemind_client: HiveMessageBusClient,
+    hivemind_client_factory: Callable[..., HiveMessageBusClient],
+) -> None:
+    assert hivemind_client.negotiated is not None
+    assert hivemind_client.negotiated.version == VERSION
+    another = (
+        hivemind_client_factory()
+    )  # one more with the access key, for which the hub has pinned a static key
+    another.connect()
+    assert another.negotiated is not None
+    assert another.negotiated.version == VERSION
