@@ -5,7 +5,7 @@
     HiveMindError
     ├── UsageError                    the caller can mend it; nothing was sent
     │   ├── IdentityNotSet            (RuntimeError) no access key or no hub address
-    │   ├── IdentityFileError         (ValueError) the identity file is unreadable or corrupt
+    │   ├── IdentityFileError         (ValueError) the identity file, or a key beside it, is unreadable or corrupt
     │   ├── InvalidCredential         (ValueError) a key, password or user agent the wire cannot carry
     │   ├── InvalidMessage            (ValueError) a message that has no form on the wire
     │   ├── InvalidOption             (ValueError) an option whose value makes no sense
@@ -80,7 +80,7 @@ class IdentityNotSet(UsageError, RuntimeError):
 
 
 class IdentityFileError(UsageError, ValueError):
-    """The identity file cannot be read, written or understood; it was left as it is."""
+    """The identity file, a key file beside it or a pin in it cannot be read, written or understood; all was left."""
 
 
 class InvalidCredential(UsageError, ValueError):

@@ -109,7 +109,8 @@ class NoiseIdentity:
     def forget_hub(self, address: str) -> bool:
         """Pin nothing for `host:port` any more; False if nothing was."""
         with self._lock:
-            if address not in (self._current("hub_pins") or {}):
+            pins = self._current("hub_pins")
+            if not isinstance(pins, dict) or address not in pins:
                 return False
             self._write_entries("hub_pins", {address: None})
             return True

@@ -67,7 +67,10 @@ class Address:
             raise InvalidOption(f"the hub's address {host!r} cannot be read: {error}") from error
         if parts.scheme not in cls.schemes or not found or parts.username or parts.path.strip("/"):
             plain, secure = cls.schemes
-            raise InvalidOption(f"the hub's address {host!r} is not HOST, {plain}://HOST or {secure}://HOST")
+            other = ": HiveMindHTTPClient takes it" if parts.scheme in HttpAddress.schemes and cls is Address else ""
+            raise InvalidOption(
+                f"the hub's address {host!r} is not HOST, {plain}://HOST or {secure}://HOST{other}"
+            )
         _check_host(found)
         chosen = _first_port(port, inner_port, fallback, cls.default_port)
         return cls(found, chosen, parts.scheme == cls.schemes[1])

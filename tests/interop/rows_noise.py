@@ -13,6 +13,7 @@ import pytest
 from ovos_bus_client.message import Message
 
 from hivemind_core_client import HiveMessage, HiveMessageBusClient, NodeIdentity
+from hivemind_core_client.client import BinaryDataCallbacks
 from hivemind_core_client.errors import (
     ConnectionLost,
     HubKeyChanged,
@@ -21,12 +22,13 @@ from hivemind_core_client.errors import (
     PasswordRefused,
     VersionRefused,
 )
-from hivemind_core_client.message import HiveMessageType
+from hivemind_core_client.message import HiveMessageType, HiveMindBinaryPayloadType
 
 from .answerer import COUNT, COUNTED
 from .hubs import HubOptions, RealHub
 from .meddler import Change, Frame
 from .processes import wait_until
+from .rows_binary import FILES
 from .rows_client import ANSWER_SECONDS, CIPHERS, Heard, check_answer, check_comes_back
 from .satellite import Satellite
 from .table import behaviour
@@ -101,18 +103,63 @@ def many(hub: RealHub, satellite: Satellite) -> None:
             client.emit(Message(COUNT, {"thread": thread, "number": number}))
 
     began = time.monotonic()
-    threads = [threading.Thread(target=send, args=(number,)) for number in range(_THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(_MANY_SECONDS)
+    _in_threads(send)
     assert wait_until(lambda: len(came) >= _MESSAGES, _MANY_SECONDS), f"{len(came)} came back"
     satellite.figures.append(f"{2 * _MESSAGES} messages in {time.monotonic() - began:.1f} s")
     check_answer(client, "the end")
     expected = [(thread, number) for thread in range(_THREADS) for number in range(_MESSAGES // _THREADS)]
     # The hub and its assistant hand messages to several threads each, so the order in which they come back is not the
-    # wire's. A frame opens in its own turn only: what one session carried to its end was in order both ways.
+    # wire's: see the next row for that.
     assert sorted(came) == expected and not ended
+
+
+@behaviour(
+    f"{_MESSAGES} BINARY messages each way from {_THREADS} threads: complete, and each thread's in order",
+    NOISE,
+    FILES,
+    "noise",
+)
+def many_in_order(hub: RealHub, satellite: Satellite) -> None:
+    """The hub sends each back as it reads it, on one thread, so here the order of both ways shows."""
+    client = satellite.client(bin_callbacks=(callbacks := Numbered()))
+    client.connect()
+
+    def send(thread: int) -> None:
+        for number in range(_MESSAGES // _THREADS):
+            name = {"file_name": f"{thread}-{number}"}
+            kind = HiveMindBinaryPayloadType.FILE
+            client.emit(
+                HiveMessage(HiveMessageType.BINARY, name["file_name"].encode(), bin_type=kind, metadata=name)
+            )
+
+    began = time.monotonic()
+    _in_threads(send)
+    assert wait_until(lambda: len(callbacks.came) >= _MESSAGES, _MANY_SECONDS), f"{len(callbacks.came)} came"
+    satellite.figures.append(f"{2 * _MESSAGES} messages in {time.monotonic() - began:.1f} s")
+    check_answer(client, "the end")
+    assert len(callbacks.came) == _MESSAGES
+    for thread in range(_THREADS):
+        numbers = [number for sender, number in callbacks.came if sender == thread]
+        assert numbers == list(range(_MESSAGES // _THREADS))
+
+
+class Numbered(BinaryDataCallbacks):
+    """Files whose content is the thread that sent them, and their number there."""
+
+    def __init__(self) -> None:
+        self.came: list[tuple[int, int]] = []
+
+    def handle_receive_file(self, bin_data: bytes, file_name: str) -> None:
+        thread, _, number = bin_data.decode().partition("-")
+        self.came.append((int(thread), int(number)))
+
+
+def _in_threads(send: Callable[[int], None]) -> None:
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(_THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(_MANY_SECONDS)
 
 
 @behaviour("a hub with another static key: HubKeyChanged, until `forget-server`", NOISE, REKEYED, "noise")

@@ -246,3 +246,9 @@ def test_pre_shared_keys(size: int) -> None:
 def test_pre_shared_keys_of_a_wrong_length(key: Any) -> None:
     with pytest.raises(InvalidCredential, match="16, 24 or 32"):
         read_crypto_key(key)
+
+
+@pytest.mark.parametrize("host", ["http://hub.local", "https://hub.local:5679"])
+def test_an_address_of_http_names_the_client_for_it(host: str) -> None:
+    with pytest.raises(InvalidOption, match="HiveMindHTTPClient takes it"):
+        Address.read(host)
