@@ -298,10 +298,7 @@ class Link:
             raise HandshakeError("an envelope that nobody asked for was dropped")
         try:
             progress = self._handshake.receive(action.answer)
-        except (
-            UsageError,
-            PluginError,
-        ) as error:  # such as a cipher that takes no key of the length both sides made
+        except (UsageError, PluginError) as error:  # such as a cipher that takes no key of this length
             yield self._fail(error)
             return
         yield from self._progress(progress)

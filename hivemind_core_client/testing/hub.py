@@ -20,6 +20,7 @@ from hivemind_core_client.testing.hub_link import (
     HubLink,
     HubOptions,
     accounts_of,
+    is_of,
     login_of,
     speech,
 )
@@ -242,7 +243,7 @@ class EmbeddedHub:
         """
 
         def found() -> list[HiveMessage]:
-            return [message for message in self.received if _is_of(message, msg_type)]
+            return [message for message in self.received if is_of(message, msg_type)]
 
         with self._changed:
             if not self._changed.wait_for(lambda: len(found()) >= count, timeout):
@@ -395,9 +396,3 @@ def _shared_keys() -> tuple[str, str]:
 
 def _packet(message: Any) -> HiveMessage:
     return message if isinstance(message, HiveMessage) else HiveMessage(HiveMessageType.BUS, message)
-
-
-def _is_of(message: HiveMessage, msg_type: str) -> bool:
-    if message.msg_type.value == msg_type:
-        return True
-    return message.msg_type is HiveMessageType.BUS and message["type"] == msg_type
