@@ -50,6 +50,11 @@ class Answer:
             return cls(status, {})
 
     @property
+    def taken(self) -> bool:
+        """True when a hub says that it has what was sent: all of a message, or a piece of one."""
+        return self.status == 200 and self.body.get("status") in ("message sent", "buffered")
+
+    @property
     def error(self) -> str:
         """What went wrong, in words, or the empty text."""
         said = printable(str(self.body.get("error") or ""), 200)
@@ -60,7 +65,7 @@ class Answer:
     @property
     def no_session(self) -> bool:
         """True when the hub does not know that we are connected: it says so with 200 or, when we send, with 409."""
-        return self.status in (200, 409) and bool(self.error)
+        return self.status in (200, 409) and bool(self.error) and not self.takes_no_bytes
 
     @property
     def takes_no_bytes(self) -> bool:
@@ -90,6 +95,15 @@ class Connection(HTTPConnection):
         except HubConnectionError as error:
             raise NotDialled(error) from error
 
+    def getresponse(self) -> Any:
+        """The answer, once its headers are read."""
+        connected: Any = self.sock
+        try:
+            return super().getresponse()
+        except Exception:
+            connected.drop()  # urllib3 forgets what reads from it, if headers contradict each other
+            raise
+
 
 def new_pool(address: Address, dial: Callable[[], HttpSocket]) -> Pool:
     """Connections that are opened by `dial`, which may raise a HubConnectionError, and kept for the next request."""
@@ -106,23 +120,26 @@ def ask(
 
     Raises NotDialled, FrameTooLarge, TOO_LATE or one of BROKEN.
     """
-    response = pool.request(
-        method,
-        target,
-        fields=form or None,
-        retries=False,
-        redirect=False,
-        timeout=urllib3.Timeout(read=seconds),
-        preload_content=False,
-        decode_content=False,
-    )
     try:
-        content = response.read(most + 1)
-        if len(content) > most:
-            raise FrameTooLarge(f"an answer of {len(content)} bytes or more; the limit is {most}")
-        return Answer.read(response.status, content)
-    finally:
-        response.close() if response.length_remaining else response.release_conn()
+        response = pool.request(
+            method,
+            target,
+            fields=form or None,
+            retries=False,
+            redirect=False,
+            timeout=urllib3.Timeout(read=seconds),
+            preload_content=False,
+            decode_content=False,
+        )
+        try:
+            content = response.read(most + 1)
+        finally:
+            response.close() if response.length_remaining else response.release_conn()
+    except ValueError as error:  # what http.client makes of a chunk of -5 bytes
+        raise urllib3.exceptions.ProtocolError(f"the answer makes no sense: {error}") from error
+    if len(content) > most:
+        raise FrameTooLarge(f"an answer of {len(content)} bytes or more; the limit is {most}")
+    return Answer.read(response.status, content)
 
 
 class HttpSocket(SharedSocket):
@@ -160,6 +177,11 @@ class HttpSocket(SharedSocket):
         if not self._readers:
             self._listed.discard(self)
             super().close()
+
+    def drop(self) -> None:
+        """Give the socket back at once. For the thread that reads from it."""
+        self._readers = 0
+        self.close()
 
     def reader_closed(self) -> None:
         """An answer has been read."""

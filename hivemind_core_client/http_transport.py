@@ -10,14 +10,15 @@ import time
 from base64 import b64decode, b64encode
 from collections import deque
 from contextlib import AbstractContextManager
-from typing import Any, Optional, Union
+from typing import Any, NoReturn, Optional, Union
 from urllib.parse import quote
 
-from attrs import field, frozen, validators
+from attrs import define, field, frozen, validators
 
 from hivemind_core_client import line, opening
 from hivemind_core_client.errors import (
     ConnectionLost,
+    FrameTooLarge,
     HubConnectionError,
     InvalidMessage,
     KeyRefused,
@@ -62,15 +63,27 @@ class Polling:
 
     Every `fast` seconds while messages go either way, and sooner right after one; then ever slower, by a tenth of the
     time since the last one, and every `slow` seconds when nothing happens for long. So `slow` is how late a message
-    may be that nobody expects.
+    may be that nobody expects. Neither is less than 0.005.
     """
 
-    fast: float = field(default=0.05, validator=validators.gt(0.0))
-    slow: float = field(default=2.0, validator=validators.gt(0.0))
+    fast: float = field(default=0.05, validator=validators.ge(_SHORTEST))
+    slow: float = field(default=2.0, validator=validators.ge(_SHORTEST))
 
     def interval(self, quiet: float) -> float:
         """Seconds until the next poll, `quiet` seconds after the last message."""
         return min(self.slow, max(_SHORTEST, min(self.fast, quiet), quiet * _EASE))
+
+
+@define
+class Past:
+    """What the connections of one `client`, with the same settings, leave to the next.
+
+    `stood`: one of them became a session. `doubted`: the last one ended as if the hub refused its handshake.
+    """
+
+    client: Any
+    stood: bool = False
+    doubted: bool = False
 
 
 class HttpTransport:
@@ -84,6 +97,7 @@ class HttpTransport:
         max_answer: int,
         polling: Polling,
         poll_timeout: float,
+        past: Past,
     ) -> None:
         self._address = address
         self._tls = tls
@@ -91,14 +105,17 @@ class HttpTransport:
         self._max_answer = max_answer
         self._polling = polling
         self._poll_timeout = poll_timeout
+        self._past = past
+        # One end in mid-handshake may be a restart of a hub that has taken us before. A refusal comes again.
+        self._lenient, past.doubted = past.stood and not past.doubted, False
         self._login = ""
         self._open: set[Any] = set()
         self._pool = new_pool(address, self._dial)
         self._first: Optional[HttpSocket] = None
-        self._inbox: deque[Frame] = deque()
+        self._inbox: deque[Union[Frame, Exception]] = deque()
         self._awake = threading.Event()
         self._last_message = time.monotonic()
-        self._spoke = self._standing = self._heard = self._takes_bytes = self._aborted = False
+        self._spoke = self._standing = self._takes_bytes = self._aborted = False
         self._polled = threading.Condition()
         self._polls, self._took = 0, 0.0
 
@@ -140,7 +157,7 @@ class HttpTransport:
 
     def stand(self) -> None:
         """The session stands, for us at least."""
-        self._standing = True
+        self._standing = self._past.stood = True
 
     def receive(self) -> Union[Frame, Closed]:
         """The next message or the end. Raises ConnectionLost for a poll that failed, FrameTooLarge for a flood."""
@@ -149,24 +166,36 @@ class HttpTransport:
             self._awake.clear()
             if not self._poll():
                 return self._closed()
-        return self._inbox.popleft()
+        incoming = self._inbox.popleft()
+        if isinstance(incoming, Exception):
+            raise incoming
+        return incoming
 
     def _poll(self) -> bool:
         """Fetch what the hub has; False when it has no session of ours."""
         began = time.perf_counter()
         texts = self._fetch("get_messages", "messages")
         took = time.perf_counter() - began
-        binaries = self._fetch("get_binary_messages", "b64_messages")
-        if texts is None or binaries is None:
+        if texts is None:
             return False
-        self._note_poll(took)
+        self._spoke = False  # what we said last was not refused: that would have ended the session at once
         # What is no message becomes an empty one, which the Link rejects and counts.
-        self._inbox.extend(text if isinstance(text, str) else "" for text in texts)
-        self._inbox.extend(map(_bytes_of, binaries))
-        if self._inbox:
-            self._last_message = time.monotonic()
-            self._heard = self._standing
+        self._keep([text if isinstance(text, str) else "" for text in texts])
+        try:
+            binaries = self._fetch("get_binary_messages", "b64_messages")
+        except (HubConnectionError, FrameTooLarge) as error:
+            self._inbox.append(error)  # behind the texts, which the hub has no more
+            return True
+        if binaries is None:
+            return bool(self._inbox)
+        self._keep([_bytes_of(binary) for binary in binaries])
+        self._note_poll(took)
         return True
+
+    def _keep(self, frames: list[Frame]) -> None:
+        self._inbox.extend(frames)
+        if frames:
+            self._last_message = time.monotonic()
 
     def _fetch(self, endpoint: str, name: str) -> Optional[list[Any]]:
         answer = self._request("GET", endpoint, self._poll_timeout)
@@ -180,11 +209,11 @@ class HttpTransport:
     def _closed(self) -> Closed:
         """A hub tells a refusal by ending the session; it may also have been restarted, or another client came.
 
-        The end of a handshake may be what it refuses: until it has said something in the session, nobody knows.
+        It refuses what it took, at once: neither a session that stands, nor what it did not get any more.
         """
-        refused = self._spoke and not self._heard and not self._taken_over()
+        refused = self._past.doubted = self._spoke and not self._standing and not self._taken_over()
         why = "the hub has no session for this key any more: was it restarted, or does another client use the key?"
-        return Closed(_REFUSED if refused else None, why)
+        return Closed(_REFUSED if refused and not self._lenient else None, why)
 
     def _taken_over(self) -> bool:
         """True when another client has a session with our key; a moment before, it ended ours."""
@@ -208,33 +237,33 @@ class HttpTransport:
                 told(written, total)
 
     def _send(self, frame: Frame) -> None:
-        self._spoke = True
         try:
             answer = self._request("POST", "send_message", self._deadlines.write, **_form_of(frame))
-        except HubConnectionError as error:
+        except (HubConnectionError, FrameTooLarge) as error:
             if _hint(frame):  # the hub hung up on this request alone, before it was whole
                 raise HubConnectionError(f"{error}{_hint(frame)}") from error
             self.abort()  # nobody knows whether the hub has it: that is for the sender to decide
             raise
         self._be_quick()
-        sealed = isinstance(frame, bytes)
-        if answer.takes_no_bytes and not self._takes_bytes:
+        if answer.taken:
+            self._spoke = True
+            self._takes_bytes |= isinstance(frame, bytes)
+        elif self._standing or not answer.no_session:  # else the next poll tells whether that is a refusal
+            self._not_taken(frame, answer)
+
+    def _not_taken(self, frame: Frame, answer: Answer) -> NoReturn:
+        if answer.takes_no_bytes and self._standing and not self._takes_bytes:
             raise InvalidMessage(
                 "over HTTP a hub takes text only in this session: send BINARY messages with protocol version 3, or "
                 "with HiveMessageBusClient, over a WebSocket"
             )
-        if answer.no_session and not self._standing:
-            return  # a refusal, which the next poll tells
         if answer.no_session:
             raise ConnectionLost(f"{self._address} has no session of ours any more: nothing was sent")
-        if answer.error and sealed:  # those that follow would not fit to what the hub has read
+        why = answer.error or "it answers something else than a hub"
+        if isinstance(frame, bytes):  # those that follow would not fit to what the hub has read
             self.abort()
-            raise ConnectionLost(
-                f"{self._address} did not take a message, which ends the session: {answer.error}"
-            )
-        if answer.error:
-            raise HubConnectionError(f"{self._address} did not take a message: {answer.error}{_hint(frame)}")
-        self._takes_bytes |= sealed
+            raise ConnectionLost(f"{self._address} did not take a message, which ends the session: {why}")
+        raise HubConnectionError(f"{self._address} did not take a message: {why}{_hint(frame)}")
 
     def _be_quick(self) -> None:
         self._last_message = time.monotonic()
@@ -267,7 +296,7 @@ class HttpTransport:
         try:
             with new_pool(self._address, dial) as pool:
                 self._ask(pool, "POST", "disconnect", self._deadlines.close)
-        except (HubConnectionError, *BROKEN) as error:
+        except (HubConnectionError, NotDialled, *BROKEN) as error:
             log.debug("no farewell: %s", error)
         finally:
             self.abort()

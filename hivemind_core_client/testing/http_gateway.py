@@ -20,6 +20,7 @@ from hivemind_core_client.plugins.contract import Frame
 
 try:
     from websockets.exceptions import ConnectionClosed, WebSocketException
+    from websockets.protocol import State
     from websockets.sync.client import ClientConnection, connect
 except ImportError as missing:
     raise ImportError(
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 #: What hivemind-http-protocol takes in one request, in bytes.
 _MOST_BODY = 2**20
 _SECONDS = 5.0
+
+_GONE = {"error": "Client is not connected"}
 
 Reply = tuple[int, dict[str, Any]]
 
@@ -110,7 +113,7 @@ class HttpGateway:
         session = self._sessions.get(login)
         if session is None or session.ended:
             self._sessions.pop(login, None)
-            return (409 if endpoint == "send_message" else 200), {"error": "Client is not connected"}
+            return (409 if endpoint == "send_message" else 200), _GONE
         return self._serve(session, method, endpoint, login, form)
 
     def _serve(
@@ -124,7 +127,8 @@ class HttpGateway:
         if (method, endpoint) == ("POST", "send_message"):
             return session.send(form.get("message", ""), form.get("binary") == "1")
         if (method, endpoint) == ("POST", "disconnect"):
-            self._sessions.pop(login).close()
+            self._sessions.pop(login, None)  # `forget` may have come first
+            session.close()
             return 200, {"status": "Disconnected"}
         return 404, {}
 
@@ -150,12 +154,17 @@ class _Session:
     """One WebSocket with the hub, and what came over it."""
 
     def __init__(self, url: str) -> None:
-        self.ended = False
-        self._is_noise = False
+        self._is_over = self._is_forgotten = self._is_noise = False
         self._frames: deque[Frame] = deque()
         self._changed = threading.Condition()
         self._connection: Optional[ClientConnection] = None
         threading.Thread(target=self._run, args=(url,), name="http-gateway-session", daemon=True).start()
+
+    @property
+    def ended(self) -> bool:
+        """True once either side has hung up."""
+        connection = self._connection
+        return self._is_over or (connection is not None and connection.protocol.state is State.CLOSED)
 
     def greeted(self) -> bool:
         """True once the hub said something, False if it hung up instead."""
@@ -176,20 +185,28 @@ class _Session:
         return taken
 
     def send(self, text: str, is_binary: bool = False) -> Reply:
-        """Pass a text on, or the bytes that it stands for, in base64: these in a Noise session only."""
+        """Pass a text on, or the bytes that it stands for, in base64: these in a Noise session only.
+
+        Like the plugin, answer once the hub has dealt with it, be it by hanging up.
+        """
         if not text:
             return 400, {"error": "Missing message"}
         if is_binary and not self._is_noise:
             return 409, {"error": "No Noise session; reconnect and handshake"}
         self._is_noise = self._is_noise or '"noise"' in text
-        if self._connection is not None:
-            with suppress(ConnectionClosed):
-                self._connection.send(b64decode(text) if is_binary else text)
-                return 200, {"status": "message sent"}
-        return 500, {"error": "Message sending failed"}
+        if self._connection is None:
+            return 500, {"error": "Message sending failed"}
+        try:
+            self._connection.send(b64decode(text) if is_binary else text)
+        except ConnectionClosed:
+            return 409, _GONE
+        with suppress(ConnectionClosed):
+            self._connection.ping(ack_on_close=True).wait(_SECONDS)
+        return (409, _GONE) if self._is_forgotten else (200, {"status": "message sent"})
 
     def close(self) -> None:
         """Hang up."""
+        self._is_forgotten = True
         if self._connection is not None:
             self._connection.close()
 
@@ -210,7 +227,7 @@ class _Session:
     def _note(self, frame: Optional[Frame]) -> None:
         with self._changed:
             if frame is None:
-                self.ended = True
+                self._is_over = True
             else:
                 self._frames.append(frame)
             self._changed.notify_all()

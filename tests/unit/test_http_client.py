@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 import socket
 import struct
@@ -28,7 +30,10 @@ from hivemind_core_client import (
     Polling,
 )
 from hivemind_core_client import errors as err
-from hivemind_core_client.http_transport import HttpTransport
+from hivemind_core_client.http_socket import Answer
+from hivemind_core_client.http_transport import HttpTransport, Past
+from hivemind_core_client.kernel.handshake import noise
+from hivemind_core_client.opening import Closed
 from hivemind_core_client.settings import HttpAddress
 from hivemind_core_client.testing import Account, EmbeddedHub, HttpGateway
 from hivemind_core_client.tls import Tls
@@ -38,6 +43,7 @@ from . import servers
 PASSWORD = "seven green lanterns above the quiet harbour"
 UTTERANCE = "recognizer_loop:utterance"
 QUICK = Backoff(first=0.01, cap=0.05)
+URL = "http://hub?authorization=abc"
 
 
 class Gateway(HttpGateway):
@@ -46,6 +52,10 @@ class Gateway(HttpGateway):
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__(url, **options)
         self.instead: dict[str, Callable[[], Optional[tuple[int, dict[str, Any]]]]] = {}
+
+    def __enter__(self) -> Gateway:
+        self.start()
+        return self
 
     def answer(self, method: str, endpoint: str, login: str, form: dict[str, str]) -> Any:
         instead = self.instead.get(endpoint, lambda: None)()
@@ -61,7 +71,7 @@ def hub() -> Iterator[EmbeddedHub]:
 @pytest.fixture
 def gateway(hub: EmbeddedHub) -> Iterator[Gateway]:
     with Gateway(hub.url) as running:
-        yield running  # type: ignore[misc]  # `start` returns its own type
+        yield running
 
 
 def make(host: str, **options: Any) -> HiveMindHTTPClient:
@@ -213,10 +223,18 @@ def test_slow_bounds_every_pause() -> None:
     assert Polling(fast=1.0, slow=0.5).interval(60.0) == 0.5
 
 
-@pytest.mark.parametrize("options", [{"fast": 0}, {"slow": 0.0}, {"slow": -1}])
+@pytest.mark.parametrize(
+    "options", [{"fast": 0}, {"fast": 0.004}, {"slow": 0.0}, {"slow": -1}, {"slow": 1e-9}, {"slow": math.nan}]
+)
 def test_pauses_are_some_seconds(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="> 0"):
+    with pytest.raises(ValueError, match=r">= 0\.005"):
         Polling(**options)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, "x", None, math.nan, math.inf])
+def test_a_poll_is_bounded(hub: EmbeddedHub, seconds: Any) -> None:
+    with pytest.raises(err.InvalidOption, match="websocket_ping_timeout is "):
+        make(hub.url, websocket_ping_timeout=seconds)
 
 
 def test_polling_is_a_polling(hub: EmbeddedHub) -> None:
@@ -304,6 +322,127 @@ def test_a_client_that_is_overtaken_in_its_handshake_is_not_refused(gateway: Gat
     client.close()
 
 
+def restart(gateway: Gateway, before: int = 0, answered: bool = True) -> None:
+    """Let the hub lose its sessions with one of the next messages to it, after `before` others."""
+    count = itertools.count()
+
+    def end() -> Optional[tuple[int, dict[str, Any]]]:
+        if next(count) < before:
+            return None
+        del gateway.instead["send_message"]
+        gateway.forget()
+        return (200, {"status": "message sent"}) if answered else None
+
+    gateway.instead["send_message"] = end
+
+
+def back(gateway: Gateway, client: HiveMindHTTPClient, contacts: int) -> bool:
+    """Whether the client has a session again with its contact of this number."""
+    until(lambda: gateway.requests.count("connect") >= contacts and client.connected_event.is_set())
+    return client.state == "connected" and gateway.requests.count("connect") == contacts
+
+
+def test_a_session_that_was_lost_before_our_handshake_came_is_no_refusal(gateway: Gateway) -> None:
+    restart(gateway, answered=False)
+    client = make(gateway.url)
+    client.connect(handshake_max_retries=1)
+    assert gateway.requests.count("connect") == 2
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("versions", "pattern", "before"),
+    [((0, 1), "", 0), ((0, 2), "", 0), ((3, 3), "", 0), ((3, 3), noise.XX, 0), ((3, 3), noise.XX, 1)],
+)
+def test_a_hub_that_restarts_in_the_handshake_of_a_client_it_knows(
+    versions: tuple[int, int], pattern: str, before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if pattern:
+        monkeypatch.setattr(noise, "_pattern", lambda offer, keys: pattern)
+    with EmbeddedHub({"k": PASSWORD}, versions=versions) as hub, Gateway(hub.url) as gateway:
+        with make(gateway.url) as client:
+            assert ask(client) == "you said: hello"
+            restart(gateway, before)
+            gateway.forget()
+            assert back(gateway, client, 3)
+            assert ask(client) == "you said: hello"
+
+
+def test_restarts_in_two_handshakes_between_which_the_hub_was_away(
+    gateway: Gateway, client: HiveMindHTTPClient
+) -> None:
+    def away() -> Optional[tuple[int, dict[str, Any]]]:
+        if gateway.requests.count("connect") == 2:  # those before this one
+            gateway.requests.append("connect")
+            restart(gateway)
+            return 500, {"error": "Connection failed"}
+        return None
+
+    assert ask(client) == "you said: hello"
+    restart(gateway)
+    gateway.instead["connect"] = away
+    gateway.forget()
+    assert back(gateway, client, 5)
+
+
+@pytest.mark.parametrize("versions", [(0, 1), (0, 2), (3, 3)])
+def test_a_hub_that_refuses_a_client_it_knew_is_found_out_by_its_second_refusal(
+    versions: tuple[int, int],
+) -> None:
+    def refuse() -> Optional[tuple[int, dict[str, Any]]]:
+        if not gateway._sessions:
+            return None
+        gateway.forget()
+        return 200, {"status": "message sent"}
+
+    with EmbeddedHub({"k": PASSWORD}, versions=versions) as hub, Gateway(hub.url) as gateway:
+        with make(gateway.url) as client:
+            assert ask(client) == "you said: hello"
+            gateway.instead["send_message"] = refuse
+            gateway.forget()
+            assert until(lambda: client.state == "refused")
+            assert isinstance(client.last_error, err.HubRefused)
+            assert gateway.requests.count("connect") == 3
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_a_refusal_is_told_at_once_to_who_connects_anew_or_with_other_settings(
+    gateway: Gateway, client: HiveMindHTTPClient, anew: bool
+) -> None:
+    client.password = "another " + PASSWORD
+    if anew:
+        client.close()
+        with pytest.raises(err.PasswordRefused):
+            client.connect()
+    gateway.forget()
+    assert until(lambda: client.state == "refused")
+    assert gateway.requests.count("connect") == 2
+
+
+def test_a_hub_that_was_changed_while_the_client_was_closed(gateway: Gateway) -> None:
+    with make(gateway.url) as client:
+        assert ask(client) == "you said: hello"
+    with EmbeddedHub({"k": "another " + PASSWORD}) as changed:
+        gateway._hub_url = changed.url
+        with pytest.raises(err.PasswordRefused):
+            client.connect()
+
+
+def test_a_client_that_is_overtaken_between_its_handshake_and_its_hello_comes_back() -> None:
+    def overtaken() -> Optional[tuple[int, dict[str, Any]]]:
+        if gateway.requests.count("send_message") < 2:
+            return None
+        del gateway.instead["send_message"]
+        return 409, {"error": "No Noise session; reconnect and handshake"}
+
+    with EmbeddedHub({"k": PASSWORD}, versions=(3, 3)) as hub, Gateway(hub.url) as gateway:
+        gateway.instead["send_message"] = overtaken
+        client = make(gateway.url)
+        client.connect(handshake_max_retries=1)
+        assert gateway.requests.count("connect") == 2
+        client.close()
+
+
 def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -382,14 +521,18 @@ def test_a_session_that_was_left_over_makes_room(gateway: Gateway, caplog: pytes
         assert ask(client) == "you said: hello"
 
 
+def new_transport(port: int) -> HttpTransport:
+    address = HttpAddress("127.0.0.1", port)
+    return HttpTransport(address, Tls(), Deadlines(), 1000, Polling(), 1.0, Past(None))
+
+
 def test_a_transport_that_is_ended_while_it_opens() -> None:
     with servers.server(servers.silent) as port:
-        address = HttpAddress("127.0.0.1", port)
-        transport = HttpTransport(address, Tls(), Deadlines(), 1000, Polling(), 1.0)
+        transport = new_transport(port)
         transport.abort()
         began = time.monotonic()
         with pytest.raises(err.HubConnectionError, match="is closed"):
-            transport.open(f"{address}?authorization=abc")
+            transport.open(URL)
         transport.release()
         assert time.monotonic() - began < 1.0
 
@@ -403,6 +546,10 @@ def test_a_transport_that_is_ended_while_it_opens() -> None:
         ((409, {"error": "Client is not connected"}), err.ConnectionLost, "nothing was sent"),
         ((200, {"error": "Client is not connected"}), err.ConnectionLost, "nothing was sent"),
         ((500, {"error": "\x1b[31m" + "long " * 100}), err.HubConnectionError, "long"),
+        ((200, {}), err.HubConnectionError, "something else than a hub"),
+        ((200, {"hello": "please log in"}), err.HubConnectionError, "something else than a hub"),
+        ((200, {"status": ["message sent"]}), err.HubConnectionError, "something else than a hub"),
+        ((202, {"status": "message sent"}), err.HubConnectionError, "HTTP status 202"),
     ],
 )
 def test_a_message_that_the_hub_does_not_take(
@@ -419,6 +566,72 @@ def test_a_message_that_the_hub_does_not_take(
     assert "\x1b" not in str(caught.value) and len(str(caught.value)) < 400
     del gateway.instead["send_message"]
     assert ask(client) == "you said: hello"
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"<html>log in</html>", b"[]", b'{"status": "Connected"}'])
+def test_what_is_no_hubs_answer_says_not_that_a_message_was_taken(content: bytes) -> None:
+    assert not Answer.read(200, content).taken
+
+
+def test_a_sealed_message_that_meets_no_hub_ends_its_session() -> None:
+    with EmbeddedHub({"k": PASSWORD}, versions=(3, 3)) as hub, Gateway(hub.url) as gateway:
+        with make(gateway.url) as client:
+            gateway.instead["send_message"] = lambda: (200, {})
+            with pytest.raises(err.ConnectionLost, match="something else than a hub"):
+                client.emit(utterance("hello"))
+            del gateway.instead["send_message"]
+            assert back(gateway, client, 2)
+            assert ask(client) == "you said: hello"
+
+
+def test_a_piece_that_the_hub_keeps_until_the_rest_comes_is_taken() -> None:
+    with EmbeddedHub({"k": PASSWORD}, versions=(3, 3)) as hub, Gateway(hub.url) as gateway:
+        with make(gateway.url) as client:
+            gateway.instead["send_message"] = lambda: (200, {"status": "buffered"})
+            client.emit(HiveMessage(HiveMessageType.BINARY, b"sound"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "text"),
+    [
+        (b"Transfer-Encoding: chunked\r\n\r\n-5\r\nabc\r\n", err.ConnectionLost, "makes no sense"),
+        (b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", err.ConnectionLost, "broke"),
+        (b"Content-Length: 5, 6\r\n\r\nabcde", err.ConnectionLost, "broke"),
+        (b"Content-Length: 70000\r\n\r\n" + bytes(70_000), err.FrameTooLarge, "the limit is 65536"),
+    ],
+    ids=["negative chunk", "no chunk", "two lengths", "flood"],
+)
+def test_a_malformed_answer_to_a_message(
+    gateway: Gateway,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: bytes,
+    error: type[Exception],
+    text: str,
+) -> None:
+    from hivemind_core_client.testing import http_gateway
+
+    class Malformed(Exception):
+        """Instead of an answer."""
+
+    def malformed() -> None:
+        raise Malformed
+
+    def respond(handler: Any, *arguments: Any) -> None:
+        try:
+            answers(handler, *arguments)
+        except Malformed:
+            handler.close_connection = True
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + answer)
+
+    answers = http_gateway._Handler._answer
+    monkeypatch.setattr(http_gateway._Handler, "_answer", respond)
+    with make(gateway.url, limits=Limits(frame=65536)) as client:
+        gateway.instead["send_message"] = malformed
+        with pytest.raises(error, match=text):
+            client.emit(utterance("hello"))
+        del gateway.instead["send_message"]
+        assert back(gateway, client, 2)
+        assert ask(client) == "you said: hello"
 
 
 def test_a_message_beyond_what_hubs_take_over_http(client: HiveMindHTTPClient) -> None:
@@ -493,6 +706,8 @@ NOTHING = {
     "get_binary_messages": http_answer(b'{"b64_messages": []}'),
 }
 GONE = http_answer(b'{"error": "Client is not connected"}')
+NO_CHUNK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc\r\n"
+TWO_LENGTHS = b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\nabcde"
 
 
 def scripted(answers: dict[str, Any]) -> servers.Script:
@@ -544,6 +759,8 @@ def scripted(answers: dict[str, Any]) -> servers.Script:
         ({"get_binary_messages": GONE}, err.ConnectionLost, "no session"),
         ({"get_messages": endless}, err.FrameTooLarge, "the limit is 100000"),
         ({"get_messages": reset}, err.ConnectionLost, "broke"),
+        ({"get_messages": NO_CHUNK}, err.ConnectionLost, "makes no sense"),
+        ({"get_messages": TWO_LENGTHS}, err.ConnectionLost, "broke"),
         ({"get_messages": dripping_body}, err.ConnectionLost, "did not answer within 0.4 s"),
         ({"get_messages": dripping_headers}, err.ConnectionLost, "did not answer within 0.4 s"),
         ({"get_messages": silence}, err.ConnectionLost, "did not answer within 0.4 s"),
@@ -571,6 +788,56 @@ def test_peers_that_misbehave(
     assert time.monotonic() - began < 3.0
     client.close()
     assert new_threads() == []
+
+
+@pytest.mark.parametrize(
+    ("second", "end"),
+    [
+        (http_answer(b"", "500 X"), "HTTP status 500"),
+        (http_answer(b"<html>"), "something else"),
+        (reset, "broke"),
+        (silence, "did not answer within 1 s"),
+        (endless, "the limit is 1000"),
+        (GONE, ""),
+    ],
+    ids=["status", "no hub", "reset", "silence", "flood", "no session"],
+)
+def test_texts_are_delivered_before_it_is_told_that_the_bytes_did_not_come(second: Any, end: str) -> None:
+    texts = iter([b'{"messages": ["one", "two"]}'])
+
+    def give(connection: socket.socket, stop: threading.Event) -> None:
+        connection.sendall(http_answer(next(texts, b'{"error": "Client is not connected"}')))
+
+    script = scripted({**WELCOME, "get_messages": give, "get_binary_messages": second})
+    with servers.server(script) as port:
+        transport = new_transport(port)
+        transport.open(URL)
+        assert [transport.receive() for _ in range(2)] == ["one", "two"]
+        if end:
+            with pytest.raises((err.ConnectionLost, err.FrameTooLarge), match=end):
+                transport.receive()
+        else:
+            assert isinstance(transport.receive(), Closed)
+        assert transport.ping(b"", 0.0) is None  # no poll has ended
+        transport.release()
+
+
+@pytest.mark.parametrize("answer", [NO_CHUNK, TWO_LENGTHS], ids=["no chunk", "two lengths"])
+def test_the_socket_of_a_malformed_answer_is_closed(answer: bytes) -> None:
+    with servers.server(scripted({**WELCOME, "get_messages": answer})) as port:
+        transport = new_transport(port)
+        transport.open(URL)
+        with pytest.raises(err.ConnectionLost) as failure:
+            transport.receive()
+        transport.release()
+    assert transport._open == set()
+    assert failure.value.__cause__ is not None  # whose traceback holds what was not closed
+
+
+def test_a_farewell_to_a_hub_that_is_gone_is_quiet() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    new_transport(port).farewell()
 
 
 def test_a_redirect_is_not_followed() -> None:
