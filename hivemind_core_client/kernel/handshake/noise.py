@@ -181,8 +181,10 @@ class NoiseHandshake(Handshake):
             )
         channel = NoiseChannel(sending, receiving, self.terms.limit, self.terms.where, self.offer.only_noise)
         negotiated = Negotiated(VERSION, self.kind, self._cipher, "binary", self._binarize, self._pattern)
-        doubt = Doubt(self._end_refused, self._end_taken) if self._pattern == XX else None
-        return Outcome(channel, negotiated, doubt)
+        if self._pattern == XX:
+            return Outcome(channel, negotiated, Doubt(self._end_refused, self._end_taken))
+        self._end_taken()
+        return Outcome(channel, negotiated)
 
     def _end_taken(self) -> None:
         self._keys.end_refused = False
