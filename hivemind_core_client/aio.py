@@ -7,20 +7,21 @@ import inspect
 import logging
 import secrets
 from collections.abc import Awaitable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Callable, Optional
 from weakref import WeakSet
 
 from attrs import evolve, frozen
 
-from hivemind_core_client.aio_mailbox import AsyncMailbox, running_loop
+from hivemind_core_client.aio_mailbox import AsyncMailbox
 from hivemind_core_client.aio_transport import AsyncTransport
 from hivemind_core_client.aio_verbs import AsyncVerbs
-from hivemind_core_client.aio_waiting import LoopEvent, MessageReader
+from hivemind_core_client.aio_waiting import LoopEvent, MessageReader, within
 from hivemind_core_client.aio_worker import AsyncWorker
 from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.course import ClientState, Listener
-from hivemind_core_client.errors import HiveMindError, again
+from hivemind_core_client.errors import ClientClosed, HiveMindError, InvalidOption, again
 from hivemind_core_client.furnished import Furnished
 from hivemind_core_client.localbus import Handler, LocalBus
 from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
@@ -66,7 +67,8 @@ class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
 
     _worker: AsyncWorker
     mailbox: AsyncMailbox
-    _loop: Optional[asyncio.AbstractEventLoop] = None
+    #: How many are in `close` just now.
+    _closing = 0
 
     # connecting and closing
 
@@ -116,19 +118,28 @@ class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
             raise again(self.last_error)
 
     async def close(self) -> None:
-        """End the session, the tasks and all waits. Idempotent; from any task, handlers included."""
+        """End the session, the tasks and all waits. Idempotent; from any task, handlers included, on any loop."""
+        home = self.mailbox.loop
+        if home is not None and home is not asyncio.get_running_loop() and home.is_running():
+            closing = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.close(), home))
+            with suppress(asyncio.TimeoutError):
+                await within(self.deadlines.close, closing)
+            return
         self._closed = True
+        self._closing += 1
         try:
             await self._worker.stop()
             self._finished()
             await self.mailbox.close(self.deadlines.close)
         finally:
+            self._closing -= 1
             self._finished()
             self.mailbox.shut()
 
     async def __aenter__(self) -> AsyncHiveMessageBusClient:
         """Connect."""
         if not self._runs:
+            self._start(0)
             try:
                 await self.connect()
             except BaseException:
@@ -176,7 +187,7 @@ class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
         """
         reader = MessageReader(_BEHIND)
         self._readers.add(reader)
-        if self._worker.finished:
+        if self._worker.finished or self._closed:
             reader.end(self._refusal)
         return reader
 
@@ -185,7 +196,7 @@ class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
     @property
     def _runs(self) -> bool:
         """True while a worker keeps this client connected, on the loop that asks."""
-        return self.started_running and self._loop is asyncio.get_running_loop()
+        return self.started_running and self.mailbox.loop is asyncio.get_running_loop()
 
     @property
     def _refusal(self) -> Optional[HiveMindError]:
@@ -199,10 +210,14 @@ class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
         return evolve(super()._listener(), finished=self._finished)
 
     def _start(self, retries: Optional[int]) -> asyncio.Task[None]:
-        if self._runs and self._worker.task is not None:
-            return self._worker.task
+        worker = self._worker
+        if worker.task is not None and self._runs:
+            return worker.task
+        if self._closing:
+            raise ClientClosed("the client is being closed: connect when close() has returned")
+        if worker.runs_elsewhere:
+            raise InvalidOption("the client is connected on another event loop: close() it there first")
         self._ready_worker()
-        self._loop = asyncio.get_running_loop()
         self.waiters.reopen()
         self.mailbox.reopen()
         self._closed = False
@@ -217,12 +232,7 @@ class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
 
     def _new_worker(self) -> AsyncWorker:
         return AsyncWorker(
-            self.satellite,
-            self._listener(),
-            self.mailbox,
-            self._new_transport,
-            self.deadlines,
-            self._backoff,
+            self.satellite, self._listener(), self.mailbox, self._new_transport, self.deadlines, self._backoff
         )
 
     def _new_transport(self) -> AsyncTransport:
@@ -232,7 +242,7 @@ class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
     async def _give_up(self, worker: AsyncWorker, ours: bool) -> None:
         if worker.finished or worker.stopping:
             await worker.wait_finished()
-            self.started_running = False
+            self.started_running = self.started_running and self._worker is not worker
         error = worker.last_error or self._too_late("tcp", self.deadlines.tcp)
         if ours and not worker.finished:
             await self.close()
@@ -267,20 +277,15 @@ class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
             self.mailbox.spawn(self._worker.admit(answer.payload))
 
     def _take_pick(self, answers: list[HiveMessage], picked: Any, name: Any) -> None:
-        if not inspect.isawaitable(picked):
+        if inspect.isawaitable(picked):
+            self.mailbox.spawn(self._take_later(answers, picked, name), picked)
+        else:
             super()._take_pick(answers, picked, name)
-        elif self.mailbox.takes():
-            self.mailbox.spawn(self._take_later(answers, picked, name))
-        elif inspect.iscoroutine(picked):
-            picked.close()
 
     async def _take_later(self, answers: list[HiveMessage], picking: Awaitable[Any], name: Any) -> None:
         try:
             picked = await picking
-        except (
-            Exception,
-            SystemExit,
-        ) as error:  # a user's callback may fail or even exit, the client may not
+        except (Exception, SystemExit) as error:  # a user's callback may fail, the client may not
             self._pick_failed(answers, name, error)
         else:
             super()._take_pick(answers, picked, name)
@@ -290,16 +295,7 @@ class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
 
     def _on_loop(self, job: Callable[[], None]) -> bool:
         """Run a job on the loop, at once where the loop itself calls. False when there is none, or none any more."""
-        if self._loop is None or self._closed:
-            return False
-        if running_loop() is self._loop:
-            job()
-            return True
-        try:
-            self._loop.call_soon_threadsafe(job)
-        except RuntimeError:  # it is closed
-            return False
-        return True
+        return not self._closed and self.mailbox.on_loop(job)
 
     def _send_up(self, packet: HiveMessage) -> None:
         if not self._on_loop(lambda: self.mailbox.spawn(self._send_quietly(packet))):

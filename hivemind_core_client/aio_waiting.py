@@ -38,6 +38,12 @@ async def within(seconds: Optional[float], waiting: Awaitable[T]) -> T:
     return work.result()
 
 
+def wake(waiting: asyncio.Future[None]) -> None:
+    """End the wait for a future, unless that is over, or its loop is."""
+    if not waiting.done() and not waiting.get_loop().is_closed():
+        waiting.set_result(None)
+
+
 class LoopEvent:
     """An asyncio.Event that may be used in one event loop after the other."""
 
@@ -53,8 +59,7 @@ class LoopEvent:
         """Set it, and wake those who wait, in the order they came."""
         self._set = True
         for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
+            wake(waiter)
 
     def clear(self) -> None:
         """Make those wait who come from now on."""
@@ -129,22 +134,18 @@ class AsyncWaiter(Waiter):
         """True when this message ends the wait."""
         ends = super().offer(message)
         if ends:
-            self._end()
+            wake(self._ended)
         return ends
 
     def give_up(self) -> None:
         """End the wait without a message."""
         super().give_up()
-        self._end()
+        wake(self._ended)
 
     async def result(self, seconds: Optional[float]) -> Optional[HiveMessage]:
         """The message, or None when the wait ended without one. None waits for ever."""
         await asyncio.wait({self._ended}, timeout=seconds)
         return self.message
-
-    def _end(self) -> None:
-        if not self._ended.done():
-            self._ended.set_result(None)
 
 
 class AsyncGatherer(Waiter):

@@ -9,9 +9,9 @@ from typing import Callable, NoReturn, Optional
 
 from attrs import field, frozen
 
-from hivemind_core_client.aio_mailbox import AsyncMailbox
+from hivemind_core_client.aio_mailbox import AsyncMailbox, cancel_task
 from hivemind_core_client.aio_transport import AsyncTransport
-from hivemind_core_client.aio_waiting import within
+from hivemind_core_client.aio_waiting import wake, within
 from hivemind_core_client.course import VERDICT, ClientState, Course, Listener, not_sent
 from hivemind_core_client.errors import (
     ClientClosed,
@@ -26,12 +26,7 @@ from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.opening import Closed
-from hivemind_core_client.plugins.contract import (
-    Frame,
-    Negotiated,
-    Send,
-    SetTimer,
-)
+from hivemind_core_client.plugins.contract import Frame, Negotiated, Send, SetTimer
 from hivemind_core_client.satellite import Satellite
 from hivemind_core_client.sockets import Progress
 
@@ -82,6 +77,12 @@ class AsyncWorker(Course):
     def finished(self) -> bool:
         """True once the worker has ended for good."""
         return self._finished
+
+    @property
+    def runs_elsewhere(self) -> bool:
+        """True while the task has yet to end on another loop, which may still run."""
+        loop = asyncio.get_running_loop() if self.task is None or self._finished else self.task.get_loop()
+        return not loop.is_closed() and loop is not asyncio.get_running_loop()
 
     def start(self, retries: Optional[int]) -> asyncio.Task[None]:
         """Begin. Before the first session stands, give up after `retries` more attempts; None never gives up."""
@@ -134,11 +135,18 @@ class AsyncWorker(Course):
             raise await self._verdict(connection, error) from error
 
     async def stop(self) -> None:
-        """Say farewell, and wait for the task, unless it is the one that calls. Idempotent."""
+        """Say farewell, and wait for the task, unless it is the one that calls. Idempotent.
+
+        A loop that runs no more is not waited for: the task counts as ended.
+        """
         self._stopping = True
         self._settle()
         connection, task = self._connection, self.task
         if task is None or task is asyncio.current_task():
+            return
+        if task.done() or task.get_loop() is not asyncio.get_running_loop():
+            cancel_task(task)
+            self._over(task)
             return
         try:
             if connection is not None and self._standing:
@@ -185,9 +193,8 @@ class AsyncWorker(Course):
             return frames()
         except HiveMindError:
             raise
-        except (
-            BaseException
-        ):  # such as Ctrl-C: what was sealed has its place, and nothing after it would open
+        except BaseException:
+            # Such as Ctrl-C: what was sealed has its place, and nothing after it would open.
             connection.transport.abort()
             raise
 
@@ -204,9 +211,10 @@ class AsyncWorker(Course):
                 return
 
     def _over(self, task: asyncio.Task[None]) -> None:
-        """The task has ended; it may have been cancelled before its first step."""
+        """The task has ended, or its loop; it may have been cancelled before its first step."""
         if task.cancelled():
             self._forsaken()
+        if self._stopping:
             self.last_error = self.last_error or ClientClosed("the client is closed")
         self._standing = False
         self._finish()
@@ -346,5 +354,4 @@ class AsyncWorker(Course):
     def _settle(self) -> None:
         changed, self._changed = self._changed, {}
         for change in changed:
-            if not change.done():
-                change.set_result(None)
+            wake(change)

@@ -13,7 +13,7 @@ from attrs import define
 
 from hivemind_core_client.aio_mailbox import AsyncMailbox, Job
 from hivemind_core_client.aio_transport import AsyncTransport
-from hivemind_core_client.aio_waiting import AsyncGatherer
+from hivemind_core_client.aio_waiting import AsyncGatherer, wake
 from hivemind_core_client.aio_worker import AsyncConnection, AsyncWorker
 from hivemind_core_client.course import ClientState, Listener
 from hivemind_core_client.errors import ClientClosed, NotConnected, ProtocolError
@@ -74,10 +74,10 @@ class AsyncInlineMailbox(AsyncMailbox):
         self._delayed = [entry for entry in self._delayed if entry[2] != key]
         heapq.heapify(self._delayed)
 
-    def spawn(self, work: Any) -> None:
+    def spawn(self, work: Any, inner: Any = None) -> None:
         """Run a coroutine beside the queue; it is cancelled by `close`."""
         before = set(self._tasks)
-        super().spawn(work)
+        super().spawn(work, inner)
         for task in self._tasks - before:
             task.add_done_callback(lambda _: self.stir())
         self.stir()
@@ -88,13 +88,18 @@ class AsyncInlineMailbox(AsyncMailbox):
         await super().close(seconds)
         self.stir()
 
+    def reopen(self) -> None:
+        """Take jobs again. A loop that has ended looks no more, so that another one has to."""
+        if asyncio.get_running_loop() is not self.loop:
+            self._watching = False
+        super().reopen()
+
     def stir(self) -> None:
         """Something happened: let those who wait look again."""
         self._activity += 1
         wakers, self._wakers = self._wakers, set()
         for waker in wakers:
-            if not waker.done():
-                waker.set_result(None)
+            wake(waker)
 
     async def wait_until(self, reached: Callable[[], bool], seconds: Optional[float]) -> bool:
         """Wait until `reached()`, for `seconds` of this clock at most; returns whether it was. None: for ever."""

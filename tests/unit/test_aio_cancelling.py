@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import socket
 import threading
 import time
@@ -14,7 +15,14 @@ from typing import Any
 import pytest
 from ovos_bus_client.message import Message
 
-from hivemind_core_client import Backoff, Deadlines, HiveMessage, Limits, aio_transport
+from hivemind_core_client import (
+    AsyncFakeHiveMessageBus,
+    Backoff,
+    Deadlines,
+    HiveMessage,
+    Limits,
+    aio_transport,
+)
 from hivemind_core_client import errors as err
 from hivemind_core_client.aio import AsyncHiveMessageBusClient
 from hivemind_core_client.aio_transport import AsyncTransport
@@ -399,6 +407,76 @@ def test_cancelling_the_task_in_the_background_closes_the_client() -> None:
             assert await waiting is None
             assert client.state == "closed" and not client.started_running
         await client.close()
+
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        run(main())
+
+
+@pytest.mark.parametrize("moment", ["farewell", "handlers", "background"])
+def test_handlers_end_with_a_close_that_is_cancelled(moment: str) -> None:
+    async def main() -> None:
+        client = make(hub)
+        task = client.run_in_thread()
+        await client.connect()
+        running, ended = asyncio.Event(), asyncio.Event()
+
+        async def handler(message: Message) -> None:
+            running.set()
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                ended.set()
+
+        client.on("speak", handler)
+        await off_loop(hub.broadcast, Message("speak"))
+        await asyncio.wait_for(running.wait(), PATIENCE)
+        cut = task if moment == "background" else asyncio.ensure_future(client.close())
+        await (until(lambda: client._worker.finished) if moment == "handlers" else asyncio.sleep(0))
+        cut.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cut
+        await asyncio.wait_for(ended.wait(), PATIENCE)
+        await until(task.done)
+        assert client.state == "closed"
+
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        run(main())
+
+
+def test_cancellations_at_random_moments_leave_nothing() -> None:
+    """With and without a handler that waits; the close that follows is cancelled half of the time as well."""
+    chance = random.Random(1)
+
+    async def use(client: AsyncHiveMessageBusClient) -> None:
+        await client.connect()
+        await client.emit(Message("x"))
+        await client.query(Message("recognizer_loop:utterance", {"utterances": ["x"]}))
+        await client.wait_for_message("never", None)
+
+    async def cut(work: Any, seconds: float) -> None:
+        task = asyncio.ensure_future(work)
+        await asyncio.sleep(seconds)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def forever(*message: Any) -> None:
+        await asyncio.sleep(3600)
+
+    async def main() -> None:
+        before, quick = asyncio.all_tasks(), {"deadlines": Deadlines(close=0.001)}
+        client = AsyncFakeHiveMessageBus(**quick)
+        for name in ("open", "close", "speak"):
+            client.on(name, forever)
+        for _ in range(200):
+            await cut(use(client), chance.choice([0, 0, 0.0005, 0.002]))
+            await cut(client.close(), chance.choice([0, 0.001]))
+        real = [make(hub, **quick) for _ in range(40)]
+        for one in real:
+            one.on("speak", forever)
+        await asyncio.gather(*(cut(use(one), chance.random() * 0.5) for one in real))
+        await asyncio.gather(*(cut(one.close(), chance.random() * 0.02) for one in real))
+        await until(lambda: asyncio.all_tasks() == before)
+        assert all(one._worker.finished or one._worker.task is None for one in real)
 
     with EmbeddedHub({"k": PASSWORD}) as hub:
         run(main())

@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ovos_bus_client.message import Message
 from ovos_utils.fakebus import FakeBus
 
 from hivemind_core_client import (
+    AsyncFakeHiveMessageBus,
     HiveMessage,
     HiveMessageType,
     HiveMindBinaryPayloadType,
@@ -310,6 +312,68 @@ def test_too_many_coroutines_hold_up_what_comes_and_are_dropped_then(
     assert "Is a handler stuck?" in caplog.text
 
 
+@pytest.mark.parametrize("coroutines", [False, True], ids=["functions", "coroutines"])
+def test_a_burst_loses_nothing_where_no_handler_is_stuck(coroutines: bool) -> None:
+    """One read may bring thousands of frames: they would all be queued before the first is handled."""
+
+    async def main() -> None:
+        mailbox, handled = AsyncMailbox(limit=500), []
+
+        async def coroutine(number: int) -> None:
+            handled.append(number)
+
+        for number in range(5000):
+            mailbox.put(partial(mailbox.call, coroutine if coroutines else handled.append, number))
+            await mailbox.room()
+        await mailbox.close(PATIENCE)
+        assert mailbox.dropped == 0
+        assert handled == list(range(5000))
+
+    run(main())
+
+
+def test_a_function_that_raises_a_cancellation_stops_nobody(
+    hub: EmbeddedHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        heard: list[str] = []
+
+        def cancelled(message: Message) -> None:
+            raise asyncio.CancelledError
+
+        async with make(hub) as client:
+            client.on("speak", cancelled)
+            client.on("speak", lambda message: heard.append(message.msg_type))
+            client.mailbox.put(partial(cancelled, Message("x")))
+            await off_loop(hub.broadcast, Message("speak"))
+            await settled(hub, client)
+        assert heard == ["speak"]
+
+    run(main())
+    assert "cancelled raised" in caplog.text
+    assert "a callback raised" in caplog.text
+
+
+def test_handlers_that_close_do_not_wait_for_each_other(hub: EmbeddedHub) -> None:
+    async def main() -> None:
+        client = make(hub, deadlines=Deadlines(close=2 * PATIENCE))
+        ended: list[str] = []
+
+        async def closing(message: Message, name: str) -> None:
+            await client.close()
+            ended.append(name)
+
+        for name in ("first", "second"):
+            client.on("speak", partial(closing, name=name))
+        await client.connect()
+        await off_loop(hub.broadcast, Message("speak"))
+        await asyncio.wait_for(client.run_forever(), PATIENCE)
+        await asyncio.wait_for(client.close(), PATIENCE)
+        assert sorted(ended) == ["first", "second"]
+
+    run(main())
+
+
 # CASCADE
 
 
@@ -480,6 +544,19 @@ def test_iterating_raises_the_refusal(hub: EmbeddedHub) -> None:
     run(main())
 
 
+def test_an_iteration_over_a_client_that_was_closed_ends_at_once(hub: EmbeddedHub) -> None:
+    async def main() -> None:
+        client = make(hub)
+        await client.close()
+        assert [message async for message in client] == []
+        async with client:
+            reading = asyncio.ensure_future(aiter_of(client).__anext__())
+            await off_loop(hub.broadcast, Message("speak"))
+            assert (await asyncio.wait_for(reading, PATIENCE))["type"] == "speak"
+
+    run(main())
+
+
 def test_an_iteration_ends_when_connecting_is_given_up() -> None:
     async def main() -> None:
         with EmbeddedHub({"k": PASSWORD}) as hub:
@@ -611,6 +688,37 @@ def test_what_a_bus_says_without_a_connection_is_told_of(
     run(away())
 
 
+def test_what_another_thread_says_on_the_internal_bus_is_heard_on_the_loop(hub: EmbeddedHub) -> None:
+    async def main() -> None:
+        here, heard = threading.current_thread(), []
+        async with make(hub) as client:
+            client.on_mycroft("said.here", lambda message: heard.append(threading.current_thread()))
+            await off_loop(client.internal_bus.emit, Message("said.here"))
+            await until(lambda: bool(heard))
+            saying = threading.Thread(target=client.internal_bus.emit, args=(Message("said.here"),))
+            saying.start()
+            saying.join(PATIENCE)
+        assert heard == [here, here]
+
+    run(main())
+
+
+def test_what_is_said_without_any_loop_is_dropped_and_told_of(
+    hub: EmbeddedHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make(hub)
+    client.on_mycroft("said.here", lambda message: None)
+    client.internal_bus.emit(Message("said.here"))
+    assert client.mailbox.dropped == 1
+    assert "there is no event loop" in caplog.text
+
+    async def main() -> None:
+        await client.connect()
+        await asyncio.wait_for(client.close(), PATIENCE)
+
+    run(main())
+
+
 # loops
 
 
@@ -657,6 +765,144 @@ def test_a_loop_that_ends_without_close_ends_the_client(hub: EmbeddedHub) -> Non
             assert await ask(client) == "you said: hello"
 
     run(again())
+
+
+@pytest.mark.parametrize("how", ["closed", "connected", "refused"])
+def test_closing_again_in_another_loop_does_nothing(hub: EmbeddedHub, how: str) -> None:
+    client = make(hub, key="unknown" if how == "refused" else "k")
+
+    async def main() -> None:
+        try:
+            await client.connect()
+        except err.KeyRefused:
+            assert how == "refused"
+        if how == "closed":
+            await client.close()
+
+    run(main(), tidy=False)
+    for _ in range(2):
+        run(client.close())
+    assert client.state == ("refused" if how == "refused" else "closed")
+    assert not client.started_running
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["halted", "closed"])
+def test_a_loop_that_runs_no_more_is_not_waited_for(closed: bool) -> None:
+    """A loop that was ended by hand, with a connection and those who wait on it."""
+    bus = AsyncFakeHiveMessageBus()
+    loop = asyncio.new_event_loop()
+    ended: list[str] = []
+
+    async def handler(message: Message) -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append("handler")
+
+    async def main() -> list[Any]:
+        bus.on("speak", handler)
+        await bus.connect()
+        await bus.receive(Message("speak"))
+        waits = [bus.wait_for_message("never", None), aiter_of(bus).__anext__(), bus._worker.wait_finished()]
+        tasks = [asyncio.ensure_future(wait) for wait in waits]
+        await asyncio.sleep(0)
+        return tasks
+
+    async def again() -> None:
+        async with bus:
+            assert bus.state == "connected"
+
+    tasks = loop.run_until_complete(main())
+    if closed:
+        loop.close()
+    run(bus.close())
+    assert bus.state == "closed" and isinstance(bus.last_error, err.ClientClosed)
+    run(again())
+    if not closed:
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait([*tasks, *asyncio.all_tasks(loop)], timeout=PATIENCE))
+        assert ended == ["handler"]
+        assert asyncio.all_tasks(loop) == set()
+        loop.close()
+
+
+def test_closing_from_another_loop_happens_on_the_own_one(hub: EmbeddedHub) -> None:
+    async def main() -> None:
+        ended: list[threading.Thread] = []
+
+        async def endless(message: Message) -> None:
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                ended.append(threading.current_thread())
+
+        client = make(hub, deadlines=Deadlines(close=0.1))
+        await client.connect()
+        client.on("speak", endless)
+        await off_loop(hub.broadcast, Message("speak"))
+        await settled(hub, client)
+        waiting = asyncio.ensure_future(client.wait_for_message("never", None))
+        await asyncio.sleep(0)
+        await off_loop(lambda: asyncio.run(client.close()))
+        assert await waiting is None
+        await until(lambda: bool(ended))
+        await client.close()
+        assert client.state == "closed" and ended == [threading.current_thread()]
+        await off_loop(hub.wait_for_sessions, 0)
+
+    run(main())
+
+
+@pytest.mark.parametrize("verb", ["connect", "run_forever", "__aenter__"])
+def test_a_client_that_another_loop_keeps_connected_is_not_taken_over(hub: EmbeddedHub, verb: str) -> None:
+    async def main() -> None:
+        async with make(hub) as client:
+            with pytest.raises(err.InvalidOption, match="another event loop"):
+                await off_loop(lambda: asyncio.run(getattr(client, verb)()))
+            assert client.state == "connected"
+            assert await ask(client) == "you said: hello"
+
+    run(main())
+
+
+def test_connecting_while_the_client_is_being_closed_is_refused(hub: EmbeddedHub) -> None:
+    """A handler still runs, or has only now heard that the session ended."""
+
+    async def main() -> None:
+        client = make(hub)
+        refused: list[BaseException] = []
+        closing, gate = asyncio.Event(), asyncio.Event()
+
+        async def connecting() -> None:
+            try:
+                await client.connect()
+            except err.ClientClosed as error:
+                refused.append(error)
+            closing.set()
+            await gate.wait()
+
+        client.on("close", connecting)
+        await client.connect()
+        ending = asyncio.ensure_future(client.close())
+        await closing.wait()
+        for start in (client.connect, client.__aenter__, client.run_forever):
+            with pytest.raises(err.ClientClosed, match="being closed"):
+                await start()
+        gate.set()
+        await ending
+        client.remove("close", connecting)
+        assert len(refused) == 1
+        assert client.state == "closed"
+        await off_loop(hub.wait_for_sessions, 0)
+
+        heard: list[Any] = []
+        async with client:
+            client.on("speak", heard.append)
+            assert await ask(client) == "you said: hello"
+            await until(lambda: bool(heard))
+
+    run(main())
 
 
 def test_connecting_twice_at_once_makes_one_connection(hub: EmbeddedHub) -> None:

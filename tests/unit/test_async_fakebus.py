@@ -668,3 +668,18 @@ async def test_a_closed_bus_begins_no_timer(bus: AsyncFakeHiveMessageBus) -> Non
     bus.mailbox.later(1, "late", lambda: ran.append("never taken"))
     await bus.advance(10)
     assert ran == []
+
+
+def test_its_clock_jumps_in_one_loop_after_the_other() -> None:
+    """A loop may end just when somebody was to look whether anything happens."""
+    bus = AsyncFakeHiveMessageBus()
+    bus.respond("question", Message("answer"))
+
+    async def main() -> None:
+        async with bus:
+            assert await bus.wait_for_response(Message("question"), "answer") is not None
+            assert await asyncio.wait_for(bus.wait_for_message("never", 3), 20) is None
+            assert await bus.wait_for_response(Message("question"), "answer") is not None
+
+    for _ in range(2):
+        asyncio.run(main())
