@@ -260,9 +260,9 @@ class EmbeddedHub:
         link = self._welcome(connection)
         if link is None:
             return
-        bound_writing(connection.socket, _WRITE_PATIENCE)
         self._note(lambda: self._links.update({connection: link}))
         try:
+            bound_writing(connection.socket, _WRITE_PATIENCE)
             for frame in link.greeting():
                 connection.send(frame)
             for frame in connection:

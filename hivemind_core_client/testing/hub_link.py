@@ -6,7 +6,6 @@ import json
 import os
 import threading
 import uuid
-import warnings
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional, Union
@@ -17,6 +16,7 @@ from hivemind_core_client.errors import CleartextRefused, HandshakeError, Invali
 from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.crypto import Channel, CipherChannel
 from hivemind_core_client.kernel.handshake.base import DEFAULT_CIPHER, DEFAULT_ENCODING
+from hivemind_core_client.kernel.handshake.password import new_exchange
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.registry import Registry
@@ -250,14 +250,7 @@ def _first(theirs: Any, ours: tuple[str, ...]) -> str:
 
 def _password_exchange(password: str, envelope: str) -> tuple[str, bytes]:
     """Like hub 4.0.0, the client's envelope is not verified: a wrong password is for the client to notice."""
-    from poorman_handshake import PasswordHandShake
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        try:
-            exchange: Any = PasswordHandShake(password)
-        except ValueError:  # poorman-handshake 2 refuses guessable passwords, which tests use
-            exchange = PasswordHandShake(password, min_bits=0)
+    exchange = new_exchange(password)
     answer = exchange.generate_handshake()
     try:
         exchange.receive_handshake(envelope)

@@ -37,7 +37,7 @@ class PasswordHandshake(Handshake):
 
     def __init__(self, offer: Offer, terms: Terms) -> None:
         super().__init__(offer, terms)
-        self._exchange = _exchange(terms.credentials.password or "")
+        self._exchange = new_exchange(terms.credentials.password or "")
         self._envelope = ""
 
     @classmethod
@@ -84,16 +84,27 @@ class PasswordHandshake(Handshake):
         )
 
 
-def _exchange(password: str) -> Any:
-    # poorman-handshake 2 warns of this kind of handshake, which the hub chose, and refuses guessable
-    # passwords, which a satellite cannot change.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        try:
-            return PasswordHandShake(password)
-        except ValueError:
-            _warn_of_weakness(hashlib.sha256(password.encode()).digest())
-            return PasswordHandShake(password, min_bits=0)
+def new_exchange(password: str) -> Any:
+    """One side of the exchange.
+
+    poorman-handshake 2 warns of this kind of handshake, which the hub chose, and refuses guessable passwords, which a
+    satellite cannot change.
+    """
+    while True:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            try:
+                return _of_any_strength(password)
+            except DeprecationWarning:  # an error by the user's wish, and another thread has just put that back
+                log.debug("a warning came through: once more")
+
+
+def _of_any_strength(password: str) -> Any:
+    try:
+        return PasswordHandShake(password)
+    except ValueError:
+        _warn_of_weakness(hashlib.sha256(password.encode()).digest())
+        return PasswordHandShake(password, min_bits=0)
 
 
 @lru_cache(maxsize=64)
