@@ -436,8 +436,8 @@ def test_handlers_end_with_a_close_that_is_cancelled(moment: str) -> None:
         with pytest.raises(asyncio.CancelledError):
             await cut
         await asyncio.wait_for(ended.wait(), PATIENCE)
-        await until(task.done)
-        assert client.state == "closed"
+        await until(lambda: client._worker.finished)
+        assert task.done() and client.state == "closed"
 
     with EmbeddedHub({"k": PASSWORD}) as hub:
         run(main())
