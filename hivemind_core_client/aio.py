@@ -114,7 +114,7 @@ class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
             if ours:
                 await self.close()
             raise
-        if self.state is ClientState.REFUSED and self.last_error is not None:
+        if not self._closed and self.last_error is not None and self._worker.is_final(self.last_error):
             raise again(self.last_error)
 
     async def close(self) -> None:
@@ -243,7 +243,7 @@ class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
         if worker.finished or worker.stopping:
             await worker.wait_finished()
             self.started_running = self.started_running and self._worker is not worker
-        error = worker.last_error or self._too_late("tcp", self.deadlines.tcp)
+        error = worker.last_error or self._not_connected(worker.stopping)
         if ours and not worker.finished:
             await self.close()
         raise again(error)

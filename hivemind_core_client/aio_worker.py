@@ -12,7 +12,7 @@ from attrs import field, frozen
 from hivemind_core_client.aio_mailbox import AsyncMailbox, cancel_task
 from hivemind_core_client.aio_transport import AsyncTransport
 from hivemind_core_client.aio_waiting import wake, within
-from hivemind_core_client.course import VERDICT, ClientState, Course, Listener, not_sent
+from hivemind_core_client.course import AFTERTHOUGHT, VERDICT, ClientState, Course, Listener, not_sent
 from hivemind_core_client.errors import (
     ClientClosed,
     ConnectionLost,
@@ -317,7 +317,9 @@ class AsyncWorker(Course):
             await connection.transport.ping(secrets.token_bytes(8), self._deadlines.handshake)
         except HubConnectionError:
             return  # the reader finds out what that means
-        self._act_now(self._answered(connection.link))
+        self._act_now(connection.link.proven())
+        await self._wait(lambda: self._ended is connection or self._stopping, AFTERTHOUGHT)
+        connection.link.confirm()
 
     def _stand(self, negotiated: Negotiated) -> None:
         self.state = ClientState.CONNECTED

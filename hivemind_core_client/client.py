@@ -10,7 +10,6 @@ from typing import Any, Optional
 from ovos_bus_client import MessageBusClient
 
 from hivemind_core_client.callbacks import BinaryDataCallbacks
-from hivemind_core_client.course import ClientState
 from hivemind_core_client.errors import HiveMindError, again
 from hivemind_core_client.furnished import Furnished
 from hivemind_core_client.hive_verbs import HiveVerbs
@@ -85,7 +84,7 @@ class HiveMessageBusClient(Furnished, HiveVerbs, WaitVerbs, MessageBusClient):  
         """Block until the client is closed or refused; connects first if nobody did. Raises what refused it."""
         self._start(None)
         wait_in_slices(self._worker.finished.wait, None)
-        if self.state is ClientState.REFUSED and self.last_error is not None:
+        if not self._closed and self.last_error is not None and self._worker.is_final(self.last_error):
             raise again(self.last_error)
 
     def close(self) -> None:
@@ -173,7 +172,7 @@ class HiveMessageBusClient(Furnished, HiveVerbs, WaitVerbs, MessageBusClient):  
         return WebSocketTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
 
     def _give_up(self, settled: bool, ours: bool) -> None:
-        error = self.last_error or self._too_late("tcp", self.deadlines.tcp)
+        error = self.last_error or self._not_connected(self._worker.stopping)
         if settled and self._worker.finished.is_set():
             self.started_running = False
         elif ours:

@@ -14,10 +14,11 @@ from hivemind_core_client.errors import (
     HandshakeAgain,
     HiveMindError,
     HubRefused,
+    IdentityFileError,
     NotConnected,
     UsageError,
 )
-from hivemind_core_client.kernel.events import Arrived, Doubtful, Established, Event, Failed, Rejected
+from hivemind_core_client.kernel.events import Arrived, Doubtful, Established, Failed, Rejected
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.message import HiveMessage
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 VERDICT = 1.0
 #: How long after its pong a hub may still refuse the end of a handshake, in seconds: what stands between may answer
 #: pings in its place.
-_AFTERTHOUGHT = 3.0
+AFTERTHOUGHT = 3.0
 
 
 class ClientState(str, Enum):
@@ -100,6 +101,7 @@ class Course:
         self._connection: Any = None
         self._retries: Optional[int] = None
         self._attempts = 0
+        self._has_stood = False
         # Read when an event comes, and not now: `forsake` puts another listener there.
         self._handle: dict[type, Callable[[Any], Any]] = {
             Arrived: lambda event: self._listener.arrived(event.message),
@@ -130,6 +132,8 @@ class Course:
 
     def is_final(self, error: HiveMindError) -> bool:
         """True for an error after which connecting again is useless."""
+        if isinstance(error, IdentityFileError) and self._has_stood:
+            return False  # whoever writes the file now may be done the next time
         return isinstance(error, (HubRefused, UsageError))
 
     def _begin(self, retries: Optional[int]) -> None:
@@ -143,7 +147,7 @@ class Course:
         if not isinstance(error, HandshakeAgain):
             self._attempts = 0 if stood else self._attempts + 1
         if stood:
-            self._retries = None
+            self._retries, self._has_stood = None, True
 
     def _next_delay(self) -> Optional[float]:
         """Seconds until the next attempt; None when there is none."""
@@ -160,11 +164,6 @@ class Course:
     def _prove(self, event: Doubtful) -> None:
         """Ask the hub whether it took the handshake, beside what else goes on."""
         raise TypeError("a worker brings its own")
-
-    def _answered(self, link: Link) -> list[Event]:
-        """The hub has answered what came after the handshake, or is as silent as if it had nothing against it."""
-        self._mailbox.later(_AFTERTHOUGHT, link, link.confirm)
-        return link.proven()
 
     def _established(self, event: Established) -> None:
         self._connection.transport.stand()
@@ -186,6 +185,9 @@ class Course:
 
     def _finish(self) -> None:
         refused = isinstance(self.last_error, HubRefused)
+        error = None if self.stopping else self.last_error
+        if self._retries is None and error is not None and self.is_final(error):
+            log.error("no more attempts to connect to %s: %s", self._satellite.settings.address, error)
         self.state = ClientState.REFUSED if refused else ClientState.CLOSED
 
     def _check_begun(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Optional, Union
 
 from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.course import ClientState
-from hivemind_core_client.errors import HubTimeout, InvalidOption
+from hivemind_core_client.errors import ClientClosed, HiveMindError, HubTimeout, InvalidOption
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 from hivemind_core_client.listening import Audience
@@ -129,6 +129,12 @@ class Furnished(Audience):
         address = self.satellite.settings.address
         if address.tls and not self._tls.verifies:
             log.warning("any certificate of %s is accepted: pass ca_file, or self_signed=False", address)
+
+    def _not_connected(self, stopping: bool) -> HiveMindError:
+        """Why there is no session, where no attempt has told."""
+        if stopping:
+            return ClientClosed("the client was closed while it connected")
+        return self._too_late("tcp", self.deadlines.tcp)
 
     def _too_late(self, phase: str, seconds: float) -> HubTimeout:
         """The error for a phase that took too long."""

@@ -155,6 +155,9 @@ class HttpTransport:
         """Whatever happens inside ends within `seconds`, or HubTimeout is raised."""
         return line.deadline(self._address, phase, seconds, self.abort)
 
+    def watch(self) -> None:
+        """Polls are all the probing there is."""
+
     def stand(self) -> None:
         """The session stands, for us at least."""
         self._standing = self._past.stood = True

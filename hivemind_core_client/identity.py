@@ -106,7 +106,11 @@ class NodeIdentity(NoiseIdentity):
 
     @name.setter
     def name(self, value: str | None) -> None:
-        self._write_text("name", value)
+        with self._lock:
+            path = self.noise_key_path
+            self._write_text("name", value)
+            if path is not None and os.path.exists(path):  # hubs have pinned the key that lies there
+                self.IDENTITY_FILE.setdefault("noise_key", os.path.basename(path))
 
     @property
     def default_port(self) -> int | None:

@@ -110,7 +110,7 @@ class NoiseIdentity:
         """Pin nothing for `host:port` any more; False if nothing was."""
         with self._lock:
             pins = self._current("hub_pins")
-            if not isinstance(pins, dict) or address not in pins:
+            if pins is None or (isinstance(pins, dict) and address not in pins):
                 return False
             self._write_entries("hub_pins", {address: None})
             return True
@@ -123,7 +123,8 @@ class NoiseIdentity:
         """Remember a derived key; of more than 16 the oldest are forgotten."""
         entry = _entry(owner, node_id)
         with self._lock:
-            others = [name for name in self._entries("derived_keys") if name != entry]
+            known = self._current("derived_keys")
+            others = [name for name in (known if isinstance(known, dict) else ()) if name != entry]
             excess: dict[str, str | None] = dict.fromkeys(others[: max(0, len(others) + 1 - MOST_DERIVED)])
             self._write_entries("derived_keys", {**excess, entry: key.hex()})
 
@@ -167,7 +168,9 @@ class NoiseIdentity:
         with self._lock:
             file = self.IDENTITY_FILE
             if isinstance(file, IdentityFile):
-                if not isinstance(file.get(field, {}), dict):
+                if not isinstance(file.get(field, {}), dict) or not isinstance(
+                    file.current(field) or {}, dict
+                ):
                     file[field] = {}
                 for entry, value in changes.items():
                     file.set_entry(field, entry, value)

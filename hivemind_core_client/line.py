@@ -40,6 +40,9 @@ class Transport(Protocol):
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time."""
 
+    def watch(self) -> None:
+        """Both sides own the key: from now on an idle connection is probed. For the reading thread."""
+
     def stand(self) -> None:
         """The session stands."""
 

@@ -67,7 +67,11 @@ class Address:
             raise InvalidOption(f"the hub's address {host!r} cannot be read: {error}") from error
         if parts.scheme not in cls.schemes or not found or parts.username or parts.path.strip("/"):
             plain, secure = cls.schemes
-            other = ": HiveMindHTTPClient takes it" if parts.scheme in HttpAddress.schemes and cls is Address else ""
+            other = (
+                ": HiveMindHTTPClient takes it"
+                if parts.scheme in HttpAddress.schemes and cls is Address
+                else ""
+            )
             raise InvalidOption(
                 f"the hub's address {host!r} is not HOST, {plain}://HOST or {secure}://HOST{other}"
             )

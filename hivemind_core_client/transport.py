@@ -70,10 +70,13 @@ class WebSocketTransport:
         with line.deadline(self._address, phase, seconds, self.abort, _BROKEN):
             yield
 
-    def stand(self) -> None:
-        """The session stands: from now on an idle connection is probed."""
+    def watch(self) -> None:
+        """From now on an idle connection is probed."""
         if self._ws is not None:
             self._ws.settimeout(self._ping_interval)
+
+    def stand(self) -> None:
+        """The session stands; a connection is watched before that."""
 
     def receive(self) -> Union[Frame, Closed]:
         """The next message or the end. Raises ConnectionLost for one that broke, FrameTooLarge for a flood."""

@@ -9,7 +9,7 @@ from typing import Callable, NoReturn, Optional
 
 from attrs import field, frozen
 
-from hivemind_core_client.course import VERDICT, ClientState, Course, Listener, not_sent
+from hivemind_core_client.course import AFTERTHOUGHT, VERDICT, ClientState, Course, Listener, not_sent
 from hivemind_core_client.errors import (
     ClientClosed,
     ConnectionLost,
@@ -19,7 +19,7 @@ from hivemind_core_client.errors import (
     InvalidOption,
     again,
 )
-from hivemind_core_client.kernel.events import Doubtful, Event, Meanwhile, Transmit
+from hivemind_core_client.kernel.events import Doubtful, Established, Event, Meanwhile, Transmit
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.line import Transport
@@ -299,6 +299,7 @@ class Worker(Course):
     def _prove(self, event: Doubtful) -> None:
         connection = self._connection
         if connection is not None:
+            connection.transport.watch()
             threading.Thread(
                 target=self._wait_for_pong, args=(connection,), name="hivemind-proof", daemon=True
             ).start()
@@ -309,7 +310,15 @@ class Worker(Course):
         except HubConnectionError:
             return  # the reader finds out what that means
         with self._link_lock:
-            self._act(self._answered(connection.link))
+            self._act(connection.link.proven())
+        with self._settled:
+            self._settled.wait_for(lambda: self._ended is connection or self._stopping.is_set(), AFTERTHOUGHT)
+        connection.link.confirm()
+
+    def _established(self, event: Established) -> None:
+        if self._connection is not None:
+            self._connection.transport.watch()
+        super()._established(event)
 
     def _stand(self, negotiated: Negotiated) -> None:
         self.state = ClientState.CONNECTED

@@ -305,7 +305,8 @@ class Link:
 
     def _progress(self, progress: Progress) -> Iterator[Event]:
         if progress.reply is not None:
-            yield Transmit([self._clear(HiveMessage(HiveMessageType.HANDSHAKE, progress.reply))])
+            shake = HiveMessage(HiveMessageType.HANDSHAKE, progress.reply)
+            yield Transmit([self._encoded(shake, binary=False)])
         if progress.meanwhile is not None:
             yield Meanwhile(progress.meanwhile)
         if progress.outcome is not None:
@@ -328,9 +329,6 @@ class Link:
             yield from self.proven()
         else:
             yield Doubtful()
-
-    def _clear(self, message: HiveMessage) -> Frame:
-        return self._encoded(message, binary=False)
 
     def _plain(self, message: HiveMessage) -> Frame:
         msg_type = message.msg_type
@@ -379,8 +377,9 @@ class Link:
             interrupted = self._handshake.interrupted(code == _REFUSED_BY_POLICY)
             if interrupted is not None:
                 return interrupted
-        if code == _REFUSED_BY_POLICY and self.state is State.ESTABLISHED and self._doubt is not None:
-            return self._doubt.refused()
+        doubt, self._doubt = self._doubt, None
+        if code == _REFUSED_BY_POLICY and self.state is State.ESTABLISHED and doubt is not None:
+            return doubt.refused()
         if code == _REFUSED_BY_POLICY and self.state is State.AWAITING_OFFER:
             return HubRefused(f"the hub at {self._options.where} refused this client: {_shown(reason)}")
         return ConnectionLost(f"the connection with {self._options.where} ended ({_shown(reason, code)})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from ovos_bus_client.message import Message
 
 from hivemind_core_client import Backoff, HiveMessageBusClient, NodeIdentity
-from hivemind_core_client.errors import InvalidOption
+from hivemind_core_client.errors import ClientClosed, InvalidOption
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.localbus import call_safely
 from hivemind_core_client.testing import EmbeddedHub
@@ -118,6 +119,26 @@ def test_a_handler_that_connects_anew_while_another_thread_closes(hub: EmbeddedH
     client.close()
     assert client._worker.finished.wait(5)
     hub.wait_for_sessions(0)
+
+
+def test_connecting_that_is_cut_short_by_closing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = HiveMessageBusClient(
+            "k", PASSWORD, host="127.0.0.1", port=silent.getsockname()[1], identity=NodeIdentity({})
+        )
+        errors: list[BaseException] = []
+
+        def connect() -> None:
+            try:
+                client.connect()
+            except Exception as error:
+                errors.append(error)
+
+        connecting = on_a_thread(connect)
+        _accepted = silent.accept()
+        client.close()
+        connecting.join(5)
+        assert [type(error) for error in errors] == [ClientClosed]
 
 
 def test_a_worker_that_is_replaced_ends(hub: EmbeddedHub) -> None:

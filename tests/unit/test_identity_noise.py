@@ -104,6 +104,18 @@ def test_an_application_that_shares_the_access_key_shares_the_static_key(
     assert NodeIdentity(app_name="skill").noise_key() == NodeIdentity(app_name="other").noise_key() == key
 
 
+def test_a_node_that_is_named_later_keeps_the_key_that_an_application_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    written(tmp_path / "hivemind" / "_identity.json", access_key="k")
+    key = NodeIdentity(app_name="skill").noise_key()
+    shared = NodeIdentity()
+    shared.name = "kitchen"
+    shared.save()
+    assert NodeIdentity().noise_key() == NodeIdentity(app_name="other").noise_key() == key
+
+
 def test_processes_that_start_together_have_one_static_key(path: Path) -> None:
     """The folder is missing, so that there is nothing to lock yet."""
     code = (
@@ -219,7 +231,9 @@ def test_a_pin_that_cannot_be_read_is_not_taken_for_none(path: Path, pins: Any, 
         assert identity.forget_hub(HUB)
         assert identity.pin_of(HUB) is None
     else:
-        assert not identity.forget_hub(HUB)
+        assert identity.forget_hub(HUB)
+        assert identity.pin_of(HUB) is None
+        assert in_memory or NodeIdentity(str(path)).pin_of(HUB) is None
 
 
 @pytest.mark.parametrize("text", [KEY.hex().upper(), f" {KEY.hex()}\n"])

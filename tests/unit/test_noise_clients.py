@@ -25,6 +25,7 @@ from hivemind_core_client.aio_transport import AsyncTransport
 from hivemind_core_client.kernel.handshake import noise
 from hivemind_core_client.testing import EmbeddedHub
 from hivemind_core_client.testing.http_gateway import HttpGateway
+from hivemind_core_client.testing.hub_sockets import InOrder
 from hivemind_core_client.transport import WebSocketTransport
 
 PASSWORD = "a long password of this node"
@@ -183,6 +184,64 @@ def test_a_hub_that_breaks_after_each_first_contact_does_not_hold_connect_up(
     with pytest.raises(err.ConnectionLost):
         talk(hub, identity, backoff=Backoff(first=0.05))
     assert len(drops) == 1
+
+
+def test_a_hub_that_dies_after_a_first_contact_is_noticed(
+    hub: EmbeddedHub, identity: NodeIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader waits already when the pong has proven the session: it has to know by then for how long."""
+    lost, take = threading.Event(), InOrder._taken
+    silent: list[bool] = []
+
+    def swallow(connection: InOrder, frame: Any) -> None:
+        if not silent:
+            take(connection, frame)
+
+    monkeypatch.setattr(InOrder, "_taken", swallow)
+    settings: dict[str, Any] = {"key": "key", "password": PASSWORD, "host": hub.url, "port": hub.port}
+    with HiveMessageBusClient(
+        identity=identity, websocket_ping_interval=0.2, websocket_ping_timeout=0.2, **settings
+    ) as client:
+        client.on("close", lost.set)
+        silent.append(True)
+        assert lost.wait(5)
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_a_client_in_the_background_that_gives_up_says_why(
+    asynchronous: bool, hub: EmbeddedHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = NodeIdentity({"hub_pins": {f"127.0.0.1:{hub.port}": "no key"}})
+    settings: dict[str, Any] = {"key": "key", "password": PASSWORD, "host": hub.url, "identity": broken}
+
+    def run() -> None:
+        if asynchronous:
+            asyncio.run(AsyncHiveMessageBusClient(**settings).run_forever())
+        else:
+            HiveMessageBusClient(**settings).run_forever()
+
+    with pytest.raises(err.IdentityFileError, match="hub_pins"):
+        run()
+    assert "no more attempts" in caplog.text
+
+
+@pytest.mark.parametrize("talk_kind", [HiveMessageBusClient, HiveMindHTTPClient])
+def test_a_file_that_cannot_be_read_for_a_moment_does_not_end_a_satellite(
+    talk_kind: Any, hub: EmbeddedHub, identity: NodeIdentity
+) -> None:
+    with HttpGateway(hub.url) as gateway:
+        address = hub.url if talk_kind is HiveMessageBusClient else gateway.url
+        with talk_kind(
+            "key", PASSWORD, host=address, identity=identity, backoff=Backoff(first=0.05)
+        ) as client:
+            failed = threading.Event()
+            client.on("error", lambda error: isinstance(error, err.IdentityFileError) and failed.set())
+            pins = dict(identity.IDENTITY_FILE["hub_pins"])
+            identity.IDENTITY_FILE["hub_pins"] = "half written"
+            hub.drop()
+            assert failed.wait(10)
+            identity.IDENTITY_FILE["hub_pins"] = pins
+            hub.wait_for_sessions(1, timeout=10)
 
 
 def test_a_hub_that_answers_no_ping_is_not_waited_for(

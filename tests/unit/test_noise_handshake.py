@@ -362,7 +362,17 @@ def test_a_1008_is_a_refusal_only_before_the_hub_proved_that_it_took_our_part(
     if shown_by == "time":
         met.link.confirm()
     assert isinstance(met.link.ended(1008, "no"), err.HubRefused) is (refused and not kk)
-    assert keys.end_refused is (refused and not kk)
+    assert not keys.end_refused
+
+
+def test_a_confirmation_that_comes_after_the_refusal_changes_nothing() -> None:
+    keys = known()
+    met = Meeting(keys, noise_hub()).run()
+    assert isinstance(met.link.ended(1008, "no"), err.HandshakeAgain)
+    met.link.confirm()
+    assert keys.end_refused
+    assert isinstance(Meeting(keys, noise_hub()).run().link.ended(1008), err.HubRefused)
+    assert not keys.end_refused  # told; whoever connects after `reset-noise-pin` begins anew
 
 
 def test_a_message_in_pieces_proves_with_its_first_piece() -> None:

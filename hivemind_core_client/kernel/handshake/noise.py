@@ -194,6 +194,7 @@ class NoiseHandshake(Handshake):
         if not self._keys.end_refused:
             self._keys.end_refused = True
             return HandshakeAgain(f"the hub at {self.terms.where} refused the end of our Noise handshake")
+        self._keys.end_refused = False
         return HubRefused(
             f"the hub at {self.terms.where} hung up on the end of our handshake: most likely it has pinned another "
             "static key for this access key. Run 'hivemind-core reset-noise-pin NODE_ID' on the hub's machine, or put "

@@ -95,7 +95,9 @@ def new_exchange(password: str) -> Any:
             warnings.simplefilter("ignore", DeprecationWarning)
             try:
                 return _of_any_strength(password)
-            except DeprecationWarning:  # an error by the user's wish, and another thread has just put that back
+            except (
+                DeprecationWarning
+            ):  # an error by the user's wish, and another thread has just put that back
                 log.debug("a warning came through: once more")
 
 
