@@ -67,7 +67,12 @@ class HubKeys:
         try:
             write()
         except IdentityFileError as error:
-            log.warning("what was learned of the hub at %s is kept in memory only: %s", self._address, error)
+            log.warning(
+                "what was learned of the hub at %s is kept in memory only, so the next start is a first contact again, "
+                "which takes whatever hub there is: %s",
+                self._address,
+                error,
+            )
             return False
         return True
 

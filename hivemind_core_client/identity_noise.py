@@ -89,14 +89,16 @@ class NoiseIdentity:
 
         Raises IdentityFileError for what is no key: to go on as if nothing was pinned would be to trust anybody.
         """
-        pins = self._current("hub_pins")
-        entry = pins.get(address) if isinstance(pins, dict) else pins
-        key = _key_of(entry)
-        if key is None and entry is not None:
+        pins = self._current("hub_pins", {})
+        if isinstance(pins, dict) and address not in pins:
+            return None
+        key = _key_of(pins[address]) if isinstance(pins, dict) else None
+        if key is None:
             where = f"the identity file {self.path!r}" if self.path else "the identity in memory"
             raise IdentityFileError(
-                f"{where}: what 'hub_pins' says of {address} is no static key of 64 hex digits. Correct it; or remove "
-                "it, and the next contact pins what the hub shows"
+                f"{where}: what 'hub_pins' says of {address} is no static key of 64 hex digits. Correct it; or ask the "
+                f"hub's owner for its fingerprint, and run 'hivemind-client forget-server {address}': the next contact "
+                "pins what the hub shows"
             )
         return key
 
@@ -109,8 +111,8 @@ class NoiseIdentity:
     def forget_hub(self, address: str) -> bool:
         """Pin nothing for `host:port` any more; False if nothing was."""
         with self._lock:
-            pins = self._current("hub_pins")
-            if pins is None or (isinstance(pins, dict) and address not in pins):
+            pins = self._current("hub_pins", {})
+            if isinstance(pins, dict) and address not in pins:
                 return False
             self._write_entries("hub_pins", {address: None})
             return True
@@ -123,7 +125,7 @@ class NoiseIdentity:
         """Remember a derived key; of more than 16 the oldest are forgotten."""
         entry = _entry(owner, node_id)
         with self._lock:
-            known = self._current("derived_keys")
+            known = self._current("derived_keys", {})
             others = [name for name in (known if isinstance(known, dict) else ()) if name != entry]
             excess: dict[str, str | None] = dict.fromkeys(others[: max(0, len(others) + 1 - MOST_DERIVED)])
             self._write_entries("derived_keys", {**excess, entry: key.hex()})
@@ -153,9 +155,9 @@ class NoiseIdentity:
                 write_private(path, made.hex().encode("ascii"), "Noise key file")
             return made
 
-    def _current(self, field: str) -> Any:
+    def _current(self, field: str, missing: Any) -> Any:
         file = self.IDENTITY_FILE
-        return file.current(field) if isinstance(file, IdentityFile) else file.get(field)
+        return file.current(field, missing) if isinstance(file, IdentityFile) else file.get(field, missing)
 
     def _entries(self, field: str) -> dict[str, Any]:
         entries = self.IDENTITY_FILE.get(field)
@@ -168,9 +170,7 @@ class NoiseIdentity:
         with self._lock:
             file = self.IDENTITY_FILE
             if isinstance(file, IdentityFile):
-                if not isinstance(file.get(field, {}), dict) or not isinstance(
-                    file.current(field) or {}, dict
-                ):
+                if not isinstance(file.get(field, {}), dict) or not isinstance(file.current(field, {}), dict):
                     file[field] = {}
                 for entry, value in changes.items():
                     file.set_entry(field, entry, value)

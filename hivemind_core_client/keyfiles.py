@@ -233,15 +233,15 @@ class IdentityFile(MutableMapping[str, Any]):
             data = self._read_shared(self._shared)
         self._load(data or {})
 
-    def current(self, field: str) -> Any:
-        """What the file holds now in `field`, whatever was read or assigned before; None where it holds nothing.
+    def current(self, field: str, missing: Any = None) -> Any:
+        """What the file holds now in `field`, whatever was read or assigned before, or `missing`.
 
         Raises IdentityFileError.
         """
         data = read_object(self.path)
         if data is None and self._shared is not None:
             data = self._read_shared(self._shared)
-        return (self._loaded if data is None else data).get(field)
+        return (self._loaded if data is None else data).get(field, missing)
 
     @staticmethod
     def _read_shared(shared: str) -> dict[str, Any] | None:

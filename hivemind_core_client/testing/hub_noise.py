@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Optional
 
-from hivemind_core_client.errors import HandshakeError, HubKeyChanged
+from hivemind_core_client.errors import HandshakeError, HubRefused
 from hivemind_core_client.jsontext import Json, json_object
 from hivemind_core_client.kernel.handshake.noise import KK, SUITES, VERSION, XX, canonical, new_exchange
 from hivemind_core_client.kernel.noise_channel import NoiseChannel
@@ -80,8 +80,10 @@ class NoiseResponder:
     def _finish(self) -> None:
         self.client_key = self._exchange.remote_pubkey
         if self._pinned not in (None, self.client_key):
-            shown = (fingerprint(self._pinned or b""), fingerprint(self.client_key))
-            raise HubKeyChanged("the client", "the client", *shown)
+            pinned, shown = fingerprint(self._pinned or b""), fingerprint(self.client_key)
+            raise HubRefused(
+                f"the client shows the static key {shown}, and {pinned} is pinned for its access key"
+            )
         sending, receiving = self._exchange.split()
         self.channel = NoiseChannel(sending, receiving, _MOST_ASSEMBLED, "the client")
 

@@ -217,7 +217,17 @@ def test_pins_that_make_no_sense_are_no_pins(content: Any) -> None:
 
 @pytest.mark.parametrize("in_memory", [True, False])
 @pytest.mark.parametrize(
-    "pins", [{HUB: KEY.hex()[1:]}, {HUB: f"sha256:{KEY.hex()}"}, {HUB: 5}, [KEY.hex()], "nonsense", 5]
+    "pins",
+    [
+        None,
+        {HUB: None},
+        {HUB: KEY.hex()[1:]},
+        {HUB: f"sha256:{KEY.hex()}"},
+        {HUB: 5},
+        [KEY.hex()],
+        "nonsense",
+        5,
+    ],
 )
 def test_a_pin_that_cannot_be_read_is_not_taken_for_none(path: Path, pins: Any, in_memory: bool) -> None:
     content = {"hub_pins": pins}
