@@ -214,7 +214,7 @@ def test_the_state_of_our_session_is_not_another_nodes_to_tell() -> None:
 def test_a_session_that_cannot_be_written_is_not_kept() -> None:
     """Kept, it would spoil every message that follows."""
     deep: dict[str, Any] = {}
-    for _ in range(5000):
+    for _ in range(100_000):
         deep = {"a": deep}
     context = new_context()
     session = {"session_id": SESSION, "deep": deep}
