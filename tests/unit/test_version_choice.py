@@ -125,6 +125,7 @@ def test_a_hub_that_fell_back_names_the_command_with_its_address() -> None:
         choose(offer(), terms(pinned=bytes(32)))
     text = str(refused.value)
     assert "the hub no longer offers version 3" in text
+    assert "Only if the hub's owner says that it was set back: run 'hivemind-client forget-server" in text
     assert "'hivemind-client forget-server hub.local:5679'" in text
     assert "'--max-protocol 2'" in text
 
@@ -135,6 +136,7 @@ def test_what_keeps_us_from_it_is_not_laid_at_the_hubs_door(monkeypatch: pytest.
         choose(offer(noise=NOISE), terms(pinned=bytes(32)))
     text = str(refused.value)
     assert "no longer offers" not in text
+    assert "Only if the hub's owner agrees to an older version: run 'hivemind-client forget-server" in text
     assert "poorman-handshake 2" in text
     assert "'hivemind-client forget-server hub.local:5679'" in text
 

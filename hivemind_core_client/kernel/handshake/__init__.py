@@ -64,11 +64,11 @@ def _check_fall_back(kind: type[Handshake], offer: Offer, terms: Terms) -> None:
 
 def _fall_back(terms: Terms, offers_noise: bool) -> str:
     if offers_noise:
-        what = f"and offers it, but {_obstacle(terms)}. Mend that; or"
+        what = f"and offers it, but {_obstacle(terms)}. Mend that. Only if the hub's owner agrees to an older version:"
     else:
         what = (
-            f"and the hub no longer offers version {VERSION}: somebody may stand between. If the hub was really set "
-            "back,"
+            f"and the hub no longer offers version {VERSION}: somebody may stand between. Only if the hub's owner says "
+            "that it was set back:"
         )
     return (
         f"the hub at {terms.where} has spoken protocol version {VERSION} before, {what} run "

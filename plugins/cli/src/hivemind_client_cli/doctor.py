@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import define, field
 
+from hivemind_client_cli.advice import parted, with_source
 from hivemind_client_cli.answers import UTTERANCE, Inbox, allow_hint, confirm_receipt, no_answer
 from hivemind_client_cli.completion import ovos_types
 from hivemind_client_cli.message_commands import bus_message
@@ -18,7 +19,6 @@ from hivemind_client_cli.options import (
     prepared,
     reporting,
     timeout_option,
-    with_source,
 )
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.wire_text import handshake_of, who
@@ -59,7 +59,7 @@ MENDS = {
     "hivemind-client set-identity --ask-password",
     "hub key": "compare the fingerprint with the hub's owner, and only if it is the one shown: "
     "hivemind-client forget-server {hub}",
-    "own key": "",
+    "own Noise key": "",
     "cipher": "compare allowed_ciphers and allowed_encodings in the hub's server.json with: hivemind-client plugins",
     "permission": "",
 }
@@ -78,7 +78,8 @@ _KINDS: tuple[tuple[type[HiveMindError], str], ...] = (
 #: Failures at the password that the password mends; whatever else fails there says itself what mends it.
 _OF_THE_PASSWORD = (PasswordRefused, NegotiationRefused)
 #: Shown only where they were looked at: before protocol version 3 there are no such keys.
-_OF_NOISE = ("hub key", "own key")
+_OF_NOISE = ("hub key", "own Noise key")
+_WIDTH = 10
 _NOT_TRIED = (
     "not tried, since an utterance makes the assistant act; hubs from 4.15 on answer hive.policy.denied to what they "
     "do not take, older ones drop it in silence. Try it: hivemind-client doctor --say 'what time is it'"
@@ -108,19 +109,26 @@ class Examination:
                 break
             if earlier not in self.states and (earlier not in _OF_NOISE or check in _OF_NOISE):
                 self.note(earlier, OK)
-        self.note(check, FAILED, str(error))
         self.failed, self.error = check, error
+        self.note(check, FAILED, parted(str(error))[0] if self._says_itself else str(error))
 
     @property
     def mend(self) -> str | None:
         """What mends the check that failed."""
         if self.failed is None:
             return None
-        says_itself = isinstance(self.error, IdentityFileError) or (
-            self.failed == "password" and not isinstance(self.error, _OF_THE_PASSWORD)
-        )
-        mend = "" if says_itself else MENDS[self.failed].format(hub=self.hub)
-        return mend or str(self.error)
+        if self._says_itself:
+            return parted(str(self.error))[1] or str(self.error)
+        return MENDS[self.failed].format(hub=self.hub)
+
+    @property
+    def _says_itself(self) -> bool:
+        """Whether what mends it stands in the text of the error."""
+        if isinstance(self.error, IdentityFileError):
+            return True
+        if self.failed == "password":
+            return not isinstance(self.error, _OF_THE_PASSWORD)
+        return not MENDS[self.failed or ""]
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Check, state and remark, in order; what was not reached is skipped."""
@@ -157,9 +165,10 @@ def doctor(
     """Check the way to the hub step by step, and say what mends the first that fails.
 
     The steps: name, TCP, TLS, WebSocket, key, version, password, cipher, permission; with protocol version 3 also the
-    static keys by which hub and satellite know each other, 'hub key' and 'own key'. The last step is skipped unless
-    --say or --msg is given: a hub tells whether it takes a message only by what it does with one. Exit codes: 0 nothing
-    failed, 2 nothing configured or a file that cannot be used, 3 refused by the hub, 4 unreachable or timed out.
+    static keys by which hub and satellite know each other, 'hub key' and 'own Noise key'. The last step is skipped
+    unless --say or --msg is given: a hub tells whether it takes a message only by what it does with one. Exit codes: 0
+    nothing failed, 2 nothing configured or a file that cannot be used, 3 refused by the hub, 4 unreachable or timed
+    out.
     """
     if say is not None and msg_type is not None:
         raise click.UsageError("give one of --say and --msg")
@@ -218,9 +227,9 @@ def _place(error: HiveMindError, client: HiveMessageBusClient) -> str:
     if isinstance(error, HubTimeout):
         return _PHASES.get(error.phase, "password")
     if isinstance(error, IdentityFileError):
-        return "hub key" if "hub_pins" in str(error) else "own key"
+        return "hub key" if "hub_pins" in str(error) else "own Noise key"
     if "reset-noise-pin" in str(error):
-        return "own key"
+        return "own Noise key"
     if isinstance(error, NegotiationRefused) and not client.password:
         return "password"
     kinds = (check for kind, check in _KINDS if isinstance(error, kind))
@@ -249,10 +258,11 @@ def _note_agreement(found: Examination, client: HiveMessageBusClient, agreed: Ne
     else:
         found.note("password", SKIPPED, f"this hub's handshake needs none: {handshake}")
     if agreed.pattern:
-        pin = client.identity.hub_pins.get(found.hub)
-        pinned = f"pinned is {fingerprint(bytes.fromhex(pin))}" if pin else "it is pinned in memory only"
-        found.note("hub key", OK, pinned)
-        found.note("own key", OK, "the hub takes it")
+        pin = client.identity.pin_of(found.hub)  # as the file has it, not as it was to be written
+        found.note(
+            "hub key", OK, f"pinned is {fingerprint(pin)}" if pin else "not pinned: it cannot be stored"
+        )
+        found.note("own Noise key", OK, "the hub takes it")
     found.note("cipher", OK, f"{agreed.cipher}, {agreed.encoding}")
 
 
@@ -292,23 +302,26 @@ def _report(output: Output, found: Examination, address: str) -> None:
     """Print what was found. Raises click's Exit with the code of the error, if there was one."""
     rows = found.rows()
     error = found.error
-    text = "\n".join(f"{check:<10}  {state:<7}  {remark}".rstrip() for check, state, remark in rows)
-    if error is not None and found.mend != str(error):
-        text += f"\nmend: {found.mend}"
+    width = max(_WIDTH, *(len(check) for check, _, _ in rows))
+    text = "\n".join(
+        f"{check:<{width}}  {state:<7}  {output.advice(remark)}".rstrip() for check, state, remark in rows
+    )
+    if found.mend is not None and found.mend != str(error):
+        text += f"\nmend: {output.advice(found.mend)}"
     output.result(
         {
             "hub": address,
             "checks": [
-                {"check": check, "state": state, "remark": output.masked(remark)}
+                {"check": check, "state": state, "remark": output.advice(remark)}
                 for check, state, remark in rows
             ],
             "failed": found.failed,
-            "error": None if error is None else output.masked(str(error)),
+            "error": None if error is None else output.advice(str(error)),
             "type": None if error is None else type(error).__name__,
-            "mend": None if found.mend is None else output.masked(found.mend),
+            "mend": None if found.mend is None else output.advice(found.mend),
             "exit_code": 0 if error is None else error.exit_code,
         },
-        output.masked(text),
+        text,
     )
     if error is not None:
         output.remark(f"error: {found.failed} failed")

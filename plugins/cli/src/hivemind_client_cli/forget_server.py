@@ -7,6 +7,7 @@ import click
 from hivemind_client_cli.addresses import pin_name
 from hivemind_client_cli.options import identity_option, read_identity, reporting
 from hivemind_client_cli.output import Output
+from hivemind_client_cli.pins import pinned_hubs
 from hivemind_core_client.errors import InvalidOption
 from hivemind_core_client.labels import fingerprint
 
@@ -19,15 +20,16 @@ def forget_server(output: Output, address: str, identity_file: str | None) -> No
     """Forget the static key that is pinned for the hub at HOST, port 5678 unless given.
 
     A hub of protocol version 3 is known by its static key, which is pinned on first contact; another key is refused.
-    Forget the pin only if the hub was set up anew: the key that it shows next is pinned in its place. With http:// or
-    https:// before HOST it is the pin of a client over HTTP, port 5679 unless given. `hivemind-client trust list` shows
-    the pins.
+    Forget the pin only if the hub's owner says that the hub was set up anew, or set back to an older version: the key
+    that it shows next is pinned in its place, and an offer without Noise is taken until then. With http:// or https://
+    before HOST it is the pin of a client over HTTP, port 5679 unless given. `hivemind-client trust list` shows the
+    pins, also one that cannot be read.
     """
     identity = read_identity(identity_file)
     hub = pin_name(address)
     pinned = identity.hub_pins.get(hub)
     if not identity.forget_hub(hub):
-        raise InvalidOption(f"no key is pinned for {hub}. {_others(hub, sorted(identity.hub_pins))}")
+        raise InvalidOption(f"no key is pinned for {hub}. {_others(hub, sorted(pinned_hubs(identity)))}")
     shown = fingerprint(bytes.fromhex(pinned)) if pinned else None
     output.result({"file": identity.path, "hub": hub, "fingerprint": shown})
     output.note(f"no key is pinned for {hub} any more; it was {shown or 'none that could be read'}")

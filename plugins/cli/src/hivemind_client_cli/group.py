@@ -18,6 +18,7 @@ from hivemind_core_client.errors import HiveMindError
 
 #: Exit code after Ctrl-C, as shells have it.
 INTERRUPTED = 130
+_IDENTITY_FILE = "--identity-file"
 
 
 @define
@@ -121,7 +122,18 @@ def output_for(args: list[str]) -> Output:
         json="--json" in given,
         quiet="--quiet" in given or "-q" in given,
         verbose="--verbose" in given or "-v" in given,
+        identity_file=_identity_file(given),
     )
+
+
+def _identity_file(args: list[str]) -> str | None:
+    """What `--identity-file` was given, the last time that it was; None where it was not."""
+    found = None
+    for arg, following in zip(args, [*args[1:], None]):
+        name, equals, value = arg.partition("=")
+        if name == _IDENTITY_FILE:
+            found = value if equals else following
+    return found
 
 
 def _report(output: Output, error: Exception) -> int:

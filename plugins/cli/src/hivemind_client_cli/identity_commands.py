@@ -21,6 +21,7 @@ from hivemind_client_cli.options import (
     reporting,
 )
 from hivemind_client_cli.output import MASK, Output, aligned
+from hivemind_client_cli.pins import counted, pinned_hubs
 from hivemind_core_client import labels
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def show_identity(output: Output, identity_file: str | None) -> None:
         "private key": data["secret_key"] or "not made yet",
         "Noise key": data["noise_key"] or "not made yet",
         "trusted keys": ", ".join(data["trusted_keys"]),
-        "pinned hubs": len(data["pinned_hubs"]),
+        "pinned hubs": counted(data["pinned_hubs"]),
     }
     output.result(
         data, aligned({name: value if value not in (None, "") else "-" for name, value in rows.items()})
@@ -165,9 +166,7 @@ def _facts(identity: NodeIdentity) -> dict[str, Any]:
         "secret_key": _existing_file(identity.secret_key),
         "noise_key": _existing_file(identity.noise_key_path),
         "trusted_keys": {alias: fingerprint(key) for alias, key in identity.trusted_keys.items()},
-        "pinned_hubs": {
-            hub: labels.fingerprint(bytes.fromhex(key)) for hub, key in identity.hub_pins.items()
-        },
+        "pinned_hubs": pinned_hubs(identity),
     }
 
 

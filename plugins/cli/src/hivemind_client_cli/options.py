@@ -16,27 +16,15 @@ import click
 from attrs import field, frozen
 
 from hivemind_client_cli.addresses import refuse_http
+from hivemind_client_cli.advice import with_source
 from hivemind_client_cli.output import Output
-from hivemind_core_client.errors import (
-    HiveMindError,
-    HubUnreachable,
-    InvalidOption,
-    KeyRefused,
-    PasswordRefused,
-)
+from hivemind_core_client.errors import HiveMindError, InvalidOption
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
     from hivemind_core_client.identity import NodeIdentity
 
 Command = Callable[..., Any]
-
-#: The errors that are about values which may come from the environment, and those values.
-_ABOUT: tuple[tuple[type[HiveMindError], tuple[str, ...]], ...] = (
-    (KeyRefused, ("key",)),
-    (PasswordRefused, ("password",)),
-    (HubUnreachable, ("host", "port")),
-)
 
 #: Objects and lists within each other that a value may hold. Python reads and writes not many more than that, here and
 #: on the hub.
@@ -162,18 +150,6 @@ def prepared(output: Output, connection: Connection) -> Iterator[HiveMessageBusC
         raise told from error
     finally:
         client.close()
-
-
-def with_source(error: HiveMindError, connection: Connection) -> HiveMindError:
-    """`error`; where it is about a value that came from the environment, with the name of the variable."""
-    from hivemind_core_client.settings import variable_of
-
-    names = next((names for kind, names in _ABOUT if type(error) is kind), ())
-    found = [variable_of(name, getattr(connection, name)) for name in names]
-    variables = " and ".join(variable for variable in found if variable)
-    if not variables:
-        return error
-    return type(error)(f"{error}. Set in the environment, which goes before the identity file: {variables}")
 
 
 @contextlib.contextmanager

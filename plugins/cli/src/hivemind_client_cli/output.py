@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TextIO
 
 import click
 
+from hivemind_client_cli.advice import for_identity
 from hivemind_core_client.labels import json_printable
 
 #: What stands in the place of a secret.
@@ -84,7 +85,8 @@ class Output:
     """The streams and the manners of one run of the command.
 
     `json` prints JSON and nothing else on stdout, `quiet` leaves out everything but results and errors,
-    `verbose` shows what the library logs and where an unexpected error came from.
+    `verbose` shows what the library logs and where an unexpected error came from. `identity_file` is what was
+    given as such: the commands that an error names are for that file.
     """
 
     def __init__(
@@ -93,12 +95,14 @@ class Output:
         json: bool = False,
         quiet: bool = False,
         verbose: bool = False,
+        identity_file: str | None = None,
     ) -> None:
         # Bound now, so that results still reach it while what libraries print is sent to stderr.
         self.stdout: Any = stdout if stdout is not None else sys.stdout or _Missing()
         self.json = json
         self.quiet = quiet
         self.verbose = verbose
+        self.identity_file = identity_file
         self._secrets: list[str] = []
 
     def hide(self, *secrets: str | None) -> None:
@@ -112,6 +116,10 @@ class Output:
     def masked(self, text: str) -> str:
         """`text` with every known secret replaced."""
         return _without(self._secrets, text)
+
+    def advice(self, text: str) -> str:
+        """An error, or what mends it: the commands in it are for this run's identity file, and secrets masked."""
+        return self.masked(for_identity(text, self.identity_file))
 
     def result(self, data: Any, text: str | None = None) -> None:
         """Print a result: `data` as one JSON document with `--json`, else `text` (nothing when None).
@@ -141,7 +149,7 @@ class Output:
 
     def error(self, text: str, kind: str, exit_code: int) -> None:
         """Print `error: text` on stderr, and with `--json` an object that says the same on stdout."""
-        text = self.masked(text)
+        text = self.advice(text)
         to_stderr(f"error: {text}")
         if self.json:
             self._write_json({"error": text, "type": kind, "exit_code": exit_code})

@@ -20,6 +20,7 @@ from hivemind_client_cli.options import (
     reporting,
 )
 from hivemind_client_cli.output import Output, aligned
+from hivemind_client_cli.pins import UNREADABLE, pinned_hubs
 from hivemind_core_client.errors import InvalidOption, PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -117,13 +118,12 @@ def remove(output: Output, alias: str, identity_file: str | None) -> None:
 @identity_option
 @reporting
 def list_keys(output: Output, identity_file: str | None) -> None:
-    """List the trusted keys, the hubs with a pinned static key, and this node's own public key, by fingerprint.
+    """List the trusted keys, the hubs with a pinned static key, and this node's own RSA key, by fingerprint.
 
     A fingerprint is the SHA-256 of the PEM text without its white space, or of the 32 bytes of a static key; the first
-    16 digits are shown, all of them with --json.
+    16 digits are shown, all of them with --json. A pin that is no key is unreadable, and its hub is refused until
+    `hivemind-client forget-server` takes the pin away; with --json its fingerprint is null.
     """
-    from hivemind_core_client.labels import fingerprint as key_fingerprint
-
     identity = read_identity(identity_file)
     keys = identity.trusted_keys
     data: dict[str, Any] = {
@@ -133,16 +133,13 @@ def list_keys(output: Output, identity_file: str | None) -> None:
             {"alias": alias, "fingerprint": fingerprint(pem), "public_key": pem}
             for alias, pem in keys.items()
         ],
-        "pinned_hubs": [
-            {"hub": hub, "fingerprint": key_fingerprint(bytes.fromhex(key))}
-            for hub, key in identity.hub_pins.items()
-        ],
+        "pinned_hubs": [{"hub": hub, "fingerprint": pin} for hub, pin in pinned_hubs(identity).items()],
     }
-    parts = [f"own key  {short(identity.public_key)}", "trusted" if keys else "no key is trusted"]
+    parts = [f"own RSA key  {short(identity.public_key)}", "trusted" if keys else "no key is trusted"]
     if keys:
         parts.append(aligned({alias: short(pem) for alias, pem in keys.items()}, indent="  "))
     if data["pinned_hubs"]:
-        pins = {pin["hub"]: pin["fingerprint"][:_SHOWN] for pin in data["pinned_hubs"]}
+        pins = {pin["hub"]: (pin["fingerprint"] or UNREADABLE)[:_SHOWN] for pin in data["pinned_hubs"]}
         parts += ["pinned hubs", aligned(pins, indent="  ")]
     output.result(data, "\n".join(parts))
 

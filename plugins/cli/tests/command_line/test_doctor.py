@@ -36,7 +36,7 @@ from .fakes import message
 
 KEY, PASSWORD = "key-0123456789", "7f3c9a51e08b4d26bb0c4f19d2e6a785"
 CHECKS = ["name", "tcp", "tls", "websocket", "key", "version", "password", "cipher", "permission"]
-OF_NOISE = ["hub key", "own key"]
+OF_NOISE = ["hub key", "own Noise key"]
 LOGIN = ("--key", KEY, "--password", PASSWORD)
 
 
@@ -266,8 +266,8 @@ PLACES: list[tuple[HiveMindError, bool, str]] = [
     (HubTimeout("hub", "handshake", 1), True, "password"),
     (VersionRefused("no"), True, "version"),
     (HubKeyChanged("ws://hub:1", "hub:1", "old", "new"), True, "hub key"),
-    (HubRefused("run 'hivemind-core reset-noise-pin NODE_ID'"), True, "own key"),
-    (IdentityFileError("cannot write the Noise key file"), True, "own key"),
+    (HubRefused("run 'hivemind-core reset-noise-pin NODE_ID'"), True, "own Noise key"),
+    (IdentityFileError("cannot write the Noise key file"), True, "own Noise key"),
     (IdentityFileError("what 'hub_pins' says of it is no static key"), True, "hub key"),
     (NegotiationRefused("no"), True, "cipher"),
     (PasswordRefused("no"), True, "password"),
@@ -349,4 +349,4 @@ def test_what_fails_at_the_password_and_is_no_matter_of_it_says_its_own_mend(
     monkeypatch.setattr(HiveMessageBusClient, "connect", connect)
     data = run(*at(hub.port, "--json")).expect(3).json
     failing(data, "password")
-    assert data["mend"] == data["error"]
+    assert data["mend"] == "its log says why"

@@ -59,6 +59,21 @@ def test_what_is_no_address(run: Any) -> None:
     assert "cannot be read" in run("forget-server", "hub.local:x").expect(2).err
 
 
+def test_a_hub_that_was_set_back_is_a_case_for_it(run: Any) -> None:
+    assert "set back to an older version" in " ".join(run("forget-server", "--help").expect(0).out.split())
+
+
+@pytest.mark.parametrize(("pins", "hub"), [({"hub.local:5678": "no key"}, "hub.local:5678"), ("no key", "*")])
+def test_a_pin_that_cannot_be_read_is_shown(run: Any, pins: Any, hub: str) -> None:
+    path = Path(NodeIdentity().path or "")
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"hub_pins": pins}))
+    assert f"{hub}   unreadable\n" in run("trust", "list").expect(0).out
+    assert run("trust", "list", "--json").expect(0).json["pinned_hubs"] == [{"hub": hub, "fingerprint": None}]
+    assert "1, of which 1 unreadable" in run("show-identity").expect(0).out
+    assert run("show-identity", "--json").expect(0).json["pinned_hubs"] == {hub: None}
+
+
 def test_a_pin_that_cannot_be_read_goes_too(run: Any) -> None:
     pin("hub.local:5678")
     path = Path(NodeIdentity().path or "")

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from hivemind_core_client import NodeIdentity
+from hivemind_core_client.errors import IdentityFileError
+from hivemind_core_client.keyfiles import IdentityFile
 from hivemind_core_client.labels import fingerprint
 from hivemind_core_client.testing import EmbeddedHub
 
@@ -62,9 +64,11 @@ def test_a_key_of_ours_that_is_lost(run: Any, newest: EmbeddedHub, home: Any) ->
     run(*at(newest.port)).expect(0)
     Path(NodeIdentity().noise_key_path or "").unlink()
     data = run(*at(newest.port, "--json")).expect(3).json
-    failing(data, "own key")
+    failing(data, "own Noise key")
     assert states(data)["hub key"] == "ok"
     assert "reset-noise-pin" in data["mend"]
+    assert f"its file is {NodeIdentity().noise_key_path}." in data["mend"]
+    assert "an access key of its own" in data["mend"]
     assert "--ask-password" not in data["mend"]
 
 
@@ -72,9 +76,10 @@ def test_a_key_of_ours_that_cannot_be_read(run: Any, newest: EmbeddedHub) -> Non
     run(*at(newest.port)).expect(0)
     Path(NodeIdentity().noise_key_path or "").write_text("no key")
     data = run(*at(newest.port, "--json")).expect(2).json
-    failing(data, "own key")
+    failing(data, "own Noise key")
     assert data["type"] == "IdentityFileError"
-    assert "Noise key file" in data["mend"]
+    assert "Noise key file" in data["error"]
+    assert data["mend"].startswith("put the key back")
     assert states(data)["password"] == "skipped"
 
 
@@ -85,7 +90,11 @@ def test_a_pin_that_cannot_be_read(run: Any, newest: EmbeddedHub) -> None:
     path.write_text(json.dumps({**content, "hub_pins": {f"127.0.0.1:{newest.port}": "no key"}}))
     data = run(*at(newest.port, "--json")).expect(2).json
     failing(data, "hub key")
-    assert "hub_pins" in data["mend"]
+    remark = next(each["remark"] for each in data["checks"] if each["check"] == "hub key")
+    assert "hub_pins" in remark
+    assert data["mend"] not in remark
+    assert data["mend"].startswith("correct it")
+    assert f"\nmend: {data['mend']}\n" in run(*at(newest.port)).expect(2).out
 
 
 def test_a_hub_that_fell_back(run: Any, newest: EmbeddedHub) -> None:
@@ -95,6 +104,8 @@ def test_a_hub_that_fell_back(run: Any, newest: EmbeddedHub) -> None:
         failing(data, "version")
         assert f"forget-server 127.0.0.1:{newest.port}" in data["mend"]
         assert "--max-protocol 2" in data["mend"]
+        assert data["mend"].startswith("only if the hub's owner says")
+        assert f"\nmend: {data['mend']}\n" in run(*at(newest.port)).expect(3).out
         run(*at(newest.port, "--max-protocol", "2")).expect(0)
 
 
@@ -103,6 +114,30 @@ def test_a_version_that_the_hub_does_not_speak(run: Any, newest: EmbeddedHub) ->
     failing(data, "version")
     assert "--max-protocol" in data["mend"]
     assert "ciphers" not in data["mend"]
+
+
+def test_a_hub_key_that_cannot_be_stored_is_not_pinned(
+    run: Any, newest: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    NodeIdentity().noise_key()
+
+    def refuse(file: IdentityFile, fields: Any) -> None:
+        raise IdentityFileError("cannot write the identity file")
+
+    monkeypatch.setattr(IdentityFile, "store_only", refuse)
+    assert "hub key        ok       not pinned: it cannot be stored\n" in run(*at(newest.port)).expect(0).out
+
+
+def test_the_mend_is_for_the_identity_file_that_was_given(run: Any, newest: EmbeddedHub, home: Path) -> None:
+    given = ("--identity-file", str(home / "an id.json"))
+    run("set-identity", "--siteid", "attic", *given).expect(0)
+    run(*at(newest.port), *given).expect(0)
+    with set_up_anew(newest, versions=(3, 3)):
+        mend = f"forget-server 127.0.0.1:{newest.port} --identity-file '{home / 'an id.json'}'"
+        assert mend in run("test-identity", *at(newest.port)[1:], *given).expect(3).err
+        data = run(*at(newest.port, "--json"), *given).expect(3).json
+        assert data["mend"].endswith(mend)
+        assert mend in run(*at(newest.port), *given).expect(3).out
 
 
 def test_a_password_that_is_not_the_hubs(run: Any, newest: EmbeddedHub) -> None:

@@ -1,0 +1,30 @@
+"""The hubs that an identity has pinned, also those whose entry is no key and has to go before anybody connects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hivemind_core_client.labels import fingerprint
+
+if TYPE_CHECKING:
+    from hivemind_core_client.identity import NodeIdentity
+
+#: Stands for the fingerprint of a pin that is no key.
+UNREADABLE = "unreadable"
+#: Stands for the address where all that is noted of pins makes no sense.
+_EVERY_HUB = "*"
+
+
+def pinned_hubs(identity: NodeIdentity) -> dict[str, str | None]:
+    """`host:port` → the fingerprint of the pinned key, None for one that cannot be read; `*` is every hub."""
+    noted = identity.IDENTITY_FILE.get("hub_pins", {})
+    if not isinstance(noted, dict):
+        return {_EVERY_HUB: None}
+    keys = identity.hub_pins
+    return {hub: fingerprint(bytes.fromhex(keys[hub])) if hub in keys else None for hub in noted}
+
+
+def counted(pins: dict[str, str | None]) -> str:
+    """How many hubs are pinned, and how many of the pins cannot be read."""
+    broken = sum(pin is None for pin in pins.values())
+    return f"{len(pins)}, of which {broken} {UNREADABLE}" if broken else str(len(pins))
