@@ -270,6 +270,12 @@ class IdentityFile(MutableMapping[str, Any]):
         self._loaded, self._data, self._journal = data, copy.deepcopy(data), {}
 
     def _written(self, steps: dict[tuple[str, ...], Any]) -> dict[str, Any]:
+        try:
+            json.dumps([value for value in steps.values() if value is not _GONE])
+        except (TypeError, ValueError) as error:
+            raise InvalidOption(
+                f"the identity file {self.path!r} holds JSON only; nothing was written"
+            ) from error
         with only_one_writer(file_folder(self.path)):
             return self._write(steps)
 
@@ -279,13 +285,7 @@ class IdentityFile(MutableMapping[str, Any]):
             data = copy.deepcopy(self._loaded)
         for step, value in steps.items():
             self._apply(data, step, value)
-        try:
-            text = json.dumps(data, indent=4)
-        except (TypeError, ValueError):
-            text = ""
-        if not text:
-            raise InvalidOption(f"the identity file {self.path!r} holds JSON only; nothing was written")
-        write_private(self.path, text.encode("ascii") + b"\n", "identity file")
+        write_private(self.path, json.dumps(data, indent=4).encode("ascii") + b"\n", "identity file")
         return data
 
 

@@ -166,9 +166,8 @@ class Worker(Course):
             connection.transport.send(frames(), progress)
         except HiveMindError:
             raise
-        except (
-            BaseException
-        ):  # such as Ctrl-C: what was sealed has its place, and nothing after it would open
+        except BaseException:
+            # Such as Ctrl-C: what was sealed has its place, and nothing after it would open.
             connection.transport.abort()
             raise
         finally:

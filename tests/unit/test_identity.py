@@ -462,7 +462,7 @@ def test_values_that_json_cannot_hold_write_nothing(file: Path) -> None:
     node.IDENTITY_FILE["extra"] = object()
     with pytest.raises(InvalidOption, match="JSON"):
         node.save()
-    assert not file.exists()
+    assert not file.parent.exists()
 
 
 # ---------------------------------------------------------------- two writers

@@ -72,14 +72,16 @@ def test_who_has_left_is_gone_and_nobody_waits_for_him(hub: EmbeddedHub, connect
     assert set(map_of(kitchen, all_peers).nodes) == all_peers
     began = time.monotonic()
     assert said(kitchen) == {"the hub", "attic", "cellar"}
+    waited = time.monotonic() - began
     attic.close()
     hub.wait_for_sessions(2)
     found = map_of(kitchen, all_peers - {attic.peer})
     assert set(found.nodes) == all_peers - {attic.peer}
     assert attic.peer not in found.edges and attic.peer in kitchen.hive_map.nodes
+    began = time.monotonic()
     assert said(kitchen) == {"the hub", "cellar"}
     assert len(spoken.wait(2)) == 2  # the bus did not wait either
-    assert time.monotonic() - began < 25
+    assert waited + time.monotonic() - began < 3
 
 
 def test_who_came_back_in_another_session_is_there_once(hub: EmbeddedHub, connect: Connect) -> None:
