@@ -251,19 +251,29 @@ def test_a_quiet_client_asks_seldom(gateway: Gateway) -> None:
 def test_whoever_acts_wakes_the_poller(
     gateway: Gateway, act: str, new_threads: Callable[[], list[threading.Thread]]
 ) -> None:
-    client = make(gateway.url, polling=Polling(fast=30.0, slow=30.0))
+    resting = threading.Event()
+
+    class Once(Polling):
+        """Once the session stands, nobody asks within this test by himself."""
+
+        def interval(self, quiet: float) -> float:
+            if not client.connected_event.is_set():
+                return super().interval(quiet)
+            resting.set()
+            return 60.0
+
+    client = make(gateway.url, polling=Once())
     client.connect()
-    # With the silence the pause doubles, up to 30 s: from here on nobody asks within this test by himself.
-    threading.Event().wait(0.4)
+    assert resting.wait(5)
     asked = gateway.requests.count("get_messages")
     began = time.monotonic()
     if act == "send":
         client.emit(utterance("hello"))
-        assert until(lambda: gateway.requests.count("get_messages") > asked, 0.3)
+        assert until(lambda: gateway.requests.count("get_messages") > asked)
     elif act == "ping":
-        assert 0 < client.round_trip(2.0) < 1.0
+        assert client.round_trip(20.0) > 0
     client.close()
-    assert time.monotonic() - began < 0.7
+    assert time.monotonic() - began < 20
     assert new_threads() == []
 
 
@@ -448,11 +458,19 @@ def test_a_hub_that_forgot_us_is_told_of_again(gateway: Gateway, client: HiveMin
 
 
 def test_a_message_to_a_hub_that_forgot_us_is_not_lost_in_silence(gateway: Gateway) -> None:
-    with make(gateway.url, polling=Polling(fast=30.0, slow=30.0)) as client:
-        threading.Event().wait(0.4)  # the next poll is far away by now: the sender finds out first
+    asked, told = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        asked.set()
+        told.wait(5)
+
+    with make(gateway.url) as client:
+        gateway.instead["get_messages"] = hold  # so the sender finds out first
+        assert asked.wait(5)
         gateway.forget()
         with pytest.raises(err.ConnectionLost, match="nothing was sent"):
             client.emit(utterance("hello"))
+        told.set()
         assert until(lambda: gateway.requests.count("connect") == 2 and client.connected_event.is_set())
         assert ask(client, "again") == "you said: again"
 
