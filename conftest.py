@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -31,8 +32,11 @@ _HOME = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Point the XDG folders at a temporary place and drop this library's variables."""
+    """Point the XDG folders at a temporary place, drop this library's variables, and let Ctrl-C through."""
     _keep_pip_settings()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background job ignores it, and so would every process that a test interrupts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     home = Path(tempfile.mkdtemp(prefix="hivemind-tests-"))
     config.stash[_HOME] = home
     for name, folder in _FOLDERS.items():
