@@ -8,7 +8,8 @@ from attrs import evolve
 
 from hivemind_core_client.client import HiveMessageBusClient
 from hivemind_core_client.errors import InvalidOption
-from hivemind_core_client.http_transport import HttpTransport, Past, Polling
+from hivemind_core_client.http_transport import HttpTransport, Past
+from hivemind_core_client.kernel.policy import Polling
 from hivemind_core_client.settings import HttpAddress, one_of
 
 __all__ = ["HiveMindHTTPClient", "Polling"]

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Any, NoReturn, Optional, Union
 from urllib.parse import quote
 
-from attrs import define, field, frozen, validators
+from attrs import define
 
 from hivemind_core_client import line, opening
 from hivemind_core_client.errors import (
@@ -34,7 +34,7 @@ from hivemind_core_client.http_socket import (
     ask,
     new_pool,
 )
-from hivemind_core_client.kernel.policy import Deadlines
+from hivemind_core_client.kernel.policy import Deadlines, Polling
 from hivemind_core_client.opening import Closed
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.settings import Address
@@ -43,10 +43,6 @@ from hivemind_core_client.tls import Tls
 
 log = logging.getLogger(__name__)
 
-#: The share of a silence after which it is asked again: an answer that took a second is found 0.1 s late at most.
-_EASE = 0.1
-#: The shortest pause between two polls, in seconds.
-_SHORTEST = 0.005
 #: What hivemind-http-protocol takes in one request, in bytes.
 _COMMON_LIMIT = 2**20
 #: What a form adds to a message, in bytes.
@@ -55,23 +51,6 @@ _AROUND = 512
 _MOMENT = 0.25
 #: As a close of a WebSocket would be told to a satellite whose handshake the hub does not take.
 _REFUSED = 1008
-
-
-@frozen
-class Polling:
-    """How often a client asks the hub for messages, in seconds.
-
-    Every `fast` seconds while messages go either way, and sooner right after one; then ever slower, by a tenth of the
-    time since the last one, and every `slow` seconds when nothing happens for long. So `slow` is how late a message
-    may be that nobody expects. Neither is less than 0.005.
-    """
-
-    fast: float = field(default=0.05, validator=validators.ge(_SHORTEST))
-    slow: float = field(default=2.0, validator=validators.ge(_SHORTEST))
-
-    def interval(self, quiet: float) -> float:
-        """Seconds until the next poll, `quiet` seconds after the last message."""
-        return min(self.slow, max(_SHORTEST, min(self.fast, quiet), quiet * _EASE))
 
 
 @define

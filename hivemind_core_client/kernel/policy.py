@@ -1,4 +1,4 @@
-"""Numbers the shells live by: limits, deadlines, and how long to wait before connecting again."""
+"""Numbers the shells live by: limits, deadlines, and how long to wait before connecting or asking again."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import random
 from typing import Callable
 
 from attrs import field, frozen, validators
+
+#: The share of a silence after which it is asked again: an answer that took a second is found 0.1 s late at most.
+_EASE = 0.1
+#: The shortest pause between two polls, in seconds.
+_SHORTEST = 0.005
 
 _some_bytes = validators.gt(0)
 _some_seconds = validators.gt(0.0)
@@ -70,3 +75,20 @@ class Backoff:
         """The delay in seconds before attempt number `attempt`, counted from 0."""
         capped = min(self.cap, self.first * 2.0 ** min(attempt, 30))
         return min(self.cap, capped * (0.5 + self.chance()))
+
+
+@frozen
+class Polling:
+    """How often a client asks the hub for messages, in seconds.
+
+    Every `fast` seconds while messages go either way, and sooner right after one; then ever slower, by a tenth of the
+    time since the last one, and every `slow` seconds when nothing happens for long. So `slow` is how late a message
+    may be that nobody expects. Neither is less than 0.005.
+    """
+
+    fast: float = field(default=0.05, validator=validators.ge(_SHORTEST))
+    slow: float = field(default=2.0, validator=validators.ge(_SHORTEST))
+
+    def interval(self, quiet: float) -> float:
+        """Seconds until the next poll, `quiet` seconds after the last message."""
+        return min(self.slow, max(_SHORTEST, min(self.fast, quiet), quiet * _EASE))
