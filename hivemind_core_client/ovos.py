@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hivemind_core_client.jsontext import Json
 
 if TYPE_CHECKING:
-    from ovos_bus_client.message import Message
+    from ovos_bus_client.message import CollectionMessage, Message
 
 
 def to_message(fields: Json) -> Message:
@@ -15,6 +15,13 @@ def to_message(fields: Json) -> Message:
     from ovos_bus_client.message import Message
 
     return Message(fields["type"], fields.get("data") or {}, fields.get("context") or {})
+
+
+def to_collection_message(message: Message, handler_id: str, collect_id: str) -> CollectionMessage:
+    """The collect-call `collect_id`, as the handler `handler_id` answers it."""
+    from ovos_bus_client.message import CollectionMessage
+
+    return CollectionMessage.from_message(message, handler_id, collect_id)
 
 
 def new_session(session_id: str, site_id: str) -> Json:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from functools import partial
 from typing import Any
 
 READY = "answerer.ready"
@@ -20,6 +21,8 @@ SILENT = "say nothing"
 TWICE = "say twice"
 #: What is sent with `COUNT` comes back with `COUNTED`.
 COUNT, COUNTED = "interop.count", "interop.counted"
+#: A collect-call with this is answered by two.
+COLLECT = "interop.collect"
 
 
 def only_known_to(name: str) -> str:
@@ -55,10 +58,15 @@ def main(port: int, record_file: str, name: str) -> None:
         if "query_id" in message.context:
             bus.emit(message.reply("ovos.utterance.handled"))
 
+    def respond(number: int, request: Any) -> None:
+        bus.emit(request.success({"number": number, "asked": request.data["asked"]}))
+
     bus = MessageBusClient(host="127.0.0.1", port=port)
     bus.on("message", lambda text: record(json.loads(text)))
     bus.on("recognizer_loop:utterance", answer)
     bus.on(COUNT, lambda message: bus.emit(message.reply(COUNTED, message.data)))
+    for number in (1, 2):
+        bus.on_collect(COLLECT, partial(respond, number))
     bus.run_in_thread()
     bus.connected_event.wait()
     record({"type": READY})

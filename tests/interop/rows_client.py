@@ -24,6 +24,7 @@ from hivemind_core_client.errors import (
 from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.message import HiveMindBinaryPayloadType
 
+from .answerer import COLLECT
 from .hubs import HubOptions, RealHub
 from .processes import free_port, wait_until
 from .satellite import Satellite
@@ -289,6 +290,15 @@ def _session_of(hub: RealHub, text: str) -> dict[str, Any]:
         if message["data"]["utterances"] == [text]:
             return dict(message["context"]["session"])
     return {}
+
+
+@behaviour("a collect-call of OVOS brings the responses of all who answer", MESSAGES)
+def collects(hub: RealHub, satellite: Satellite) -> None:
+    hub.allow_msg(COLLECT, satellite.node_id)
+    client = satellite.connected()
+    asked = f"by {satellite.node_id}"
+    responses = client.collect_responses(Message(COLLECT, {"asked": asked}), 2.0, ANSWER_SECONDS)
+    assert sorted((one.data["number"], one.data["asked"]) for one in responses) == [(1, asked), (2, asked)]
 
 
 @behaviour("BINARY accepted by the hub", MESSAGES)

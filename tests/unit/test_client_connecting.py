@@ -235,8 +235,9 @@ def test_waits_for_answers_end_with_the_connection_and_other_waits_go_on() -> No
         passive: list[HiveMessage | None] = []
         waiting = threading.Thread(target=lambda: passive.append(client.wait_for_mycroft("later", 10)))
         waiting.start()
-        began = time.monotonic()
-        dropper = threading.Thread(target=lambda: (hub.wait_for(UTTERANCE), hub.drop()))
+        began, sent = time.monotonic(), threading.Event()
+        client.on(UTTERANCE, lambda message: sent.set())  # over HTTP the hub has it before the sender knows
+        dropper = threading.Thread(target=lambda: (hub.wait_for(UTTERANCE), sent.wait(5), hub.drop()))
         dropper.start()
         assert client.wait_for_response(Message(UTTERANCE, {"utterances": ["x"]}), "speak", 30) is None
         assert time.monotonic() - began < 10

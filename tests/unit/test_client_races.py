@@ -112,7 +112,7 @@ def test_a_handler_that_connects_anew_while_another_thread_closes(hub: EmbeddedH
     assert done.wait(5)
     assert client.connected_event.is_set() and client.started_running
     client.connect()
-    assert hub.sessions == 1
+    hub.wait_for_sessions(1)
     client.close()
     assert client._worker.finished.wait(5)
     hub.wait_for_sessions(0)

@@ -443,7 +443,7 @@ def test_garbage_before_the_handshake_ends_that_connection_only(
     with raw(hub) as connection:
         connection.send(frame)
         assert len(list(connection)) == 2  # what the hub said before; then it closed the connection
-    assert hub.sessions == 1
+    hub.wait_for_sessions(1)
     assert kitchen.query(bus_message("count")).first.message.data == {"utterance": "one", "lang": "en-US"}
 
 

@@ -32,6 +32,7 @@ COROUTINES = {
     "answer",
     "cascade",
     "close",
+    "collect_responses",
     "connect",
     "emit",
     "emit_intercom",
@@ -48,11 +49,23 @@ COROUTINES = {
 }
 
 
+#: What the OVOS bus client's own connection calls or is made with: no verbs, and our clients have no such connection.
+OF_THE_CONNECTION = {
+    "build_url",
+    "create_client",
+    "on_close",
+    "on_default_session_update",
+    "on_error",
+    "on_message",
+    "on_open",
+}
+
+
 def public(kind: type) -> dict[str, Any]:
-    """The public names that modules of ours define for a class."""
-    ours = [base for base in kind.__mro__ if base.__module__.startswith("hivemind_core_client.")]
-    names = {name: value for base in reversed(ours) for name, value in vars(base).items()}
-    return {name: value for name, value in names.items() if not name.startswith("_") or name in AWAITED}
+    """The public names of a class: those of ours, and what the OVOS bus client brings."""
+    names = {name: value for base in reversed(kind.__mro__[:-1]) for name, value in vars(base).items()}
+    verbs = {name: value for name, value in names.items() if not name.startswith("_") or name in AWAITED}
+    return {name: value for name, value in verbs.items() if name not in OF_THE_CONNECTION}
 
 
 def attributes(kind: type) -> set[str]:
@@ -66,15 +79,22 @@ def identity() -> Any:
 
 
 def parameters(function: Any) -> list[tuple[str, Any, Any]]:
-    """Name, kind and default of each."""
-    return [(one.name, one.kind, one.default) for one in inspect.signature(function).parameters.values()]
+    """Name, kind and default of each; of a function that is a default, what it returns for a message."""
+    found = inspect.signature(function).parameters.values()
+    return [(one.name, one.kind, _default(one.default)) for one in found]
+
+
+def _default(value: Any) -> Any:
+    return value(None) if inspect.isfunction(value) else value
 
 
 SYNC = public(HiveMessageBusClient)
 
 
 def test_there_is_something_to_compare() -> None:
-    assert {"connect", "emit", "query", "hive_map", "on_mycroft", "wait_for_response"} <= set(SYNC)
+    assert {"connect", "emit", "query", "hive_map", "on_mycroft", "wait_for_response", "on_collect"} <= set(
+        SYNC
+    )
     assert len(SYNC) > 45
 
 
