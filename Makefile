@@ -22,7 +22,7 @@ demo: $(VENV)/.demo ## pair with a hub that runs in this process, speak, and hea
 	@$(BIN)/hivemind-client demo
 
 test: $(VENV)/.test ## unit tests, documentation and plugins; the kernel must be covered whole
-	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m pytest -n 4 --cov --cov-report=
 	$(BIN)/python -m coverage report --include='hivemind_core_client/kernel/*' --show-missing --skip-covered --fail-under=100
 
 lint: $(VENV)/.lint ## ruff, its formatter, mypy --strict
