@@ -21,7 +21,7 @@ from hivemind_core_client.errors import (
     VersionRefused,
 )
 from hivemind_core_client.kernel.events import Failed
-from hivemind_core_client.kernel.handshake import KINDS, Credentials, Offer, Terms, choose, password
+from hivemind_core_client.kernel.handshake import KINDS, Credentials, Offer, Terms, base, choose, password
 from hivemind_core_client.kernel.handshake.base import Handshake, Progress
 from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
 from hivemind_core_client.plugins.contract import Cipher, HubFacts
@@ -263,7 +263,7 @@ def test_a_guessable_password_is_used_with_one_warning(
         return "exchange"
 
     monkeypatch.setattr(password, "PasswordHandShake", picky)
-    password._warn_of_weakness.cache_clear()
+    base._warn_of_weakness.cache_clear()
     with caplog.at_level(logging.WARNING):
         assert password.new_exchange("letmein") == password.new_exchange("letmein") == "exchange"
     assert made == [("letmein", {"min_bits": 0})] * 2

@@ -24,7 +24,7 @@ from hivemind_core_client.kernel.events import (
     Rejected,
     Transmit,
 )
-from hivemind_core_client.kernel.handshake import Credentials, Offer, Terms, choose
+from hivemind_core_client.kernel.handshake import Credentials, Offer, Terms, base, choose
 from hivemind_core_client.kernel.handshake.noise import NoiseHandshake, canonical, is_installed
 from hivemind_core_client.kernel.handshake.password import PasswordHandshake
 from hivemind_core_client.kernel.link import Link
@@ -192,6 +192,28 @@ def test_the_key_is_derived_while_the_hub_derives_it_too(
     met.take(answers[0], answers)
     assert derivations == [1] and keys.psks == {NODE_ID: derived()}
     assert met.agreed.pattern == "XXpsk2" and met.hub.ready
+
+
+@pytest.mark.parametrize(
+    ("password", "warnings"), [("letmein", 1), (PASSWORD, 0)], ids=["guessable", "strong"]
+)
+@pytest.mark.parametrize("met", [True, False], ids=["KKpsk0", "XXpsk2"])
+def test_a_guessable_password_is_warned_of_once(
+    met: bool, password: str, warnings: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever knows the access key can try guesses here too, and the warning came below version 3 alone."""
+    base._warn_of_weakness.cache_clear()
+    keys, hub = known(psk=derived(password)) if met else Keys(), noise_hub()
+    if met:
+        hub.client_pins["key"] = public(keys.static_key)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            meeting = Meeting(keys, hub, password=password)
+            hello, offer = meeting.hub.greeting()
+            meeting.take(hello, [])
+            [work] = [event for event in meeting.link.receive(offer) if isinstance(event, Meanwhile)]
+            work.work()
+    assert caplog.text.count("easy to guess") == warnings and "letmein" not in caplog.text
 
 
 @pytest.mark.parametrize("pinned", [True, False], ids=["KKpsk0", "XXpsk2"])

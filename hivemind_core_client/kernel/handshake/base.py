@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import Any, Callable, ClassVar, Optional, Protocol
 
 from attrs import field, frozen
@@ -13,6 +16,8 @@ from hivemind_core_client.kernel.crypto import Channel, CipherChannel
 from hivemind_core_client.labels import printable
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
 from hivemind_core_client.plugins.registry import Registry
+
+log = logging.getLogger(__name__)
 
 DEFAULT_CIPHER = "AES-GCM"
 DEFAULT_ENCODING = "JSON-HEX"
@@ -257,6 +262,21 @@ def shown(names: tuple[str, ...]) -> str:
     """Names for an error's text: a few, and none of them long, since a hub may send anything."""
     few = ", ".join(printable(name, 40) for name in names[:10])
     return f"{few} and {len(names) - 10} more" if len(names) > 10 else few
+
+
+def warn_of_weakness(password: str) -> None:
+    """Warn once of a password that is easy to guess: the hub chose it, and a satellite cannot change it."""
+    _warn_of_weakness(hashlib.sha256(password.encode()).digest())
+
+
+@lru_cache(maxsize=64)
+def _warn_of_weakness(_digest: bytes) -> None:
+    """A password is remembered by its hash alone."""
+    log.warning(
+        "the password for this hub is easy to guess, and who records a handshake below protocol version 3, or begins "
+        "one of version 3 with this access key, can try guesses at leisure: give this client a long random one with "
+        "'hivemind-core add-client'"
+    )
 
 
 def envelope_of(answer: Json) -> str:

@@ -23,6 +23,7 @@ from hivemind_core_client.kernel.handshake.base import (
     Outcome,
     Progress,
     Terms,
+    warn_of_weakness,
 )
 from hivemind_core_client.kernel.noise_channel import CHUNK, NoiseChannel
 from hivemind_core_client.labels import fingerprint
@@ -78,7 +79,7 @@ class NoiseHandshake(Handshake):
         )
         chosen = {"pattern": self._pattern, "suite": self._suite, "msg": message.hex()}
         # The hub derives the same key once it has this: of the two, one is done while the other is.
-        return Progress(reply={"noise": chosen}, meanwhile=self._derive if self._psk is None else None)
+        return Progress(reply={"noise": chosen}, meanwhile=self._prepare)
 
     def receive(self, answer: Json) -> Progress:
         """The hub's Noise message, and with XXpsk2 our second.
@@ -112,6 +113,10 @@ class NoiseHandshake(Handshake):
             f"the hub at {self.terms.where} hung up on our Noise handshake: its offer was changed on the way, so that "
             "somebody may stand between, or it has no password for this access key. Its log says which"
         )
+
+    def _prepare(self) -> None:
+        self._derive()
+        _weigh(self.terms.credentials.password or "")
 
     def _derive(self) -> None:
         """The key that the answer to XXpsk2 is read with, unless it is there."""
@@ -153,7 +158,7 @@ class NoiseHandshake(Handshake):
         raise PasswordRefused(
             f"the hub at {self.terms.where} does not prove that it knows our password: the two differ, or its offer "
             "was changed on the way. Set the password that 'hivemind-core add-client' printed, with 'hivemind-client "
-            "set-identity'"
+            "set-identity --ask-password'"
         ) from error
 
     def _check_pin(self) -> None:
@@ -209,6 +214,15 @@ def is_installed() -> bool:
     except ImportError:
         return False
     return True
+
+
+def _weigh(password: str) -> None:
+    from poorman_handshake.symmetric import check_password_strength
+
+    try:
+        check_password_strength(password)
+    except ValueError:
+        warn_of_weakness(password)
 
 
 def new_exchange(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import warnings
-from functools import lru_cache
 from typing import Any, Optional
 
 from poorman_handshake import PasswordHandShake
@@ -21,6 +19,7 @@ from hivemind_core_client.kernel.handshake.base import (
     Progress,
     Terms,
     envelope_of,
+    warn_of_weakness,
 )
 from hivemind_core_client.plugins.contract import Negotiated
 
@@ -61,8 +60,8 @@ class PasswordHandshake(Handshake):
         if not self._exchange.receive_and_verify(envelope):
             raise PasswordRefused(
                 f"the hub at {self.terms.where} does not prove that it knows our password: the two differ. Set the one "
-                "that 'hivemind-core add-client' printed, with 'hivemind-client set-identity' (other clients say: got "
-                "encrypted message, but could not decrypt!)"
+                "that 'hivemind-core add-client' printed, with 'hivemind-client set-identity --ask-password' (other "
+                "clients say: got encrypted message, but could not decrypt!)"
             )
         proposal = self.terms.proposal(self.offer)
         cipher = self.terms.accepted(answer, "cipher", DEFAULT_CIPHER, tuple(proposal["ciphers"]))
@@ -80,7 +79,7 @@ class PasswordHandshake(Handshake):
         return PasswordRefused(
             f"the hub at {self.terms.where} hung up on our handshake: most likely the passwords differ, or it does not "
             "take this protocol version. Set the password that 'hivemind-core add-client' printed, with "
-            "'hivemind-client set-identity'; its min_protocol_version is in its server.json"
+            "'hivemind-client set-identity --ask-password'; its min_protocol_version is in its server.json"
         )
 
 
@@ -105,14 +104,5 @@ def _of_any_strength(password: str) -> Any:
     try:
         return PasswordHandShake(password)
     except ValueError:
-        _warn_of_weakness(hashlib.sha256(password.encode()).digest())
+        warn_of_weakness(password)
         return PasswordHandShake(password, min_bits=0)
-
-
-@lru_cache(maxsize=64)
-def _warn_of_weakness(_digest: bytes) -> None:
-    """Warn once for each password, which is remembered by its hash alone."""
-    log.warning(
-        "the password for this hub is easy to guess, and who records a handshake can try guesses at leisure: "
-        "give this client a long random one with 'hivemind-core add-client'"
-    )
