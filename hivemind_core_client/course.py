@@ -143,6 +143,7 @@ class Course:
 
     def _attempted(self, error: HiveMindError, stood: bool) -> None:
         """One connection has ended by `error`."""
+        self._satellite.advise(error)
         self.last_error = ClientClosed("the client is closed") if self.stopping else error
         if not isinstance(error, HandshakeAgain):
             self._attempts = 0 if stood else self._attempts + 1

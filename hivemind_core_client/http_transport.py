@@ -122,7 +122,7 @@ class HttpTransport:
         if answer.status in (401, 403):
             raise KeyRefused(
                 f"{self._address} refused the access key ({answer.error}): it does not know this client. Compare the "
-                "key with 'hivemind-core list-clients', and set it with 'hivemind-client set-identity'"
+                "key with 'hivemind-core list-clients', and set it with 'hivemind-client set-identity --key KEY'"
             )
         if answer.body.get("status") != "Connected":
             raise NotAHub(

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Union, overload
 
+from hivemind_core_client.advice import FILE_NAME, common_file, for_file
 from hivemind_core_client.errors import IdentityFileError, InvalidOption
 from hivemind_core_client.identity_noise import NoiseIdentity
 from hivemind_core_client.keyfiles import (
@@ -24,7 +25,6 @@ from hivemind_core_client.keyfiles import (
     write_private,
 )
 
-FILE_NAME = "_identity.json"
 KEY_STEM = "HiveMindComs"
 _PUBLIC_PEM = re.compile(
     r"\s*-----BEGIN (RSA |)PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END \1PUBLIC KEY-----\s*"
@@ -244,9 +244,9 @@ class NodeIdentity(NoiseIdentity):
             return None
         text = data.decode("ascii", "replace")
         if "-----BEGIN" not in text or "PRIVATE KEY-----" not in text:
+            mend = for_file("Put the key back, or make a new one with 'hivemind-client reset-pgp'", self.path)
             raise IdentityFileError(
-                f"the private key file {path!r} holds no private key in PEM form; it was left as it is. "
-                "Put the key back, or make a new one with 'hivemind-client reset-pgp'"
+                f"the private key file {path!r} holds no private key in PEM form; it was left as it is. {mend}"
             )
         return text
 
@@ -321,7 +321,7 @@ def _open(identity_file: PathOrMapping | None, app_name: str | None) -> MutableM
     if isinstance(identity_file, MutableMapping):
         return identity_file
     if identity_file is None:
-        shared = os.path.join(_config_home(), "hivemind", FILE_NAME)
+        shared = common_file()
         own = shared if app is None else os.path.join(os.path.dirname(shared), app, FILE_NAME)
         return IdentityFile(own, None if app is None else shared)
     return IdentityFile(_checked_path(identity_file))
@@ -337,12 +337,6 @@ def _checked_app(name: object) -> str:
     if isinstance(name, str) and name.isprintable() and re.search(r"[/\\]|^\s*\.{0,2}\s*$", name) is None:
         return name
     raise InvalidOption("app_name must be a plain folder name: not empty, not '..', no path separators")
-
-
-def _config_home() -> str:
-    # The XDG rules: a relative path in the variable does not count.
-    home = os.environ.get("XDG_CONFIG_HOME", "")
-    return home if os.path.isabs(home) else os.path.join(os.path.expanduser("~"), ".config")
 
 
 def _as_port(value: object) -> int | None:

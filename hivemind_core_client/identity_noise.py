@@ -10,6 +10,7 @@ import threading
 from collections.abc import MutableMapping
 from typing import Any
 
+from hivemind_core_client.advice import for_file
 from hivemind_core_client.errors import IdentityFileError, InvalidOption
 from hivemind_core_client.keyfiles import (
     IdentityFile,
@@ -95,10 +96,13 @@ class NoiseIdentity:
         key = _key_of(pins[address]) if isinstance(pins, dict) else None
         if key is None:
             where = f"the identity file {self.path!r}" if self.path else "the identity in memory"
+            mend = for_file(
+                f"Correct it; or ask the hub's owner for its fingerprint, and run 'hivemind-client forget-server "
+                f"{address}': the next contact pins what the hub shows",
+                self.path,
+            )
             raise IdentityFileError(
-                f"{where}: what 'hub_pins' says of {address} is no static key of 64 hex digits. Correct it; or ask the "
-                f"hub's owner for its fingerprint, and run 'hivemind-client forget-server {address}': the next contact "
-                "pins what the hub shows"
+                f"{where}: what 'hub_pins' says of {address} is no static key of 64 hex digits. {mend}"
             )
         return key
 

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from importlib import import_module
 from typing import Any
 
+from hivemind_core_client.advice import for_file
 from hivemind_core_client.errors import IdentityFileError, InvalidOption, PluginError
 from hivemind_core_client.labels import safe_label
 
@@ -151,19 +152,15 @@ def read_object(path: str) -> dict[str, Any] | None:
     if isinstance(value, dict):
         return value
     # Raised out here: a JSONDecodeError carries the whole text, secrets and all.
-    raise IdentityFileError(
-        f"the identity file {path!r} {problem}; it was left as it is. Correct it, or move it away "
-        "and run 'hivemind-client set-identity'"
-    )
+    mend = for_file("Correct it, or move it away and run 'hivemind-client set-identity'", path)
+    raise IdentityFileError(f"the identity file {path!r} {problem}; it was left as it is. {mend}")
 
 
 def field_error(path: str | None, field: str, wanted: str) -> IdentityFileError:
     """The error for a known `field` of the identity file `path` (None: in memory) that is not `wanted`."""
     where = "the identity in memory" if path is None else f"the identity file {path!r}"
-    return IdentityFileError(
-        f"{where}: the field {field!r} is not {wanted}. Correct it, or set it again "
-        "with 'hivemind-client set-identity'"
-    )
+    mend = for_file("Correct it, or set it again with 'hivemind-client set-identity'", path)
+    return IdentityFileError(f"{where}: the field {field!r} is not {wanted}. {mend}")
 
 
 class IdentityFile(MutableMapping[str, Any]):

@@ -9,7 +9,17 @@ from typing import Any, Optional, Union
 
 from attrs import evolve
 
-from hivemind_core_client.errors import InvalidOption, UnknownCipher, UnknownEncoding
+from hivemind_core_client.advice import for_file
+from hivemind_core_client.errors import (
+    HiveMindError,
+    HubRefused,
+    HubUnreachable,
+    InvalidOption,
+    KeyRefused,
+    PasswordRefused,
+    UnknownCipher,
+    UnknownEncoding,
+)
 from hivemind_core_client.hub_keys import HubKeys
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.handshake import Credentials
@@ -19,7 +29,15 @@ from hivemind_core_client.keyfiles import public_key_of
 from hivemind_core_client.ovos import new_session
 from hivemind_core_client.plugins.contract import Context, Session
 from hivemind_core_client.plugins.manager import Plugins
-from hivemind_core_client.settings import Settings, resolve
+from hivemind_core_client.settings import Settings, resolve, variable_of
+
+#: The errors that are about what was set, and what that is.
+_ABOUT: dict[type[HiveMindError], tuple[str, ...]] = {
+    KeyRefused: ("key",),
+    PasswordRefused: ("password",),
+    HubUnreachable: ("host", "port"),
+}
+_OTHER_KEY = "reset-noise-pin"
 
 
 class Satellite:
@@ -61,6 +79,7 @@ class Satellite:
             limits=limits,
         )
         self._hub_key = hub_key
+        self._given: dict[str, object] = {}
         self._hub_keys = HubKeys(identity, settings)
 
     @classmethod
@@ -74,7 +93,9 @@ class Satellite:
     ) -> Satellite:
         """The satellite of a client's arguments. Raises IdentityNotSet, InvalidCredential or InvalidOption."""
         identity = identity if identity is not None else NodeIdentity()
-        return cls(resolve(identity, **credentials, useragent=useragent), identity, plugins, **options)
+        made = cls(resolve(identity, **credentials, useragent=useragent), identity, plugins, **options)
+        made._given = dict(credentials)
+        return made
 
     def new_link(self) -> Link:
         """A Link for the next connection, with the settings as they are now."""
@@ -89,6 +110,23 @@ class Satellite:
     def change(self, **fields: object) -> None:
         """Change settings; the next connection uses them."""
         self.settings = evolve(self.settings, **fields)  # type: ignore[arg-type]  # checked by callers' properties
+        self._given.update(fields)
+
+    def advise(self, error: HiveMindError) -> None:
+        """Make the text of an error name what mends it here: the identity file, and where a refused value came from."""
+        text = str(error)
+        if type(error) is HubRefused and _OTHER_KEY in text and self.identity.noise_key_path:
+            text = (
+                f"{text}: its file is {self.identity.noise_key_path}. Or give this machine an access key of its own: "
+                "'hivemind-core add-client' makes one, 'hivemind-client set-identity --key KEY' takes it"
+            )
+        names = _ABOUT.get(type(error), ())
+        variables = [variable for name in names if (variable := variable_of(name, self._given.get(name)))]
+        if variables:
+            text = f"{text}. Set in the environment, which goes before the identity file: {' and '.join(variables)}"
+        elif isinstance(error, HubRefused) and any(self._given.get(name) for name in names):
+            text = f"{text}. Passed to the client, which goes before the identity file: {' and '.join(names)}"
+        error.args = (for_file(text, self.identity.path),)
 
     def _credentials(self) -> Credentials:
         return Credentials(

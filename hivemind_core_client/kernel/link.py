@@ -388,7 +388,7 @@ class Link:
         said = f" ({_shown(reason)})" if reason else ""
         return (
             f"the hub at {self._options.where} refused the access key{said}: it does not know this client. Compare the "
-            "key with 'hivemind-core list-clients', and set it with 'hivemind-client set-identity'"
+            "key with 'hivemind-core list-clients', and set it with 'hivemind-client set-identity --key KEY'"
         )
 
 

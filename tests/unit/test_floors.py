@@ -23,7 +23,7 @@ PACKAGE = "hivemind_core_client"
 
 #: From the ground up. A module may import modules of lower floors, and of its own floor in its own package.
 FLOORS: list[tuple[str, ...]] = [
-    ("errors",),
+    ("errors", "advice"),
     ("labels",),
     (
         "jsontext",

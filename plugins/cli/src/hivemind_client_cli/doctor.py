@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import define, field
 
-from hivemind_client_cli.advice import parted, with_source
+from hivemind_client_cli.advice import parted
 from hivemind_client_cli.answers import UTTERANCE, Inbox, allow_hint, confirm_receipt, no_answer
 from hivemind_client_cli.completion import ovos_types
 from hivemind_client_cli.message_commands import bus_message
@@ -103,7 +103,6 @@ class Examination:
 
     def fail(self, check: str, error: HiveMindError) -> None:
         """Note that `check` failed; what comes before it and is not noted yet went well."""
-        error = with_source(error, self.connection)
         for earlier in MENDS:
             if earlier == check:
                 break
@@ -189,13 +188,19 @@ def _examine_name(found: Examination, client: HiveMessageBusClient) -> None:
     try:
         found_there = resolve(host, client.port, seconds)
     except socket.timeout:
-        found.fail("name", HubUnreachable(f"nobody told the address of {host!r} within {seconds:g} s"))
+        _fail_name(found, client, f"nobody told the address of {host!r} within {seconds:g} s")
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        found.fail("name", HubUnreachable(f"the name {host!r} does not resolve: {reason}"))
+        _fail_name(found, client, f"the name {host!r} does not resolve: {reason}")
     else:
         shown = ", ".join(dict.fromkeys(str(entry[4][0]) for entry in found_there))
         found.note("name", OK, shown if shown == host else f"{host} is {shown}")
+
+
+def _fail_name(found: Examination, client: HiveMessageBusClient, text: str) -> None:
+    error = HubUnreachable(text)
+    client.satellite.advise(error)
+    found.fail("name", error)
 
 
 def _examine_session(found: Examination, client: HiveMessageBusClient, connection: Connection) -> bool:

@@ -16,9 +16,8 @@ import click
 from attrs import field, frozen
 
 from hivemind_client_cli.addresses import refuse_http
-from hivemind_client_cli.advice import with_source
 from hivemind_client_cli.output import Output
-from hivemind_core_client.errors import HiveMindError, InvalidOption
+from hivemind_core_client.errors import InvalidOption
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
@@ -143,11 +142,6 @@ def prepared(output: Output, connection: Connection) -> Iterator[HiveMessageBusC
     client.bin_callbacks = quiet_callbacks()
     try:
         yield client
-    except HiveMindError as error:
-        told = with_source(error, connection)
-        if told is error:
-            raise
-        raise told from error
     finally:
         client.close()
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TextIO
 
 import click
 
-from hivemind_client_cli.advice import for_identity
+from hivemind_core_client.advice import for_identity
 from hivemind_core_client.labels import json_printable
 
 #: What stands in the place of a secret.

@@ -6,38 +6,8 @@ from typing import Any
 
 import pytest
 
-from hivemind_client_cli.advice import for_identity, parted
+from hivemind_client_cli.advice import parted
 from hivemind_client_cli.group import output_for
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("run 'hivemind-client reset-pgp'", "run 'hivemind-client reset-pgp{}'"),
-        ("do: hivemind-client set-identity --key KEY", "do: hivemind-client set-identity --key KEY{}"),
-        (
-            "do: hivemind-client set-identity --key KEY. Now",
-            "do: hivemind-client set-identity --key KEY{}. Now",
-        ),
-        ("hivemind-client doctor --say 'what now'", "hivemind-client doctor --say 'what now'{}"),
-        ("hivemind-client forget-server [::1]:5678", "hivemind-client forget-server [::1]:5678{}"),
-        ("see 'hivemind-client plugins'", "see 'hivemind-client plugins'"),
-        ("try 'hivemind-client trust --help'", "try 'hivemind-client trust --help'"),
-        (
-            "what 'hivemind-client trust show' prints on the other node",
-            "what 'hivemind-client trust show' prints on the other node",
-        ),
-        ("'hivemind-client reset-pgp' on the other node", "'hivemind-client reset-pgp' on the other node"),
-        (
-            "'hivemind-client set-identity --identity-file x'",
-            "'hivemind-client set-identity --identity-file x'",
-        ),
-        ("pip install hivemind-client-cli", "pip install hivemind-client-cli"),
-    ],
-)
-def test_a_command_is_for_the_identity_file(text: str, told: str) -> None:
-    assert for_identity(text, "a b") == told.format(" --identity-file 'a b'")
-    assert for_identity(text, None) == text
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from hivemind_core_client.errors import (
     HubUnreachable,
     KeyRefused,
     NotConnected,
-    PasswordRefused,
 )
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.testing import EmbeddedHub
@@ -174,26 +173,6 @@ def test_what_connect_raises(
     fake.refusal = error
     assert run(*args).expect(code).err == f"error: {error}\n"
     assert fake.closed
-
-
-@pytest.mark.parametrize(
-    ("error", "variable", "option"),
-    [
-        (KeyRefused("no"), "HIVEMIND_KEY", "--key"),
-        (PasswordRefused("no"), "HIVEMIND_PASSWORD", "--password"),
-        (HubUnreachable("no"), "HIVEMIND_HOST", "--host"),
-    ],
-    ids=str,
-)
-def test_a_value_of_the_environment_is_named(
-    run: Any, fake: FakeClient, monkeypatch: pytest.MonkeyPatch, error: Any, variable: str, option: str
-) -> None:
-    fake.refusal = error
-    monkeypatch.setenv(variable, "some value")
-    done = run("test-identity").expect(error.exit_code)
-    assert done.err.endswith(f"identity file: {variable}\n")
-    assert "some value" not in done.err
-    assert run("test-identity", option, "given").expect(error.exit_code).err == "error: no\n"
 
 
 def test_secrets_of_the_client_are_masked(run: Any, fake: FakeClient) -> None:
