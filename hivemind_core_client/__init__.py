@@ -1,6 +1,9 @@
 """Connect a satellite to a HiveMind hub, with everything but transport and handshake as a plugin.
 
 Nothing heavy is imported before a name is used: neither the OVOS bus client nor a crypto library.
+
+`from hivemind_core_client import *` brings what needs no extra. Import AsyncHiveMessageBusClient,
+AsyncFakeHiveMessageBus, HiveMindHTTPClient and Polling by name.
 """
 
 from __future__ import annotations

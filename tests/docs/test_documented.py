@@ -55,6 +55,11 @@ def test_a_public_name_is_documented(name: str) -> None:
     assert named(name)
 
 
+@pytest.mark.parametrize("name", sorted({*dir(hivemind_core_client)} - {*hivemind_core_client.__all__}))
+def test_what_import_star_leaves_out_is_told(name: str) -> None:
+    assert named(name, hivemind_core_client.__doc__ or "")
+
+
 @pytest.mark.parametrize("name", VERBS)
 def test_a_verb_of_the_client_is_documented(name: str) -> None:
     assert named(name, page("README.md"))
@@ -94,6 +99,12 @@ def test_an_error_is_explained_with_its_exit_code(name: str) -> None:
 @pytest.mark.parametrize("name", build_cli().commands)
 def test_a_command_is_documented(name: str) -> None:
     assert named(f"hivemind-client {name}", page("README.md"))
+
+
+def test_the_commands_are_in_the_table_of_their_plugin() -> None:
+    rows = re.findall(r"^\| (`.+?) \|", page("plugins/cli/README.md"), re.MULTILINE)
+    listed = {code.split()[0] for row in rows for code in re.findall(r"`([^`]+)`", row)}
+    assert listed == set(build_cli().commands)
 
 
 @pytest.mark.parametrize("name", build_cli().commands)
