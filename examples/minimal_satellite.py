@@ -3,8 +3,8 @@
     pip install -e .    # in a clone; 'hivemind-core-client' from an index
     python examples/minimal_satellite.py
 
-Credentials are those of `hivemind-client set-identity`, or of the environment (HIVEMIND_KEY, HIVEMIND_PASSWORD,
-HIVEMIND_HOST, HIVEMIND_PORT).
+Credentials are those of the environment (HIVEMIND_KEY, HIVEMIND_PASSWORD, HIVEMIND_HOST, HIVEMIND_PORT), or what
+`hivemind-client set-identity` noted down: that command comes with `pip install -e . -e ./plugins/cli`.
 """
 
 from __future__ import annotations

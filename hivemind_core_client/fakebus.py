@@ -42,7 +42,7 @@ class FakeHiveMessageBus(HubPart, HiveMessageBusClient):
     Handlers run on the thread that calls, before `emit` and `receive` return; inside a handler, after that handler.
     Nothing can come while somebody waits, so a wait takes no time: it moves a clock by its timeout, which
     lets timers run out (that of a QUERY, say), and ends. `advance` moves the clock too. `collect_responses`, which is
-    the OVOS client's own, waits in real time.
+    the OVOS client's own, waits in real time; `on_collect` of this very client fakes an answer to it.
     """
 
     __signature__ = _OPTIONS

@@ -103,6 +103,10 @@ class HubPart:
         message (OVOS Message or HiveMessage) and returns one of these. What it raises, `emit` raises. Answers to
         a QUERY or CASCADE are made of Messages, and the stream is ended. To a CASCADE every `responder` (a
         peer) answers, to all else the first that is not silent.
+
+        The answer to a collect-call carries its ids, which a Message made beforehand lacks: let this client answer by
+        `on_collect`, or pass a function that returns the `.handling` and the `.response` message, with `query` (the
+        context's `__collect_id__`) and `handler` in their data, and `timeout` in that of the first.
         """
         self._fake_hub.respond(message_type, reply, responder)
 

@@ -504,6 +504,25 @@ def test_what_an_answer_raises_the_sender_gets(bus: FakeHiveMessageBus) -> None:
         bus.emit(Message("x"))
 
 
+def test_a_collect_call_is_answered_by_a_function_or_by_on_collect(bus: FakeHiveMessageBus) -> None:
+    def hall(question: Message) -> list[Message]:
+        ids = {"query": question.context["__collect_id__"], "handler": "hall"}
+        promise = question.reply("lamp.list.handling", {**ids, "timeout": 2})
+        return [promise, question.reply("lamp.list.response", {**ids, "lamp": "hall"})]
+
+    def lamps() -> list[str]:
+        answers = bus.collect_responses(Message("lamp.list"), min_timeout=0)
+        return [answer.data["lamp"] for answer in answers]
+
+    bus.respond("lamp.list", hall)
+    assert lamps() == ["hall"]
+    assert [packet["type"] for packet in bus.emitted] == ["lamp.list"]
+    bus.on_collect("lamp.list", lambda request: bus.emit(request.success({"lamp": "attic"})))
+    assert sorted(lamps()) == ["attic", "hall"]
+    bus.respond("lamp.list", None)
+    assert lamps() == ["attic"]
+
+
 def test_a_query_streams_its_answers(bus: FakeHiveMessageBus) -> None:
     heard: list[Any] = []
     bus.on("speak", lambda message: heard.append(message.data["utterance"]))
