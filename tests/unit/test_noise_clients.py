@@ -258,7 +258,7 @@ def test_a_hub_with_another_key_is_refused(talk: Talk, identity: NodeIdentity) -
         port = first.port
     with EmbeddedHub({"key": PASSWORD}, versions=(3, 3), port=port) as second:
         address = f"127.0.0.1:{GATEWAYS.get(identity, port)}"
-        with pytest.raises(err.HubKeyChanged, match=f"forget-server {address}"):
+        with pytest.raises(err.HubKeyChanged, match=rf"forget_hub\('{address}'\)"):
             talk(second, identity)
         assert identity.forget_hub(address)
         assert talk(second, identity).pattern == "XXpsk2"
@@ -270,7 +270,7 @@ def test_a_hub_that_offers_no_noise_any_more_is_refused(talk: Talk, identity: No
         talk(first, identity)
         port = first.port
     with EmbeddedHub({"key": PASSWORD}, port=port) as second:
-        with pytest.raises(err.VersionRefused, match="forget-server"):
+        with pytest.raises(err.VersionRefused, match="forget_hub"):
             talk(second, identity)
         assert talk(second, identity, max_protocol_version=2).kind == "password"
 
