@@ -13,7 +13,7 @@ from attrs import frozen
 
 from hivemind_core_client.errors import FrameError, FrameTooLarge, HubConnectionError
 from hivemind_core_client.jsontext import Json, json_object
-from hivemind_core_client.labels import printable
+from hivemind_core_client.labels import printable, text_of
 from hivemind_core_client.settings import Address
 from hivemind_core_client.sockets import SharedSocket
 
@@ -136,7 +136,7 @@ def ask(
         finally:
             response.close() if response.length_remaining else response.release_conn()
     except ValueError as error:  # what http.client makes of a chunk of -5 bytes
-        raise urllib3.exceptions.ProtocolError(f"the answer makes no sense: {error}") from error
+        raise urllib3.exceptions.ProtocolError(f"the answer makes no sense: {text_of(error)}") from error
     if len(content) > most:
         raise FrameTooLarge(f"an answer of {len(content)} bytes or more; the limit is {most}")
     return Answer.read(response.status, content)

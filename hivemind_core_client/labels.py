@@ -21,6 +21,11 @@ def printable(text: str, limit: int = 120) -> str:
     return "".join(character if character.isprintable() else "?" for character in text[:limit])
 
 
+def text_of(error: BaseException) -> str:
+    """What an exception says, or its kind where it says nothing."""
+    return str(error) or type(error).__name__
+
+
 def json_printable(text: str) -> str:
     """JSON text, with escapes for what cannot be printed: these lose nothing, and steer no terminal. Line ends stay."""
     return text if text.isprintable() else "".join(map(_json_visible, text))

@@ -14,6 +14,7 @@ from hivemind_core_client.errors import (
     NotAHub,
     SecureConnectionFailed,
 )
+from hivemind_core_client.labels import text_of
 from hivemind_core_client.settings import Address
 
 #: What hubs take as installed, in bytes: the default of their WebSocket server.
@@ -38,14 +39,14 @@ def unresolved(address: Address) -> HubUnreachable:
 def unreachable(address: Address, error: Exception) -> HubUnreachable:
     """No TCP connection."""
     return HubUnreachable(
-        f"nothing listens at {address} ({error}). Is the hub running, and is this its port? {_OTHERS_SAY}"
+        f"nothing listens at {address} ({text_of(error)}). Is the hub running, and is this its port? {_OTHERS_SAY}"
     )
 
 
 def insecure(address: Address, error: Exception) -> SecureConnectionFailed:
     """TLS failed."""
     return SecureConnectionFailed(
-        f"TLS with {address} failed: {error}. For a hub with a certificate of its own pass ca_file, or "
+        f"TLS with {address} failed: {text_of(error)}. For a hub with a certificate of its own pass ca_file, or "
         f"self_signed=True to accept any; for a hub without TLS use {address.schemes[0]}://"
     )
 
@@ -73,7 +74,7 @@ def silent(address: Address, ping_timeout: float) -> ConnectionLost:
 def broken(address: Address, error: Exception, while_sending: bool = False) -> ConnectionLost:
     """The connection broke."""
     return ConnectionLost(
-        f"the connection with {address} broke{' while sending' if while_sending else ''}: {error}"
+        f"the connection with {address} broke{' while sending' if while_sending else ''}: {text_of(error)}"
     )
 
 

@@ -493,6 +493,14 @@ def test_tls_options(options: dict[str, Any], works: bool, caplog: pytest.LogCap
         assert len(warned) == (0 if options else 1)
 
 
+def test_why_tls_failed_is_told_where_the_hub_has_none() -> None:
+    """The exception of asyncio has no text."""
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        client = make(hub, host=hub.url.replace("ws://", "wss://"))
+        with pytest.raises(err.SecureConnectionFailed, match=r"failed: \S+.*\. For a hub .* use ws://"):
+            client.connect()
+
+
 def test_a_name_with_many_silent_addresses_has_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     full = socket.create_server(("127.0.0.1", 0), backlog=0)
     port = full.getsockname()[1]

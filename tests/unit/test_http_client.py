@@ -149,6 +149,12 @@ def test_tls(hub: EmbeddedHub, verify: bool) -> None:
             make(gateway.url, self_signed=False).connect()
 
 
+def test_why_tls_failed_is_told_where_the_gateway_has_none(hub: EmbeddedHub) -> None:
+    with Gateway(hub.url) as gateway:
+        with pytest.raises(err.SecureConnectionFailed, match=r"failed: \S+.*\. For a hub .* use http://"):
+            make(gateway.url.replace("http://", "https://")).connect()
+
+
 def test_speech_comes_as_bytes(client: HiveMindHTTPClient, hub: EmbeddedHub) -> None:
     heard: list[tuple[bytes, str]] = []
     came = threading.Event()

@@ -29,6 +29,7 @@ OTHERWISE = {
         "test_a_tls_port_that_stays_silent_runs_into_the_tls_deadline",
         "test_a_plain_client_at_a_tls_port_is_told_so",
         "test_tls_options",
+        "test_why_tls_failed_is_told_where_the_hub_has_none",
         "test_tls_by_a_context_of_the_callers",
     },
     "it sends no BINARY, and tells no progress": {

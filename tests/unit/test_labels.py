@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivemind_core_client.labels import MAX_LABEL_BYTES, json_printable, safe_label
+from hivemind_core_client.labels import MAX_LABEL_BYTES, json_printable, safe_label, text_of
 
 
 @pytest.mark.parametrize(
@@ -97,3 +97,15 @@ def test_json_is_escaped_where_it_cannot_be_printed_and_nowhere_else() -> None:
     assert json_printable('"\x7f\x9b\u202e\u2066\U000e0001\ud800"') == (
         r'"\u007f\u009b\u202e\u2066\udb40\udc01\ud800"'
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError("no route"), "no route"),
+        (OSError(2, "No such file"), "[Errno 2] No such file"),
+        (ConnectionResetError(), "ConnectionResetError"),
+    ],
+)
+def test_an_error_without_a_text_is_told_by_its_kind(error: Exception, text: str) -> None:
+    assert text_of(error) == text

@@ -26,7 +26,7 @@ from hivemind_core_client.kernel.handshake.base import (
     warn_of_weakness,
 )
 from hivemind_core_client.kernel.noise_channel import CHUNK, NoiseChannel
-from hivemind_core_client.labels import fingerprint
+from hivemind_core_client.labels import fingerprint, text_of
 from hivemind_core_client.plugins.contract import Negotiated
 
 log = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ class NoiseHandshake(Handshake):
         try:
             return new_exchange(True, name, static_key, psk, prologue, pinned)
         except Exception as error:  # whatever the library raises for a key that is none
-            raise HandshakeError(f"a static key for Noise cannot be used: {error}") from error
+            raise HandshakeError(f"a static key for Noise cannot be used: {text_of(error)}") from error
 
     def _refuse(self, error: Exception) -> NoReturn:
         if self._remembered is not None:
