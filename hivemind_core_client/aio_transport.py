@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import sys
 from collections.abc import Awaitable
 from typing import Any, Optional, TypeVar, Union
@@ -85,10 +86,11 @@ class AsyncTransport:
         self._ws: Optional[Connection] = None
 
     async def open(self, url: str) -> None:
-        """TCP, TLS, upgrade. Raises a HubConnectionError, or KeyRefused when the upgrade is forbidden."""
+        """TCP, TLS, upgrade. Raises a HubConnectionError, InvalidOption, or KeyRefused where the key is not taken."""
+        context = self._tls.make_context() if self._address.tls else None
         connected = await self.deadline("tcp", self._deadlines.tcp, self._connected())
         self._ws = self._protocol(url)
-        await self._secure(connected, self._ws)
+        await self._secure(connected, self._ws, context)
         await self._upgrade(self._ws)
 
     async def deadline(self, phase: str, seconds: float, waiting: Awaitable[T]) -> T:
@@ -199,13 +201,11 @@ class AsyncTransport:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return made
 
-    async def _secure(self, connected: socket.socket, ws: Connection) -> None:
-        """TLS, where the address asks for it; then the connection is ready to be upgraded."""
+    async def _secure(self, connected: socket.socket, ws: Connection, tls: Optional[ssl.SSLContext]) -> None:
+        """TLS, where there is a context for it; then the connection is ready to be upgraded."""
         loop, address = asyncio.get_running_loop(), self._address
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"ssl": tls, "server_hostname": address.host} if tls else {}
         try:
-            if address.tls:
-                options = {"ssl": self._tls.make_context(), "server_hostname": address.host}
             made = loop.create_connection(lambda: ws, sock=connected, **options)
             await self.deadline("tls", self._deadlines.tls, made)
         except HubTimeout:

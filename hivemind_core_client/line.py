@@ -26,7 +26,7 @@ class Transport(Protocol):
     """What a worker drives. `open` and `receive` belong to one thread; the rest may be called from any."""
 
     def open(self, url: str) -> None:
-        """Raises a HubConnectionError, or KeyRefused when the hub does not know the key."""
+        """Raises a HubConnectionError, InvalidOption, or KeyRefused when the hub does not know the key."""
 
     def deadline(self, phase: str, seconds: float) -> AbstractContextManager[None]:
         """Whatever happens inside ends within `seconds`, or HubTimeout is raised."""
@@ -90,12 +90,13 @@ def dial(
 ) -> socket.socket:
     """A connection, TLS included. `keep` is told each socket at once, so that another thread can `shut` it.
 
-    Raises HubUnreachable, HubTimeout or SecureConnectionFailed.
+    Raises HubUnreachable, HubTimeout or SecureConnectionFailed, and InvalidOption for a CA file that cannot be read.
     """
+    context = tls.make_context() if address.tls else None
     connected = _tcp(address, deadlines.tcp)
     keep(connected)
-    if address.tls:
-        connected = _handshake_tls(connected, address, tls, deadlines.tls, keep)
+    if context is not None:
+        connected = _handshake_tls(connected, address, context, deadlines.tls, keep)
     return connected
 
 
@@ -138,14 +139,12 @@ def _shake_hands(wrapped: ssl.SSLSocket) -> None:
 def _handshake_tls(
     connected: socket.socket,
     address: Address,
-    tls: Tls,
+    context: ssl.SSLContext,
     seconds: float,
     keep: Callable[[socket.socket], None],
 ) -> ssl.SSLSocket:
     try:
-        wrapped = tls.make_context().wrap_socket(
-            connected, server_hostname=address.host, do_handshake_on_connect=False
-        )
+        wrapped = context.wrap_socket(connected, server_hostname=address.host, do_handshake_on_connect=False)
         keep(wrapped)  # before the handshake, so that its deadline can shut it
         with deadline(address, "tls", seconds, lambda: shut(wrapped)):
             _shake_hands(wrapped)

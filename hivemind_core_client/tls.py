@@ -5,27 +5,32 @@ from __future__ import annotations
 import ssl
 from typing import Optional
 
-from attrs import frozen
+from attrs import define, field
 
-from hivemind_core_client.errors import SecureConnectionFailed
+from hivemind_core_client.errors import InvalidOption, SecureConnectionFailed
+from hivemind_core_client.labels import text_of
 
 
-@frozen
+@define
 class Tls:
     """How a `wss://` hub is verified: by `context`, else by `ca_file`, else not at all if `self_signed`."""
 
     self_signed: bool = True
     ca_file: Optional[str] = None
     context: Optional[ssl.SSLContext] = None
+    _was_read: bool = field(default=False, init=False)
 
     def make_context(self) -> ssl.SSLContext:
-        """Raises SecureConnectionFailed for a CA file that cannot be read."""
+        """Raises InvalidOption for a CA file that cannot be read, or SecureConnectionFailed if it could be before."""
         if self.context is not None:
             return self.context
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
-        except OSError as error:
-            raise SecureConnectionFailed(f"the CA file {self.ca_file!r} cannot be read: {error}") from error
+        except (OSError, TypeError, ValueError) as error:
+            # Whoever writes the file anew may be done the next time.
+            kind = SecureConnectionFailed if self._was_read else InvalidOption
+            raise kind(f"the CA file {self.ca_file!r} cannot be read: {text_of(error)}") from error
+        self._was_read = True
         if self.self_signed and self.ca_file is None:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

@@ -58,7 +58,7 @@ class WebSocketTransport:
         self._pongs: dict[bytes, tuple[float, threading.Event, list[float]]] = {}
 
     def open(self, url: str) -> None:
-        """TCP, TLS, upgrade. Raises a HubConnectionError, or KeyRefused when the upgrade is forbidden."""
+        """TCP, TLS, upgrade. Raises a HubConnectionError, InvalidOption, or KeyRefused where the key is not taken."""
         connected = line.dial(self._address, self._tls, self._deadlines, self._keep)
         shared = SharedSocket(connected, self._deadlines.write)
         self._keep(shared)
