@@ -14,6 +14,7 @@ from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 from hivemind_core_client.listening import Audience
 from hivemind_core_client.plugins.manager import load_plugins
+from hivemind_core_client.properties import bound
 from hivemind_core_client.satellite import Satellite
 from hivemind_core_client.settings import Address, one_of
 from hivemind_core_client.tls import Tls
@@ -75,13 +76,13 @@ class Furnished(Audience):
             useragent,
             load_plugins(plugins, blocked_plugins),
             binarize=binarize,
-            compress=compress,
+            compress=_compression(compress),
             ciphers=ciphers,
             encodings=encodings,
             max_protocol_version=max_protocol_version,
             limits=one_of(Limits, "limits", limits),
             hub_key=hub_key,
-            query_timeout=query_timeout,
+            query_timeout=bound("query_timeout", query_timeout),
         )
         self.share_bus = share_bus
         self.bin_callbacks = bin_callbacks or BinaryDataCallbacks()
@@ -139,3 +140,9 @@ class Furnished(Audience):
     def _too_late(self, phase: str, seconds: float) -> HubTimeout:
         """The error for a phase that took too long."""
         return HubTimeout(str(self.satellite.settings.address), phase, seconds)
+
+
+def _compression(wanted: Any) -> Optional[bool]:
+    if wanted is None or isinstance(wanted, bool):
+        return wanted
+    raise InvalidOption(f"compress is {wanted!r}; it must be True, False or None")

@@ -1,19 +1,43 @@
-"""Numbers the shells live by: limits, deadlines, and how long to wait before connecting or asking again."""
+"""Numbers the shells live by: limits, deadlines, and how long to wait before connecting or asking again.
+
+All of them raise InvalidOption for a number that makes no sense.
+"""
 
 from __future__ import annotations
 
 import random
-from typing import Callable
+from typing import Any, Callable
 
-from attrs import field, frozen, validators
+from attrs import Attribute, field, frozen
+
+from hivemind_core_client.errors import InvalidOption
 
 #: The share of a silence after which it is asked again: an answer that took a second is found 0.1 s late at most.
 _EASE = 0.1
 #: The shortest pause between two polls, in seconds.
 _SHORTEST = 0.005
+#: No wait may be longer, in seconds.
+_LONGEST = 2**31 - 1
 
-_some_bytes = validators.gt(0)
-_some_seconds = validators.gt(0.0)
+
+def _checked(
+    allowed: str, fits: Callable[[Any], bool], *kinds: type
+) -> Callable[[Any, Attribute[Any], Any], None]:
+    """A validator that raises InvalidOption for what is of none of the kinds or does not fit; NaN never does."""
+
+    def check(owner: object, option: Attribute[Any], value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, kinds) or not fits(value):
+            raise InvalidOption(f"{type(owner).__name__}.{option.name} is {value!r}; it must be {allowed}")
+
+    return check
+
+
+_some_bytes = _checked("a whole number of bytes, more than 0", lambda size: size > 0, int)
+_some_seconds = _checked("seconds, more than 0 and finite", lambda some: 0 < some <= _LONGEST, int, float)
+_any_seconds = _checked("seconds, 0 or more and finite", lambda some: 0 <= some <= _LONGEST, int, float)
+_a_pause = _checked(
+    f"seconds, {_SHORTEST} or more and finite", lambda some: _SHORTEST <= some <= _LONGEST, int, float
+)
 
 
 @frozen
@@ -45,7 +69,7 @@ class Deadlines:
     first_frame: float = field(default=10.0, validator=_some_seconds)
     handshake: float = field(default=20.0, validator=_some_seconds)
     write: float = field(default=30.0, validator=_some_seconds)
-    send: float = field(default=2.0, validator=validators.ge(0.0))
+    send: float = field(default=2.0, validator=_any_seconds)
     close: float = field(default=3.0, validator=_some_seconds)
 
     @property
@@ -86,8 +110,8 @@ class Polling:
     may be that nobody expects. Neither is less than 0.005.
     """
 
-    fast: float = field(default=0.05, validator=validators.ge(_SHORTEST))
-    slow: float = field(default=2.0, validator=validators.ge(_SHORTEST))
+    fast: float = field(default=0.05, validator=_a_pause)
+    slow: float = field(default=2.0, validator=_a_pause)
 
     def interval(self, quiet: float) -> float:
         """Seconds until the next poll, `quiet` seconds after the last message."""

@@ -649,6 +649,25 @@ def test_a_plain_client_at_a_tls_port_is_told_so() -> None:
             client.connect()
 
 
+@pytest.mark.parametrize(
+    ("option", "values", "allowed"),
+    [
+        ("query_timeout", [-1, "x", None, True, float("nan"), float("inf")], "seconds, 0 or more"),
+        ("compress", ["yes", 1, 0.5], "True, False or None"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused_at_once(
+    option: str, values: list[Any], allowed: str
+) -> None:
+    """Both were taken, and the question or the message failed that first met them."""
+    for value in values:
+        with pytest.raises(err.InvalidOption) as raised:
+            HiveMessageBusClient(
+                "k", PASSWORD, host="127.0.0.1", identity=NodeIdentity({}), **{option: value}
+            )
+        assert str(raised.value) == f"{option} is {value!r}; it must be {allowed}"
+
+
 def test_connect_refuses_a_protocol_object() -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub, pytest.raises(err.InvalidOption, match="plugin"):
         make(hub).connect(protocol=object())  # type: ignore[arg-type]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
+from hivemind_core_client.errors import InvalidOption
+from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits, Polling
 from hivemind_core_client.kernel.states import PHASES
 
 
@@ -42,26 +44,35 @@ def test_deadlines_by_phase() -> None:
     assert {phase: deadlines.of(phase) for phase in PHASES.values()} == {"first frame": 1.0, "handshake": 2.0}
 
 
-@pytest.mark.parametrize("name", ["tcp", "tls", "upgrade", "first_frame", "handshake", "close"])
-@pytest.mark.parametrize("value", [0.0, -1.0])
-def test_a_deadline_is_some_time(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=name):
-        Deadlines(**{name: value})
+NO_SECONDS = [-1, "1", None, True, math.nan, math.inf, 2**31]
+NO_BYTES = [0, -1, "1", None, True, 1e6, math.nan]
+SOME = "seconds, more than 0 and finite"
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields"),
+    ("kind", "names", "refused", "allowed"),
     [
-        (Limits, {"frame": 0}),
-        (Limits, {"inflated": -1}),
-        (Backoff, {"first": 0.0}),
-        (Backoff, {"cap": 0.0}),
-        (Deadlines, {"send": -0.1}),
+        (
+            Deadlines,
+            ["tcp", "tls", "upgrade", "first_frame", "handshake", "write", "close"],
+            [0.0, *NO_SECONDS],
+            SOME,
+        ),
+        (Deadlines, ["send"], NO_SECONDS, "seconds, 0 or more and finite"),
+        (Backoff, ["first", "cap"], [0, *NO_SECONDS], SOME),
+        (Polling, ["fast", "slow"], [0.004, *NO_SECONDS], "seconds, 0.005 or more and finite"),
+        (Limits, ["frame", "inflated", "assembled"], NO_BYTES, "a whole number of bytes, more than 0"),
     ],
 )
-def test_numbers_that_make_no_sense(kind: Any, fields: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=next(iter(fields))):
-        kind(**fields)
+def test_a_number_that_makes_no_sense_is_an_option_to_mend(
+    kind: Any, names: list[str], refused: list[Any], allowed: str
+) -> None:
+    """It was a ValueError or a TypeError of attrs, and what is not a number at all (NaN) was taken."""
+    for name in names:
+        for value in refused:
+            with pytest.raises(InvalidOption) as raised:
+                kind(**{name: value})
+            assert str(raised.value) == f"{kind.__name__}.{name} is {value!r}; it must be {allowed}"
 
 
 def test_an_attempt_takes_its_phases_together() -> None:
