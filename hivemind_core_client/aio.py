@@ -9,30 +9,25 @@ import secrets
 from collections.abc import Awaitable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Optional, Union
+from typing import Any, Callable, Optional
 from weakref import WeakSet
 
 from attrs import evolve, frozen
 
+from hivemind_core_client.aio_collecting import AsyncCollectVerbs
 from hivemind_core_client.aio_mailbox import AsyncMailbox
 from hivemind_core_client.aio_transport import AsyncTransport
-from hivemind_core_client.aio_verbs import AsyncVerbs
-from hivemind_core_client.aio_waiting import AsyncWaiter, LoopEvent, MessageReader, within
+from hivemind_core_client.aio_waiting import LoopEvent, MessageReader, within
 from hivemind_core_client.aio_worker import AsyncWorker
 from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.course import ClientState, Listener
 from hivemind_core_client.errors import ClientClosed, HiveMindError, InvalidOption, again
 from hivemind_core_client.furnished import Furnished
-from hivemind_core_client.kernel.collecting import Collection, promised
 from hivemind_core_client.localbus import Handler, LocalBus
 from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
-from hivemind_core_client.ovos import to_collection_message, to_message
 from hivemind_core_client.plugins.contract import CallBack
 from hivemind_core_client.sockets import Progress
 from hivemind_core_client.waiting import as_packet
-
-if TYPE_CHECKING:
-    from ovos_bus_client.message import CollectionMessage, Message
 
 __all__ = ["AsyncHiveMessageBusClient", "BinaryDataCallbacks"]
 
@@ -58,7 +53,7 @@ class OnLoop:
             log.warning("a handler on the local bus was not called: the client is not connected")
 
 
-class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
+class AsyncHiveMessageBusClient(Furnished, AsyncCollectVerbs):
     """A satellite's connection with its hub, on one event loop.
 
     The arguments are those of HiveMessageBusClient, and so are the verbs, awaited where they wait. Handlers may be
@@ -183,55 +178,6 @@ class AsyncHiveMessageBusClient(Furnished, AsyncVerbs):
     async def emit_mycroft(self, message: Any) -> None:
         """Send an OVOS Message as BUS; see `emit`."""
         await self.emit(as_packet(message))
-
-    async def collect_responses(
-        self,
-        message: Message,
-        min_timeout: Union[int, float] = 0.2,
-        max_timeout: Union[int, float] = 3.0,
-        direct_return_func: Callable[[Message], Any] = lambda msg: False,
-    ) -> list[Message]:
-        """Send an OVOS Message to many, and return the OVOS Messages of those who answer it by `on_collect`.
-
-        Who wants to answer has `min_timeout` seconds to say so. All of them are waited for, `max_timeout` seconds at
-        most, unless `direct_return_func(response)` is true. Raises like `emit`.
-        """
-        collection = Collection(message, min_timeout, max_timeout, direct_return_func)
-        waiter = AsyncWaiter(lambda _: False, request=True)
-
-        def heard(response: Message) -> None:
-            if collection.take(response):
-                waiter.give_up()
-
-        for name in collection.names:
-            self.on(name, heard)
-        try:
-            await self.emit(to_message(collection.call))
-            for seconds in collection.pauses():
-                self.waiters.join(waiter)
-                await self._wait(waiter, seconds)
-        finally:
-            for name in collection.names:
-                self.remove(name, heard)
-        return collection.responses
-
-    def on_collect(
-        self, event_name: str, func: Callable[[CollectionMessage], Any], timeout: Union[int, float] = 2
-    ) -> None:
-        """Answer the collect-calls of a type: `func(request)` then emits `request.success({…})`, or `failure()`.
-
-        The caller is told at once to wait for that, `timeout` seconds at most.
-        """
-
-        async def collected(message: Message) -> None:
-            promise, ids = promised(message, timeout)
-            await self.emit(promise)
-            result = func(to_collection_message(message, *ids))
-            if inspect.isawaitable(result):
-                await result
-
-        self.wrapped_funcs[func] = collected
-        self.on(event_name, collected)
 
     def __aiter__(self) -> MessageReader:
         """Every HiveMessage that arrives from now on, until the client is closed; raises what refused it.

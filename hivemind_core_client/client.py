@@ -10,6 +10,7 @@ from typing import Any, Optional
 from ovos_bus_client import MessageBusClient
 
 from hivemind_core_client.callbacks import BinaryDataCallbacks
+from hivemind_core_client.collecting import CollectVerbs
 from hivemind_core_client.errors import HiveMindError, again
 from hivemind_core_client.furnished import Furnished
 from hivemind_core_client.hive_verbs import HiveVerbs
@@ -19,7 +20,7 @@ from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.sockets import Progress
 from hivemind_core_client.transport import WebSocketTransport
 from hivemind_core_client.waiters import wait_in_slices
-from hivemind_core_client.waiting import WaitVerbs, as_packet
+from hivemind_core_client.waiting import as_packet
 from hivemind_core_client.worker import Worker
 
 __all__ = ["BinaryDataCallbacks", "HiveMessageBusClient"]
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
 
 
-class HiveMessageBusClient(Furnished, HiveVerbs, WaitVerbs, MessageBusClient):  # type: ignore[misc]  # the base is untyped
+class HiveMessageBusClient(Furnished, CollectVerbs, HiveVerbs, MessageBusClient):  # type: ignore[misc]  # the base is untyped
     """A satellite's connection with its hub, in the place of an OVOS bus.
 
     `key`, `password`, `host` and `port` come from the argument, else the environment (HIVEMIND_KEY, …), else

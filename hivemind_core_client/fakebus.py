@@ -41,8 +41,8 @@ class FakeHiveMessageBus(HubPart, HiveMessageBusClient):
 
     Handlers run on the thread that calls, before `emit` and `receive` return; inside a handler, after that handler.
     Nothing can come while somebody waits, so a wait takes no time: it moves a clock by its timeout, which
-    lets timers run out (that of a QUERY, say), and ends. `advance` moves the clock too. `collect_responses`, which is
-    the OVOS client's own, waits in real time; `on_collect` of this very client fakes an answer to it.
+    lets timers run out (that of a QUERY, say), and ends. `advance` moves the clock too. `on_collect` of this client
+    fakes an answer to `collect_responses`.
     """
 
     __signature__ = _OPTIONS
@@ -128,7 +128,7 @@ class FakeHiveMessageBus(HubPart, HiveMessageBusClient):
 
     def _wait(self, waiter: Waiter, timeout: Optional[float]) -> Optional[HiveMessage]:
         try:
-            self._inline.run_until(lambda: waiter.message is not None, timeout)
+            self._inline.run_until(lambda: waiter.is_over, timeout)
         finally:
             self.waiters.remove(waiter)
         return waiter.message

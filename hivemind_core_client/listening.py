@@ -9,6 +9,7 @@ from typing import Any, Optional
 from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.course import ClientState, Listener
 from hivemind_core_client.errors import HiveMindError
+from hivemind_core_client.kernel.collecting import Collecting
 from hivemind_core_client.kernel.questions import first_answer
 from hivemind_core_client.localbus import Handler, Subscriptions, call_safely
 from hivemind_core_client.localside import LocalSide
@@ -27,7 +28,6 @@ _LIFECYCLE = frozenset({"open", "close", "error", "reconnecting"})
 class ListenVerbs:
     """Listening, for a client that has a local side."""
 
-    wrapped_funcs: dict[Any, Any]
     _local: LocalSide
     _hive_handlers: Subscriptions
     _lifecycle_handlers: Subscriptions
@@ -48,7 +48,6 @@ class ListenVerbs:
 
     def remove(self, event_name: str, func: Handler) -> None:
         """Call `func` no more for this type; one that was not registered is no error."""
-        func = self.wrapped_funcs.pop(func, func)
         handlers = self._own_handlers(event_name)
         if handlers is None:
             self._local.bus.remove(event_name, self._for_bus(self._local.bus, func))
@@ -135,7 +134,8 @@ class Audience(SatelliteProperties, ListenVerbs):
         """Make what stands around the mailbox: handlers, waiters, the local side. Nobody is connected yet."""
         self.cascade_select_callback = first_answer
         self.started_running = self._closed = False
-        self.wrapped_funcs = {}
+        self.wrapped_funcs: dict[Any, Any] = {}
+        self._collecting = Collecting()
         self._hive_handlers, self._lifecycle_handlers = Subscriptions(), Subscriptions()
         self.waiters = Waiters()
         self._local = LocalSide(

@@ -40,6 +40,11 @@ class Waiter:
         self.request = request
         self.message: Optional[HiveMessage] = None
 
+    @property
+    def is_over(self) -> bool:
+        """True once the wait has ended, with a message or without."""
+        return self._over.is_set()
+
     def offer(self, message: HiveMessage) -> bool:
         """True when this message ends the wait."""
         if self._over.is_set() or not self._matches(message):

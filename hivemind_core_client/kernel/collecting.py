@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from math import isfinite
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from hivemind_core_client.errors import InvalidMessage
 from hivemind_core_client.jsontext import Json
@@ -16,23 +15,30 @@ if TYPE_CHECKING:
 
 _ID = "__collect_id__"
 _PROMISE, _RESPONSE = ".handling", ".response"
+#: More seconds than anybody promises, or waits, in earnest.
+_FOREVER = 2**31
+
+Enough = Optional[Callable[["Message"], Any]]
+
+
+def _nobody() -> None:
+    """Nobody waits yet."""
 
 
 class Collection:
     """Gathers the responses to a collect-call.
 
-    `call` is what is emitted, as type, data and context; `names` the types of what comes back for it: each is shown to
+    `call` is what is emitted, as type, data and context; `names` the types of what comes back for it, which is shown to
     `take`. Whoever answers promises so first, and how long that takes at most; they are waited for until `max_timeout`
-    seconds are over, or `enough(response)` is true.
+    seconds are over, or `enough(response)` is true. `wake` is called when nobody need be waited for any more.
     """
 
-    def __init__(
-        self, message: Message, min_timeout: float, max_timeout: float, enough: Callable[[Message], Any]
-    ) -> None:
-        self._id = str(uuid.uuid4())
-        context = {**message.context, _ID: self._id}
+    def __init__(self, message: Message, min_timeout: float, max_timeout: float, enough: Enough) -> None:
+        self.id = str(uuid.uuid4())
+        context = {**message.context, _ID: self.id}
         self.call: Json = {"type": message.msg_type, "data": message.data, "context": context}
         self.names = (message.msg_type + _PROMISE, message.msg_type + _RESPONSE)
+        self.wake: Callable[[], None] = _nobody
         self._shortest, self._longest = min_timeout, max_timeout
         self._enough = enough
         self._is_enough = self._has_settled = False
@@ -44,18 +50,22 @@ class Collection:
         """What has come, the latest of each who answered."""
         return list(self._responses.values())
 
-    def take(self, message: Message) -> bool:
-        """True when nobody need be waited for any more. What belongs to another call, or to none, changes nothing."""
+    def take(self, message: Message) -> None:
+        """Note a promise or a response. What makes no sense changes nothing. Raises what `enough` raises."""
         handler = message.data.get("handler")
-        if message.data.get("query") == self._id and isinstance(handler, str):
+        if not isinstance(handler, str):
+            return
+        try:
             if message.msg_type == self.names[1]:
                 self._respond(handler, message)
             else:
                 self._promise(handler, message.data.get("timeout"))
-        return self._has_settled and self._is_over()
+        finally:
+            if self._has_settled and self._is_over():
+                self.wake()
 
     def pauses(self) -> Iterator[float]:
-        """How long to wait, again and again, in seconds; each but the first may be cut short when `take` says so."""
+        """How long to wait, again and again, in seconds; each but the first is cut short by `wake`."""
         yield self._shortest
         self._has_settled, waited = True, self._shortest
         while not self._is_over():
@@ -68,18 +78,50 @@ class Collection:
     def _respond(self, handler: str, message: Message) -> None:
         if handler in self._responses or len(self._responses) < MOST_ANSWERS:
             self._responses[handler] = message
-        self._is_enough = self._is_enough or bool(self._enough(message))
+        if self._enough is not None and not self._is_enough:
+            self._is_enough = bool(self._enough(message))
 
     def _promise(self, handler: str, seconds: Any) -> None:
-        usable = isinstance(seconds, (int, float)) and isfinite(seconds)
+        usable = (
+            isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 <= seconds < _FOREVER
+        )
         if usable and (handler in self._promised or len(self._promised) < MOST_ANSWERS):
             self._promised[handler] = self._promised.get(handler, 0.0) + seconds
 
+    def _awaited(self) -> list[float]:
+        # A copy: handlers may be called on another thread than the one that waits.
+        promised = list(self._promised.items())
+        return [seconds for handler, seconds in promised if handler not in self._responses]
+
     def _is_over(self) -> bool:
-        return self._is_enough or self._promised.keys() <= self._responses.keys()
+        return self._is_enough or not self._awaited()
 
     def _patience(self) -> float:
-        return max(seconds for handler, seconds in self._promised.items() if handler not in self._responses)
+        return max(self._awaited(), default=0.0)
+
+
+class Collecting:
+    """The collect-calls of one client that are open: what comes back is shown to the one that it is for."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Collection] = {}
+
+    def begin(self, collection: Collection) -> None:
+        """From now on it gets what belongs to it."""
+        self._open[collection.id] = collection
+
+    def end(self, collection: Collection) -> tuple[str, ...]:
+        """It gets no more; returns the types that nobody is interested in any more."""
+        del self._open[collection.id]
+        others = list(self._open.values())
+        return () if any(other.names == collection.names for other in others) else collection.names
+
+    def take(self, message: Message) -> None:
+        """Show what came to the call that it belongs to, if that is open."""
+        collect_id = message.data.get("query")
+        collection = self._open.get(collect_id) if isinstance(collect_id, str) else None
+        if collection is not None:
+            collection.take(message)
 
 
 def promised(message: Message, timeout: float) -> tuple[Message, tuple[str, str]]:

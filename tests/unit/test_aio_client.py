@@ -486,65 +486,27 @@ def test_a_question_ends_with_its_connection() -> None:
 # collect-calls
 
 
-def test_many_answer_a_collect_call_and_all_of_them_are_waited_for(hub: EmbeddedHub) -> None:
+def test_a_collect_call_is_answered_by_coroutines_and_may_be_cancelled(hub: EmbeddedHub) -> None:
     async def main() -> None:
         async with make(hub) as client:
-            late, sending = asyncio.Event(), set()
+            never = asyncio.Event()
 
-            def quick(request: Any) -> None:
-                sending.add(asyncio.ensure_future(client.emit(request.success({"n": 1}))))
+            async def quick(request: Any) -> None:
+                await client.emit(request.success({"n": 1}))
 
-            async def slow(request: Any) -> None:
-                await late.wait()
-                await client.emit(request.success({"n": 2}))
+            async def stuck(request: Any) -> None:
+                await never.wait()
 
-            async def silent(request: Any) -> None:
-                await client.emit(request.failure())
-                late.set()
-
-            for handler in (quick, slow, silent):
-                client.on_collect("count", handler, timeout=PATIENCE)
-            found = await client.collect_responses(Message("count", {"to": 3}), 0.01, PATIENCE)
-            assert sorted(one.data.get("n", 0) for one in found) == [0, 1, 2]
-            assert sorted(one.data["succeeded"] for one in found) == [False, True, True]
-            client.remove("count", slow)
-            again = await client.collect_responses(
-                Message("count"), 0.01, PATIENCE, lambda response: response.data.get("n")
-            )
-            assert 1 in [one.data.get("n") for one in again]
-            await asyncio.wait(sending)
-            for name in ("count.handling", "count.response"):
-                assert not client.internal_bus.subscriptions.take(name)
-
-    run(main())
-
-
-def test_a_collect_call_that_nobody_answers_or_is_cut_short(hub: EmbeddedHub) -> None:
-    async def main() -> None:
-        client = make(hub)
-        with pytest.raises(err.NotConnected):
-            await client.collect_responses(Message("count"))
-        async with client:
-            assert await client.collect_responses(Message("count"), 0.01) == []
-            client.on_collect("count", lambda request: None, timeout=3600)
+            client.on_collect("count", quick, timeout=PATIENCE)
+            (found,) = await client.collect_responses(Message("count"), 0.01, PATIENCE)
+            assert found.data["n"] == 1
+            client.on_collect("count", stuck, timeout=3600)
             asking = asyncio.ensure_future(client.collect_responses(Message("count"), 0.01, 3600))
             await until(lambda: bool(client.waiters._waiting))
-            await off_loop(hub.drop)
-            assert await asyncio.wait_for(asking, PATIENCE) == []
-        assert not client.waiters._waiting
-
-    run(main())
-
-
-def test_a_plain_message_of_that_type_is_no_collect_call(
-    hub: EmbeddedHub, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def main() -> None:
-        async with make(hub) as client:
-            client.on_collect("count", lambda request: None)
-            await off_loop(hub.broadcast, Message("count"))
-            await settled(hub, client)
-            await until(lambda: "no collect-call" in caplog.text)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            assert asking.cancelled() and not client.waiters._waiting
+            assert not client.internal_bus.subscriptions.take("count.response")
 
     run(main())
 
@@ -558,6 +520,18 @@ def test_a_collect_call_takes_no_time_without_a_hub() -> None:
             bus.on_collect("count", lambda request: bus.emit(request.success({"n": 1})), timeout=3600)
             (response,) = await bus.collect_responses(Message("count"), 0.2, 30.0)
             assert response.data["n"] == 1
+
+    run(main())
+
+
+def test_who_judges_responses_is_no_coroutine_function(hub: EmbeddedHub) -> None:
+    async def sure(response: Message) -> bool:
+        return True
+
+    async def main() -> None:
+        async with make(hub) as client:
+            with pytest.raises(err.InvalidOption, match="no coroutine function"):
+                await client.collect_responses(Message("count"), direct_return_func=sure)
 
     run(main())
 

@@ -11,6 +11,7 @@ import pytest
 
 from . import test_client_connecting as connecting
 from . import test_client_messages as messages
+from . import test_collect_calls as collect_calls
 from .aio_support import OnLoop
 from .table_support import table
 from .test_client_connecting import new_threads, stuck
@@ -23,6 +24,7 @@ OTHERWISE = {
     "its handlers are awaited where they wait": {
         "test_a_handler_may_wait_for_an_answer",
         "test_a_handler_may_wait_for_a_handler_on_this_bus",
+        "test_a_handler_may_make_a_collect_call",
     },
     "it has no thread": {
         "test_run_in_thread_connects_in_the_background",
@@ -30,7 +32,6 @@ OTHERWISE = {
     },
     "it is no OVOS bus, whose verbs block": {
         "test_it_is_an_ovos_bus_client",
-        "test_the_collecting_verbs_of_the_base_class_work",
     },
     "it writes without waiting, and what is written leaves whole": {
         "test_a_callback_for_progress_cannot_send_and_costs_nothing",
@@ -40,7 +41,7 @@ OTHERWISE = {
 }
 
 
-globals().update(table(OTHERWISE, connecting, messages))
+globals().update(table(OTHERWISE, connecting, messages, collect_calls))
 
 
 @pytest.fixture(autouse=True)

@@ -487,13 +487,6 @@ class TestWaiting:
         with pytest.raises(err.ClientClosed):
             client.wait_for_response(Message("x"))
 
-    def test_the_collecting_verbs_of_the_base_class_work(
-        self, hub: EmbeddedHub, client: HiveMessageBusClient
-    ) -> None:
-        client.on_collect("count", lambda message: client.emit(message.response({"n": 1})))
-        client.remove("count", client.wrapped_funcs and next(iter(client.wrapped_funcs)))
-        assert client.collect_responses(Message("count"), 0.01, 0.05) == []
-
 
 class TestCredentials:
     @pytest.mark.parametrize(

@@ -12,12 +12,24 @@ from ovos_bus_client.message import CollectionMessage, Message
 from hivemind_core_client.errors import InvalidMessage
 from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel import collecting
-from hivemind_core_client.kernel.collecting import Collection, promised
+from hivemind_core_client.kernel.collecting import Collecting, Collection, promised
 from hivemind_core_client.ovos import to_collection_message, to_message
 
 
-def collection(shortest: float = 0.2, longest: float = 3.0, enough: Any = lambda _: False) -> Collection:
-    return Collection(Message("count", {"to": 3}, {"a": 1}), shortest, longest, enough)
+class Woken(Collection):
+    """A collection that counts how often it has woken who waits."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.count = 0
+        self.wake = self.note
+
+    def note(self) -> None:
+        self.count += 1
+
+
+def collection(shortest: float = 0.2, longest: float = 3.0, enough: Any = None) -> Woken:
+    return Woken(Message("count", {"to": 3}, {"a": 1}), shortest, longest, enough)
 
 
 def promise(calls: Collection, handler: Any, seconds: Any = 1.0, **data: Any) -> Message:
@@ -34,7 +46,7 @@ def said(calls: Collection, name: str, handler: Any, **data: Any) -> Message:
 
 def test_the_call_is_the_message_with_an_id_and_the_message_is_left_alone() -> None:
     message = Message("count", {"to": 3}, {"a": 1})
-    first, second = (Collection(message, 0.2, 3.0, lambda _: False) for _ in range(2))
+    first, second = (Collection(message, 0.2, 3.0, None) for _ in range(2))
     call = to_message(first.call)
     assert (call.msg_type, call.data, call.context["a"]) == ("count", {"to": 3}, 1)
     assert call.context["__collect_id__"] != second.call["context"]["__collect_id__"]
@@ -52,11 +64,13 @@ def test_all_who_promised_are_waited_for_and_no_longer_than_that() -> None:
     calls = collection()
     pauses = calls.pauses()
     assert next(pauses) == 0.2
-    assert not calls.take(promise(calls, "a"))
-    assert not calls.take(promise(calls, "b", 2.0))
-    assert not calls.take(response(calls, "a", n=1))
+    calls.take(promise(calls, "a", 2.5))
+    calls.take(promise(calls, "b", 2.0))
+    calls.take(response(calls, "a", n=1))
     assert next(pauses) == pytest.approx(1.8)  # a has answered, and b has two seconds
-    assert calls.take(response(calls, "b", n=2))
+    assert calls.count == 0
+    calls.take(response(calls, "b", n=2))
+    assert calls.count == 1
     assert list(pauses) == []
     assert [one.data["n"] for one in calls.responses] == [1, 2]
 
@@ -66,7 +80,8 @@ def test_the_shortest_wait_is_not_cut_short_since_others_may_still_promise() -> 
     pauses = calls.pauses()
     next(pauses)
     calls.take(promise(calls, "a"))
-    assert calls.take(response(calls, "a")) is False
+    calls.take(response(calls, "a"))
+    assert calls.count == 0
     assert list(pauses) == []
 
 
@@ -102,15 +117,30 @@ def test_a_promise_that_comes_during_a_wait_lengthens_it() -> None:
     assert list(pauses) == []
 
 
-def test_one_response_may_be_enough() -> None:
+def test_one_response_may_be_enough_and_stays_so() -> None:
     calls = collection(enough=lambda message: message.data.get("sure"))
     pauses = calls.pauses()
     next(pauses)
-    for handler in "ab":
+    for handler in "abc":
         calls.take(promise(calls, handler))
     assert next(pauses) == pytest.approx(0.8)
-    assert calls.take(response(calls, "a", sure=True))
+    calls.take(response(calls, "a", sure=True))
+    assert calls.count == 1
+    calls.take(response(calls, "b", sure=False))
+    assert calls.count == 2
     assert list(pauses) == []
+
+
+def test_a_judge_that_raises_costs_its_own_judgement_only() -> None:
+    calls = collection(enough=lambda message: message.data["nope"])
+    pauses = calls.pauses()
+    next(pauses)
+    calls.take(promise(calls, "a"))
+    next(pauses)
+    with pytest.raises(KeyError):
+        calls.take(response(calls, "a"))
+    assert calls.count == 1
+    assert list(pauses) == [] and len(calls.responses) == 1
 
 
 def test_a_response_without_a_promise_counts_and_the_latest_of_each_is_kept() -> None:
@@ -130,16 +160,18 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(calls.pauses()) == [0.2]
 
 
+@pytest.mark.parametrize("handler", [None, ["a"], 7])
 @pytest.mark.parametrize("name", ["count.handling", "count.response"])
-@pytest.mark.parametrize(
-    "data", [{}, {"query": "another"}, {"handler": None}, {"handler": ["a"]}, {"timeout": "soon"}]
-)
-def test_what_belongs_to_no_call_or_makes_no_sense_changes_nothing(name: str, data: Json) -> None:
+def test_who_has_no_name_is_nobody(name: str, handler: Any) -> None:
     calls = collection()
-    rest = {} if not data else said(calls, name, "a").data
-    calls.take(Message(name, {**rest, **data}))
-    only_a_response = name == "count.response" and "timeout" in data
-    assert len(calls.responses) == (1 if only_a_response else 0)
+    calls.take(said(calls, name, handler, timeout=1.0))
+    assert list(calls.pauses()) == [0.2] and calls.responses == []
+
+
+@pytest.mark.parametrize("seconds", ["soon", None, True, -1.0, 10**400, float("nan"), float("inf")])
+def test_a_promise_that_makes_no_sense_changes_nothing(seconds: Any) -> None:
+    calls = collection()
+    calls.take(promise(calls, "a", seconds))
     assert list(calls.pauses()) == [0.2]
 
 
@@ -148,7 +180,7 @@ def test_what_belongs_to_no_call_or_makes_no_sense_changes_nothing(name: str, da
         st.tuples(
             st.sampled_from(["count.handling", "count.response"]),
             st.one_of(st.sampled_from("abc"), st.none(), st.integers()),
-            st.one_of(st.floats(), st.booleans(), st.text(), st.none()),
+            st.one_of(st.floats(), st.integers(), st.just(10**400), st.booleans(), st.text(), st.none()),
         )
     ),
     st.floats(0, 5),
@@ -174,8 +206,25 @@ def test_a_promise_and_the_request_that_goes_with_it() -> None:
     next(pauses)
     calls.take(message)
     assert next(pauses) == pytest.approx(1.3)
-    assert calls.take(request.success({"n": 3}))
+    calls.take(request.success({"n": 3}))
+    assert calls.count == 1
     assert calls.responses[0].data["n"] == 3 and calls.responses[0].data["succeeded"]
+
+
+def test_each_message_is_shown_to_the_call_it_belongs_to() -> None:
+    collecting_calls, first, second, other = Collecting(), collection(), collection(), collection()
+    other.names = ("paint.handling", "paint.response")
+    for calls in (first, second, other):
+        collecting_calls.begin(calls)
+    collecting_calls.take(response(second, "a"))
+    for query in (None, ["a"], "another"):
+        collecting_calls.take(Message("count.response", {"query": query, "handler": "a"}))
+    assert [len(calls.responses) for calls in (first, second, other)] == [0, 1, 0]
+    assert collecting_calls.end(first) == ()
+    assert collecting_calls.end(second) == second.names
+    assert collecting_calls.end(other) == other.names
+    collecting_calls.take(response(second, "b"))
+    assert len(second.responses) == 1
 
 
 @pytest.mark.parametrize("context", [{}, {"__collect_id__": 7}])

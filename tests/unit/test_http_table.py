@@ -15,6 +15,7 @@ from hivemind_core_client.testing import HttpGateway
 
 from . import test_client_connecting as connecting
 from . import test_client_messages as messages
+from . import test_collect_calls as collect_calls
 from .table_support import table
 from .test_client_connecting import new_threads
 from .test_client_messages import client, hub
@@ -74,7 +75,7 @@ class OverHttp(HiveMindHTTPClient):
         super().__init__(*arguments, polling=Polling(0.01, 0.05), **options)
 
 
-globals().update(table(OTHERWISE, connecting, messages))
+globals().update(table(OTHERWISE, connecting, messages, collect_calls))
 
 
 @pytest.fixture(autouse=True)
