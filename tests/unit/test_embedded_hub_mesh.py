@@ -445,6 +445,8 @@ def test_garbage_before_the_handshake_ends_that_connection_only(
         assert len(list(connection)) == 2  # what the hub said before; then it closed the connection
     hub.wait_for_sessions(1)
     assert kitchen.query(bus_message("count")).first.message.data == {"utterance": "one", "lang": "en-US"}
+    greetings = [message for message in hub.received if message.msg_type is HiveMessageType.HELLO]
+    assert len(greetings) == 1  # nobody had to come back
 
 
 def test_a_wrapper_of_nonsense_is_denied_and_the_session_stays(

@@ -129,6 +129,9 @@ def test_timers_run_in_time_order_and_replace_each_other(
     mailbox.later(0.005, "cancelled", lambda: seen.append("cancelled"))
     mailbox.cancel("cancelled")
     mailbox.cancel("unknown")
+    flushed = threading.Event()
+    mailbox.put(flushed.set)
+    assert flushed.wait(WAIT) and seen == []  # before their time
     clock[0] = 1.0
     assert done.wait(WAIT)
     assert seen == ["first", "second"]
