@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 import ssl
+import sys
 import threading
 from base64 import b64decode, b64encode
 from collections import deque
@@ -66,8 +67,7 @@ class HttpGateway:
     def start(self) -> HttpGateway:
         """Listen; returns this gateway. The same port is taken again after `stop`."""
         handler = type("_Handler", (_Handler,), {"gateway": self})
-        server = ThreadingHTTPServer((self.host, self.port), handler)
-        server.daemon_threads = True
+        server = _Server((self.host, self.port), handler)
         if self._tls is not None:
             server.socket = self._tls.wrap_socket(
                 server.socket, server_side=True, do_handshake_on_connect=False
@@ -231,6 +231,17 @@ class _Session:
             else:
                 self._frames.append(frame)
             self._changed.notify_all()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            log.debug("a client broke off, or does not take our certificate: %s", error)
+        else:
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

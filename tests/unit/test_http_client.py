@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import os
 import socket
@@ -149,6 +150,30 @@ def test_tls(hub: EmbeddedHub, verify: bool) -> None:
             make(gateway.url, self_signed=False).connect()
 
 
+def test_a_client_that_does_not_take_the_certificate_is_no_fault_of_the_gateway(
+    hub: EmbeddedHub, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It printed a traceback for each."""
+    caplog.set_level(logging.DEBUG, "hivemind_core_client.testing.http_gateway")
+    with Gateway(hub.url, tls=True) as gateway:
+        with pytest.raises(err.SecureConnectionFailed):
+            make(gateway.url, self_signed=False).connect()
+        end = time.monotonic() + 5
+        while "broke off" not in caplog.text and time.monotonic() < end:
+            time.sleep(0.01)
+    assert "broke off" in caplog.text and capsys.readouterr().err == ""
+
+
+def test_a_fault_of_the_gateway_is_shown(
+    hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Gateway(hub.url) as gateway:
+        monkeypatch.setattr(gateway, "answer", None)
+        with pytest.raises(err.NotAHub):
+            make(gateway.url).connect()
+        assert "not callable" in capsys.readouterr().err
+
+
 def test_why_tls_failed_is_told_where_the_gateway_has_none(hub: EmbeddedHub) -> None:
     with Gateway(hub.url) as gateway:
         with pytest.raises(err.SecureConnectionFailed, match=r"failed: \S+.*\. For a hub .* use http://"):
@@ -249,7 +274,7 @@ def test_a_quiet_client_asks_seldom(gateway: Gateway) -> None:
 def test_whoever_acts_wakes_the_poller(
     gateway: Gateway, act: str, new_threads: Callable[[], list[threading.Thread]]
 ) -> None:
-    resting = threading.Event()
+    resting, rests = threading.Event(), itertools.count()
 
     class Once(Polling):
         """Once the session stands, nobody asks within this test by himself."""
@@ -257,7 +282,8 @@ def test_whoever_acts_wakes_the_poller(
         def interval(self, quiet: float) -> float:
             if not client.connected_event.is_set():
                 return super().interval(quiet)
-            resting.set()
+            if next(rests):  # the end of the handshake has woken it once more
+                resting.set()
             return 60.0
 
     client = make(gateway.url, polling=Once())
