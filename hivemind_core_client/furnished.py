@@ -62,6 +62,7 @@ class Furnished(Audience):
         limits: Optional[Limits] = None,
         query_timeout: float = 30.0,
     ) -> None:
+        _check_switches(self_signed=self_signed, share_bus=share_bus, binarize=binarize)
         # No super(): the OVOS client, a base of a subclass, would read the OVOS configuration and make a WebSocket.
         self.satellite = Satellite.of(
             identity,
@@ -140,6 +141,13 @@ class Furnished(Audience):
     def _too_late(self, phase: str, seconds: float) -> HubTimeout:
         """The error for a phase that took too long."""
         return HubTimeout(str(self.satellite.settings.address), phase, seconds)
+
+
+def _check_switches(**switches: Any) -> None:
+    """Raises InvalidOption for what is neither on nor off: `self_signed="false"` would take any certificate."""
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise InvalidOption(f"{name} is {value!r}; it must be True or False")
 
 
 def _compression(wanted: Any) -> Optional[bool]:

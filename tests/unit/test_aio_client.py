@@ -488,7 +488,7 @@ def test_a_question_ends_with_its_connection() -> None:
 
 def test_a_collect_call_is_answered_by_coroutines_and_may_be_cancelled(hub: EmbeddedHub) -> None:
     async def main() -> None:
-        async with make(hub) as client:
+        async with make(hub, deadlines=Deadlines(close=0.1)) as client:
             never = asyncio.Event()
 
             async def quick(request: Any) -> None:

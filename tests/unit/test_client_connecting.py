@@ -654,12 +654,15 @@ def test_a_plain_client_at_a_tls_port_is_told_so() -> None:
     [
         ("query_timeout", [-1, "x", None, True, float("nan"), float("inf")], "seconds, 0 or more"),
         ("compress", ["yes", 1, 0.5], "True, False or None"),
+        ("self_signed", ["false", 0, None], "True or False"),
+        ("share_bus", ["no", 1, None], "True or False"),
+        ("binarize", ["no", 1, None], "True or False"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused_at_once(
     option: str, values: list[Any], allowed: str
 ) -> None:
-    """Both were taken, and the question or the message failed that first met them."""
+    """They were taken, `self_signed="false"` for any certificate, and others failed with the message that met them."""
     for value in values:
         with pytest.raises(err.InvalidOption) as raised:
             HiveMessageBusClient(

@@ -49,6 +49,9 @@ OTHERWISE = {
         "test_a_round_trip_ends_with_its_connection",
         "test_a_hub_that_stops_answering_pings_is_given_up",
     },
+    "each of its messages is a request, and they go one after the other": {
+        "test_many_calls_at_once_get_what_is_theirs",
+    },
     "its port is another one": {
         "test_the_port_of_the_argument_beats_the_stored_one",
         "test_what_the_wire_cannot_carry_is_refused_here",

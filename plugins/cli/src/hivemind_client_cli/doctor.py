@@ -28,6 +28,7 @@ from hivemind_core_client.errors import (
     HubTimeout,
     HubUnreachable,
     IdentityFileError,
+    InvalidOption,
     KeyRefused,
     NegotiationRefused,
     NotAHub,
@@ -68,6 +69,7 @@ _PHASES = {"tcp": "tcp", "tls": "tls", "upgrade": "websocket", "first frame": "k
 _KINDS: tuple[tuple[type[HiveMindError], str], ...] = (
     (HubUnreachable, "tcp"),
     (SecureConnectionFailed, "tls"),
+    (InvalidOption, "tls"),  # a CA file that cannot be read; every other option was looked at before
     (NotAHub, "websocket"),
     (KeyRefused, "key"),
     (VersionRefused, "version"),
@@ -224,6 +226,8 @@ def _before(check: str, error: HiveMindError) -> tuple[str, ...]:
     """The checks that come before `check` and were not made, since the way to the hub ended early."""
     if isinstance(error, IdentityFileError):
         return tuple(step for step in ("version", "password", "hub key") if step != check)
+    if isinstance(error, InvalidOption):
+        return ("tcp",)
     return ("password",) if check == "cipher" else ()
 
 

@@ -110,7 +110,9 @@ def failing(data: Any, check: str) -> None:
     assert "failed" not in [*found.values()][:place]
     assert data["mend"]
     refused = data["type"].endswith(("Refused", "Denied", "Changed"))
-    assert data["exit_code"] == (3 if refused else 2 if data["type"] == "IdentityFileError" else 4)
+    assert data["exit_code"] == (
+        3 if refused else 2 if data["type"] in ("IdentityFileError", "InvalidOption") else 4
+    )
 
 
 def at(port: int, *more: str, host: str = "127.0.0.1") -> tuple[str, ...]:
@@ -215,6 +217,9 @@ def test_tls(run: Any, impatient: None) -> None:
         assert trusted["checks"][2]["remark"] == "the certificate is verified"
         refused = run(*at(hub.port, "--json", "--verify", host="wss://127.0.0.1")).expect(4).json
         failing(refused, "tls")
+        missing = run(*at(hub.port, "--json", "--ca-file", "/no/such", host="wss://127.0.0.1")).expect(2).json
+        failing(missing, "tls")
+        assert states(missing)["tcp"] == "skipped" and "--ca-file FILE" in missing["mend"]
         failing(run(*at(hub.port, "--json")).expect(4).json, "websocket")
 
 
