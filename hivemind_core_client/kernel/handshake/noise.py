@@ -79,7 +79,7 @@ class NoiseHandshake(Handshake):
         )
         chosen = {"pattern": self._pattern, "suite": self._suite, "msg": message.hex()}
         # The hub derives the same key once it has this: of the two, one is done while the other is.
-        return Progress(reply={"noise": chosen}, meanwhile=self._prepare)
+        return Progress(reply={"noise": chosen}, meanwhile=self._derive if self._psk is None else None)
 
     def receive(self, answer: Json) -> Progress:
         """The hub's Noise message, and with XXpsk2 our second.
@@ -114,14 +114,11 @@ class NoiseHandshake(Handshake):
             "somebody may stand between, or it has no password for this access key. Its log says which"
         )
 
-    def _prepare(self) -> None:
-        self._derive()
-        _weigh(self.terms.credentials.password or "")
-
     def _derive(self) -> None:
         """The key that the answer to XXpsk2 is read with, unless it is there."""
         if self._psk is None:
             self._psk = self._derived()
+            _weigh(self.terms.credentials.password or "")
             self._exchange.set_psk(self._psk)
 
     def _derived(self) -> bytes:
@@ -217,6 +214,7 @@ def is_installed() -> bool:
 
 
 def _weigh(password: str) -> None:
+    """Where the key is remembered, this was done before: satellites that come back have no time for it."""
     from poorman_handshake.symmetric import check_password_strength
 
     try:
