@@ -31,9 +31,15 @@ class Collection:
     `call` is what is emitted, as type, data and context; `names` the types of what comes back for it, which is shown to
     `take`. Whoever answers promises so first, and how long that takes at most; they are waited for until `max_timeout`
     seconds are over, or `enough(response)` is true. `wake` is called when nobody need be waited for any more.
+
+    Raises InvalidMessage for what is no OVOS Message.
     """
 
     def __init__(self, message: Message, min_timeout: float, max_timeout: float, enough: Enough) -> None:
+        if not isinstance(getattr(message, "context", None), dict):
+            raise InvalidMessage(
+                f"a collect-call is made with an OVOS Message, not with a {type(message).__name__}"
+            )
         self.id = str(uuid.uuid4())
         context = {**message.context, _ID: self.id}
         self.call: Json = {"type": message.msg_type, "data": message.data, "context": context}

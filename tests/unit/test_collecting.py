@@ -13,6 +13,7 @@ from hivemind_core_client.errors import InvalidMessage
 from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel import collecting
 from hivemind_core_client.kernel.collecting import Collecting, Collection, promised
+from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.ovos import to_collection_message, to_message
 
 
@@ -52,6 +53,12 @@ def test_the_call_is_the_message_with_an_id_and_the_message_is_left_alone() -> N
     assert call.context["__collect_id__"] != second.call["context"]["__collect_id__"]
     assert message.context == {"a": 1}
     assert first.names == ("count.handling", "count.response")
+
+
+@pytest.mark.parametrize("message", [HiveMessage("bus", {"type": "count"}), "count", None])
+def test_what_is_no_ovos_message_cannot_be_asked_with(message: Any) -> None:
+    with pytest.raises(InvalidMessage, match=f"not with a {type(message).__name__}"):
+        Collection(message, 0.2, 3.0, None)
 
 
 def test_nobody_is_waited_for_when_nobody_promised() -> None:
