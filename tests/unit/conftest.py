@@ -10,6 +10,9 @@ import pytest
 
 from hivemind_core_client.testing import hub_noise
 
+#: Whether the keys that the embedded hub remembers from earlier tests are real ones; nothing before the first.
+_remembered: list[bool] = []
+
 
 @pytest.fixture(autouse=True)
 def cheap_keys(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,9 +21,11 @@ def cheap_keys(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     A test marked `real_keys` derives as the protocol says: it has a peer in another process, or known results.
     """
     has_noise = sys.version_info >= (3, 10)  # as poorman-handshake 2
-    if has_noise:
+    are_real = request.node.get_closest_marker("real_keys") is not None
+    if has_noise and _remembered != [are_real]:
         hub_noise._derived.cache_clear()
-    if request.node.get_closest_marker("real_keys") is not None:
+        _remembered[:] = [are_real]
+    if are_real:
         return
     monkeypatch.setattr(hashlib, "pbkdf2_hmac", _in_one_round(hashlib.pbkdf2_hmac))
     if has_noise:
