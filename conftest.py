@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +56,35 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     home = config.stash.get(_HOME, None)
     if home is not None:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def ports_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[socket.socket]]:
+    """A hub that is stopped within a test gets its port again: tests run side by side, and another could take it.
+
+    Who connects meanwhile is refused, since nobody listens. Yields the sockets that keep a port.
+    """
+    kept: list[socket.socket] = []
+    try:
+        from hivemind_core_client.testing.hub import EmbeddedHub
+    except ImportError:  # the harness of tests/interop has tests that do without the library
+        yield kept
+        return
+    stop = EmbeddedHub.stop
+
+    def stop_and_keep(hub: Any) -> None:
+        stop(hub)
+        if os.name == "posix" and hub.port:
+            place = socket.socket()
+            kept.append(place)
+            place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):  # it is kept already
+                place.bind((hub.host, hub.port))
+
+    monkeypatch.setattr(EmbeddedHub, "stop", stop_and_keep)
+    yield kept
+    for place in kept:
+        place.close()
 
 
 def _keep_pip_settings() -> None:

@@ -53,6 +53,7 @@ COROUTINES = {
 OF_THE_CONNECTION = {
     "build_url",
     "create_client",
+    "flush",  # of version 2: the queue that it waits for is none of ours, emit returns when a message is written
     "on_close",
     "on_default_session_update",
     "on_error",
@@ -65,7 +66,11 @@ def public(kind: type) -> dict[str, Any]:
     """The public names of a class: those of ours, and what the OVOS bus client brings."""
     names = {name: value for base in reversed(kind.__mro__[:-1]) for name, value in vars(base).items()}
     verbs = {name: value for name, value in names.items() if not name.startswith("_") or name in AWAITED}
-    return {name: value for name, value in verbs.items() if name not in OF_THE_CONNECTION}
+    return {
+        name: value
+        for name, value in verbs.items()
+        if name not in OF_THE_CONNECTION and not name.isupper()  # such are figures of that connection
+    }
 
 
 def attributes(kind: type) -> set[str]:

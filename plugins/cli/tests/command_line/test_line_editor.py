@@ -21,16 +21,39 @@ from .fakes import FakeClient, message, spoken
 CTRL_C, CTRL_D, UP, ENTER = "\x03", "\x04", "\x1b[A", "\r"
 
 
+class Shown(str):
+    """A step that waits until this text is on the screen, `times` times."""
+
+    def __new__(cls, text: str, times: int = 1) -> Shown:
+        made = super().__new__(cls, text)
+        made.times = times
+        return made
+
+    times: int
+
+    def wait(self, screen: io.StringIO) -> None:
+        end = time.monotonic() + 20
+        while screen.getvalue().count(self) < self.times and time.monotonic() < end:
+            time.sleep(0.01)
+
+
+def rest() -> None:
+    """Long enough for a new prompt, which no text on the screen tells of."""
+    time.sleep(0.7)
+
+
 def talk(client: FakeClient, *steps: str | Callable[[], None], quiet: bool = False) -> str:
-    """Type the steps, pausing after each; returns what was shown."""
-    output = Output(stdout=io.StringIO(), quiet=quiet)
+    """Type the steps, or do them; returns what was shown."""
+    screen = io.StringIO()
+    output = Output(stdout=screen, quiet=quiet)
     client.connect()
     with create_pipe_input() as keyboard, create_app_session(input=keyboard):
 
         def type_in() -> None:
             for step in (*steps, CTRL_D):
-                time.sleep(0.35)
-                if callable(step):
+                if isinstance(step, Shown):
+                    step.wait(screen)
+                elif callable(step):
                     step()
                 else:
                     keyboard.send_text(step)
@@ -39,8 +62,7 @@ def talk(client: FakeClient, *steps: str | Callable[[], None], quiet: bool = Fal
         typist.start()
         converse(output, client, "en-US")  # type: ignore[arg-type]  # a stand-in for the client
         typist.join()
-    assert isinstance(output.stdout, io.StringIO)
-    return output.stdout.getvalue()
+    return screen.getvalue()
 
 
 def said(client: FakeClient) -> list[str]:
@@ -49,7 +71,17 @@ def said(client: FakeClient) -> list[str]:
 
 def test_a_talk_with_history_and_ctrl_c(home: Path) -> None:
     client = FakeClient(spoken)
-    shown = talk(client, f"hello{ENTER}", f"never sent{CTRL_C}", f"{UP}{ENTER}", ENTER)
+    answered = "you said: hello"
+    shown = talk(
+        client,
+        f"hello{ENTER}",
+        Shown(answered),
+        f"never sent{CTRL_C}",
+        rest,  # what was typed ahead goes with the line that Ctrl-C clears
+        f"{UP}{ENTER}",
+        Shown(answered, times=2),
+        ENTER,
+    )
     assert said(client) == ["hello", "hello"]
     assert shown.count("you said: hello") == 2
     assert "Ctrl-D leaves" in shown
@@ -64,7 +96,7 @@ def test_denials_and_unasked_speech_are_shown(home: Path) -> None:
         client.hear(message("other", utterance="not for ears"))
 
     client = FakeClient(lambda sent: [message("hive.policy.denied")])
-    shown = talk(client, f"hello{ENTER}", unasked, quiet=True)
+    shown = talk(client, f"hello{ENTER}", Shown("allow-msg"), unasked, Shown("dinner is ready"), quiet=True)
     assert "allow-msg recognizer_loop:utterance" in shown
     assert "dinner is ready" in shown
     assert "not for ears" not in shown
@@ -82,7 +114,18 @@ def test_a_lost_connection_is_remarked_on_and_survived(home: Path) -> None:
         raise NotConnected("no session")
 
     client = FakeClient(fail)
-    shown = talk(client, lose, f"one{ENTER}", client.handshake_event.set, f"two{ENTER}")
+    shown = talk(
+        client,
+        Shown("Ctrl-D leaves"),
+        lose,
+        Shown("[connection lost"),
+        f"one{ENTER}",
+        Shown("error: no session"),
+        client.handshake_event.set,
+        Shown("[connected again]"),
+        f"two{ENTER}",
+        Shown("you said: two"),
+    )
     assert "[connection lost, reconnecting: the hub went away]" in shown
     assert "error: no session" in shown
     assert "[connected again]" in shown

@@ -64,7 +64,9 @@ def test_an_alias_is_of_one_key(run: Any, keyfile: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [PRIVATE, PUBLIC + "\n" + PRIVATE, "-----BEGIN OPENSSH PRIVATE KEY-----\nabcd"]
+    "text",
+    [PRIVATE, PUBLIC + "\n" + PRIVATE, "-----BEGIN OPENSSH PRIVATE KEY-----\nabcd"],
+    ids=["rsa", "both", "openssh"],
 )
 @pytest.mark.parametrize("flag", ["--verbose", "--json"])
 def test_a_private_key_is_refused_and_not_repeated(run: Any, home: Path, text: str, flag: str) -> None:
