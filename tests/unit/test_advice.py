@@ -133,21 +133,6 @@ def test_what_was_changed_since_counts_as_passed() -> None:
             client.connect()
 
 
-def test_a_changed_key_of_the_hub_names_the_file_whose_pin_it_is(tmp_path: Path) -> None:
-    own = NodeIdentity(tmp_path / "bridge.json")
-    with EmbeddedHub({"k": PASSWORD}, versions=(3, 3)) as hub:
-        address = f"{hub.host}:{hub.port}"
-        own.pin_hub(address, bytes(32))
-        text = refused(hub, identity=own)
-        assert f"'hivemind-client forget-server {address} --identity-file {own.path}'" in text
-        memory = NodeIdentity({})
-        memory.pin_hub(address, bytes(32))
-        assert f"run identity.forget_hub('{address}')" in refused(hub, identity=memory)
-        memory.forget_hub(address)
-        with HiveMessageBusClient("k", PASSWORD, host=hub.url, identity=memory) as client:
-            assert client.negotiated is not None
-
-
 def test_a_damaged_pin_names_the_file_it_is_in(tmp_path: Path) -> None:
     own = NodeIdentity(tmp_path / "bridge.json")
     own.IDENTITY_FILE["hub_pins"] = {"h:5678": "no key"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -262,6 +263,27 @@ def test_a_hub_with_another_key_is_refused(talk: Talk, identity: NodeIdentity) -
             talk(second, identity)
         assert identity.forget_hub(address)
         assert talk(second, identity).pattern == "XXpsk2"
+
+
+def test_a_changed_key_of_the_hub_names_the_file_whose_pin_it_is(tmp_path: Path) -> None:
+    own = NodeIdentity(tmp_path / "bridge.json")
+    with EmbeddedHub({"key": PASSWORD}, versions=(3, 3)) as hub:
+        address = f"{hub.host}:{hub.port}"
+        own.pin_hub(address, bytes(32))
+        text = _refused(hub, own)
+        assert f"'hivemind-client forget-server {address} --identity-file {own.path}'" in text
+        memory = NodeIdentity({})
+        memory.pin_hub(address, bytes(32))
+        assert f"run identity.forget_hub('{address}')" in _refused(hub, memory)
+        memory.forget_hub(address)
+        with HiveMessageBusClient("key", PASSWORD, host=hub.url, identity=memory) as client:
+            assert client.negotiated is not None
+
+
+def _refused(hub: EmbeddedHub, identity: NodeIdentity) -> str:
+    with pytest.raises(err.HubKeyChanged) as caught:
+        by_websocket(hub, identity)
+    return str(caught.value)
 
 
 @KINDS
