@@ -11,18 +11,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from hivemind_core_client import message as _message
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
 if TYPE_CHECKING:
-    from hivemind_core_client.aio import AsyncHiveMessageBusClient as AsyncHiveMessageBusClient
-    from hivemind_core_client.aio_fakebus import AsyncFakeHiveMessageBus as AsyncFakeHiveMessageBus
-    from hivemind_core_client.callbacks import BinaryDataCallbacks
-    from hivemind_core_client.client import HiveMessageBusClient
+    from hivemind_core_client.async_client import AsyncHiveMessageBusClient as AsyncHiveMessageBusClient
+    from hivemind_core_client.client import BinaryDataCallbacks, HiveMessageBusClient
     from hivemind_core_client.errors import HiveMindError
+    from hivemind_core_client.fakebus import AsyncFakeHiveMessageBus as AsyncFakeHiveMessageBus
     from hivemind_core_client.fakebus import FakeHiveMessageBus
-    from hivemind_core_client.http import HiveMindHTTPClient as HiveMindHTTPClient
-    from hivemind_core_client.http import Polling as Polling
+    from hivemind_core_client.http_client import HiveMindHTTPClient as HiveMindHTTPClient
+    from hivemind_core_client.http_client import Polling as Polling
     from hivemind_core_client.identity import NodeIdentity
     from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 
@@ -45,18 +43,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AsyncFakeHiveMessageBus": "aio_fakebus",
-    "AsyncHiveMessageBusClient": "aio",
+    "AsyncFakeHiveMessageBus": "fakebus",
+    "AsyncHiveMessageBusClient": "async_client",
     "Backoff": "kernel.policy",
-    "BinaryDataCallbacks": "callbacks",
+    "BinaryDataCallbacks": "client",
     "Deadlines": "kernel.policy",
     "FakeHiveMessageBus": "fakebus",
     "HiveMessageBusClient": "client",
     "HiveMindError": "errors",
-    "HiveMindHTTPClient": "http",
+    "HiveMindHTTPClient": "http_client",
     "Limits": "kernel.policy",
     "NodeIdentity": "identity",
-    "Polling": "http",
+    "Polling": "http_client",
 }
 
 
@@ -73,12 +71,3 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """The public names, imported or not."""
     return sorted({*__all__, *_HOMES})
-
-
-def _to_ovos_message(fields: dict[str, Any]) -> Any:
-    from hivemind_core_client.ovos import to_message
-
-    return to_message(fields)
-
-
-_message.ovos_message_reader = _to_ovos_message

@@ -1,8 +1,15 @@
-"""The reference client's module name for `aio.py`."""
+"""AsyncHiveMessageBusClient: the client for asyncio (docs/async.md)."""
 
 from __future__ import annotations
 
-from hivemind_core_client.aio import AsyncHiveMessageBusClient
-from hivemind_core_client.callbacks import BinaryDataCallbacks
+from hivemind_core_client.aio.client import (
+    AsyncHiveMessageBusClient,
+)
+from hivemind_core_client.shell.callbacks import (
+    BinaryDataCallbacks,
+)
 
-__all__ = ["AsyncHiveMessageBusClient", "BinaryDataCallbacks"]
+__all__ = [
+    "AsyncHiveMessageBusClient",
+    "BinaryDataCallbacks",
+]

@@ -16,11 +16,11 @@ import logging
 from contextlib import suppress
 from typing import Any, Callable, Optional, Protocol, TypeVar
 
-from hivemind_core_client.errors import FrameError, InvalidOption
-from hivemind_core_client.listening import ListenVerbs
-from hivemind_core_client.localbus import Handler, call_safely
-from hivemind_core_client.message import HiveMessage, HiveMessageType, read_message_type
-from hivemind_core_client.waiters import Names, names_of, payload_named
+from hivemind_core_client.shell.handlers import ListenVerbs
+from hivemind_core_client.shell.local_bus import Handler, call_safely
+from hivemind_core_client.shell.waiters import Names, names_of, payload_named
+from hivemind_core_client.wire.errors import FrameError, InvalidOption
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, read_message_type
 
 __all__ = [
     "HiveMessageListener",

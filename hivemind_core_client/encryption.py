@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, Union
 
-from hivemind_core_client.errors import UnknownCipher, UnknownEncoding
-from hivemind_core_client.jsontext import json_text
 from hivemind_core_client.kernel.crypto import CipherChannel
 from hivemind_core_client.plugins.manager import load_plugins
+from hivemind_core_client.wire.errors import UnknownCipher, UnknownEncoding
+from hivemind_core_client.wire.json_text import json_text
 
 __all__ = [
     "SupportedCiphers",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hivemind_core_client.errors import (
+from hivemind_core_client.wire.errors import (
     DecodingError,
     DecryptionFailed,
     EncryptionFailed,

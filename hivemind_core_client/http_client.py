@@ -1,8 +1,19 @@
-"""The reference client's module name for `http.py`."""
+"""HiveMindHTTPClient: the client for a hub that is reached by HTTP alone (docs/http.md)."""
 
 from __future__ import annotations
 
-from hivemind_core_client.callbacks import BinaryDataCallbacks
-from hivemind_core_client.http import HiveMindHTTPClient
+from hivemind_core_client.kernel.policy import (
+    Polling,
+)
+from hivemind_core_client.shell.callbacks import (
+    BinaryDataCallbacks,
+)
+from hivemind_core_client.sync.http_client import (
+    HiveMindHTTPClient,
+)
 
-__all__ = ["BinaryDataCallbacks", "HiveMindHTTPClient"]
+__all__ = [
+    "BinaryDataCallbacks",
+    "HiveMindHTTPClient",
+    "Polling",
+]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from hivemind_core_client.errors import InvalidOption
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.states import State
+from hivemind_core_client.wire.errors import InvalidOption
 
 __all__ = [
     "CascadeAggregator",

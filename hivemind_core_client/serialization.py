@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Optional, Union
 
 from hivemind_core_client.builtins.binary_serializer import FRAME_VERSION, decode, encode
-from hivemind_core_client.errors import InvalidMessage, UnsupportedProtocolVersion
 from hivemind_core_client.kernel.policy import Limits
-from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client.wire.errors import InvalidMessage, UnsupportedProtocolVersion
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
 __all__ = ["Bitstring", "decode_bitstring", "get_bitstring"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Union
 
-from hivemind_core_client.errors import InvalidMessage
-from hivemind_core_client.jsontext import Json, json_object, json_text
-from hivemind_core_client.message import OVOS_TYPES, HiveMessage, HiveMessageType, is_ovos_message
-from hivemind_core_client.ovos import to_message
+from hivemind_core_client.wire.errors import InvalidMessage
+from hivemind_core_client.wire.json_text import Json, json_object, json_text
+from hivemind_core_client.wire.message import OVOS_TYPES, HiveMessage, HiveMessageType, is_ovos_message
+from hivemind_core_client.wire.ovos import to_message
 
 __all__ = ["get_hivemsg", "get_mycroft_msg", "get_payload", "serialize_message"]
 

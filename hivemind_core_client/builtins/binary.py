@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any, Callable
 
-from hivemind_core_client.jsontext import Json
-from hivemind_core_client.labels import printable, safe_label
-from hivemind_core_client.message import HiveMindBinaryPayloadType as BinType
 from hivemind_core_client.plugins.contract import Actions, BinaryHandler, CallBack, Context
 from hivemind_core_client.plugins.hookspecs import hookimpl
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.message import HiveMindBinaryPayloadType as BinType
+from hivemind_core_client.wire.text import printable, safe_label
 
 log = logging.getLogger(__name__)
 

@@ -12,22 +12,22 @@ from typing import Any, Optional
 
 from attrs import frozen
 
-from hivemind_core_client.errors import (
+from hivemind_core_client.plugins.contract import Serializer
+from hivemind_core_client.plugins.hookspecs import hookimpl
+from hivemind_core_client.wire.errors import (
     FrameError,
     FrameTooLarge,
     InvalidMessage,
     UnknownMessageType,
     UnsupportedProtocolVersion,
 )
-from hivemind_core_client.jsontext import LONE_SURROGATE, json_object, json_text
-from hivemind_core_client.message import (
+from hivemind_core_client.wire.json_text import LONE_SURROGATE, json_object, json_text
+from hivemind_core_client.wire.message import (
     WRAPPER_TYPES,
     HiveMessage,
     HiveMessageType,
     HiveMindBinaryPayloadType,
 )
-from hivemind_core_client.plugins.contract import Serializer
-from hivemind_core_client.plugins.hookspecs import hookimpl
 
 FRAME_VERSION = 1
 _MAX_METADATA = 255

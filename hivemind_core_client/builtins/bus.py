@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from hivemind_core_client.errors import InvalidMessage
-from hivemind_core_client.jsontext import Json, json_text
-from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Actions, Context, Deliver, MessageHandler
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.plugins.wrapping import VERIFIED_SOURCE
+from hivemind_core_client.wire.errors import InvalidMessage
+from hivemind_core_client.wire.json_text import Json, json_text
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 log = logging.getLogger(__name__)
 

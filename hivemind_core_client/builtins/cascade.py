@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from hivemind_core_client.jsontext import Json
-from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins import asking
 from hivemind_core_client.plugins.contract import (
     Action,
@@ -17,6 +15,8 @@ from hivemind_core_client.plugins.contract import (
     SetTimer,
 )
 from hivemind_core_client.plugins.hookspecs import hookimpl
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 log = logging.getLogger(__name__)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Actions, Conclude, Context, MessageHandler, Negotiate
 from hivemind_core_client.plugins.hookspecs import hookimpl
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 
 @hookimpl(trylast=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hivemind_core_client.jsontext import Json
-from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Actions, Context, HubFacts, Introduce, MessageHandler
 from hivemind_core_client.plugins.hookspecs import hookimpl
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 
 @hookimpl(trylast=True)

@@ -6,9 +6,9 @@ import logging
 import uuid
 from typing import Any
 
-from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Actions, Context, MessageHandler, Send
 from hivemind_core_client.plugins.hookspecs import hookimpl
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 log = logging.getLogger(__name__)
 

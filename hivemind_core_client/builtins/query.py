@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from hivemind_core_client.jsontext import Json
-from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins import asking
 from hivemind_core_client.plugins.contract import Actions, CancelTimer, Context, MessageHandler, SetTimer
 from hivemind_core_client.plugins.hookspecs import hookimpl
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Actions, Context, MessageHandler
 from hivemind_core_client.plugins.hookspecs import hookimpl
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 log = logging.getLogger(__name__)
 

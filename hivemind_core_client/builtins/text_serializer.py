@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Optional
 
-from hivemind_core_client.errors import FrameTooLarge
-from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Serializer
 from hivemind_core_client.plugins.hookspecs import hookimpl
+from hivemind_core_client.wire.errors import FrameTooLarge
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 
 @hookimpl(trylast=True)

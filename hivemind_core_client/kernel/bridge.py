@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from hivemind_core_client.errors import FrameError, InvalidMessage
-from hivemind_core_client.jsontext import Json
-from hivemind_core_client.message import HiveMessage, HiveMessageType, read_message_type
 from hivemind_core_client.plugins.contract import Context
+from hivemind_core_client.wire.errors import FrameError, InvalidMessage
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, read_message_type
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Optional, Protocol
 
-from hivemind_core_client.errors import (
+from hivemind_core_client.plugins.contract import Cipher, Encoding, Frame
+from hivemind_core_client.wire.errors import (
     CleartextRefused,
     DecodingError,
     DecryptionFailed,
@@ -14,8 +15,7 @@ from hivemind_core_client.errors import (
     InvalidKeySize,
     InvalidMessage,
 )
-from hivemind_core_client.jsontext import LONE_SURROGATE, json_object, json_string
-from hivemind_core_client.plugins.contract import Cipher, Encoding, Frame
+from hivemind_core_client.wire.json_text import LONE_SURROGATE, json_object, json_string
 
 #: Messages of this many bytes are sealed in place, where the cipher can: below, the copy is cheaper.
 _LARGE = 16384

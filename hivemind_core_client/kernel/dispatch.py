@@ -8,10 +8,10 @@ from typing import Any, Callable, Optional
 
 from attrs import evolve
 
-from hivemind_core_client.errors import HiveMindError, InvalidMessage, PluginError, ProtocolError
-from hivemind_core_client.message import WRAPPER_TYPES, HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Action, Actions, Context, Dispatch
 from hivemind_core_client.plugins.registry import Registry
+from hivemind_core_client.wire.errors import HiveMindError, InvalidMessage, PluginError, ProtocolError
+from hivemind_core_client.wire.message import WRAPPER_TYPES, HiveMessage, HiveMessageType
 
 log = logging.getLogger(__name__)
 

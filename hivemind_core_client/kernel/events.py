@@ -7,8 +7,6 @@ from typing import Union
 
 from attrs import field, frozen
 
-from hivemind_core_client.errors import HiveMindError, ProtocolError
-from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.contract import (
     CallBack,
     CancelTimer,
@@ -19,6 +17,8 @@ from hivemind_core_client.plugins.contract import (
     Send,
     SetTimer,
 )
+from hivemind_core_client.wire.errors import HiveMindError, ProtocolError
+from hivemind_core_client.wire.message import HiveMessage
 
 
 @frozen

@@ -8,21 +8,6 @@ from typing import Any, Callable, Optional, cast
 
 from attrs import field, frozen
 
-from hivemind_core_client.errors import (
-    CleartextRefused,
-    ConnectionLost,
-    FrameError,
-    FrameTooLarge,
-    HandshakeError,
-    HiveMindError,
-    HubRefused,
-    InvalidMessage,
-    KeyRefused,
-    NotConnected,
-    PluginError,
-    ProtocolError,
-    UsageError,
-)
 from hivemind_core_client.kernel.crypto import Channel
 from hivemind_core_client.kernel.dispatch import Dispatcher
 from hivemind_core_client.kernel.events import (
@@ -39,8 +24,6 @@ from hivemind_core_client.kernel.handshake import Credentials, Handshake, Offer,
 from hivemind_core_client.kernel.handshake.base import Doubt, Outcome, Progress
 from hivemind_core_client.kernel.policy import Limits
 from hivemind_core_client.kernel.states import PHASES, Signal, State, advance
-from hivemind_core_client.labels import printable
-from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import (
     Action,
     CallBack,
@@ -60,6 +43,23 @@ from hivemind_core_client.plugins.contract import (
 )
 from hivemind_core_client.plugins.registry import Registry
 from hivemind_core_client.plugins.wrapping import strip_claims
+from hivemind_core_client.wire.errors import (
+    CleartextRefused,
+    ConnectionLost,
+    FrameError,
+    FrameTooLarge,
+    HandshakeError,
+    HiveMindError,
+    HubRefused,
+    InvalidMessage,
+    KeyRefused,
+    NotConnected,
+    PluginError,
+    ProtocolError,
+    UsageError,
+)
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.text import printable
 
 log = logging.getLogger(__name__)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Optional, Protocol, Union
 
-from hivemind_core_client.errors import (
+from hivemind_core_client.plugins.contract import Frame
+from hivemind_core_client.wire.errors import (
     CleartextRefused,
     ConnectionLost,
     FrameError,
     FrameTooLarge,
     InvalidMessage,
 )
-from hivemind_core_client.jsontext import LONE_SURROGATE
-from hivemind_core_client.plugins.contract import Frame
+from hivemind_core_client.wire.json_text import LONE_SURROGATE
 
 #: The most bytes of a message that one transport message carries.
 CHUNK = 65_000

@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 from attrs import Attribute, field, frozen
 
-from hivemind_core_client.errors import InvalidOption
+from hivemind_core_client.wire.errors import InvalidOption
 
 #: The share of a silence after which it is asked again: an answer that took a second is found 0.1 s late at most.
 _EASE = 0.1

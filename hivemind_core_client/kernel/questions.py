@@ -8,7 +8,9 @@ from typing import Any, Callable, Optional
 
 from attrs import field, frozen
 
-from hivemind_core_client.errors import (
+from hivemind_core_client.plugins.asking import COMPLETE, TIMEOUT, own_id
+from hivemind_core_client.plugins.registry import Registry
+from hivemind_core_client.wire.errors import (
     FrameError,
     HiveMindError,
     InvalidMessage,
@@ -17,10 +19,8 @@ from hivemind_core_client.errors import (
     QueryTimeout,
     again,
 )
-from hivemind_core_client.labels import printable
-from hivemind_core_client.message import HiveMessage, HiveMessageType
-from hivemind_core_client.plugins.asking import COMPLETE, TIMEOUT, own_id
-from hivemind_core_client.plugins.registry import Registry
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.text import printable
 
 DENIED = "hive.policy.denied"
 #: How many answers that nobody has fetched are kept.

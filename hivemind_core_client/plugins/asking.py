@@ -11,9 +11,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hivemind_core_client.jsontext import Json
-from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Action, CancelTimer, Context, Deliver, Dispatch
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 log = logging.getLogger(__name__)
 

@@ -13,15 +13,15 @@ from typing import Any, Callable, Optional, Protocol, Union
 from attrs import Factory, define, field, frozen
 from attrs.validators import instance_of
 
-from hivemind_core_client.hive_map import HiveMapper
-from hivemind_core_client.jsontext import Json
-from hivemind_core_client.message import (
+from hivemind_core_client.wire.hive_map import HiveMapper
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.message import (
     HiveMessage,
     HiveMessageType,
     HiveMindBinaryPayloadType,
     read_message_type,
 )
-from hivemind_core_client.trust import Trust
+from hivemind_core_client.wire.trust import Trust
 
 #: One WebSocket message: text, or bytes.
 Frame = Union[str, bytes, bytearray]

@@ -18,8 +18,6 @@ from typing import Any, Callable, TypeVar
 import pluggy
 from attrs import define, field
 
-from hivemind_core_client.errors import PluginError
-from hivemind_core_client.message import HiveMessageType
 from hivemind_core_client.plugins import hookspecs
 from hivemind_core_client.plugins.contract import (
     BinaryHandler,
@@ -37,6 +35,8 @@ from hivemind_core_client.plugins.registry import (
     encoding_fault,
     wire_name,
 )
+from hivemind_core_client.wire.errors import PluginError
+from hivemind_core_client.wire.message import HiveMessageType
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ from typing import Any, Callable, Generic, TypeVar
 
 from attrs import field, frozen
 
-from hivemind_core_client.message import HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins.contract import (
     BinaryHandler,
     Cipher,
@@ -16,6 +15,7 @@ from hivemind_core_client.plugins.contract import (
     MessageHandler,
     Serializer,
 )
+from hivemind_core_client.wire.message import HiveMessageType, HiveMindBinaryPayloadType
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hivemind_core_client.labels import printable
-from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.contract import Context
+from hivemind_core_client.wire.message import HiveMessage
+from hivemind_core_client.wire.text import printable
 
 #: Names, in the context of a Message, the key whose signature was verified. Set by us alone.
 VERIFIED_SOURCE = "hivemind_verified_source_peer"

@@ -11,19 +11,20 @@ from typing import Any, Callable, NoReturn, Optional, cast
 
 from attrs import define
 
-from hivemind_core_client.aio_mailbox import AsyncMailbox, Job
-from hivemind_core_client.aio_transport import AsyncTransport
-from hivemind_core_client.aio_waiting import AsyncGatherer, wake
-from hivemind_core_client.aio_worker import AsyncConnection, AsyncWorker
-from hivemind_core_client.course import ClientState, Listener
-from hivemind_core_client.errors import ClientClosed, NotConnected, ProtocolError
+from hivemind_core_client.aio.mailbox import AsyncMailbox, Job
+from hivemind_core_client.aio.waiting import AsyncGatherer
+from hivemind_core_client.aio.worker import AsyncConnection, AsyncWorker
+from hivemind_core_client.config.profile import Satellite
 from hivemind_core_client.kernel.events import Arrived, Rejected
+from hivemind_core_client.kernel.lifecycle import ClientState, Listener
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
-from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.wrapping import strip_claims
-from hivemind_core_client.satellite import Satellite
-from hivemind_core_client.sockets import Progress
 from hivemind_core_client.testing.fake_hub import FakeHub, agreed, carried, exchanged
+from hivemind_core_client.transports.shared_socket import Progress
+from hivemind_core_client.transports.timing import wake
+from hivemind_core_client.transports.websocket_asyncio import AsyncTransport
+from hivemind_core_client.wire.errors import ClientClosed, NotConnected, ProtocolError
+from hivemind_core_client.wire.message import HiveMessage
 
 #: After so many seconds in which nothing happened while somebody waits, the clock jumps.
 QUIET = 0.02

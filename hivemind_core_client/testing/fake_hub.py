@@ -7,16 +7,16 @@ from typing import Any, Optional
 
 from attrs import field, frozen
 
-from hivemind_core_client.errors import HiveMindError, InvalidMessage
-from hivemind_core_client.identity import NodeIdentity
+from hivemind_core_client.config.identity import NodeIdentity
+from hivemind_core_client.config.profile import Satellite
+from hivemind_core_client.config.settings import Address
 from hivemind_core_client.kernel.questions import answers_to
-from hivemind_core_client.message import OVOS_TYPES, WRAPPER_TYPES, HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
-from hivemind_core_client.satellite import Satellite
-from hivemind_core_client.settings import Address
-from hivemind_core_client.sockets import Progress, Told
-from hivemind_core_client.waiters import Names, is_hive_type, message_named, names_of
-from hivemind_core_client.waiting import as_packet
+from hivemind_core_client.shell.waiters import Names, is_hive_type, message_named, names_of
+from hivemind_core_client.sync.waiting import as_packet
+from hivemind_core_client.transports.shared_socket import Progress, Told
+from hivemind_core_client.wire.errors import HiveMindError, InvalidMessage
+from hivemind_core_client.wire.message import OVOS_TYPES, WRAPPER_TYPES, HiveMessage, HiveMessageType
 
 #: What the fake hub calls itself.
 NODE_ID = "fake-hub"

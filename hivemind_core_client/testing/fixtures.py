@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 if TYPE_CHECKING:
-    from hivemind_core_client.client import HiveMessageBusClient
+    from hivemind_core_client.sync.client import HiveMessageBusClient
     from hivemind_core_client.testing.hub import EmbeddedHub
 
 #: The access key and the password of the client that the fixtures' hub knows; for a hub of your own in its place.
@@ -34,7 +34,7 @@ def hivemind_hub() -> Iterator[EmbeddedHub]:
 @pytest.fixture
 def hivemind_client(hivemind_hub: EmbeddedHub) -> Iterator[HiveMessageBusClient]:
     """A client that is connected with `hivemind_hub`."""
-    from hivemind_core_client.client import HiveMessageBusClient
+    from hivemind_core_client.sync.client import HiveMessageBusClient
 
     client = HiveMessageBusClient(
         KEY, PASSWORD, host=hivemind_hub.url, port=hivemind_hub.port, identity=memory_identity()
@@ -49,7 +49,7 @@ def hivemind_client_factory(hivemind_hub: EmbeddedHub) -> Iterator[Callable[...,
 
     They are not connected yet: call `connect`. All get closed.
     """
-    from hivemind_core_client.client import HiveMessageBusClient
+    from hivemind_core_client.sync.client import HiveMessageBusClient
 
     made: list[HiveMessageBusClient] = []
 
@@ -74,7 +74,7 @@ def memory_identity() -> Any:
 
     All have one static key: a hub of protocol version 3 pins it for the access key, and refuses another.
     """
-    from hivemind_core_client.identity import NodeIdentity
+    from hivemind_core_client.config.identity import NodeIdentity
 
     identity = NodeIdentity({})
     identity._noise_key = _STATIC_KEY

@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Callable, Optional, Union, cast
 
-from hivemind_core_client.errors import HiveMindError, HubRefused, InvalidOption
-from hivemind_core_client.keyfiles import generate_rsa_key
-from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client.config.key_files import generate_rsa_key
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.testing.hub_link import (
@@ -35,6 +33,8 @@ from hivemind_core_client.testing.hub_routing import (
     utterance_of,
 )
 from hivemind_core_client.testing.hub_upstream import Upstream
+from hivemind_core_client.wire.errors import HiveMindError, HubRefused, InvalidOption
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
 try:
     from websockets.exceptions import ConnectionClosed

@@ -12,15 +12,20 @@ from typing import Any, Optional, Union
 
 from attrs import evolve, field, frozen
 
-from hivemind_core_client.errors import CleartextRefused, HandshakeError, InvalidOption, NegotiationRefused
-from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.crypto import Channel, CipherChannel
 from hivemind_core_client.kernel.handshake.base import DEFAULT_CIPHER, DEFAULT_ENCODING
 from hivemind_core_client.kernel.handshake.password import new_exchange
-from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.registry import Registry
 from hivemind_core_client.testing.hub_noise import NoiseResponder, noise_offer
+from hivemind_core_client.wire.errors import (
+    CleartextRefused,
+    HandshakeError,
+    InvalidOption,
+    NegotiationRefused,
+)
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 _MAX_INFLATED = 32 * 2**20
 #: A session id from the wire that is longer than this is none: it is part of the hub's name for a client.

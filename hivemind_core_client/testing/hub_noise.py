@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Optional
 
-from hivemind_core_client.errors import HandshakeError, HubRefused
-from hivemind_core_client.jsontext import Json, json_object
 from hivemind_core_client.kernel.handshake.noise import KK, SUITES, VERSION, XX, canonical, new_exchange
 from hivemind_core_client.kernel.noise_channel import NoiseChannel
-from hivemind_core_client.labels import fingerprint
+from hivemind_core_client.wire.errors import HandshakeError, HubRefused
+from hivemind_core_client.wire.json_text import Json, json_object
+from hivemind_core_client.wire.text import fingerprint
 
 _MOST_ASSEMBLED = 32 * 2**20
 

@@ -9,10 +9,10 @@ from typing import Any, Callable, Optional, Union
 
 from attrs import frozen
 
-from hivemind_core_client.errors import FrameError
-from hivemind_core_client.jsontext import Json
-from hivemind_core_client.message import WRAPPER_TYPES, HiveMessage, HiveMessageType
 from hivemind_core_client.testing.hub_memory import Questions, Seen
+from hivemind_core_client.wire.errors import FrameError
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.message import WRAPPER_TYPES, HiveMessage, HiveMessageType
 
 #: What is spoken to the agent, in a QUERY or CASCADE too.
 UTTERANCE = "recognizer_loop:utterance"

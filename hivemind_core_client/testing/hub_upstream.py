@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Callable, Optional
 
-from hivemind_core_client.client import HiveMessageBusClient
-from hivemind_core_client.errors import HiveMindError
-from hivemind_core_client.identity import NodeIdentity
-from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.config.identity import NodeIdentity
+from hivemind_core_client.sync.client import HiveMessageBusClient
 from hivemind_core_client.testing.hub_link import Account
+from hivemind_core_client.wire.errors import HiveMindError
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 log = logging.getLogger(__name__)
 

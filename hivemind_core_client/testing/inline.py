@@ -12,19 +12,25 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Callable, Optional, cast
 
-from hivemind_core_client.course import ClientState, Listener
-from hivemind_core_client.errors import ClientClosed, HiveMindError, HubRefused, NotConnected, ProtocolError
-from hivemind_core_client.gathering import Gatherer
+from hivemind_core_client.config.profile import Satellite
 from hivemind_core_client.kernel.events import Arrived, Rejected
+from hivemind_core_client.kernel.lifecycle import ClientState, Listener
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
-from hivemind_core_client.line import Transport
-from hivemind_core_client.mailbox import Job, Mailbox
-from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.wrapping import strip_claims
-from hivemind_core_client.satellite import Satellite
-from hivemind_core_client.sockets import Progress
+from hivemind_core_client.sync.gathering import Gatherer
+from hivemind_core_client.sync.mailbox import Job, Mailbox
+from hivemind_core_client.sync.worker import Connection, Worker
 from hivemind_core_client.testing.fake_hub import FakeHub, agreed, carried, exchanged
-from hivemind_core_client.worker import Connection, Worker
+from hivemind_core_client.transports.shared_socket import Progress
+from hivemind_core_client.transports.tcp import Transport
+from hivemind_core_client.wire.errors import (
+    ClientClosed,
+    HiveMindError,
+    HubRefused,
+    NotConnected,
+    ProtocolError,
+)
+from hivemind_core_client.wire.message import HiveMessage
 
 log = logging.getLogger(__name__)
 

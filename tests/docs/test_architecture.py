@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from pathlib import Path
 
 import attrs
 import pytest
 
-from hivemind_core_client.course import ClientState
+from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 from hivemind_core_client.kernel.states import PHASES, TRANSITIONS, Signal, State
+
+from tests.unit.test_floors import FLOORS
 
 from .documents import ROOT, page
 
@@ -29,15 +29,11 @@ def _state_table() -> str:
     return "\n".join(lines)
 
 
-def _modules() -> list[str]:
-    return sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
-
-
 def _table_of_floors() -> list[set[str]]:
-    """The module paths of each row of the table of floors, the highest floor first."""
+    """The folders of each row of the table of floors, the ground floor first; the root is an empty text."""
     table = ARCHITECTURE.partition("## The floors")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| \d+ \|.*$", table, re.MULTILINE)
-    return [set(re.findall(r"`([\w/]+\.py)`", row)) for row in rows]
+    rows = re.findall(r"^\| \d+ \|([^|]*)\|.*$", table, re.MULTILINE)
+    return [set(re.findall(r"`(\w*)/`", row)) or {""} for row in reversed(rows)]
 
 
 def test_the_table_of_states_is_that_of_the_code() -> None:
@@ -49,54 +45,8 @@ def test_every_signal_is_explained() -> None:
         assert f"- {signal.name}: {signal.value}" in ARCHITECTURE
 
 
-def test_every_module_stands_on_one_floor() -> None:
-    named = [module for floor in _table_of_floors() for module in floor]
-    assert sorted(named) == [module for module in _modules() if (PACKAGE / module).stat().st_size > 0]
-
-
-def _runs_later(node: ast.AST) -> bool:
-    """True for what importing the module does not run: functions, and what only type checkers read."""
-    if isinstance(node, ast.If):
-        return ast.unparse(node.test) == "TYPE_CHECKING"
-    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-
-
-def _imports(path: Path) -> set[str]:
-    """What a file imports as soon as it is imported."""
-    found: set[str] = set()
-    nodes: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hivemind_core_client"):
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module or ""}
-        elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif not _runs_later(node):
-            nodes.extend(ast.iter_child_nodes(node))
-    return found
-
-
-def _module_file(name: str) -> str | None:
-    package, *parts = name.split(".")
-    relative = Path(*parts) if package == PACKAGE.name else Path()
-    for candidate in (relative.with_suffix(".py") if relative.name else relative, relative / "__init__.py"):
-        if candidate.name and (PACKAGE / candidate).is_file():
-            return str(candidate)
-    return None
-
-
-@pytest.mark.parametrize("module", _modules())
-def test_imports_go_down_only(module: str) -> None:
-    floors = {name: number for number, floor in enumerate(_table_of_floors()) for name in floor}
-    for name in _imports(PACKAGE / module):
-        imported = _module_file(name)
-        if imported is not None and imported != "__init__.py":
-            assert floors[imported] >= floors[module], f"{module} imports {imported}, which is above it"
-
-
-@pytest.mark.parametrize("module", [name for name in _modules() if name.startswith("kernel/")])
-def test_the_kernel_knows_no_built_in_plugin(module: str) -> None:
-    assert not any("builtins" in name for name in _imports(PACKAGE / module))
+def test_the_table_of_floors_is_that_of_the_test() -> None:
+    assert _table_of_floors() == [set(floor) for floor in FLOORS]
 
 
 @pytest.mark.parametrize("kind", [Deadlines, Limits, Backoff])

@@ -13,9 +13,9 @@ from hivemind_client_cli import hookspecs as cli_hookspecs
 from hivemind_client_cli.main import build_cli
 from hivemind_core_client import errors
 from hivemind_core_client.client import HiveMessageBusClient
+from hivemind_core_client.config.settings import ENVIRONMENT
 from hivemind_core_client.message import HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins import contract, hookspecs
-from hivemind_core_client.settings import ENVIRONMENT
 from hivemind_core_client.testing import EmbeddedHub
 
 from .documents import all_blocks, page, pages

@@ -109,7 +109,7 @@ class OnLoop(Blocking):
 
     def __init__(self, **options: Any) -> None:
         # The harness's own tests run without the library.
-        from hivemind_core_client.aio import AsyncHiveMessageBusClient
+        from hivemind_core_client.async_client import AsyncHiveMessageBusClient
 
         loop = EventLoop()
         super().__init__(loop, loop.run(AsyncHiveMessageBusClient, **options))

@@ -20,7 +20,7 @@ from .satellite import Satellite
 from .table import FLEET, behaviour
 
 if TYPE_CHECKING:
-    from hivemind_core_client.aio import AsyncHiveMessageBusClient
+    from hivemind_core_client.async_client import AsyncHiveMessageBusClient
 
 #: A hub of its own: what the fleet says would make the record of a shared one slow to read.
 FLEETS = HubOptions(name="fleet")
@@ -70,7 +70,7 @@ class Member:
 
     def __init__(self, account: Account, folder: Path, number: int) -> None:
         from hivemind_core_client import NodeIdentity
-        from hivemind_core_client.aio import AsyncHiveMessageBusClient
+        from hivemind_core_client.async_client import AsyncHiveMessageBusClient
         from hivemind_core_client.kernel.policy import Deadlines
 
         self.name = f"member{number}"

@@ -10,8 +10,8 @@ import pytest
 
 from hivemind_core_client import HiveMessageBusClient, NodeIdentity
 from hivemind_core_client import errors as err
-from hivemind_core_client.advice import common_file, for_file, for_identity
 from hivemind_core_client.testing import EmbeddedHub
+from hivemind_core_client.wire.mends import common_file, for_file, for_identity
 
 PASSWORD = "a password of this test, long and random"
 

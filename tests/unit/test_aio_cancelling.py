@@ -21,16 +21,16 @@ from hivemind_core_client import (
     Deadlines,
     HiveMessage,
     Limits,
-    aio_transport,
 )
 from hivemind_core_client import errors as err
-from hivemind_core_client.aio import AsyncHiveMessageBusClient
-from hivemind_core_client.aio_transport import AsyncTransport
-from hivemind_core_client.aio_waiting import within
+from hivemind_core_client.async_client import AsyncHiveMessageBusClient
+from hivemind_core_client.config.settings import Address
+from hivemind_core_client.config.tls import Tls
 from hivemind_core_client.identity import NodeIdentity
-from hivemind_core_client.settings import Address
 from hivemind_core_client.testing import EmbeddedHub
-from hivemind_core_client.tls import Tls
+from hivemind_core_client.transports import websocket_asyncio
+from hivemind_core_client.transports.timing import within
+from hivemind_core_client.transports.websocket_asyncio import AsyncTransport
 
 from . import servers
 from .aio_support import PASSWORD, PATIENCE, QUICK, ask, make, off_loop, run, until
@@ -567,7 +567,7 @@ def test_what_came_before_the_hub_hung_up_is_read() -> None:
         await transport.open(f"ws://127.0.0.1:{port}/")
         await asyncio.sleep(0.1)
         got: list[Any] = []
-        while not isinstance(incoming := await transport.receive(), aio_transport.Closed):
+        while not isinstance(incoming := await transport.receive(), websocket_asyncio.Closed):
             got.append(incoming)
         assert got == [f"{number:02d}" for number in range(40)] and incoming.code == 1000
         await transport.release()

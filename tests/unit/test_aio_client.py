@@ -21,18 +21,18 @@ from hivemind_core_client import (
     HiveMessage,
     HiveMessageType,
     HiveMindBinaryPayloadType,
-    aio,
-    aio_transport,
+    async_client,
     decorators,
 )
 from hivemind_core_client import errors as err
-from hivemind_core_client.aio_mailbox import AsyncMailbox
-from hivemind_core_client.aio_waiting import LoopEvent, MessageReader
+from hivemind_core_client.aio.mailbox import AsyncMailbox
+from hivemind_core_client.aio.waiting import LoopEvent, MessageReader
 from hivemind_core_client.client import BinaryDataCallbacks
 from hivemind_core_client.kernel.policy import Deadlines
-from hivemind_core_client.localbus import LocalBus
 from hivemind_core_client.plugins.contract import MessageHandler
+from hivemind_core_client.shell.local_bus import LocalBus
 from hivemind_core_client.testing import Account, EmbeddedHub
+from hivemind_core_client.transports import websocket_asyncio
 
 from .aio_support import PASSWORD, PATIENCE, UTTERANCE, ask, make, off_loop, run, until
 
@@ -1037,7 +1037,7 @@ def test_what_is_missing_is_named(missing: str, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setitem(sys.modules, "websockets.asyncio.client", None)
     else:
         monkeypatch.setattr(sys, "version_info", (3, 9, 18, "final", 0))
-    spec = importlib.util.spec_from_file_location("transport_anew", aio_transport.__file__)
+    spec = importlib.util.spec_from_file_location("transport_anew", websocket_asyncio.__file__)
     assert spec is not None and spec.loader is not None
     with pytest.raises(ImportError, match=r"pip install 'hivemind-core-client\[async\]'") as caught:
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
@@ -1046,7 +1046,7 @@ def test_what_is_missing_is_named(missing: str, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_extra_names_a_version_that_is_not_too_old() -> None:
     """Before 14.2 websockets forgets what has come when the hub hangs up."""
-    text = (Path(aio.__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    text = (Path(async_client.__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
     (line,) = [line for line in text.splitlines() if line.startswith("async = ")]
     assert line == """async = ["websockets>=15; python_version >= '3.10'"]"""
 
@@ -1061,4 +1061,4 @@ def test_what_websockets_says_holds_no_key(hub: EmbeddedHub, caplog: pytest.LogC
     ours = [record for record in caplog.records if record.name.startswith("hivemind_core_client")]
     assert not [record for record in ours if "authorization" in record.getMessage()]
     assert isinstance(make(hub).internal_bus, LocalBus)
-    assert aio.__all__ == ["AsyncHiveMessageBusClient", "BinaryDataCallbacks"]
+    assert async_client.__all__ == ["AsyncHiveMessageBusClient", "BinaryDataCallbacks"]

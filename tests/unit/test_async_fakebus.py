@@ -29,8 +29,7 @@ from hivemind_core_client import (
     NodeIdentity,
     fakebus,
 )
-from hivemind_core_client.aio import AsyncHiveMessageBusClient
-from hivemind_core_client.aio_fakebus import AsyncFakeHiveMessageBus
+from hivemind_core_client.async_client import AsyncHiveMessageBusClient
 from hivemind_core_client.errors import (
     ClientClosed,
     ConnectionLost,
@@ -41,6 +40,7 @@ from hivemind_core_client.errors import (
     NotConnected,
     QueryTimeout,
 )
+from hivemind_core_client.fakebus import AsyncFakeHiveMessageBus
 
 UTTERANCE = "recognizer_loop:utterance"
 VERBS = sorted(

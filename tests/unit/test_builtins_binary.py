@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from hivemind_core_client.builtins.binary import CALLBACKS
-from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins.contract import CallBack
+from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
 
 from .support import keyed_by_password, new_context, only, registry
 

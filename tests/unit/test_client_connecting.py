@@ -22,11 +22,11 @@ from hivemind_core_client import (
     Limits,
 )
 from hivemind_core_client import errors as err
+from hivemind_core_client.config.settings import Address
 from hivemind_core_client.identity import NodeIdentity
-from hivemind_core_client.line import _shake_hands, deadline
-from hivemind_core_client.settings import Address
-from hivemind_core_client.sockets import connect_tcp
 from hivemind_core_client.testing import Account, EmbeddedHub
+from hivemind_core_client.transports.shared_socket import connect_tcp
+from hivemind_core_client.transports.tcp import _shake_hands, deadline
 
 from . import servers
 
@@ -522,7 +522,9 @@ def test_a_name_with_many_silent_addresses_has_one_deadline(monkeypatch: pytest.
         filler.setblocking(False)
         filler.connect_ex(("127.0.0.1", port))
     one = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
-    monkeypatch.setattr("hivemind_core_client.sockets.socket.getaddrinfo", lambda *_, **__: [one] * 8)
+    monkeypatch.setattr(
+        "hivemind_core_client.transports.shared_socket.socket.getaddrinfo", lambda *_, **__: [one] * 8
+    )
     start = time.monotonic()
     with pytest.raises((TimeoutError, socket.timeout)):
         connect_tcp("many.invalid", port, 0.3)
@@ -530,10 +532,12 @@ def test_a_name_with_many_silent_addresses_has_one_deadline(monkeypatch: pytest.
     for each in [full, *fillers]:
         each.close()
 
-
-def test_a_resolver_that_hangs_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    getaddrinfo = "hivemind_core_client.transports.shared_socket.socket.getaddrinfo"
+    monkeypatch.setattr(getaddrinfo, lambda *_, **__: release.wait(30))
     release = threading.Event()
-    monkeypatch.setattr("hivemind_core_client.sockets.socket.getaddrinfo", lambda *_, **__: release.wait(30))
+    monkeypatch.setattr(
+        "hivemind_core_client.transports.shared_socket.socket.getaddrinfo", lambda *_, **__: release.wait(30)
+    )
     client = HiveMessageBusClient(
         "k", PASSWORD, host="slow.invalid", identity=NodeIdentity({}), deadlines=Deadlines(tcp=0.1)
     )
@@ -547,14 +551,14 @@ def test_an_old_worker_that_ends_late_does_not_touch_the_new_session(monkeypatch
     asked, release, real = threading.Event(), threading.Event(), socket.getaddrinfo
 
     def slow_once(*arguments: Any, **options: Any) -> Any:
-        monkeypatch.setattr("hivemind_core_client.sockets.socket.getaddrinfo", real)
+        monkeypatch.setattr("hivemind_core_client.transports.shared_socket.socket.getaddrinfo", real)
         asked.set()
         release.wait(30)
         return real(*arguments, **options)
 
     with EmbeddedHub({"k": PASSWORD}) as hub:
         client = make(hub, deadlines=Deadlines(close=0.1))
-        monkeypatch.setattr("hivemind_core_client.sockets.socket.getaddrinfo", slow_once)
+        monkeypatch.setattr("hivemind_core_client.transports.shared_socket.socket.getaddrinfo", slow_once)
         old = client.run_in_thread()
         assert asked.wait(5)
         client.close()

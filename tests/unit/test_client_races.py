@@ -14,9 +14,9 @@ from ovos_bus_client.message import Message
 from hivemind_core_client import Backoff, HiveMessageBusClient, NodeIdentity
 from hivemind_core_client.errors import ClientClosed, InvalidOption
 from hivemind_core_client.kernel.link import Link
-from hivemind_core_client.localbus import call_safely
+from hivemind_core_client.shell.local_bus import call_safely
+from hivemind_core_client.sync.worker import Worker, WritingLock
 from hivemind_core_client.testing import EmbeddedHub
-from hivemind_core_client.worker import Worker, WritingLock
 
 PASSWORD = "seven green lanterns above the quiet harbour"
 QUESTION = Message("recognizer_loop:utterance", {"utterances": ["hello"]})

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from ovos_bus_client.message import CollectionMessage, Message
 
 from hivemind_core_client.errors import InvalidMessage
-from hivemind_core_client.jsontext import Json
-from hivemind_core_client.kernel import collecting
-from hivemind_core_client.kernel.collecting import Collecting, Collection, promised
+from hivemind_core_client.kernel import collect_calls as collecting
+from hivemind_core_client.kernel.collect_calls import Collecting, Collection, promised
 from hivemind_core_client.message import HiveMessage
-from hivemind_core_client.ovos import to_collection_message, to_message
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.ovos import to_collection_message, to_message
 
 
 class Woken(Collection):

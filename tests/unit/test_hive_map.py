@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hivemind_core_client import hive_drawing
 from hivemind_core_client.hive_map import HiveMapper, NodeInfo, is_public_key, normal_key
 from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.wire import hive_drawing
 
 HUB_KEY = "-----BEGIN PUBLIC KEY-----\nhub\n-----END PUBLIC KEY-----"
 ME, KITCHEN, ATTIC = "me::s", "kitchen::s", "attic::s"

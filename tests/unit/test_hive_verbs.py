@@ -16,14 +16,14 @@ from ovos_bus_client.message import Message
 
 from hivemind_core_client import Backoff, HiveMessage, HiveMessageBusClient, HiveMessageType
 from hivemind_core_client import errors as err
-from hivemind_core_client.gathering import Gatherer, wait_for_quiet
-from hivemind_core_client.hive_verbs import HiveVerbs
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.questions import first_answer
-from hivemind_core_client.mailbox import Mailbox
 from hivemind_core_client.plugins.contract import MessageHandler
+from hivemind_core_client.shell.waiters import Waiters
+from hivemind_core_client.sync.gathering import Gatherer, wait_for_quiet
+from hivemind_core_client.sync.hive_verbs import HiveVerbs
+from hivemind_core_client.sync.mailbox import Mailbox
 from hivemind_core_client.testing import EmbeddedHub
-from hivemind_core_client.waiters import Waiters
 
 from .support import new_context
 from .test_client_messages import Log, settled

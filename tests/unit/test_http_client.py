@@ -31,12 +31,12 @@ from hivemind_core_client import (
     Polling,
 )
 from hivemind_core_client import errors as err
-from hivemind_core_client.http_socket import Answer
-from hivemind_core_client.http_transport import HttpTransport, Past
-from hivemind_core_client.opening import Closed
-from hivemind_core_client.settings import HttpAddress
+from hivemind_core_client.config.settings import HttpAddress
+from hivemind_core_client.config.tls import Tls
 from hivemind_core_client.testing import Account, EmbeddedHub, HttpGateway
-from hivemind_core_client.tls import Tls
+from hivemind_core_client.transports.failures import Closed
+from hivemind_core_client.transports.http import HttpTransport, Past
+from hivemind_core_client.transports.http_connection import Answer
 
 from . import servers
 

@@ -24,7 +24,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hivemind_core_client import keyfiles
+from hivemind_core_client.config import key_files as keyfiles
 from hivemind_core_client.errors import IdentityFileError, InvalidOption, PluginError
 from hivemind_core_client.identity import NodeIdentity
 
@@ -69,7 +69,7 @@ def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         number = next(numbers)
         return PRIVATE.replace("MIIEow", f"MIIEow{number}"), PEM.replace("QAB", f"QAB{number}")
 
-    monkeypatch.setattr("hivemind_core_client.identity.generate_rsa_key", generate)
+    monkeypatch.setattr("hivemind_core_client.config.identity.generate_rsa_key", generate)
 
 
 def put(path: Path, content: Any, mode: int = 0o600) -> Path:

@@ -16,11 +16,12 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivemind_core_client import NodeIdentity, keyfiles
+from hivemind_core_client import NodeIdentity
+from hivemind_core_client.config import key_files as keyfiles
+from hivemind_core_client.config.hub_keys import HubKeys
+from hivemind_core_client.config.noise_identity import MOST_DERIVED
+from hivemind_core_client.config.settings import resolve
 from hivemind_core_client.errors import IdentityFileError, InvalidOption
-from hivemind_core_client.hub_keys import HubKeys
-from hivemind_core_client.identity_noise import MOST_DERIVED
-from hivemind_core_client.settings import resolve
 
 KEY = bytes(range(32))
 HUB = "hub.local:5678"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivemind_core_client.labels import MAX_LABEL_BYTES, json_printable, safe_label, text_of
+from hivemind_core_client.wire.text import MAX_LABEL_BYTES, json_printable, safe_label, text_of
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 import pytest
 
-from hivemind_core_client.localbus import LocalBus, Subscriptions
+from hivemind_core_client.shell.local_bus import LocalBus, Subscriptions
 
 
 def message(msg_type: str = "speak") -> Any:

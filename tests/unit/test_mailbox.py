@@ -10,8 +10,8 @@ from typing import Any, Callable
 
 import pytest
 
-from hivemind_core_client import mailbox as mailbox_module
-from hivemind_core_client.mailbox import Mailbox
+from hivemind_core_client.sync import mailbox as mailbox_module
+from hivemind_core_client.sync.mailbox import Mailbox
 
 WAIT = 10.0
 

@@ -13,10 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hivemind_core_client import jsontext
-from hivemind_core_client import message as message_module
 from hivemind_core_client.errors import FrameError, InvalidMessage, ProtocolError, UnknownMessageType
-from hivemind_core_client.jsontext import json_object, json_text
 from hivemind_core_client.message import (
     OVOS_TYPES,
     WRAPPER_TYPES,
@@ -25,6 +22,9 @@ from hivemind_core_client.message import (
     HiveMindBinaryPayloadType,
     is_ovos_message,
 )
+from hivemind_core_client.wire import json_text as jsontext
+from hivemind_core_client.wire import message as message_module
+from hivemind_core_client.wire.json_text import json_object, json_text
 
 T = HiveMessageType
 BIN = HiveMindBinaryPayloadType
@@ -115,7 +115,7 @@ def test_an_ovos_message_becomes_its_object_and_back(
 ) -> None:
     message = HiveMessage(msg_type, ovos())
     assert message.raw_payload == {"type": "speak", "data": {"a": 1}, "context": {}}
-    monkeypatch.setattr(message_module, "ovos_message_reader", lambda fields: ("message", fields))
+    monkeypatch.setattr(message_module, "to_message", lambda fields: ("message", fields))
     assert message.payload == ("message", message.raw_payload)
 
 

@@ -21,13 +21,13 @@ from hivemind_core_client import (
     NodeIdentity,
 )
 from hivemind_core_client import errors as err
-from hivemind_core_client.aio import AsyncHiveMessageBusClient
-from hivemind_core_client.aio_transport import AsyncTransport
+from hivemind_core_client.async_client import AsyncHiveMessageBusClient
 from hivemind_core_client.kernel.handshake import noise
 from hivemind_core_client.testing import EmbeddedHub
 from hivemind_core_client.testing.http_gateway import HttpGateway
 from hivemind_core_client.testing.hub_sockets import InOrder
-from hivemind_core_client.transport import WebSocketTransport
+from hivemind_core_client.transports.websocket import WebSocketTransport
+from hivemind_core_client.transports.websocket_asyncio import AsyncTransport
 
 PASSWORD = "a long password of this node"
 #: The port of a node's gateway stays: pins belong to an address.

@@ -15,7 +15,7 @@ import pytest
 
 import hivemind_core_client
 from hivemind_core_client import HiveMessageBusClient, HiveMessageType, HiveMindHTTPClient
-from hivemind_core_client.aio import AsyncHiveMessageBusClient
+from hivemind_core_client.async_client import AsyncHiveMessageBusClient
 from hivemind_core_client.encryption import SupportedCiphers, SupportedEncodings
 
 ROOT = Path(hivemind_core_client.__file__).parent

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hivemind_core_client.config.settings import ENVIRONMENT, Address, read_crypto_key, read_port, resolve
 from hivemind_core_client.errors import IdentityNotSet, InvalidCredential, InvalidOption
-from hivemind_core_client.settings import ENVIRONMENT, Address, read_crypto_key, read_port, resolve
 
 ADDRESSES: list[tuple[str, Any, str]] = [
     ("hub", None, "ws://hub:5678"),

@@ -8,7 +8,7 @@ from typing import Callable, NoReturn
 
 import pytest
 
-from hivemind_core_client.sockets import SharedSocket, Told
+from hivemind_core_client.transports.shared_socket import SharedSocket, Told
 
 SIZE = 3 * 2**20
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from hivemind_core_client.config.tls import Tls
 from hivemind_core_client.errors import InvalidOption, SecureConnectionFailed
 from hivemind_core_client.testing.certificates import self_signed
-from hivemind_core_client.tls import Tls
 
 
 def test_a_ca_file_that_goes_is_read_again_once_it_is_back(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hivemind_core_client.hive_map import HiveMapper
 from hivemind_core_client.message import HiveMessage
-from hivemind_core_client.trust import HUB, Trust
+from hivemind_core_client.wire.trust import HUB, Trust
 
 
 def pem(owner: str) -> str:

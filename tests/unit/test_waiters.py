@@ -8,10 +8,8 @@ from typing import Any, Optional
 import pytest
 
 from hivemind_core_client.errors import NotConnected, UnknownMessageType
-from hivemind_core_client.gathering import Gatherer
-from hivemind_core_client.mailbox import Mailbox
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
-from hivemind_core_client.waiters import (
+from hivemind_core_client.shell.waiters import (
     Matcher,
     Waiters,
     is_hive_type,
@@ -19,7 +17,9 @@ from hivemind_core_client.waiters import (
     names_of,
     payload_named,
 )
-from hivemind_core_client.waiting import WaitVerbs, as_packet
+from hivemind_core_client.sync.gathering import Gatherer
+from hivemind_core_client.sync.mailbox import Mailbox
+from hivemind_core_client.sync.waiting import WaitVerbs, as_packet
 
 T = HiveMessageType
 SPEAK = HiveMessage("bus", {"type": "speak"})

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from functools import lru_cache
 
-from hivemind_core_client.errors import NegotiationRefused, VersionRefused
 from hivemind_core_client.kernel.handshake.base import Credentials, Handshake, NoiseKeys, Offer, Terms
 from hivemind_core_client.kernel.handshake.noise import VERSION, NoiseHandshake, is_installed
 from hivemind_core_client.kernel.handshake.password import PasswordHandshake
 from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
 from hivemind_core_client.kernel.handshake.rsa import RsaHandshake
+from hivemind_core_client.wire.errors import NegotiationRefused, VersionRefused
 
 __all__ = ["KINDS", "Credentials", "Handshake", "NoiseKeys", "Offer", "Terms", "choose"]
 

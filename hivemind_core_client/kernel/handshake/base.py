@@ -10,12 +10,12 @@ from typing import Any, Callable, ClassVar, Optional, Protocol
 
 from attrs import field, frozen
 
-from hivemind_core_client.errors import HandshakeError, HiveMindError, NegotiationRefused
-from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.crypto import Channel, CipherChannel
-from hivemind_core_client.labels import printable
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
 from hivemind_core_client.plugins.registry import Registry
+from hivemind_core_client.wire.errors import HandshakeError, HiveMindError, NegotiationRefused
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.text import printable
 
 log = logging.getLogger(__name__)
 

@@ -6,15 +6,6 @@ import json
 import logging
 from typing import Any, NoReturn, Optional
 
-from hivemind_core_client.errors import (
-    HandshakeAgain,
-    HandshakeError,
-    HiveMindError,
-    HubKeyChanged,
-    HubRefused,
-    PasswordRefused,
-)
-from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.handshake.base import (
     Doubt,
     Handshake,
@@ -26,8 +17,17 @@ from hivemind_core_client.kernel.handshake.base import (
     warn_of_weakness,
 )
 from hivemind_core_client.kernel.noise_channel import CHUNK, NoiseChannel
-from hivemind_core_client.labels import fingerprint, text_of
 from hivemind_core_client.plugins.contract import Negotiated
+from hivemind_core_client.wire.errors import (
+    HandshakeAgain,
+    HandshakeError,
+    HiveMindError,
+    HubKeyChanged,
+    HubRefused,
+    PasswordRefused,
+)
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.text import fingerprint, text_of
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,6 @@ from typing import Any, Optional
 
 from poorman_handshake import PasswordHandShake
 
-from hivemind_core_client.errors import HandshakeError, HiveMindError, PasswordRefused
-from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.handshake.base import (
     DEFAULT_CIPHER,
     DEFAULT_ENCODING,
@@ -22,6 +20,8 @@ from hivemind_core_client.kernel.handshake.base import (
     warn_of_weakness,
 )
 from hivemind_core_client.plugins.contract import Negotiated
+from hivemind_core_client.wire.errors import HandshakeError, HiveMindError, PasswordRefused
+from hivemind_core_client.wire.json_text import Json
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Optional
 
-from hivemind_core_client.errors import HandshakeError, HiveMindError
-from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.handshake.base import (
     DEFAULT_CIPHER,
     DEFAULT_ENCODING,
@@ -16,6 +14,8 @@ from hivemind_core_client.kernel.handshake.base import (
     Terms,
 )
 from hivemind_core_client.plugins.contract import Negotiated
+from hivemind_core_client.wire.errors import HandshakeError, HiveMindError
+from hivemind_core_client.wire.json_text import Json
 
 
 class PresharedHandshake(Handshake):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from hivemind_core_client.errors import HandshakeError, HubRefused
-from hivemind_core_client.jsontext import Json
 from hivemind_core_client.kernel.handshake.base import (
     DEFAULT_CIPHER,
     DEFAULT_ENCODING,
@@ -15,6 +13,8 @@ from hivemind_core_client.kernel.handshake.base import (
     envelope_of,
 )
 from hivemind_core_client.plugins.contract import Negotiated
+from hivemind_core_client.wire.errors import HandshakeError, HubRefused
+from hivemind_core_client.wire.json_text import Json
 
 _KEY_SIZE = 32
 

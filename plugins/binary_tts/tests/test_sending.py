@@ -24,10 +24,10 @@ from hivemind_client_binary_tts import (
 from hivemind_client_binary_tts.sending import HUB_MAX_BYTES, _fitting
 from hivemind_core_client.builtins import binary_serializer
 from hivemind_core_client.errors import InvalidMessage, InvalidOption
-from hivemind_core_client.labels import safe_label
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.message import HiveMindBinaryPayloadType as BinType
 from hivemind_core_client.testing import EmbeddedHub
+from hivemind_core_client.wire.text import safe_label
 
 
 class Client:

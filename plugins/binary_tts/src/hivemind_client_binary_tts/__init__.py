@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         sent_name,
     )
     from hivemind_client_binary_tts.wav import wav_bytes
-    from hivemind_core_client.labels import safe_label
+    from hivemind_core_client.wire.text import safe_label
 
 __all__ = [
     "Player",
@@ -41,7 +41,7 @@ _HOMES = {
     "Player": f"{__name__}.player",
     "SavingCallbacks": f"{__name__}.saving",
     "safe_file_name": f"{__name__}.names",
-    "safe_label": "hivemind_core_client.labels",
+    "safe_label": "hivemind_core_client.wire.text",
     "wav_bytes": f"{__name__}.wav",
 }
 

@@ -6,7 +6,7 @@ import logging
 import re
 from typing import Any
 
-from hivemind_core_client.labels import printable, safe_label
+from hivemind_core_client.wire.text import printable, safe_label
 
 log = logging.getLogger(__name__)
 

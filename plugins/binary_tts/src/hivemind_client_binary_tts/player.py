@@ -17,7 +17,7 @@ from attrs import frozen
 
 from hivemind_client_binary_tts.wav import audio_suffix, seconds_of
 from hivemind_core_client.errors import InvalidOption
-from hivemind_core_client.labels import printable
+from hivemind_core_client.wire.text import printable
 
 log = logging.getLogger(__name__)
 

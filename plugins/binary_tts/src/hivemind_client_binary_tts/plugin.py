@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from hivemind_client_binary_tts.names import name_for
-from hivemind_core_client.jsontext import Json
 from hivemind_core_client.message import HiveMindBinaryPayloadType as BinType
 from hivemind_core_client.plugins.contract import Actions, BinaryHandler, CallBack, Context
 from hivemind_core_client.plugins.hookspecs import hookimpl
+from hivemind_core_client.wire.json_text import Json
 
 #: What speech and files are called whose own name is missing or unsafe.
 UNNAMED_SPEECH = "speech"

@@ -13,11 +13,11 @@ from hivemind_client_binary_tts.folder import Folder
 from hivemind_client_binary_tts.ledger import Ledger
 from hivemind_client_binary_tts.names import as_said, name_for
 from hivemind_client_binary_tts.player import Player, PlayFunction
-from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.errors import InvalidOption, UsageError
-from hivemind_core_client.jsontext import Json
-from hivemind_core_client.labels import printable, safe_label
 from hivemind_core_client.message import HiveMindBinaryPayloadType as BinType
+from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.text import printable, safe_label
 
 log = logging.getLogger(__name__)
 

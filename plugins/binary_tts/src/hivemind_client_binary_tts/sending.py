@@ -14,10 +14,10 @@ from typing import Any, Callable, Optional, Union
 from hivemind_client_binary_tts import wav
 from hivemind_client_binary_tts.names import shortened
 from hivemind_core_client.errors import InvalidMessage, InvalidOption
-from hivemind_core_client.jsontext import Json, json_text
-from hivemind_core_client.labels import printable, safe_label
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.message import HiveMindBinaryPayloadType as BinType
+from hivemind_core_client.wire.json_text import Json, json_text
+from hivemind_core_client.wire.text import printable, safe_label
 
 Progress = Callable[[int, int], object]
 Data = Union[bytes, bytearray, memoryview]

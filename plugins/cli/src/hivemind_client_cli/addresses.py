@@ -24,7 +24,7 @@ def refuse_http(host: str | None, variable: str | None = None) -> None:
 
 def pin_name(address: str) -> str:
     """The `host:port` under which the hub at an address is pinned. Raises InvalidOption for what is no address."""
-    from hivemind_core_client.settings import Address, HttpAddress
+    from hivemind_core_client.config.settings import Address, HttpAddress
 
     kind = HttpAddress if is_http(address) else Address
     return str(kind.read(address)).partition("//")[2]

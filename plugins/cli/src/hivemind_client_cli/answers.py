@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hivemind_core_client.errors import ConnectionLost, HiveMindError, HubRefused, NotConnected, QueryTimeout
-from hivemind_core_client.jsontext import Json
-from hivemind_core_client.labels import printable
 from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.text import printable
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient

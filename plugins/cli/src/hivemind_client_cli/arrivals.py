@@ -7,10 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hivemind_client_cli.wire_text import described, plain
-from hivemind_core_client.callbacks import BinaryDataCallbacks
 from hivemind_core_client.errors import HiveMindError, PluginError
-from hivemind_core_client.jsontext import Json, json_text
-from hivemind_core_client.labels import safe_label
 from hivemind_core_client.message import (
     OVOS_TYPES,
     WRAPPER_TYPES,
@@ -18,6 +15,9 @@ from hivemind_core_client.message import (
     HiveMessageType,
     HiveMindBinaryPayloadType,
 )
+from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
+from hivemind_core_client.wire.json_text import Json, json_text
+from hivemind_core_client.wire.text import safe_label
 
 #: A line for people is cut here; `--json` has the whole message.
 _LONGEST_LINE = 2000

@@ -36,8 +36,8 @@ from hivemind_core_client.errors import (
     SecureConnectionFailed,
     VersionRefused,
 )
-from hivemind_core_client.labels import fingerprint
-from hivemind_core_client.sockets import resolve
+from hivemind_core_client.transports.shared_socket import resolve
+from hivemind_core_client.wire.text import fingerprint
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient

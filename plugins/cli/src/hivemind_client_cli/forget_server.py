@@ -9,7 +9,7 @@ from hivemind_client_cli.options import identity_option, read_identity, reportin
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.pins import pinned_hubs
 from hivemind_core_client.errors import InvalidOption
-from hivemind_core_client.labels import fingerprint
+from hivemind_core_client.wire.text import fingerprint
 
 
 @click.command("forget-server", epilog="Example: hivemind-client forget-server hub.local:5678")

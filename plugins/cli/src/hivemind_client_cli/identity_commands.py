@@ -22,7 +22,7 @@ from hivemind_client_cli.options import (
 )
 from hivemind_client_cli.output import MASK, Output, aligned
 from hivemind_client_cli.pins import counted, pinned_hubs
-from hivemind_core_client import labels
+from hivemind_core_client.wire import text as wire_text
 
 if TYPE_CHECKING:
     from hivemind_core_client.identity import NodeIdentity
@@ -83,7 +83,7 @@ def set_identity(
 
 def _check(key: str | None, password: str | None, host: str | None, port: int | None) -> None:
     """Raises InvalidCredential, InvalidOption or click.UsageError for what `connect` would refuse."""
-    from hivemind_core_client.settings import Address, without_colon
+    from hivemind_core_client.config.settings import Address, without_colon
 
     if key is not None:
         without_colon("access key", key)
@@ -176,4 +176,4 @@ def _existing_file(path: str | None) -> str | None:
 
 def fingerprint(pem: str | None) -> str | None:
     """The fingerprint of a public key; None for none."""
-    return labels.fingerprint(pem) if pem else None
+    return wire_text.fingerprint(pem) if pem else None

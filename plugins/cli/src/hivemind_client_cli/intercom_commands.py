@@ -30,9 +30,9 @@ from hivemind_client_cli.trust import aliases, public_key
 from hivemind_client_cli.wire_text import described, plain
 from hivemind_core_client.errors import PluginError, QueryTimeout
 from hivemind_core_client.hive_map import normal_key
-from hivemind_core_client.jsontext import Json
-from hivemind_core_client.jsontext import json_object as read_object
 from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.json_text import json_object as read_object
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -234,7 +234,7 @@ def _print_messages(output: Output, ears: _Ears, count: int | None, timeout: flo
 
 def _own_key(identity: NodeIdentity) -> str:
     """The public key (PEM) of this satellite, which gets one, on the disk, where it has none."""
-    from hivemind_core_client.keyfiles import public_key_of
+    from hivemind_core_client.config.key_files import public_key_of
 
     private, public = identity.private_key_pem(), identity.public_key
     if private is None:

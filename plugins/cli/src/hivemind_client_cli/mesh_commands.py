@@ -25,11 +25,11 @@ from hivemind_client_cli.options import (
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.wire_text import described, who
 from hivemind_core_client.errors import ConnectionLost, HubRefused, QueryTimeout
-from hivemind_core_client.jsontext import Json
 from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
-    from hivemind_core_client.hive_verbs import Answer
+    from hivemind_core_client.sync.hive_verbs import Answer
 
 _NODE_ID = "on the hub's machine ('hivemind-core list-clients' shows NODE_ID)"
 

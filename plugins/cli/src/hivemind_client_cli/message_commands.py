@@ -24,8 +24,8 @@ from hivemind_client_cli.options import (
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.wire_text import handshake_of, who
 from hivemind_core_client.errors import ConnectionLost, InvalidOption
-from hivemind_core_client.jsontext import Json
 from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient

@@ -99,7 +99,7 @@ class Connection:
             raise
 
     def _check_scheme(self) -> None:
-        from hivemind_core_client.settings import given, variable_of
+        from hivemind_core_client.config.settings import given, variable_of
 
         host = given("host", self.host, read_identity(self.identity_file).default_master)
         refuse_http(host, variable_of("host", self.host))

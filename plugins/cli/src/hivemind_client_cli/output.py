@@ -13,8 +13,8 @@ from typing import Any, ClassVar, TextIO
 
 import click
 
-from hivemind_core_client.advice import for_identity
-from hivemind_core_client.labels import json_printable
+from hivemind_core_client.wire.mends import for_identity
+from hivemind_core_client.wire.text import json_printable
 
 #: What stands in the place of a secret.
 MASK = "***"

@@ -13,7 +13,7 @@ from hivemind_client_cli.message_commands import as_text, bus_message
 from hivemind_client_cli.options import Connection, connected, connection_options, reporting, timeout_option
 from hivemind_client_cli.output import Output
 from hivemind_core_client.errors import QueryTimeout
-from hivemind_core_client.jsontext import Json
+from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient

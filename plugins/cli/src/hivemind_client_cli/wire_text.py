@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from hivemind_client_cli.output import shown
-from hivemind_core_client.hive_drawing import short_name
+from hivemind_core_client.wire.hive_drawing import short_name
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Negotiated

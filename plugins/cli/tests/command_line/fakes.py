@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any, Callable
 
 from hivemind_core_client.errors import HiveMindError
-from hivemind_core_client.jsontext import Json
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
+from hivemind_core_client.wire.json_text import Json
 
 Answer = Callable[[HiveMessage], Iterable[Json]]
 

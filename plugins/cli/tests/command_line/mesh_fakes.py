@@ -11,8 +11,8 @@ from attrs import frozen
 from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.hive_map import HiveMapper
 from hivemind_core_client.identity import NodeIdentity
-from hivemind_core_client.jsontext import Json, json_text
 from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.wire.json_text import Json, json_text
 
 from .fakes import FakeClient
 

@@ -16,14 +16,14 @@ import pytest
 from hivemind_client_cli.identity_commands import fingerprint
 from hivemind_client_cli.main import build_cli
 from hivemind_client_cli.options import Connection
+from hivemind_core_client.config.key_files import generate_rsa_key
 from hivemind_core_client.errors import ConnectionLost, KeyRefused
 from hivemind_core_client.identity import NodeIdentity
-from hivemind_core_client.jsontext import Json
-from hivemind_core_client.keyfiles import generate_rsa_key
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.contract import HubFacts, MessageHandler
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.plugins.manager import PluginInfo
+from hivemind_core_client.wire.json_text import Json
 
 from .fakes import message
 from .mesh_fakes import EVIL, MeshClient

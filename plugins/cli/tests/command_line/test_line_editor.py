@@ -13,8 +13,8 @@ from prompt_toolkit.input import create_pipe_input
 from hivemind_client_cli.line_editor import converse
 from hivemind_client_cli.output import Output
 from hivemind_core_client.errors import ConnectionLost, NotConnected
-from hivemind_core_client.jsontext import Json
 from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.wire.json_text import Json
 
 from .fakes import FakeClient, message, spoken
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from hivemind_core_client import NodeIdentity
+from hivemind_core_client.config.key_files import IdentityFile
 from hivemind_core_client.errors import IdentityFileError
-from hivemind_core_client.keyfiles import IdentityFile
-from hivemind_core_client.labels import fingerprint
 from hivemind_core_client.testing import EmbeddedHub
+from hivemind_core_client.wire.text import fingerprint
 
 from .test_doctor import KEY, LOGIN, PASSWORD, at, failing, states
 

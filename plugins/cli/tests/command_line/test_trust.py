@@ -11,9 +11,9 @@ import pytest
 from hivemind_client_cli import trust
 from hivemind_client_cli.identity_commands import fingerprint
 from hivemind_client_cli.options import Connection
+from hivemind_core_client.config.key_files import generate_rsa_key
 from hivemind_core_client.errors import InvalidOption
 from hivemind_core_client.identity import NodeIdentity
-from hivemind_core_client.keyfiles import generate_rsa_key
 from hivemind_core_client.plugins.contract import HubFacts
 
 from .fakes import FakeClient

@@ -8,10 +8,10 @@ from typing import Any
 from hivemind_client_intercom import envelope, keys
 from hivemind_core_client.errors import FrameError, IdentityFileError, InvalidMessage, ProtocolError
 from hivemind_core_client.hive_map import normal_key
-from hivemind_core_client.jsontext import Json, json_object
-from hivemind_core_client.labels import printable
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Actions, Context, Dispatch
+from hivemind_core_client.wire.json_text import Json, json_object
+from hivemind_core_client.wire.text import printable
 
 #: How many delivered envelopes are remembered, so that none is delivered twice.
 REMEMBERED = 1000

@@ -6,7 +6,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Protocol, cast
 
-from hivemind_core_client import labels
+from hivemind_core_client.wire import text as wire_text
 
 #: Shorter keys can be broken, and longer ones cost whoever must use them too much time. In bits.
 MIN_BITS, MAX_BITS = 2048, 16384
@@ -98,7 +98,7 @@ def private_key(pem: str) -> PrivateKey:
 
 def fingerprint(key: PublicKey) -> str:
     """`sha256:` and 64 hex digits, as `hivemind-client show-identity` prints them."""
-    return labels.fingerprint(key.pem())
+    return wire_text.fingerprint(key.pem())
 
 
 def _bounded(key: PublicKey) -> PublicKey:

@@ -1,0 +1,1 @@
+"""The asyncio shell: what waits on an event loop."""

@@ -1,0 +1,222 @@
+"""Running users' callbacks on the event loop: functions in order, coroutines as tasks that are counted and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Callable, Optional
+
+from hivemind_core_client.shell.local_bus import Handler
+
+log = logging.getLogger(__name__)
+
+Job = Callable[[], None]
+
+#: How long, in seconds, what comes waits for room while too many coroutines run.
+_STALL = 5.0
+#: What a user's callback may raise: it may fail, exit, or pass a cancellation on, the client may not.
+_HARMLESS = (Exception, SystemExit, asyncio.CancelledError)
+
+
+class AsyncMailbox:
+    """A queue of jobs on one event loop, run in order: that of the last `reopen`, before it the one that runs.
+
+    Handlers that are coroutine functions run as tasks beside the queue, `limit` at once at most: then who asks for
+    `room` waits, and further ones are dropped, logged and counted in `dropped`. `close` cancels what still runs.
+    """
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self.dropped = 0
+        self.loop: Optional[asyncio.AbstractEventLoop] = None
+        self._limit = limit
+        self._spare = limit // 100
+        self._waiting = 0
+        self._timers: dict[object, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._closing: set[Optional[asyncio.Task[Any]]] = set()
+        self._closed = False
+        self._ended = False
+
+    def put(self, job: Job) -> None:
+        """Run `job` after those that were put before it; from any thread."""
+        if not self._closed and not self.on_loop(partial(self._queue, job)):
+            self.dropped += 1
+            log.warning("dropped a callback: there is no event loop for it")
+
+    def on_loop(self, job: Job) -> bool:
+        """Run `job` on the loop, at once where that itself calls. False when there is none, or none any more."""
+        here = running_loop()
+        home = self.loop or here
+        if home is None:
+            return False
+        if home is here:
+            job()
+            return True
+        try:
+            home.call_soon_threadsafe(job)
+        except RuntimeError:  # it is closed
+            return False
+        return True
+
+    def later(self, seconds: float, key: object, job: Job) -> None:
+        """Run `job` after `seconds`, in place of an earlier one under the same `key`."""
+        self.cancel(key)
+        if not self._closed:
+            self._timers[key] = asyncio.get_running_loop().call_later(seconds, self._ripe, key, job)
+
+    def cancel(self, key: object) -> None:
+        """Forget the delayed job under `key`."""
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+
+    def call(self, handler: Handler, *arguments: Any) -> None:
+        """Call a user's handler, function or coroutine function; one that raises is logged, and harms nobody."""
+        try:
+            result = handler(*arguments)
+        except _HARMLESS:
+            log.exception("handler %s raised", _name(handler))
+            return
+        if inspect.isawaitable(result):
+            self.spawn(_guarded(handler, result), result)
+
+    def spawn(self, work: Coroutine[Any, Any, Any], inner: Any = None) -> None:
+        """Run a coroutine beside the queue; it is cancelled by `close`. It awaits `inner`, unless it never begins."""
+        if not self._takes():
+            work.close()
+            _close(inner)
+            return
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: _close(inner))
+
+    def _takes(self) -> bool:
+        """Whether another coroutine may run now; if not, it counts as dropped."""
+        if self._ended or len(self._tasks) >= self._limit:
+            self._drop("coroutines of handlers run")
+            return False
+        return True
+
+    async def room(self) -> None:
+        """Return when few jobs wait, and another coroutine may run: after five seconds at the latest."""
+        if self._waiting > self._spare:
+            await asyncio.sleep(0)  # all that wait now have their turn before this goes on
+        if len(self._tasks) >= self._limit - self._spare:
+            await asyncio.wait(self._tasks, timeout=_STALL, return_when=asyncio.FIRST_COMPLETED)
+
+    @contextmanager
+    def blocking(self) -> Iterator[None]:
+        """Around a wait; on a loop nobody is held up by it."""
+        yield
+
+    async def close(self, seconds: float) -> None:
+        """Take no more jobs. Those that wait run; coroutines get `seconds` to end, and are cancelled then."""
+        if self.loop not in (None, asyncio.get_running_loop()):
+            self.shut()
+            return
+        await asyncio.sleep(0)  # what other threads have put before counts
+        self._refuse_jobs()
+        await asyncio.sleep(0)  # all that wait have their turn before this goes on
+        self._ended = True
+        self._closing = {*self._closing, asyncio.current_task()} & self._tasks
+        running = self._others()
+        if running:
+            await asyncio.wait(running, timeout=seconds)
+        self.shut()
+        if running:  # one that does not end even so is left to its author
+            await asyncio.wait(running, timeout=seconds)
+
+    def shut(self) -> None:
+        """Take neither jobs nor coroutines any more, cancel those that run, and wait for nobody."""
+        self._refuse_jobs()
+        self._ended = True
+        for task in self._others():
+            cancel_task(task)
+
+    def reopen(self) -> None:
+        """Take jobs again after `close`, or in another loop: what waited in an old one is forgotten with that."""
+        loop = asyncio.get_running_loop()
+        if loop is not self.loop:
+            self.shut()
+            self.loop, self._waiting = loop, 0
+            self._tasks.clear()
+        self._closed = self._ended = False
+
+    def owns_current_task(self) -> bool:
+        """True within a coroutine of a handler."""
+        return asyncio.current_task() in self._tasks
+
+    def _queue(self, job: Job) -> None:
+        if self._closed:
+            return
+        if self._waiting >= self._limit:
+            self._drop("callbacks wait")
+            return
+        self._waiting += 1
+        asyncio.get_running_loop().call_soon(self._run, job)
+
+    def _others(self) -> set[asyncio.Task[Any]]:
+        """All coroutines but the one that calls. Of two that close, neither waits for the other."""
+        own = asyncio.current_task() if running_loop() else None
+        return self._tasks - (self._closing if own in self._closing else {own})
+
+    def _refuse_jobs(self) -> None:
+        self._closed = True
+        for key in list(self._timers):
+            self.cancel(key)
+
+    def _run(self, job: Job) -> None:
+        self._waiting -= 1
+        try:
+            job()
+        except _HARMLESS:
+            log.exception("a callback raised")
+
+    def _ripe(self, key: object, job: Job) -> None:
+        self._timers.pop(key, None)
+        self.put(job)
+
+    def _drop(self, what: str) -> None:
+        self.dropped += 1
+        if not self._closed:
+            log.error("%d %s; dropped one (%d so far). Is a handler stuck?", self._limit, what, self.dropped)
+
+
+async def _guarded(handler: Handler, result: Any) -> None:
+    try:
+        await result
+    except (Exception, SystemExit):  # a user's callback may fail or even exit, the client may not
+        log.exception("handler %s raised", _name(handler))
+
+
+def _close(awaited: Any) -> None:
+    """A coroutine that nobody has awaited, or will, would be complained of."""
+    if inspect.iscoroutine(awaited):
+        awaited.close()
+
+
+def _name(handler: Handler) -> Any:
+    inner = handler.func if isinstance(handler, partial) else handler
+    return getattr(inner, "__qualname__", inner)
+
+
+def cancel_task(task: asyncio.Task[Any]) -> None:
+    """Cancel a task, whatever loop it runs on, unless that is closed."""
+    loop = task.get_loop()
+    if loop is running_loop():
+        task.cancel()
+    elif not loop.is_closed():
+        loop.call_soon_threadsafe(task.cancel)
+
+
+def running_loop() -> Optional[asyncio.AbstractEventLoop]:
+    """The loop that runs on this thread, if any."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -1,0 +1,1 @@
+"""Who we are and where to: identity, keys, settings, TLS, profile."""

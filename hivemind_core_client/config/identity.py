@@ -1,0 +1,378 @@
+"""Who this node is: its credentials, its hub, its RSA key and the keys it trusts."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import os
+import re
+import threading
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Union, overload
+
+from hivemind_core_client.config.key_files import (
+    UNNAMED,
+    IdentityFile,
+    field_error,
+    file_folder,
+    generate_rsa_key,
+    prepare_private,
+    read_private,
+    tighten,
+    write_private,
+)
+from hivemind_core_client.config.noise_identity import NoiseIdentity
+from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption
+from hivemind_core_client.wire.mends import FILE_NAME, common_file, for_file
+
+KEY_STEM = "HiveMindComs"
+_PUBLIC_PEM = re.compile(
+    r"\s*-----BEGIN (RSA |)PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END \1PUBLIC KEY-----\s*"
+)
+PathOrMapping = Union[str, "os.PathLike[str]", MutableMapping[str, Any]]
+
+
+class _Text:
+    """A text field of the identity; None if unset, and setting None removes it."""
+
+    def __init__(self, doc: str) -> None:
+        self.__doc__ = doc
+
+    def __set_name__(self, owner: type[NodeIdentity], field: str) -> None:
+        self._field = field
+
+    @overload
+    def __get__(self, identity: None, owner: type[NodeIdentity]) -> _Text: ...
+
+    @overload
+    def __get__(self, identity: NodeIdentity, owner: type[NodeIdentity]) -> str | None: ...
+
+    def __get__(self, identity: NodeIdentity | None, owner: type[NodeIdentity]) -> _Text | str | None:
+        return self if identity is None else identity._read_text(self._field)
+
+    def __set__(self, identity: NodeIdentity, value: str | None) -> None:
+        identity._write_text(self._field, value)
+
+
+class NodeIdentity(NoiseIdentity):
+    """The identity of this node, in `~/.config/hivemind/_identity.json` (`$XDG_CONFIG_HOME` is heeded).
+
+    Nothing is written before `save()`, except by `create_keys()`, which writes the key and where that is, and by
+    what Noise handshakes learn (see NoiseIdentity); none of the other fields go with it. `save()` writes only those
+    that were set on this object; everything else in the file stays.
+    Attributes other than the fields may be set freely and are not saved. No secret shows in its repr, nor in the
+    errors it raises.
+
+    Args:
+        identity_file: path of another file, or a dict-like object. If that has the methods `store` and
+            `reload`, `save()` and `reload()` call them; if it has a `path`, the private key lies beside that.
+        app_name: name of an application with an identity of its own, `…/hivemind/APP_NAME/_identity.json`.
+            Until that file exists the common one is read; the first `save()` makes a full copy. Ignored
+            if `identity_file` is given.
+
+    Raises:
+        IdentityFileError: the file is unreadable, no JSON object, or (when the field is read) a field
+            has the wrong type. The file is left as it is.
+        InvalidOption: arguments, or values assigned to fields, that make no sense.
+    """
+
+    def __init__(self, identity_file: PathOrMapping | None = None, app_name: str | None = None) -> None:
+        self._lock = threading.RLock()
+        self._private_pem: str | None = None
+        #: The fields themselves, by their names in the file.
+        self.IDENTITY_FILE: MutableMapping[str, Any] = _open(identity_file, app_name)
+
+    def __repr__(self) -> str:
+        return f"NodeIdentity({self.path!r})" if self.path else "NodeIdentity(<in memory>)"
+
+    access_key = _Text("The access key that the hub gave to this node, or None.")
+    password = _Text("The password that this node shares with the hub, or None.")
+    default_master = _Text("The address of the hub (`host`, `ws://host` or `wss://host`), or None.")
+    site_id = _Text("The place this node stands in, such as `kitchen`, or None.")
+    public_key = _Text("The public RSA key of this node as PEM text, or None.")
+
+    @property
+    def path(self) -> str | None:
+        """Absolute path of the identity file (it need not exist); None for an identity in memory."""
+        path = getattr(self.IDENTITY_FILE, "path", None)
+        if not path or not isinstance(path, (str, os.PathLike)):
+            return None
+        return os.path.abspath(os.path.expanduser(os.fsdecode(path)))
+
+    @property
+    def name(self) -> str:
+        """A label for people, not unique; `unnamed-node` if unset."""
+        return self._read_text("name") or UNNAMED
+
+    @name.setter
+    def name(self, value: str | None) -> None:
+        with self._lock:
+            path = self.noise_key_path
+            self._write_text("name", value)
+            if path is not None and os.path.exists(path):  # hubs have pinned the key that lies there
+                self.IDENTITY_FILE.setdefault("noise_key", os.path.basename(path))
+
+    @property
+    def default_port(self) -> int | None:
+        """The port of the hub, 1 to 65535, or None. Digits as text are taken too."""
+        value = self.IDENTITY_FILE.get("default_port")
+        port = _as_port(value)
+        if port is None and value is not None:
+            raise field_error(self.path, "default_port", "a port number from 1 to 65535")
+        return port
+
+    @default_port.setter
+    def default_port(self, value: int | str | None) -> None:
+        port = _as_port(value)
+        if port is None and value is not None:
+            raise InvalidOption("default_port must be a port number from 1 to 65535, or None")
+        self._write("default_port", port)
+
+    @property
+    def secret_key(self) -> str | None:
+        """Absolute path of the private key file (PEM), existing or not; None if there is no folder for it.
+
+        Assign a path, which is taken relative to the folder of the identity file. Unset, it is
+        `NAME.pem` in that folder.
+        """
+        stored, folder = self._read_text("secret_key"), self._folder()
+        if not stored:
+            return None if folder is None else os.path.join(folder, f"{os.path.basename(self.name)}.pem")
+        path = os.path.join(folder or os.getcwd(), os.path.expanduser(stored))
+        # Other clients store absolute paths, which go stale when the folder is moved.
+        beside = os.path.join(folder or "", os.path.basename(path))
+        return beside if os.path.isfile(beside) and not os.path.exists(path) else path
+
+    @secret_key.setter
+    def secret_key(self, value: str | os.PathLike[str] | None) -> None:
+        if value is not None and not isinstance(value, (str, os.PathLike)):
+            raise InvalidOption(f"secret_key must be a path or None, not {type(value).__name__}")
+        path = None if value is None else os.path.expanduser(os.fsdecode(value))
+        if path and os.path.isabs(path) and self._is_beside(path):
+            path = os.path.basename(path)
+        with self._lock:
+            self._write("secret_key", path)
+            self._private_pem = None
+
+    private_key = secret_key
+
+    @property
+    def trusted_keys(self) -> dict[str, str]:
+        """Alias → public key (PEM text) of the peers this node trusts: a copy, assign it to change it."""
+        keys = self.IDENTITY_FILE.get("trusted_keys")
+        if keys is None:
+            return {}
+        if not _is_text_mapping(keys):
+            raise field_error(self.path, "trusted_keys", "an object of texts")
+        return dict(keys)
+
+    @trusted_keys.setter
+    def trusted_keys(self, value: Mapping[str, str]) -> None:
+        if not _is_text_mapping(value):
+            raise InvalidOption("trusted_keys must be a mapping of alias to public key, both text")
+        self._write("trusted_keys", dict(value))
+
+    def add_trusted_key(self, alias: str, pubkey: str) -> bool:
+        """Trust `pubkey` (PEM text) under the name `alias`; False, and no change, if the alias is taken.
+
+        Raises InvalidOption for an alias that is no text, and for what is no public key in PEM form.
+        """
+        if not _normal(alias):
+            raise InvalidOption("the alias of a trusted key must be text and not empty")
+        _check_public(alias, pubkey)
+        with self._lock:
+            if alias in self.trusted_keys:
+                return False
+            self._set_trusted(alias, pubkey)
+            return True
+
+    def remove_trusted_key(self, alias: str) -> bool:
+        """Trust the key named `alias` no more; False if there is none."""
+        with self._lock:
+            if alias not in self.trusted_keys:
+                return False
+            self._set_trusted(alias, None)
+            return True
+
+    def is_trusted_key(self, pubkey: str | None) -> bool:
+        """Whether `pubkey` is among the trusted keys; line ends and white space around lines do not count."""
+        return self.get_trusted_alias(pubkey) is not None
+
+    def get_trusted_alias(self, pubkey: str | None) -> str | None:
+        """The alias of the trusted key `pubkey` (the first, if it has several), or None."""
+        wanted = _normal(pubkey)
+        aliases = (alias for alias, key in self.trusted_keys.items() if wanted and _normal(key) == wanted)
+        return next(aliases, None)
+
+    def create_keys(self) -> None:
+        """Make a new RSA key pair of 2048 bits, and write it at once: others know this node by its key.
+
+        The private key goes into `HiveMindComs.pem` beside the identity file, mode 0600, and replaces the key this
+        identity had there; a file of that name which this identity does not use is left alone and
+        `HiveMindComs-2.pem` (and so on) is taken. `public_key` and `secret_key` go into the identity file;
+        what else was set waits for `save()`. Without a folder the key stays in this object. A dict-like object
+        with a `path` gets the two fields, and it is for `save()` to store them.
+        Takes 0.1 s to some seconds. Raises PluginError without an RSA library, and IdentityFileError for a file that
+        cannot be written or understood.
+        """
+        private, public = generate_rsa_key()
+        with self._lock:
+            folder = self._folder()
+            if folder is None:
+                self.secret_key = None
+                self._private_pem = private
+            else:
+                path = self._key_file(folder)
+                write_private(path, private.encode("ascii"), "private key file")
+                self.secret_key = path
+            self.public_key = public
+            if isinstance(self.IDENTITY_FILE, IdentityFile):
+                # A key that no file names would be left behind, and the next run would make another.
+                self.IDENTITY_FILE.store_only(("public_key", "secret_key"))
+
+    def private_key_pem(self) -> str | None:
+        """The private key as PEM text, from its file or from memory; None if there is none.
+
+        Raises IdentityFileError if the file is unreadable or holds no private key.
+        """
+        with self._lock:
+            path, kept = self.secret_key, self._private_pem
+        if kept is not None or path is None:
+            return kept
+        data = read_private(path, "private key file")
+        if data is None:
+            return None
+        text = data.decode("ascii", "replace")
+        if "-----BEGIN" not in text or "PRIVATE KEY-----" not in text:
+            mend = for_file("Put the key back, or make a new one with 'hivemind-client reset-pgp'", self.path)
+            raise IdentityFileError(
+                f"the private key file {path!r} holds no private key in PEM form; it was left as it is. {mend}"
+            )
+        return text
+
+    def save(self) -> None:
+        """Write the fields that were set on this object, keeping everything else in the file.
+
+        Raises IdentityFileError if the file cannot be written, or is there but cannot be understood.
+        """
+        with self._lock:
+            store = getattr(self.IDENTITY_FILE, "store", None)
+            if store is None:
+                return
+            if self.path is not None and not isinstance(self.IDENTITY_FILE, IdentityFile):
+                prepare_private(self.path)
+            store()
+            key = self.IDENTITY_FILE.get("secret_key")
+            if isinstance(key, str) and self.secret_key and self._is_beside(self.secret_key):
+                tighten(self.secret_key)
+
+    def reload(self) -> None:
+        """Read the file again and forget what was not saved. A missing file gives an empty identity.
+
+        Raises IdentityFileError, and then this object is as it was.
+        """
+        with self._lock:
+            reload = getattr(self.IDENTITY_FILE, "reload", None)
+            if reload is not None:
+                reload()
+
+    def _read_text(self, field: str) -> str | None:
+        value = self.IDENTITY_FILE.get(field)
+        if value is not None and not isinstance(value, str):
+            raise field_error(self.path, field, "text")
+        return value
+
+    def _write_text(self, field: str, value: str | None) -> None:
+        if value is not None and not isinstance(value, str):
+            raise InvalidOption(f"{field} must be text or None, not {type(value).__name__}")
+        self._write(field, value)
+
+    def _write(self, field: str, value: Any) -> None:
+        with self._lock:
+            if value is None:
+                self.IDENTITY_FILE.pop(field, None)
+            else:
+                self.IDENTITY_FILE[field] = value
+
+    def _set_trusted(self, alias: str, pubkey: str | None) -> None:
+        if isinstance(self.IDENTITY_FILE, IdentityFile):
+            # One entry only: a key that another process stops trusting must not come back with this one.
+            self.IDENTITY_FILE.set_entry("trusted_keys", alias, pubkey)
+            return
+        others = {name: key for name, key in self.trusted_keys.items() if name != alias}
+        self.trusted_keys = others if pubkey is None else {**others, alias: pubkey}
+
+    def _folder(self) -> str | None:
+        return None if self.path is None else file_folder(self.path)
+
+    def _is_beside(self, path: str) -> bool:
+        folder = self._folder()
+        return folder is not None and os.path.realpath(os.path.dirname(path)) == os.path.realpath(folder)
+
+    def _key_file(self, folder: str) -> str:
+        own = os.path.realpath(self.secret_key or "")
+        names = itertools.chain([KEY_STEM], (f"{KEY_STEM}-{number}" for number in itertools.count(2)))
+        paths = (os.path.join(folder, f"{name}.pem") for name in names)
+        return next(path for path in paths if os.path.realpath(path) == own or not os.path.lexists(path))
+
+
+def _open(identity_file: PathOrMapping | None, app_name: str | None) -> MutableMapping[str, Any]:
+    app = None if app_name is None else _checked_app(app_name)
+    if isinstance(identity_file, MutableMapping):
+        return identity_file
+    if identity_file is None:
+        shared = common_file()
+        own = shared if app is None else os.path.join(os.path.dirname(shared), app, FILE_NAME)
+        return IdentityFile(own, None if app is None else shared)
+    return IdentityFile(_checked_path(identity_file))
+
+
+def _checked_path(path: object) -> str:
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise InvalidOption("identity_file must be the path of a file, a dict-like object or None")
+    return os.path.abspath(os.path.expanduser(os.fsdecode(path)))
+
+
+def _checked_app(name: object) -> str:
+    if isinstance(name, str) and name.isprintable() and re.search(r"[/\\]|^\s*\.{0,2}\s*$", name) is None:
+        return name
+    raise InvalidOption("app_name must be a plain folder name: not empty, not '..', no path separators")
+
+
+def _as_port(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 5:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536:
+        return value
+    return None
+
+
+def _is_text_mapping(value: object) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    return all(isinstance(text, str) for pair in value.items() for text in pair)
+
+
+def _check_public(alias: str, pem: object) -> None:
+    """Raise InvalidOption for what is no public key in PEM form; what it is, is not quoted: it may be a secret."""
+    found = _PUBLIC_PEM.fullmatch(pem) if isinstance(pem, str) else None
+    if found is not None and _is_base64(found[2]):
+        return
+    what = "no public key in PEM form"
+    if isinstance(pem, str) and "PRIVATE KEY" in pem:
+        what = "a private key, which only its owner may have"
+    raise InvalidOption(
+        f"the key to trust as {alias!r} is {what}. Pass the whole text that begins with '-----BEGIN PUBLIC KEY-----': "
+        "'hivemind-client trust show' prints it on that node"
+    )
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode("".join(text.split()), validate=True))
+    except ValueError:
+        return False
+
+
+def _normal(pem: object) -> str:
+    return "".join(line.strip() for line in pem.splitlines()) if isinstance(pem, str) else ""

@@ -1,0 +1,384 @@
+"""Files that only their owner may read: the identity file, and the private key beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import errno
+import json
+import logging
+import os
+import stat
+import time
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from importlib import import_module
+from typing import Any
+
+from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption, PluginError
+from hivemind_core_client.wire.mends import for_file
+from hivemind_core_client.wire.text import safe_label
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None  # type: ignore[assignment]
+
+LOG = logging.getLogger(__name__)
+RSA_BITS = 2048
+#: How long a writer waits for another, and how often it asks, in seconds.
+_LOCK_SECONDS = 5.0
+_LOCK_PAUSE = 0.02
+UNNAMED = "unnamed-node"
+_GONE = object()
+_warned: set[str] = set()
+
+
+def read_private(path: str, what: str) -> bytes | None:
+    """The bytes of the regular file `path`; None if nothing is there.
+
+    `what` names the file in messages ("identity file"). Logs one warning per path if others than
+    the owner may read it. Raises IdentityFileError if it cannot be read.
+    """
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        with open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as exc:
+        raise IdentityFileError(
+            f"cannot read the {what} {path!r} ({_reason(exc)}); it was left as it is. "
+            "Make it a plain file that belongs to this user and has mode 600"
+        ) from exc
+    if _is_wide(mode) and path not in _warned:
+        _warned.add(path)
+        LOG.warning("%s %s is open to other users of this machine: run chmod 600 on it", what, path)
+    return data
+
+
+def write_private(path: str, data: bytes, what: str) -> None:
+    """Put `data` at `path` in one step, mode 0600 from the first byte; a symlink keeps pointing there.
+
+    Folders that are missing are made with mode 0700.
+    Raises IdentityFileError, and then the old file is whole.
+    """
+    target = os.path.realpath(path)
+    try:
+        _make_folder(os.path.dirname(target))
+        _replace(target, data)
+    except (OSError, ValueError) as exc:
+        raise IdentityFileError(
+            f"cannot write the {what} {path!r} ({_reason(exc)}); what was there is left as it was. "
+            "Check that this user may write in its folder and that the disk is not full"
+        ) from exc
+    _warned.discard(path)
+
+
+def _replace(target: str, data: bytes) -> None:
+    temporary = f"{target}.{os.urandom(6).hex()}.tmp"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    # The rename must survive a power cut too. Not every system lets a folder be opened or synced.
+    with contextlib.suppress(OSError):
+        folder = os.open(os.path.dirname(target), os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _make_folder(folder: str) -> None:
+    """Like os.makedirs, but the folders in between get mode 0700 as well."""
+    if os.path.isdir(folder):
+        return
+    _make_folder(os.path.dirname(folder))
+    # Another process may have made it meanwhile; if something else stands there, writing says so.
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+
+
+def prepare_private(path: str) -> None:
+    """Make sure that a file which someone else's code is about to write has mode 0600; best effort."""
+    with contextlib.suppress(OSError):
+        _make_folder(os.path.dirname(os.path.abspath(path)))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        tighten(path)
+
+
+def tighten(path: str) -> None:
+    """Take the rights of group and others off `path`; best effort, nothing happens if it is missing."""
+    with contextlib.suppress(OSError):
+        if _is_wide(os.stat(path).st_mode):
+            os.chmod(path, 0o600)
+            _warned.discard(path)
+
+
+def _is_wide(mode: int) -> bool:
+    # Elsewhere the mode bits say nothing about who may read.
+    return os.name == "posix" and bool(stat.S_IMODE(mode) & 0o077)
+
+
+def _reason(exc: Exception) -> str:
+    return getattr(exc, "strerror", None) or str(exc)
+
+
+def read_object(path: str) -> dict[str, Any] | None:
+    """The JSON object in the identity file `path`; None if there is no such file.
+
+    Raises IdentityFileError, which never quotes the content, if it cannot be read or is something else.
+    """
+    raw = read_private(path, "identity file")
+    if raw is None:
+        return None
+    value: Any = None
+    problem = "holds no JSON object"
+    try:
+        value = json.loads(raw)
+    except json.JSONDecodeError as exc:
+        problem = f"is no valid JSON (line {exc.lineno}, column {exc.colno})" if raw.strip() else "is empty"
+    except (ValueError, RecursionError):
+        problem = "is no valid JSON"
+    if isinstance(value, dict):
+        return value
+    # Raised out here: a JSONDecodeError carries the whole text, secrets and all.
+    mend = for_file("Correct it, or move it away and run 'hivemind-client set-identity'", path)
+    raise IdentityFileError(f"the identity file {path!r} {problem}; it was left as it is. {mend}")
+
+
+def field_error(path: str | None, field: str, wanted: str) -> IdentityFileError:
+    """The error for a known `field` of the identity file `path` (None: in memory) that is not `wanted`."""
+    where = "the identity in memory" if path is None else f"the identity file {path!r}"
+    mend = for_file("Correct it, or set it again with 'hivemind-client set-identity'", path)
+    return IdentityFileError(f"{where}: the field {field!r} is not {wanted}. {mend}")
+
+
+class IdentityFile(MutableMapping[str, Any]):
+    """The fields of an identity file as a mapping; nothing is written before `store()`.
+
+    `store()` reads the file again and applies only what was assigned here since the last load, so
+    what other processes wrote stays. Values are to be assigned whole, or by `set_entry`.
+
+    Args:
+        path: absolute path of the file; missing means empty.
+        shared: a file whose values are read as long as `path` does not exist. It is never written.
+
+    Raises:
+        IdentityFileError: a file is there that cannot be read or understood.
+    """
+
+    def __init__(self, path: str, shared: str | None = None) -> None:
+        self.path = path
+        self._shared = shared
+        self._data: dict[str, Any] = {}
+        self._loaded: dict[str, Any] = {}
+        self._journal: dict[tuple[str, ...], Any] = {}
+        self.reload()
+
+    def __getitem__(self, field: str) -> Any:
+        return self._data[field]
+
+    def __setitem__(self, field: str, value: Any) -> None:
+        self._data[field] = value
+        self._note(field, value)
+
+    def __delitem__(self, field: str) -> None:
+        del self._data[field]
+        self._note(field, _GONE)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def _note(self, field: str, value: Any) -> None:
+        self._journal = {step: old for step, old in self._journal.items() if step[0] != field}
+        self._journal[(field,)] = value
+
+    def set_entry(self, field: str, entry: str, value: str | None) -> None:
+        """Set, or with None remove, one `entry` of the object in `field`; its other entries are untouched."""
+        step, new = (field, entry), _GONE if value is None else value
+        self._apply(self._data, step, new)
+        self._journal[step] = new
+
+    def _apply(self, data: dict[str, Any], step: tuple[str, ...], value: Any) -> None:
+        target = data
+        if len(step) > 1:
+            target = data[step[0]] = data.get(step[0]) or {}
+            if not isinstance(target, dict):
+                raise field_error(self.path, step[0], "an object")
+        if value is _GONE:
+            target.pop(step[-1], None)
+        else:
+            target[step[-1]] = value
+
+    def reload(self) -> None:
+        """Read the file again and forget what was assigned; nothing changes on IdentityFileError."""
+        data = read_object(self.path)
+        if data is None and self._shared is not None:
+            data = self._read_shared(self._shared)
+        self._load(data or {})
+
+    def current(self, field: str, missing: Any = None) -> Any:
+        """What the file holds now in `field`, whatever was read or assigned before, or `missing`.
+
+        Raises IdentityFileError.
+        """
+        data = read_object(self.path)
+        if data is None and self._shared is not None:
+            data = self._read_shared(self._shared)
+        return (self._loaded if data is None else data).get(field, missing)
+
+    @staticmethod
+    def _read_shared(shared: str) -> dict[str, Any] | None:
+        data = read_object(shared)
+        if data is None:
+            return None
+        # A key path is relative to the file it stands in, and that will be another one. The Noise key has a name
+        # even where none is written: hubs pin it for the access key, which the two files share.
+        paths = {"secret_key": data.get("secret_key"), "noise_key": noise_key_file(data)}
+        for field, path in paths.items():
+            if isinstance(path, str) and path:
+                data[field] = os.path.join(file_folder(shared), os.path.expanduser(path))
+        return data
+
+    def store(self) -> None:
+        """Write the file. Raises IdentityFileError; a file that cannot be understood is left alone."""
+        self._load(self._written(self._journal))
+
+    def store_only(self, fields: Collection[str]) -> None:
+        """Write of what was assigned these fields alone; the others wait for `store()`. Raises like that."""
+        steps = {step: value for step, value in self._journal.items() if step[0] in fields}
+        self._loaded = self._written(steps)
+        self._journal = {step: value for step, value in self._journal.items() if step not in steps}
+
+    def _load(self, data: dict[str, Any]) -> None:
+        self._loaded, self._data, self._journal = data, copy.deepcopy(data), {}
+
+    def _written(self, steps: dict[tuple[str, ...], Any]) -> dict[str, Any]:
+        try:
+            json.dumps([value for value in steps.values() if value is not _GONE])
+        except (TypeError, ValueError) as error:
+            raise InvalidOption(
+                f"the identity file {self.path!r} holds JSON only; nothing was written"
+            ) from error
+        with only_one_writer(file_folder(self.path)):
+            return self._write(steps)
+
+    def _write(self, steps: dict[tuple[str, ...], Any]) -> dict[str, Any]:
+        data = read_object(self.path)
+        if data is None:
+            data = copy.deepcopy(self._loaded)
+        for step, value in steps.items():
+            self._apply(data, step, value)
+        write_private(self.path, json.dumps(data, indent=4).encode("ascii") + b"\n", "identity file")
+        return data
+
+
+@contextlib.contextmanager
+def only_one_writer(folder: str) -> Iterator[None]:
+    """Keep other processes and threads from writing between our reading and our writing, where the system can.
+
+    The folder is made where it is missing. Raises IdentityFileError when another one holds it for five seconds.
+    """
+    try:
+        _make_folder(folder)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # writing will say why, or the system opens no folders
+        yield
+        return
+    try:
+        if fcntl is not None:
+            _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: str) -> None:
+    # Asked again and again: a lock that is waited for can be waited for without end, and nothing interrupts that.
+    end = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= end:
+                raise IdentityFileError(
+                    f"another process holds the folder {folder!r} of the identity for longer than {_LOCK_SECONDS:g} s; "
+                    "nothing was written. End it, or wait and try again"
+                ) from error
+        except OSError:  # such as a file system without locks
+            return None
+        time.sleep(_LOCK_PAUSE)
+
+
+def noise_key_file(fields: Mapping[str, Any]) -> str:
+    """The file of the Noise key as an identity with these fields names it: in `noise_key`, else by its name."""
+    stored, name = fields.get("noise_key"), fields.get("name")
+    if isinstance(stored, str) and stored:
+        return stored
+    owner = name if isinstance(name, str) and name else UNNAMED
+    return safe_label(f"{owner}_noise.key", "node_noise.key")
+
+
+def file_folder(path: str) -> str:
+    """The folder that the file `path` really lies in: that of its target if it is a symlink."""
+    return os.path.dirname(os.path.realpath(path) if os.path.islink(path) else os.path.abspath(path))
+
+
+def public_key_of(private_pem: str) -> str:
+    """The public half of a private RSA key, both PEM text. Raises IdentityFileError for what is no such key."""
+    from Crypto.PublicKey import RSA
+
+    try:
+        return RSA.import_key(private_pem).public_key().export_key().decode("ascii")
+    except (ValueError, IndexError, TypeError) as error:
+        raise IdentityFileError("the private key is no RSA key: run 'hivemind-client reset-pgp'") from error
+
+
+def generate_rsa_key() -> tuple[str, str]:
+    """A new RSA key of 2048 bits: (private, public) as PEM text (PKCS#1, SubjectPublicKeyInfo).
+
+    Takes 0.1 s to some seconds. Raises PluginError if no library for it is installed.
+    """
+    for generate in (_by_cryptography, _by_pycryptodome):
+        pair = generate()
+        if pair is not None:
+            # Peers compare public keys as text, without a newline at the end.
+            return pair[0].strip() + "\n", pair[1].strip()
+    raise PluginError("no library can make RSA keys: install 'cryptography' or 'pycryptodome'")
+
+
+def _by_cryptography() -> tuple[str, str] | None:
+    try:
+        rsa: Any = import_module("cryptography.hazmat.primitives.asymmetric.rsa")
+        to: Any = import_module("cryptography.hazmat.primitives.serialization")
+    except ImportError:
+        return None
+    key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+    private = key.private_bytes(to.Encoding.PEM, to.PrivateFormat.TraditionalOpenSSL, to.NoEncryption())
+    public = key.public_key().public_bytes(to.Encoding.PEM, to.PublicFormat.SubjectPublicKeyInfo)
+    return private.decode("ascii"), public.decode("ascii")
+
+
+def _by_pycryptodome() -> tuple[str, str] | None:
+    # The same library goes by two names: pycryptodome and pycryptodomex.
+    for package in ("Crypto", "Cryptodome"):
+        try:
+            rsa: Any = import_module(f"{package}.PublicKey.RSA")
+        except ImportError:
+            continue
+        key = rsa.generate(RSA_BITS)
+        return key.export_key().decode("ascii"), key.public_key().export_key().decode("ascii")
+    return None

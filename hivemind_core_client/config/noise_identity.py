@@ -1,0 +1,195 @@
+"""What an identity holds for protocol version 3: this node's static key, the hubs' pinned ones, and derived keys."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import threading
+from collections.abc import MutableMapping
+from typing import Any
+
+from hivemind_core_client.config.key_files import (
+    IdentityFile,
+    noise_key_file,
+    only_one_writer,
+    read_private,
+    write_private,
+)
+from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption
+from hivemind_core_client.wire.mends import for_file
+
+KEY_SIZE = 32
+#: How many derived keys are remembered; the oldest goes first.
+MOST_DERIVED = 16
+_HEX_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+class NoiseIdentity:
+    """The part of NodeIdentity that Noise handshakes need. Every change is written at once, and nothing else with it.
+
+    An identity in memory keeps all of it in memory. A dict-like object that can only be stored whole is.
+    """
+
+    IDENTITY_FILE: MutableMapping[str, Any]
+    name: str
+    _lock: threading.RLock
+    path: Any
+    save: Any
+    _folder: Any
+
+    @property
+    def noise_key_path(self) -> str | None:
+        """Where the static key lies: in `noise_key` of the file, else `NAME_noise.key` beside it; None in memory."""
+        folder = self._folder()
+        if folder is None:
+            return None
+        return os.path.join(folder, os.path.expanduser(noise_key_file(self.IDENTITY_FILE)))
+
+    def noise_key(self) -> bytes:
+        """This node's static key (X25519, 32 bytes); made and written with mode 0600 where there is none.
+
+        Hubs pin its public half, so the file goes on being used when the node gets another name: `noise_key` of the
+        identity file says where it lies. Raises IdentityFileError for a file that cannot be read, written or
+        understood.
+        """
+        with self._lock:
+            path = self.noise_key_path
+            if path is None:
+                self._noise_key: bytes = getattr(self, "_noise_key", None) or os.urandom(KEY_SIZE)
+                return self._noise_key
+            found = self.existing_noise_key()
+            key = found if found is not None else self._new_noise_key(path)
+            self._note_noise_key(path)
+            return key
+
+    def existing_noise_key(self) -> bytes | None:
+        """The static key if there is one. Raises IdentityFileError like `noise_key`."""
+        path = self.noise_key_path
+        if path is None:
+            return getattr(self, "_noise_key", None)
+        data = read_private(path, "Noise key file")
+        if data is None:
+            return None
+        key = _key_of(data.decode("ascii", "replace").strip().lower())
+        if key is None:
+            raise IdentityFileError(
+                f"the Noise key file {path!r} does not hold 64 hex digits; it was left as it is. Put the key back, or "
+                "remove the file and run 'hivemind-core reset-noise-pin NODE_ID' on the hub's machine"
+            )
+        return key
+
+    @property
+    def hub_pins(self) -> dict[str, str]:
+        """The static keys pinned for hubs: `host:port` → 64 hex digits. Entries that make no sense are left out."""
+        return self._hex_keys("hub_pins")
+
+    def pin_of(self, address: str) -> bytes | None:
+        """The static key pinned for the hub at `host:port`, as the file has it now; None where there is none.
+
+        Raises IdentityFileError for what is no key: to go on as if nothing was pinned would be to trust anybody.
+        """
+        pins = self._current("hub_pins", {})
+        if isinstance(pins, dict) and address not in pins:
+            return None
+        key = _key_of(pins[address]) if isinstance(pins, dict) else None
+        if key is None:
+            where = f"the identity file {self.path!r}" if self.path else "the identity in memory"
+            mend = for_file(
+                f"Correct it; or ask the hub's owner for its fingerprint, and run 'hivemind-client forget-server "
+                f"{address}': the next contact pins what the hub shows",
+                self.path,
+            )
+            raise IdentityFileError(
+                f"{where}: what 'hub_pins' says of {address} is no static key of 64 hex digits. {mend}"
+            )
+        return key
+
+    def pin_hub(self, address: str, key: bytes) -> None:
+        """Pin `key` (32 bytes) for the hub at `host:port`. Raises InvalidOption for another length."""
+        if len(key) != KEY_SIZE:
+            raise InvalidOption(f"a static key has {KEY_SIZE} bytes, not {len(key)}")
+        self._write_entries("hub_pins", {address: key.hex()})
+
+    def forget_hub(self, address: str) -> bool:
+        """Pin nothing for `host:port` any more; False if nothing was."""
+        with self._lock:
+            pins = self._current("hub_pins", {})
+            if isinstance(pins, dict) and address not in pins:
+                return False
+            self._write_entries("hub_pins", {address: None})
+            return True
+
+    def derived_key(self, owner: str, node_id: str) -> bytes | None:
+        """The remembered key that was derived for `owner`, an access key, and the hub of this node id."""
+        return _key_of(self._hex_keys("derived_keys").get(_entry(owner, node_id)))
+
+    def keep_derived_key(self, owner: str, node_id: str, key: bytes) -> None:
+        """Remember a derived key; of more than 16 the oldest are forgotten."""
+        entry = _entry(owner, node_id)
+        with self._lock:
+            known = self._current("derived_keys", {})
+            others = [name for name in (known if isinstance(known, dict) else ()) if name != entry]
+            excess: dict[str, str | None] = dict.fromkeys(others[: max(0, len(others) + 1 - MOST_DERIVED)])
+            self._write_entries("derived_keys", {**excess, entry: key.hex()})
+
+    def drop_derived_key(self, owner: str, node_id: str) -> None:
+        """Forget a derived key, if it is remembered."""
+        with self._lock:
+            entry = _entry(owner, node_id)
+            if entry in self._entries("derived_keys"):
+                self._write_entries("derived_keys", {entry: None})
+
+    def _note_noise_key(self, path: str) -> None:
+        file = self.IDENTITY_FILE
+        if not isinstance(file, IdentityFile) or file.get("noise_key"):
+            return
+        file["noise_key"] = os.path.basename(path)
+        with contextlib.suppress(IdentityFileError):  # it is found by the node's name all the same
+            file.store_only(("noise_key",))
+
+    def _new_noise_key(self, path: str) -> bytes:
+        with only_one_writer(os.path.dirname(path)):
+            made = (
+                self.existing_noise_key()
+            )  # another process may have been first, and the hub knows that one
+            if made is None:
+                made = os.urandom(KEY_SIZE)
+                write_private(path, made.hex().encode("ascii"), "Noise key file")
+            return made
+
+    def _current(self, field: str, missing: Any) -> Any:
+        file = self.IDENTITY_FILE
+        return file.current(field, missing) if isinstance(file, IdentityFile) else file.get(field, missing)
+
+    def _entries(self, field: str) -> dict[str, Any]:
+        entries = self.IDENTITY_FILE.get(field)
+        return dict(entries) if isinstance(entries, dict) else {}
+
+    def _hex_keys(self, field: str) -> dict[str, str]:
+        return {name: key for name, key in self._entries(field).items() if _key_of(key) is not None}
+
+    def _write_entries(self, field: str, changes: dict[str, str | None]) -> None:
+        with self._lock:
+            file = self.IDENTITY_FILE
+            if isinstance(file, IdentityFile):
+                if not isinstance(file.get(field, {}), dict) or not isinstance(file.current(field, {}), dict):
+                    file[field] = {}
+                for entry, value in changes.items():
+                    file.set_entry(field, entry, value)
+                file.store_only((field,))
+                return
+            merged = {**self._entries(field), **changes}
+            file[field] = {entry: value for entry, value in merged.items() if value is not None}
+            self.save()
+
+
+def _entry(owner: str, node_id: str) -> str:
+    """What a derived key is filed under: neither the access key nor the hub shows."""
+    return hashlib.sha256(f"{len(owner)}:{owner}{node_id}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _key_of(text: Any) -> bytes | None:
+    digits = text.strip().lower() if isinstance(text, str) else ""
+    return bytes.fromhex(digits) if _HEX_KEY.fullmatch(digits) else None

@@ -1,0 +1,181 @@
+"""What every client is made of, whatever moves its bytes: who we are, what we allow, and a Link for each connection."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any, Optional, Union
+
+from attrs import evolve
+
+from hivemind_core_client.config.hub_keys import HubKeys
+from hivemind_core_client.config.identity import NodeIdentity
+from hivemind_core_client.config.key_files import public_key_of
+from hivemind_core_client.config.settings import Settings, resolve, variable_of
+from hivemind_core_client.kernel.handshake import Credentials
+from hivemind_core_client.kernel.link import MAX_PROTOCOL_VERSION, Link, LinkOptions
+from hivemind_core_client.kernel.policy import Limits
+from hivemind_core_client.plugins.contract import Context, Session
+from hivemind_core_client.plugins.manager import Plugins
+from hivemind_core_client.wire.errors import (
+    HiveMindError,
+    HubRefused,
+    HubUnreachable,
+    InvalidOption,
+    KeyRefused,
+    PasswordRefused,
+    UnknownCipher,
+    UnknownEncoding,
+)
+from hivemind_core_client.wire.mends import for_file
+from hivemind_core_client.wire.ovos import new_session
+
+#: The errors that are about what was set, and what that is.
+_ABOUT: dict[type[HiveMindError], tuple[str, ...]] = {
+    KeyRefused: ("key",),
+    PasswordRefused: ("password",),
+    HubUnreachable: ("host", "port"),
+}
+_OTHER_KEY = "reset-noise-pin"
+
+
+class Satellite:
+    """Settings, session and options of one client, which its connections share."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        identity: NodeIdentity,
+        plugins: Plugins,
+        *,
+        binarize: bool,
+        compress: Optional[bool],
+        ciphers: Optional[Iterable[str]],
+        encodings: Optional[Iterable[str]],
+        max_protocol_version: Optional[int],
+        limits: Limits,
+        hub_key: Optional[str],
+        query_timeout: float,
+    ) -> None:
+        self.settings = settings
+        self.identity = identity
+        self.plugins = plugins
+        self.registry = plugins.require()
+        self.context = Context(
+            identity=identity,
+            session=Session(str(uuid.uuid4()), settings.site_id),
+            useragent=settings.useragent,
+            now=time.time,
+            query_timeout=query_timeout,
+        )
+        self.options = LinkOptions(
+            where=str(settings.address),
+            ciphers=_chosen(ciphers, self.registry.ciphers, "cipher", UnknownCipher),
+            encodings=_chosen(encodings, self.registry.encodings, "encoding", UnknownEncoding),
+            binarize=binarize,
+            compress=compress,
+            max_version=_version(max_protocol_version),
+            limits=limits,
+        )
+        self._hub_key = hub_key
+        self._given: dict[str, object] = {}
+        self._hub_keys = HubKeys(identity, settings)
+
+    @classmethod
+    def of(
+        cls,
+        identity: Optional[NodeIdentity],
+        credentials: Mapping[str, Any],
+        useragent: str,
+        plugins: Plugins,
+        **options: Any,
+    ) -> Satellite:
+        """The satellite of a client's arguments. Raises IdentityNotSet, InvalidCredential or InvalidOption."""
+        identity = identity if identity is not None else NodeIdentity()
+        made = cls(resolve(identity, **credentials, useragent=useragent), identity, plugins, **options)
+        made._given = dict(credentials)
+        return made
+
+    def new_link(self) -> Link:
+        """A Link for the next connection, with the settings as they are now."""
+        session = self.context.session
+        session.site_id = self.settings.site_id
+        self.context.useragent = self.settings.useragent
+        if session.state.get("session_id") != session.session_id:
+            session.state = new_session(session.session_id, session.site_id)
+        options = evolve(self.options, where=str(self.settings.address), credentials=self._credentials())
+        return Link(self.registry, self.context, options)
+
+    def change(self, **fields: object) -> None:
+        """Change settings; the next connection uses them."""
+        self.settings = evolve(self.settings, **fields)  # type: ignore[arg-type]  # checked by callers' properties
+        self._given.update(fields)
+
+    def advise(self, error: HiveMindError) -> None:
+        """Make the text of an error name what mends it here: the identity file, and where a refused value came from."""
+        text = str(error)
+        if type(error) is HubRefused and _OTHER_KEY in text and self.identity.noise_key_path:
+            text = (
+                f"{text}: its file is {self.identity.noise_key_path}. Or give this machine an access key of its own: "
+                "'hivemind-core add-client' makes one, 'hivemind-client set-identity --key KEY' takes it"
+            )
+        names = _ABOUT.get(type(error), ())
+        variables = [variable for name in names if (variable := variable_of(name, self._given.get(name)))]
+        if variables:
+            text = f"{text}. Set in the environment, which goes before the identity file: {' and '.join(variables)}"
+        elif isinstance(error, HubRefused) and any(self._given.get(name) for name in names):
+            text = f"{text}. Passed to the client, which goes before the identity file: {' and '.join(names)}"
+        error.args = (for_file(text, self.identity.path),)
+
+    def _credentials(self) -> Credentials:
+        return Credentials(
+            password=self.settings.password,
+            crypto_key=self.settings.crypto_key,
+            private_key=self.private_key,
+            public_key=self._public_key,
+            hub_key=self._hub_key,
+            noise=self._noise_keys(),
+        )
+
+    def _noise_keys(self) -> HubKeys:
+        if self._hub_keys.settings != self.settings:
+            self._hub_keys = self._hub_keys.of(self.settings)
+        return self._hub_keys
+
+    def private_key(self) -> str:
+        """This node's private RSA key (PEM text); one is made and saved where there is none."""
+        if not self.identity.private_key_pem():
+            self.identity.create_keys()
+            self.identity.save()
+        return self.identity.private_key_pem() or ""
+
+    def _public_key(self) -> str:
+        private = self.private_key()
+        return self.identity.public_key or public_key_of(private)
+
+
+def _chosen(
+    names: Optional[Iterable[str]],
+    known: Iterable[str],
+    what: str,
+    error: Union[type[UnknownCipher], type[UnknownEncoding]],
+) -> tuple[str, ...]:
+    chosen = (names,) if isinstance(names, str) else tuple(names or ())
+    unknown = [name for name in chosen if name not in set(known)]
+    if unknown:
+        raise error(
+            f"no plugin offers the {what} {', '.join(unknown)}; there are: {', '.join(known)}. "
+            "See 'hivemind-client plugins'"
+        )
+    return chosen
+
+
+def _version(wanted: Optional[int]) -> int:
+    if wanted is None:
+        return MAX_PROTOCOL_VERSION
+    if wanted not in range(MAX_PROTOCOL_VERSION + 1):
+        raise InvalidOption(
+            f"max_protocol_version {wanted!r} is not a number from 0 to {MAX_PROTOCOL_VERSION}"
+        )
+    return wanted

@@ -1,0 +1,254 @@
+"""Who we are and where the hub is: argument, then environment, then identity file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any, ClassVar, Optional, TypeVar, Union
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+
+from hivemind_core_client.config.identity import NodeIdentity
+from hivemind_core_client.wire.errors import IdentityNotSet, InvalidCredential, InvalidOption
+
+T = TypeVar("T")
+
+DEFAULT_PORT = 5678
+DEFAULT_HTTP_PORT = 5679
+DEFAULT_USERAGENT = "HiveMindSatellite"
+DEFAULT_SITE = "unknown"
+
+#: Blanks, quotes and the like, which no name and no address of a host holds.
+_NO_HOST = re.compile(r"""[\s'"`<>\\^|{}\x00-\x1f\x7f]""")
+#: Environment variables, by the field they fill.
+ENVIRONMENT = {
+    "key": "HIVEMIND_KEY",
+    "password": "HIVEMIND_PASSWORD",
+    "host": "HIVEMIND_HOST",
+    "port": "HIVEMIND_PORT",
+    "site_id": "HIVEMIND_SITE_ID",
+}
+
+
+@frozen
+class Address:
+    """Where a hub listens. `tls` is True for `wss://`."""
+
+    #: Without and with TLS.
+    schemes: ClassVar[tuple[str, str]] = ("ws", "wss")
+    default_port: ClassVar[int] = DEFAULT_PORT
+
+    host: str
+    port: int
+    tls: bool = False
+
+    def __str__(self) -> str:
+        """`ws://host:port`, which never holds a credential."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.schemes[self.tls]}://{host}:{self.port}"
+
+    @classmethod
+    def read(cls, host: str, port: Any = None, fallback: Any = None) -> Address:
+        """From `h`, `h:port`, `ws://h` or `wss://h:port`; `port` wins over one in `host`, and that over `fallback`.
+
+        Raises InvalidOption for anything else.
+        """
+        text = host.strip()
+        if text.count(":") > 1 and "://" not in text and not text.startswith("["):
+            text = f"[{text}]"
+        try:
+            parts = urlsplit(text if "://" in text else f"{cls.schemes[0]}://{text}")
+            found, inner_port = parts.hostname, parts.port
+        except ValueError as error:
+            raise InvalidOption(f"the hub's address {host!r} cannot be read: {error}") from error
+        if parts.scheme not in cls.schemes or not found or parts.username or parts.path.strip("/"):
+            plain, secure = cls.schemes
+            other = (
+                ": HiveMindHTTPClient takes it"
+                if parts.scheme in HttpAddress.schemes and cls is Address
+                else ""
+            )
+            raise InvalidOption(
+                f"the hub's address {host!r} is not HOST, {plain}://HOST or {secure}://HOST{other}"
+            )
+        _check_host(found)
+        chosen = _first_port(port, inner_port, fallback, cls.default_port)
+        return cls(found, chosen, parts.scheme == cls.schemes[1])
+
+
+@frozen
+class HttpAddress(Address):
+    """Where a hub listens for HTTP. `tls` is True for `https://`."""
+
+    schemes: ClassVar[tuple[str, str]] = ("http", "https")
+    default_port: ClassVar[int] = DEFAULT_HTTP_PORT
+
+    @classmethod
+    def read(cls, host: str, port: Any = None, fallback: Any = None) -> HttpAddress:
+        """From `h`, `h:port`, `http://h`, `https://h:port`; of `ws://h:port` and `wss://h:port` the port is left out.
+
+        So is a `fallback` of 5678: what is stored for the WebSocket names the same machine, but not the port.
+        Raises InvalidOption for anything else.
+        """
+        if host.strip().startswith(tuple(f"{scheme}://" for scheme in Address.schemes)):
+            same = Address.read(host)
+            return cls(same.host, _first_port(port, cls.default_port), same.tls)
+        found = super().read(host, port, None if str(fallback) == str(DEFAULT_PORT) else fallback)
+        return cls(found.host, found.port, found.tls)
+
+
+@frozen
+class Settings:
+    """What a client connects with. Secrets are left out of its text."""
+
+    key: str = field(repr=False)
+    address: Address
+    useragent: str
+    site_id: str
+    password: Optional[str] = field(default=None, repr=False)
+    crypto_key: Optional[bytes] = field(default=None, repr=False)
+
+    def url(self) -> str:
+        """The address with our name and key, as the hub reads them (docs/protocol.md, "Connection")."""
+        authorization = b64encode(f"{self.useragent}:{self.key}".encode()).decode("ascii")
+        return f"{self.address}?authorization={authorization}"
+
+
+def _check_host(host: str) -> None:
+    """Raises InvalidOption for what no resolver could look up."""
+    try:
+        usable = _NO_HOST.search(host) is None and bool(host.encode("idna"))
+    except UnicodeError:  # an empty part between two dots, or one of more than 63 letters
+        usable = False
+    if not usable:
+        raise InvalidOption(f"the hub's address {host!r} is no name of a host, and no IP address")
+
+
+def _first_port(*candidates: Any) -> int:
+    given_one = next(candidate for candidate in candidates if candidate is not None and candidate != "")
+    return read_port(given_one)
+
+
+def read_port(value: Any) -> int:
+    """A port number. Raises InvalidOption for anything that is none."""
+    try:
+        port = int(value)
+    except (TypeError, ValueError):
+        port = 0
+    if not 0 < port < 65536:
+        raise InvalidOption(f"the port {value!r} is not a number from 1 to 65535")
+    return port
+
+
+def one_of(kind: type[T], name: str, value: Optional[T]) -> T:
+    """`value`, or the defaults of its kind for None. Raises InvalidOption for anything else."""
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise InvalidOption(f"{name} is a {type(value).__name__}; pass a {kind.__name__}(…)")
+    return value
+
+
+def given(name: str, argument: Any, stored: Any = None) -> Any:
+    """The argument, else the environment variable, else what the identity has; empty text counts as none."""
+    if argument not in (None, ""):
+        return argument
+    variable = ENVIRONMENT.get(name)
+    return (os.environ.get(variable) if variable else None) or stored
+
+
+def variable_of(name: str, argument: Any) -> Optional[str]:
+    """The environment variable that `given` takes a value from; None where it does not."""
+    variable = ENVIRONMENT.get(name)
+    return variable if variable and argument in (None, "") and os.environ.get(variable) else None
+
+
+@contextlib.contextmanager
+def _naming(name: str, argument: Any) -> Iterator[None]:
+    """Within the block, an error about a value that came from the environment names the variable."""
+    try:
+        yield
+    except (InvalidOption, InvalidCredential) as error:
+        variable = variable_of(name, argument)
+        if variable is None:
+            raise
+        raise type(error)(f"{error} (from the environment variable {variable})") from error
+
+
+def resolve(
+    identity: NodeIdentity,
+    *,
+    key: Optional[str] = None,
+    password: Optional[str] = None,
+    crypto_key: Union[str, bytes, None] = None,
+    host: Optional[str] = None,
+    port: Any = None,
+    useragent: str = "",
+    site_id: Optional[str] = None,
+    kind: type[Address] = Address,
+) -> Settings:
+    """What to connect with; `kind` reads the address.
+
+    Raises IdentityNotSet without a key or a hub, InvalidCredential or InvalidOption for unusable values.
+    """
+    access_key = given("key", key, identity.access_key)
+    if not access_key:
+        raise IdentityNotSet("access key")
+    hub = given("host", host, identity.default_master)
+    if not hub:
+        raise IdentityNotSet("host of a hub")
+    name = useragent or _stored_name(identity) or DEFAULT_USERAGENT
+    with _naming("key", key):
+        access_key = without_colon("access key", access_key)
+    with _naming("host", host):
+        kind.read(hub, DEFAULT_PORT)
+    with _naming("port", port):
+        address = kind.read(hub, port, given("port", None, identity.default_port))
+    with _naming("password", password):
+        secret = _text("password", given("password", password, identity.password))
+    return Settings(
+        key=access_key,
+        address=address,
+        useragent=without_colon("user agent", name),
+        site_id=given("site_id", site_id, identity.site_id) or DEFAULT_SITE,
+        password=secret,
+        crypto_key=read_crypto_key(crypto_key),
+    )
+
+
+def _stored_name(identity: NodeIdentity) -> str:
+    return "" if identity.name == "unnamed-node" else identity.name
+
+
+def without_colon(what: str, value: Any) -> str:
+    """Text that the hub can split at a colon. Raises InvalidCredential."""
+    text = _text(what, value) or ""
+    if ":" in text:
+        raise InvalidCredential(
+            f"the {what} holds a colon, which the hub takes for a separator: choose another"
+        )
+    return text
+
+
+def _text(what: str, value: Any) -> Optional[str]:
+    if value is not None and not isinstance(value, str):
+        raise InvalidCredential(f"the {what} is a {type(value).__name__}, not text")
+    try:
+        (value or "").encode()
+    except UnicodeEncodeError:
+        raise InvalidCredential(f"the {what} holds half a character, which has no form on the wire") from None
+    return value or None
+
+
+def read_crypto_key(crypto_key: Union[str, bytes, None]) -> Optional[bytes]:
+    """A pre-shared key in bytes, or None for an empty one. Raises InvalidCredential for a wrong length."""
+    if not crypto_key:
+        return None
+    key = crypto_key.encode() if isinstance(crypto_key, str) else bytes(crypto_key)
+    if len(key) not in (16, 24, 32):
+        raise InvalidCredential(f"the pre-shared crypto_key is {len(key)} bytes; AES takes 16, 24 or 32")
+    return key

@@ -1,0 +1,1 @@
+"""What both shells share: the base of a client, handlers, waiters, the local bus."""

@@ -1,0 +1,1 @@
+"""The threads' shell: what waits on the thread that calls."""

@@ -1,0 +1,1 @@
+"""What moves frames: WebSocket for threads and asyncio, and HTTP."""

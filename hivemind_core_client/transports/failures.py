@@ -1,0 +1,92 @@
+"""What can be said of a connection that does not open, or breaks: the same words for every transport."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from attrs import frozen
+
+from hivemind_core_client.config.settings import Address
+from hivemind_core_client.wire.errors import (
+    ConnectionLost,
+    HubConnectionError,
+    HubUnreachable,
+    KeyRefused,
+    NotAHub,
+    SecureConnectionFailed,
+)
+from hivemind_core_client.wire.text import text_of
+
+#: What hubs take as installed, in bytes: the default of their WebSocket server.
+_COMMON_LIMIT = 10 * 2**20
+#: What people search for who know the same from elsewhere.
+_OTHERS_SAY = "(other clients say: timed out waiting for handshake)"
+
+
+@frozen
+class Closed:
+    """The hub hung up: with a close frame (`code` 1005 when it carried none), or without one (`code` None)."""
+
+    code: Optional[int]
+    reason: str = ""
+
+
+def unresolved(address: Address) -> HubUnreachable:
+    """The name has no address."""
+    return HubUnreachable(f"the name {address.host!r} does not resolve. Check the host {_OTHERS_SAY}")
+
+
+def unreachable(address: Address, error: Exception) -> HubUnreachable:
+    """No TCP connection."""
+    return HubUnreachable(
+        f"nothing listens at {address} ({text_of(error)}). Is the hub running, and is this its port? {_OTHERS_SAY}"
+    )
+
+
+def insecure(address: Address, error: Exception) -> SecureConnectionFailed:
+    """TLS failed."""
+    return SecureConnectionFailed(
+        f"TLS with {address} failed: {text_of(error)}. For a hub with a certificate of its own pass ca_file, or "
+        f"self_signed=True to accept any; for a hub without TLS use {address.schemes[0]}://"
+    )
+
+
+def no_websocket(address: Address, error: Exception) -> NotAHub:
+    """Something answers, but does not upgrade."""
+    return NotAHub(
+        f"{address} answers, but not as a WebSocket ({type(error).__name__}). Is this the hub's port, and does it want "
+        "wss:// instead of ws://, or the other way round?"
+    )
+
+
+def bad_status(address: Address, status: Optional[int]) -> Exception:
+    """It answers the upgrade with another HTTP status than 101."""
+    if status in (401, 403):
+        return KeyRefused(f"{address} refused the access key with HTTP status {status}")
+    return NotAHub(f"{address} answers with HTTP status {status} and no WebSocket. Is this the hub's port?")
+
+
+def silent(address: Address, ping_timeout: float) -> ConnectionLost:
+    """A ping was not answered."""
+    return ConnectionLost(f"{address} did not answer a ping within {ping_timeout:g} s")
+
+
+def broken(address: Address, error: Exception, while_sending: bool = False) -> ConnectionLost:
+    """The connection broke."""
+    return ConnectionLost(
+        f"the connection with {address} broke{' while sending' if while_sending else ''}: {text_of(error)}"
+    )
+
+
+def closed_here(address: Address) -> HubConnectionError:
+    """It was closed on our side."""
+    return ConnectionLost(f"the connection with {address} is closed")
+
+
+def explained(error: ConnectionLost, size: int) -> ConnectionLost:
+    """The error for a message of `size` bytes: hubs hang up on one that is too large for them without saying why."""
+    if size <= _COMMON_LIMIT:
+        return error
+    return ConnectionLost(
+        f"{error}. The message had {size / 2**20:.1f} MiB: as installed, hubs take 10 MiB and hang up on more"
+    )

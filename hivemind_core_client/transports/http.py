@@ -1,0 +1,365 @@
+"""A session with a hub over HTTP: requests that send, and polls that fetch what the hub keeps for us."""
+
+from __future__ import annotations
+
+import binascii
+import logging
+import socket
+import threading
+import time
+from base64 import b64decode, b64encode
+from collections import deque
+from contextlib import AbstractContextManager
+from typing import Any, NoReturn, Optional, Union
+from urllib.parse import quote
+
+from attrs import define
+
+from hivemind_core_client.config.settings import Address
+from hivemind_core_client.config.tls import Tls
+from hivemind_core_client.kernel.policy import Deadlines, Polling
+from hivemind_core_client.plugins.contract import Frame
+from hivemind_core_client.transports import failures, tcp
+from hivemind_core_client.transports.failures import Closed
+from hivemind_core_client.transports.http_connection import (
+    BROKEN,
+    TOO_LATE,
+    Answer,
+    HttpSocket,
+    NotDialled,
+    Pool,
+    ask,
+    new_pool,
+)
+from hivemind_core_client.transports.shared_socket import Progress, Told
+from hivemind_core_client.wire.errors import (
+    ConnectionLost,
+    FrameTooLarge,
+    HubConnectionError,
+    InvalidMessage,
+    KeyRefused,
+    NotAHub,
+)
+
+log = logging.getLogger(__name__)
+
+#: What hivemind-http-protocol takes in one request, in bytes.
+_COMMON_LIMIT = 2**20
+#: What a form adds to a message, in bytes.
+_AROUND = 512
+#: How long another client may take from ending our session to beginning its own, in seconds.
+_MOMENT = 0.25
+#: As a close of a WebSocket would be told to a satellite whose handshake the hub does not take.
+_REFUSED = 1008
+
+
+@define
+class Past:
+    """What the connections of one `client`, with the same settings, leave to the next.
+
+    `stood`: one of them became a session. `doubted`: the last one ended as if the hub refused its handshake.
+    """
+
+    client: Any
+    stood: bool = False
+    doubted: bool = False
+
+
+class HttpTransport:
+    """A session by polling. `open` and `receive` belong to one thread; the rest may be called from any."""
+
+    def __init__(
+        self,
+        address: Address,
+        tls: Tls,
+        deadlines: Deadlines,
+        max_answer: int,
+        polling: Polling,
+        poll_timeout: float,
+        past: Past,
+    ) -> None:
+        self._address = address
+        self._tls = tls
+        self._deadlines = deadlines
+        self._max_answer = max_answer
+        self._polling = polling
+        self._poll_timeout = poll_timeout
+        self._past = past
+        # One end in mid-handshake may be a restart of a hub that has taken us before. A refusal comes again.
+        self._lenient, past.doubted = past.stood and not past.doubted, False
+        self._login = ""
+        self._open: set[Any] = set()
+        self._pool = new_pool(address, self._dial)
+        self._first: Optional[HttpSocket] = None
+        self._inbox: deque[Union[Frame, Exception]] = deque()
+        self._awake = threading.Event()
+        self._last_message = time.monotonic()
+        self._spoke = self._standing = self._takes_bytes = self._aborted = False
+        self._polled = threading.Condition()
+        self._polls, self._took = 0, 0.0
+
+    def open(self, url: str) -> None:
+        """TCP, TLS, and a new session at the hub: one that was left over would know another key.
+
+        Raises a HubConnectionError, or KeyRefused when the hub does not know the key.
+        """
+        self._login = quote(url.partition("?authorization=")[2], safe="")
+        self._first = self._dial()
+        with self.deadline("upgrade", self._deadlines.upgrade):
+            try:
+                if self._request("POST", "disconnect", None).body.get("status") == "Disconnected":
+                    log.info("a session that %s still had for this access key has ended", self._address)
+                answer = self._request("POST", "connect", None)
+            except ConnectionLost as error:
+                raise NotAHub(
+                    f"{self._address} answers, but not as a hub's HTTP does ({error}). Is this the port of "
+                    "hivemind-http-protocol, and does it want https:// instead of http://, or the other way round?"
+                ) from error
+        self._check_login(answer)
+        self._be_quick()
+
+    def _check_login(self, answer: Answer) -> None:
+        if answer.status in (401, 403):
+            raise KeyRefused(
+                f"{self._address} refused the access key ({answer.error}): it does not know this client. Compare the "
+                "key with 'hivemind-core list-clients', and set it with 'hivemind-client set-identity --key KEY'"
+            )
+        if answer.body.get("status") != "Connected":
+            raise NotAHub(
+                f"{self._address} answers {answer.error or 'something else'} and no session. Is this the port of "
+                "hivemind-http-protocol? Its first releases answer a status 500 to a wrong access key"
+            )
+
+    def deadline(self, phase: str, seconds: float) -> AbstractContextManager[None]:
+        """Whatever happens inside ends within `seconds`, or HubTimeout is raised."""
+        return tcp.deadline(self._address, phase, seconds, self.abort)
+
+    def watch(self) -> None:
+        """Polls are all the probing there is."""
+
+    def stand(self) -> None:
+        """The session stands, for us at least."""
+        self._standing = self._past.stood = True
+
+    def receive(self) -> Union[Frame, Closed]:
+        """The next message or the end. Raises ConnectionLost for a poll that failed, FrameTooLarge for a flood."""
+        while not self._inbox:
+            self._awake.wait(self._polling.interval(time.monotonic() - self._last_message))
+            self._awake.clear()
+            if not self._poll():
+                return self._closed()
+        incoming = self._inbox.popleft()
+        if isinstance(incoming, Exception):
+            raise incoming
+        return incoming
+
+    def _poll(self) -> bool:
+        """Fetch what the hub has; False when it has no session of ours."""
+        began = time.perf_counter()
+        texts = self._fetch("get_messages", "messages")
+        took = time.perf_counter() - began
+        if texts is None:
+            return False
+        self._spoke = False  # what we said last was not refused: that would have ended the session at once
+        # What is no message becomes an empty one, which the Link rejects and counts.
+        self._keep([text if isinstance(text, str) else "" for text in texts])
+        try:
+            binaries = self._fetch("get_binary_messages", "b64_messages")
+        except (HubConnectionError, FrameTooLarge) as error:
+            self._inbox.append(error)  # behind the texts, which the hub has no more
+            return True
+        if binaries is None:
+            return bool(self._inbox)
+        self._keep([_bytes_of(binary) for binary in binaries])
+        self._note_poll(took)
+        return True
+
+    def _keep(self, frames: list[Frame]) -> None:
+        self._inbox.extend(frames)
+        if frames:
+            self._last_message = time.monotonic()
+
+    def _fetch(self, endpoint: str, name: str) -> Optional[list[Any]]:
+        answer = self._request("GET", endpoint, self._poll_timeout)
+        if answer.no_session:
+            return None
+        messages = answer.body.get(name)
+        if not isinstance(messages, list):
+            raise ConnectionLost(f"{self._address} answered a poll with {answer.error or 'something else'}")
+        return messages
+
+    def _closed(self) -> Closed:
+        """A hub tells a refusal by ending the session; it may also have been restarted, or another client came.
+
+        It refuses what it took, at once: neither a session that stands, nor what it did not get any more.
+        """
+        refused = self._past.doubted = self._spoke and not self._standing and not self._taken_over()
+        why = "the hub has no session for this key any more: was it restarted, or does another client use the key?"
+        return Closed(_REFUSED if refused and not self._lenient else None, why)
+
+    def _taken_over(self) -> bool:
+        """True when another client has a session with our key; a moment before, it ended ours."""
+        self._awake.wait(_MOMENT)
+        # A message that is empty: the hub refuses it, but otherwise where it has no session.
+        return not self._request("POST", "send_message", self._poll_timeout).no_session
+
+    def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
+        """Send frames in order, a request each, and tell `progress` of each.
+
+        Raises ConnectionLost when the request broke, and when the hub has no session of ours; HubConnectionError when
+        it did not take the message, but the session goes on; InvalidMessage for a binary frame in a session below
+        protocol version 3, where hubs take none.
+        """
+        written, total = 0, sum(map(len, frames))
+        told = None if progress is None else Told(progress)
+        for frame in frames:
+            self._send(frame)
+            written += len(frame)
+            if told is not None:
+                told(written, total)
+
+    def _send(self, frame: Frame) -> None:
+        try:
+            answer = self._request("POST", "send_message", self._deadlines.write, **_form_of(frame))
+        except (HubConnectionError, FrameTooLarge) as error:
+            if _hint(frame):  # the hub hung up on this request alone, before it was whole
+                raise HubConnectionError(f"{error}{_hint(frame)}") from error
+            self.abort()  # nobody knows whether the hub has it: that is for the sender to decide
+            raise
+        self._be_quick()
+        if answer.taken:
+            self._spoke = True
+            self._takes_bytes |= isinstance(frame, bytes)
+        elif self._standing or not answer.no_session:  # else the next poll tells whether that is a refusal
+            self._not_taken(frame, answer)
+
+    def _not_taken(self, frame: Frame, answer: Answer) -> NoReturn:
+        if answer.takes_no_bytes and self._standing and not self._takes_bytes:
+            raise InvalidMessage(
+                "over HTTP a hub takes text only in this session: send BINARY messages with protocol version 3, or "
+                "with HiveMessageBusClient, over a WebSocket"
+            )
+        if answer.no_session:
+            raise ConnectionLost(f"{self._address} has no session of ours any more: nothing was sent")
+        why = answer.error or "it answers something else than a hub"
+        if isinstance(frame, bytes):  # those that follow would not fit to what the hub has read
+            self.abort()
+            raise ConnectionLost(f"{self._address} did not take a message, which ends the session: {why}")
+        raise HubConnectionError(f"{self._address} did not take a message: {why}{_hint(frame)}")
+
+    def _be_quick(self) -> None:
+        self._last_message = time.monotonic()
+        self._awake.set()
+
+    def ping(self, payload: bytes, seconds: float) -> Optional[float]:
+        """Seconds that the next poll takes, or None when it did not end in time."""
+        with self._polled:
+            before = self._polls
+            self._awake.set()
+            self._polled.wait_for(lambda: self._polls > before or self._aborted, seconds)
+            if self._polls > before:
+                return self._took
+        self._check_open()
+        return None
+
+    def _note_poll(self, seconds: float) -> None:
+        with self._polled:
+            self._polls, self._took = self._polls + 1, seconds
+            self._polled.notify_all()
+
+    def farewell(self) -> None:
+        """End the session at the hub, over a connection of its own, which no `abort` cuts off."""
+        deadlines = Deadlines(tcp=self._deadlines.close, tls=self._deadlines.close)
+
+        def dial() -> HttpSocket:
+            connected = tcp.dial(self._address, self._tls, deadlines, lambda _: None)
+            return HttpSocket(connected, self._deadlines.close, set())
+
+        try:
+            with new_pool(self._address, dial) as pool:
+                self._ask(pool, "POST", "disconnect", self._deadlines.close)
+        except (HubConnectionError, NotDialled, *BROKEN) as error:
+            log.debug("no farewell: %s", error)
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """End every request at once, and wake who waits."""
+        self._aborted = True
+        self._awake.set()
+        for connected in list(self._open):
+            tcp.shut(connected)
+        with self._polled:
+            self._polled.notify_all()
+
+    def release(self) -> None:
+        """Give the sockets back to the system; one that is in use goes when its request has ended."""
+        self.abort()
+        self._pool.close()
+        if self._first is not None:
+            self._first.close()
+
+    def _check_open(self) -> None:
+        if self._aborted:
+            raise failures.closed_here(self._address)
+
+    def _request(self, method: str, endpoint: str, seconds: Optional[float], **form: str) -> Answer:
+        """What the hub answers within `seconds`. Raises a HubConnectionError or FrameTooLarge."""
+        self._check_open()
+        try:
+            return self._ask(self._pool, method, endpoint, seconds, **form)
+        except NotDialled as failure:
+            raise failures.broken(self._address, failure.error) from failure.error
+        except TOO_LATE as error:
+            raise ConnectionLost(f"{self._address} did not answer within {seconds or 0:g} s") from error
+        except BROKEN as error:
+            self._check_open()
+            raise failures.broken(self._address, error) from error
+
+    def _ask(self, pool: Pool, method: str, endpoint: str, seconds: Optional[float], **form: str) -> Answer:
+        target = f"/{endpoint}?authorization={self._login}"
+        return ask(pool, method, target, seconds, self._max_answer, form)
+
+    def _dial(self) -> HttpSocket:
+        first, self._first = self._first, None
+        if first is not None:
+            return first
+        opened: list[socket.socket] = []
+
+        def keep(connected: socket.socket) -> None:
+            opened.append(connected)
+            self._open.add(connected)
+            if self._aborted:
+                tcp.shut(connected)
+
+        try:
+            connected = tcp.dial(self._address, self._tls, self._deadlines, keep)
+        except HubConnectionError:
+            for each in opened:
+                each.close()
+            raise
+        finally:
+            self._open.difference_update(opened)
+        shared = HttpSocket(connected, self._deadlines.write, self._open)
+        if self._aborted:
+            tcp.shut(shared)
+        return shared
+
+
+def _bytes_of(text: Any) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except (TypeError, ValueError, binascii.Error):
+        return b""
+
+
+def _form_of(frame: Frame) -> dict[str, str]:
+    if isinstance(frame, str):
+        return {"message": frame}
+    return {"message": b64encode(frame).decode("ascii"), "binary": "1"}
+
+
+def _hint(frame: Frame) -> str:
+    if len(frame) + _AROUND < _COMMON_LIMIT:
+        return ""
+    return f". It had {len(frame) / 2**20:.1f} MiB: as installed, a hub takes 1 MiB over HTTP"

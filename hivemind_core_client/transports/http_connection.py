@@ -1,0 +1,209 @@
+"""What urllib3 stands on here: sockets that any thread can end, and answers that are bounded in time."""
+
+from __future__ import annotations
+
+import io
+import logging
+import socket
+import time
+from functools import partial
+from typing import Any, Callable, Optional
+
+from attrs import frozen
+
+from hivemind_core_client.config.settings import Address
+from hivemind_core_client.transports.shared_socket import SharedSocket
+from hivemind_core_client.wire.errors import FrameError, FrameTooLarge, HubConnectionError
+from hivemind_core_client.wire.json_text import Json, json_object
+from hivemind_core_client.wire.text import printable, text_of
+
+try:
+    import urllib3
+    from urllib3.connection import HTTPConnection
+except ImportError as missing:
+    raise ImportError(
+        "the HTTP client needs the urllib3 package: pip install 'hivemind-core-client[http]'"
+    ) from missing
+
+log = logging.getLogger(__name__)
+
+#: What a request raises that broke, and what it raises when the answer did not come in time.
+BROKEN = (urllib3.exceptions.HTTPError, OSError)
+TOO_LATE = urllib3.exceptions.ReadTimeoutError
+Pool = urllib3.HTTPConnectionPool
+
+
+@frozen
+class Answer:
+    """What the hub answers to a request: its HTTP status, and the JSON object that came with it, if one did."""
+
+    status: int
+    body: Json
+
+    @classmethod
+    def read(cls, status: int, content: bytes) -> Answer:
+        """What is no JSON object counts as an empty one."""
+        try:
+            return cls(status, json_object(content, "an answer"))
+        except FrameError as error:
+            log.debug("%s", error)
+            return cls(status, {})
+
+    @property
+    def taken(self) -> bool:
+        """True when a hub says that it has what was sent: all of a message, or a piece of one."""
+        return self.status == 200 and self.body.get("status") in ("message sent", "buffered")
+
+    @property
+    def error(self) -> str:
+        """What went wrong, in words, or the empty text."""
+        said = printable(str(self.body.get("error") or ""), 200)
+        if self.status == 200:
+            return said
+        return f"HTTP status {self.status}{': ' if said else ''}{said}"
+
+    @property
+    def no_session(self) -> bool:
+        """True when the hub does not know that we are connected: it says so with 200 or, when we send, with 409."""
+        return self.status in (200, 409) and bool(self.error) and not self.takes_no_bytes
+
+    @property
+    def takes_no_bytes(self) -> bool:
+        """True when the hub has a session of ours, but one in which it takes no frames of bytes."""
+        return self.status == 409 and "no noise session" in self.error.lower()
+
+
+class NotDialled(Exception):
+    """Carries what kept us from the hub through urllib3, which would wrap an OSError into one of its own."""
+
+    def __init__(self, error: HubConnectionError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Connection(HTTPConnection):
+    """A connection of urllib3 over a socket that is opened as for a WebSocket: phase by phase, and ours to end."""
+
+    def __init__(self, *args: Any, dial: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._dial = dial
+
+    def connect(self) -> None:
+        """Raises NotDialled."""
+        try:
+            self.sock = self._dial()
+        except HubConnectionError as error:
+            raise NotDialled(error) from error
+
+    def getresponse(self) -> Any:
+        """The answer, once its headers are read."""
+        connected: Any = self.sock
+        try:
+            return super().getresponse()
+        except Exception:
+            connected.drop()  # urllib3 forgets what reads from it, if headers contradict each other
+            raise
+
+
+def new_pool(address: Address, dial: Callable[[], HttpSocket]) -> Pool:
+    """Connections that are opened by `dial`, which may raise a HubConnectionError, and kept for the next request."""
+    # One for what is polled and one for what is sent. No proxy: the environment is not asked.
+    pool = Pool(address.host, address.port, maxsize=2)
+    pool.ConnectionCls = partial(Connection, dial=dial)  # type: ignore[assignment]  # made by calling it
+    return pool
+
+
+def ask(
+    pool: Pool, method: str, target: str, seconds: Optional[float], most: int, form: dict[str, str]
+) -> Answer:
+    """One request, answered within `seconds` and `most` bytes.
+
+    Raises NotDialled, FrameTooLarge, TOO_LATE or one of BROKEN.
+    """
+    try:
+        response = pool.request(
+            method,
+            target,
+            fields=form or None,
+            retries=False,
+            redirect=False,
+            timeout=urllib3.Timeout(read=seconds),
+            preload_content=False,
+            decode_content=False,
+        )
+        try:
+            content = response.read(most + 1)
+        finally:
+            response.close() if response.length_remaining else response.release_conn()
+    except ValueError as error:  # what http.client makes of a chunk of -5 bytes
+        raise urllib3.exceptions.ProtocolError(f"the answer makes no sense: {text_of(error)}") from error
+    if len(content) > most:
+        raise FrameTooLarge(f"an answer of {len(content)} bytes or more; the limit is {most}")
+    return Answer.read(response.status, content)
+
+
+class HttpSocket(SharedSocket):
+    """A socket as urllib3 uses one: `settimeout` bounds all that is read from then on, not each piece of it."""
+
+    def __init__(self, connected: socket.socket, write_timeout: float, listed: set[Any]) -> None:
+        super().__init__(connected, write_timeout)
+        self._ends: Optional[float] = None
+        self._closed = False
+        self._readers = 0
+        self._listed = listed
+        listed.add(self)
+
+    def settimeout(self, seconds: Optional[float]) -> None:
+        """Seconds from now until everything must be read; None for ever."""
+        self._ends = None if seconds is None else time.monotonic() + seconds
+
+    def recv(self, size: int) -> bytes:
+        """Up to `size` bytes. Raises socket.timeout."""
+        super().settimeout(None if self._ends is None else max(0.0, self._ends - time.monotonic()))
+        return super().recv(size)
+
+    def sendall(self, data: Any) -> None:
+        """Send all of it. Raises socket.timeout."""
+        self.send(data)
+
+    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
+        """What an answer is read from; the socket stays open until it is closed too."""
+        self._readers += 1
+        return io.BufferedReader(_Reader(self))
+
+    def close(self) -> None:
+        """Give the socket back when no answer is read from it any more."""
+        self._closed = True
+        if not self._readers:
+            self._listed.discard(self)
+            super().close()
+
+    def drop(self) -> None:
+        """Give the socket back at once. For the thread that reads from it."""
+        self._readers = 0
+        self.close()
+
+    def reader_closed(self) -> None:
+        """An answer has been read."""
+        self._readers -= 1
+        if self._closed:
+            self.close()
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, connected: HttpSocket) -> None:
+        super().__init__()
+        self._connected = connected
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._connected.recv(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._connected.reader_closed()

@@ -1,0 +1,155 @@
+"""One TCP connection with a hub, with TLS where it is wanted, opened phase by phase and ended from any thread."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Callable, Optional, Protocol, Union
+
+from hivemind_core_client.config.settings import Address
+from hivemind_core_client.config.tls import Tls
+from hivemind_core_client.kernel.policy import Deadlines
+from hivemind_core_client.plugins.contract import Frame
+from hivemind_core_client.transports import failures
+from hivemind_core_client.transports.failures import Closed
+from hivemind_core_client.transports.shared_socket import Progress, connect_tcp
+from hivemind_core_client.wire.errors import HubConnectionError, HubTimeout
+
+log = logging.getLogger(__name__)
+
+
+class Transport(Protocol):
+    """What a worker drives. `open` and `receive` belong to one thread; the rest may be called from any."""
+
+    def open(self, url: str) -> None:
+        """Raises a HubConnectionError, InvalidOption, or KeyRefused when the hub does not know the key."""
+
+    def deadline(self, phase: str, seconds: float) -> AbstractContextManager[None]:
+        """Whatever happens inside ends within `seconds`, or HubTimeout is raised."""
+
+    def receive(self) -> Union[Frame, Closed]:
+        """The next message or the end. Raises ConnectionLost or FrameTooLarge."""
+
+    def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
+        """Write whole frames in order. Raises ConnectionLost when it broke."""
+
+    def ping(self, payload: bytes, seconds: float) -> Optional[float]:
+        """Seconds of one round trip, or None when it did not end in time."""
+
+    def watch(self) -> None:
+        """Both sides own the key: from now on an idle connection is probed. For the reading thread."""
+
+    def stand(self) -> None:
+        """The session stands."""
+
+    def farewell(self) -> None:
+        """Tell the hub that we go."""
+
+    def abort(self) -> None:
+        """Close at once, and wake whoever reads or writes."""
+
+    def release(self) -> None:
+        """Give back what the system lent. For the reading thread, when it reads no more."""
+
+
+@contextmanager
+def deadline(
+    address: Address,
+    phase: str,
+    seconds: float,
+    abort: Callable[[], None],
+    broken: tuple[type[Exception], ...] = (OSError,),
+) -> Iterator[None]:
+    """Call `abort` after `seconds`, whatever happens inside, and raise HubTimeout then; `broken` are its results."""
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        abort()
+
+    timer = threading.Timer(seconds, expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except broken:
+        if not expired.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if expired.is_set():
+        raise HubTimeout(str(address), phase, seconds)
+
+
+def dial(
+    address: Address, tls: Tls, deadlines: Deadlines, keep: Callable[[socket.socket], None]
+) -> socket.socket:
+    """A connection, TLS included. `keep` is told each socket at once, so that another thread can `shut` it.
+
+    Raises HubUnreachable, HubTimeout or SecureConnectionFailed, and InvalidOption for a CA file that cannot be read.
+    """
+    context = tls.make_context() if address.tls else None
+    connected = _tcp(address, deadlines.tcp)
+    keep(connected)
+    if context is not None:
+        connected = _handshake_tls(connected, address, context, deadlines.tls, keep)
+    return connected
+
+
+def shut(connected: Union[socket.socket, _Shuts, None]) -> None:
+    """End a connection at once, and wake whoever reads or writes."""
+    if connected is None:
+        return
+    try:
+        connected.shutdown(socket.SHUT_RDWR)
+    except OSError as error:
+        log.debug("already shut: %s", error)
+
+
+class _Shuts(Protocol):
+    def shutdown(self, how: int) -> None: ...
+
+
+def _tcp(address: Address, seconds: float) -> socket.socket:
+    try:
+        connected = connect_tcp(address.host, address.port, seconds)
+    except (TimeoutError, socket.timeout) as error:
+        raise HubTimeout(str(address), "tcp", seconds) from error
+    except socket.gaierror as error:
+        raise failures.unresolved(address) from error
+    except (OSError, UnicodeError) as error:
+        raise failures.unreachable(address, error) from error
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connected.settimeout(None)
+    return connected
+
+
+def _shake_hands(wrapped: ssl.SSLSocket) -> None:
+    try:
+        wrapped.do_handshake()
+    except AttributeError as error:  # it was shut before it began, and has no TLS object any more
+        raise ConnectionAbortedError("the connection was shut before the TLS handshake") from error
+
+
+def _handshake_tls(
+    connected: socket.socket,
+    address: Address,
+    context: ssl.SSLContext,
+    seconds: float,
+    keep: Callable[[socket.socket], None],
+) -> ssl.SSLSocket:
+    try:
+        wrapped = context.wrap_socket(connected, server_hostname=address.host, do_handshake_on_connect=False)
+        keep(wrapped)  # before the handshake, so that its deadline can shut it
+        with deadline(address, "tls", seconds, lambda: shut(wrapped)):
+            _shake_hands(wrapped)
+        return wrapped
+    except HubConnectionError:
+        raise
+    except (OSError, ValueError) as error:
+        raise failures.insecure(address, error) from error

@@ -1,0 +1,347 @@
+"""HiveMapper: the nodes of the hive and how they are connected, as a PING flood tells (docs/messages.md, "PING")."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection
+from typing import Any, TypeVar
+
+from attrs import evolve, field, frozen
+
+from hivemind_core_client.wire import hive_drawing
+from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.message import HiveMessage
+from hivemind_core_client.wire.text import printable
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: A peer's name is a name and a session, or a public key; a longer one than this is neither.
+_LONGEST_NAME = 4096
+#: How many hops of one route are looked at.
+_MOST_HOPS = 64
+#: The way to a node is kept as long as its names have no more characters than this together.
+_LONGEST_WAY = 32 * 1024
+_KEY_MARK = "BEGIN PUBLIC KEY"
+
+
+def normal_key(public_key: Any) -> str:
+    """A PEM text in the form in which keys are compared: line ends and blanks do not count. Empty for no text."""
+    return "".join(public_key.split()) if isinstance(public_key, str) else ""
+
+
+def is_public_key(peer: str) -> bool:
+    """True for a node that is named by its public key (hubs are)."""
+    return _KEY_MARK in peer
+
+
+@frozen
+class NodeInfo:
+    """What a node says of itself in its PING; nothing of it is proven.
+
+    `timestamp` is the node's clock when it sent the PING and `received_at` ours when it came, in seconds since
+    the epoch.
+    """
+
+    peer: str
+    site_id: str | None = None
+    timestamp: float | None = None
+    received_at: float | None = None
+    public_key: str | None = field(default=None, repr=False)
+    lang: str | None = None
+    trusted: bool = False
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Milliseconds from their clock to ours: nonsense where the clocks differ. None where one is unknown."""
+        if self.received_at is None or self.timestamp is None:
+            return None
+        return (self.received_at - self.timestamp) * 1000
+
+    def as_dict(self) -> Json:
+        """All fields, and `latency_ms`."""
+        names = ("peer", "site_id", "timestamp", "latency_ms", "public_key", "lang", "trusted")
+        return {name: getattr(self, name) for name in names}
+
+
+class HiveMapper:
+    """The map of the hive, drawn from PINGs.
+
+    `nodes` holds what answered, by peer; `edges` which peer is connected with which, both ways. Nobody says
+    goodbye, so nodes that have left stay until younger ones take their place: `of_flood` has those alone that
+    answered one flood. At most `max_nodes` nodes and `max_floods` flood ids are kept, the oldest go first. One
+    thread may feed the map while others read: what is read is never changed afterwards.
+    """
+
+    def __init__(self, max_nodes: int = 1000, max_floods: int = 1000) -> None:
+        self.nodes: dict[str, NodeInfo] = {}
+        self.edges: dict[str, frozenset[str]] = {}
+        self._max_nodes = max_nodes
+        self._max_floods = max_floods
+        self._floods: dict[str, frozenset[str]] = {}
+        self._finished = ""
+        self._ways: dict[str, _Way] = {}
+        self._aliases: dict[str, str] = {}
+        self._keys: dict[str, str] = {}
+        self._owners: dict[str, str] = {}
+        self._trusted: frozenset[str] = frozenset()
+
+    def start_ping(self, flood_id: str) -> bool:
+        """Take note of a flood. True when it is new: a node answers each flood once."""
+        if not flood_id or flood_id in self._floods:
+            return False
+        self._floods = _bounded({**self._floods, flood_id: frozenset()}, self._max_floods)
+        return True
+
+    def answers(self, flood_id: str) -> int:
+        """How many nodes have answered this flood."""
+        return len(self._floods.get(flood_id, ()))
+
+    def finish(self, flood_id: str) -> None:
+        """Take note that this flood of our own has come to rest: `responders` counts who answered it."""
+        self._finished = flood_id
+
+    def responders(self, peer: str) -> int:
+        """How many nodes but for `peer` have answered the last flood of our own that is finished; 0 if unknown."""
+        return len(self._floods.get(self._finished, frozenset()) - {peer})
+
+    def of_flood(self, flood_id: str) -> HiveMapper:
+        """A map of the nodes alone that answered this flood, and of the ways that lead to them.
+
+        It is a copy, which stays as it is. Relays that gave no answer of their own are among its edges.
+        """
+        answered = self._floods.get(flood_id, frozenset())
+        found = HiveMapper(self._max_nodes, self._max_floods)
+        found._floods = {flood_id: answered}
+        found._aliases, found._keys, found._owners = self._aliases, self._keys, self._owners
+        found.nodes = {peer: node for peer, node in self.nodes.items() if peer in answered}
+        found._ways = {peer: way for peer, way in self._ways.items() if peer in found.nodes}
+        edges: dict[str, frozenset[str]] = {}
+        for way in found._ways.values():
+            _join(edges, way.peers(self._aliases))
+        found.edges = _pruned(edges, 2 * self._max_nodes)
+        return found
+
+    def on_ping(
+        self,
+        message: HiveMessage,
+        received_at: float | None = None,
+        root_peer: str | None = None,
+        vouched: bool = False,
+        trusted: bool = False,
+    ) -> bool:
+        """Take a PING in; True when it told something new.
+
+        The route of `message` shows the way to us, `root_peer`. `vouched` says that every relay on that way is
+        trusted: only then does the PING bind the sender's public key to the name that the hub gives it. `trusted`
+        is what the map shows of the node.
+        """
+        node = _node(message.raw_payload, received_at, trusted)
+        flood_id = message.raw_payload.get("flood_id")
+        if node is None or not isinstance(flood_id, str) or not flood_id:
+            return False
+        self.start_ping(flood_id)
+        seen = self._floods.get(flood_id, frozenset())
+        if node.peer in seen:
+            return False
+        if len(seen) < self._max_nodes:
+            self._floods = {**self._floods, flood_id: seen | {node.peer}}
+        self._add(node)
+        self._connect(node, _names(message.raw_route), root_peer)
+        if vouched:
+            self._bind(node, message.raw_route)
+        return True
+
+    def others(self, peer: str) -> list[str]:
+        """The nodes that are known, but for `peer`."""
+        return [known for known in self.nodes if known != peer]
+
+    def key_of(self, peer: Any) -> str | None:
+        """The public key of the peer that the hub calls so; None when unknown, or when others claim that key too."""
+        key = self._keys.get(peer) if isinstance(peer, str) else None
+        owner = self._owners.get(normal_key(key)) if key is not None else None
+        return key if owner and _common_owner(owner, peer) else None
+
+    def mark_trusted_nodes(self, trusted_keys: dict[str, str]) -> None:
+        """Set `trusted` on the nodes that announce one of these keys (PEM texts by alias), and on no other."""
+        trusted = {normal_key(key) for key in trusted_keys.values()} - {""}
+        self.nodes = {
+            peer: evolve(node, trusted=normal_key(node.public_key) in trusted)
+            for peer, node in self.nodes.items()
+        }
+
+    def is_peer_trusted(self, peer: str) -> bool:
+        """Whether the node of this name is marked as trusted."""
+        node = self.nodes.get(peer)
+        return node is not None and node.trusted
+
+    def to_dict(self) -> Json:
+        """`{"nodes": [{"peer", "site_id", …}], "edges": [{"source", "target"}]}`, every edge once."""
+        return {
+            "nodes": [node.as_dict() for node in self.nodes.values()],
+            "edges": [{"source": one, "target": other} for one, other in self._pairs()],
+        }
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text; what could steer a terminal is escaped."""
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        return "".join(map(_escaped, text))
+
+    def to_ascii(self, root_peer: str | None = None) -> str:
+        """A tree that begins at `root_peer`, each node once; without one, at the first node that is known."""
+        return hive_drawing.tree(self.edges, self._labels(), root_peer)
+
+    def to_mermaid(self) -> str:
+        """A Mermaid flowchart."""
+        return hive_drawing.mermaid(self._pairs(), self._labels())
+
+    def to_dot(self) -> str:
+        """A Graphviz graph."""
+        return hive_drawing.dot(self._pairs(), self._labels())
+
+    def _add(self, node: NodeInfo) -> None:
+        self.nodes = _renewed(self.nodes, node.peer, node, self._max_nodes)
+
+    def _connect(self, node: NodeInfo, hops: list[str], root_peer: str | None) -> None:
+        """Neighbours on the way of a PING are connected. Its first hop is how a hub calls the sender."""
+        if hops and not is_public_key(hops[0]):
+            self._aliases = _bounded({**self._aliases, hops[0]: node.peer}, self._max_nodes)
+            hops = hops[1:]
+        way = _Way(node.peer, tuple(hops), root_peer)
+        edges = dict(self.edges)
+        _join(edges, way.peers(self._aliases))
+        self.edges = _pruned(edges, 2 * self._max_nodes)
+        if sum(map(len, hops)) > _LONGEST_WAY:
+            way = _Way(node.peer, (), None)
+        self._ways = _renewed(self._ways, node.peer, way, self._max_nodes)
+
+    def _bind(self, node: NodeInfo, route: list[Any]) -> None:
+        source = route[0].get("source") if route and isinstance(route[0], dict) else None
+        key = normal_key(node.public_key)
+        if not isinstance(source, str) or not source or not key or is_public_key(source):
+            return
+        known = self._owners.get(key, _owner(source))
+        owner = _common_owner(known, source)
+        if known and not owner:
+            log.warning(
+                "two nodes announce one public key: %s, and %s before it. Neither is trusted by it",
+                printable(source),
+                printable(known),
+            )
+        if node.trusted:
+            self._trusted |= {key}
+        # Keys that are trusted stay, or a flood of others could make room for a second claim.
+        owners = {**self._owners, key: owner}
+        self._owners = _bounded(owners, self._max_nodes, self._trusted & owners.keys())
+        keys = {**self._keys, source: node.public_key or ""} if owner else self._keys
+        theirs = {peer for peer, said in keys.items() if normal_key(said) in self._trusted}
+        self._keys = _bounded(keys, self._max_nodes, theirs)
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        found = {tuple(sorted((one, other))) for one, others in self.edges.items() for other in others}
+        return sorted((one, other) for one, other in found)
+
+    def _labels(self) -> dict[str, str]:
+        peers = [*self.nodes, *(peer for peer in self.edges if peer not in self.nodes)]
+        return {peer: hive_drawing.label(peer, self.nodes.get(peer)) for peer in peers}
+
+
+@frozen
+class _Way:
+    """How the last PING of a node came to us, in the names that hubs use; `root` is our own peer, if that is known.
+
+    What a hub calls another one is known only when that one's own PING has come, so names are resolved late.
+    """
+
+    peer: str
+    hops: tuple[str, ...]
+    root: str | None
+
+    def peers(self, aliases: dict[str, str]) -> list[str]:
+        """All who are on it, by the names that they give themselves."""
+        way = [self.peer, *(aliases.get(hop, hop) for hop in self.hops)]
+        return way if self.root is None else [*way, self.root]
+
+
+def _node(payload: Json, received_at: float | None, trusted: bool) -> NodeInfo | None:
+    peer = _text(payload.get("peer"))
+    if not peer:
+        return None
+    return NodeInfo(
+        peer=peer,
+        site_id=_text(payload.get("site_id")),
+        timestamp=_seconds(payload.get("timestamp")),
+        received_at=received_at,
+        public_key=_text(payload.get("public_key")),
+        lang=_text(payload.get("lang")),
+        trusted=trusted,
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME else None
+
+
+def _seconds(value: Any) -> float | None:
+    usable = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 2**53
+    return float(value) if usable else None
+
+
+def _names(route: list[Any]) -> list[str]:
+    sources = [_text(hop.get("source")) for hop in route[:_MOST_HOPS] if isinstance(hop, dict)]
+    return [source for source in sources if source]
+
+
+def _owner(peer: str) -> str:
+    """The hub's name for a client, which outlives its sessions."""
+    return peer.rpartition("::")[0] or peer
+
+
+def _common_owner(known: str, peer: str) -> str:
+    """Whose peer this is, if it can be the same client's as the known one's; else an empty text.
+
+    A hub that still holds the last connection of a client adds something to the name of the next. Names begin
+    with what the hub itself gives, so nobody else's begins with that.
+    """
+    shorter, longer = sorted((known, _owner(peer)), key=len)
+    return shorter if longer == shorter or longer.startswith(f"{shorter}::") else ""
+
+
+def _escaped(character: str) -> str:
+    """A character of JSON text, escaped where it cannot be printed: such stand within strings only."""
+    if character.isprintable() or character == "\n":
+        return character
+    return json.dumps(character)[1:-1] if character > "\x7f" else f"\\u{ord(character):04x}"
+
+
+def _join(edges: dict[str, frozenset[str]], way: list[str]) -> None:
+    """Add the connections between neighbours on a way."""
+    for one, other in zip(way, way[1:]):
+        if one != other:
+            # Taken out first, so that who is on the way of every PING counts as young.
+            edges[one] = edges.pop(one, frozenset()) | {other}
+            edges[other] = edges.pop(other, frozenset()) | {one}
+
+
+def _pruned(edges: dict[str, frozenset[str]], most: int) -> dict[str, frozenset[str]]:
+    """The edges between the youngest `most` of the nodes."""
+    if len(edges) <= most:
+        return edges
+    kept = _bounded(edges, most)
+    return {one: frozenset(other for other in others if other in kept) for one, others in kept.items()}
+
+
+def _bounded(entries: dict[str, T], most: int, spared: Collection[str] = ()) -> dict[str, T]:
+    """The youngest `most` of the entries; those that are spared go only when there are no others."""
+    surplus = len(entries) - most
+    if surplus <= 0:
+        return entries
+    leaving = set(sorted(entries, key=spared.__contains__)[:surplus])
+    return {key: value for key, value in entries.items() if key not in leaving}
+
+
+def _renewed(entries: dict[str, T], key: str, value: T, most: int) -> dict[str, T]:
+    """The youngest `most` of the entries, after `key` has become the youngest."""
+    return _bounded({**{other: known for other, known in entries.items() if other != key}, key: value}, most)

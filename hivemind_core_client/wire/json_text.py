@@ -1,0 +1,116 @@
+"""JSON as it travels: compact, in UTF-8, an object at the top.
+
+Written by the standard library, which refuses what JSON does not have (bytes, NaN). Read by `msgspec` where it
+is installed (the extra `speed`), which takes a third of the time, and by the standard library where it
+is not, or for the little that msgspec does not read. Integers of any size are kept. A number that is not
+finite (NaN, Infinity, 1e400) is none of JSON, and is refused: it could be read, and never be written again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Callable, Optional, Union, cast
+
+from hivemind_core_client.wire.errors import FrameError, InvalidMessage
+
+try:
+    import msgspec
+except ImportError:
+    _fast_decode: Optional[Callable[[Union[str, bytes]], Any]] = None
+    _NotRead: type[Exception] = ValueError
+else:
+    _fast_decode = msgspec.json.Decoder().decode
+    _NotRead = msgspec.MsgspecError
+
+Json = dict[str, Any]
+
+#: Why a message cannot be written as UTF-8.
+LONE_SURROGATE = (
+    "a message holds a lone surrogate, which has no UTF-8 form. Send whole characters; if they are, they were not read "
+    "as UTF-8: run with PYTHONUTF8=1 or in a UTF-8 locale"
+)
+
+#: JSON text of one string.
+json_string: Callable[[str], str] = json.encoder.encode_basestring
+
+_ENCODE = json.JSONEncoder(
+    ensure_ascii=False,
+    check_circular=False,
+    allow_nan=False,
+    separators=(",", ":"),
+    default=lambda value: _plain(value),
+).encode
+
+
+def _plain(value: Any) -> Any:
+    """JSON form of an object inside a payload (OVOS Session and Message know their own)."""
+    serialize = getattr(value, "serialize", None)
+    if callable(serialize):
+        return serialize()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    raise InvalidMessage(f"a payload holds a {type(value).__name__}, which has no JSON form")
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON, non-ASCII kept. Raises InvalidMessage for what has no JSON form."""
+    try:
+        return _ENCODE(value)
+    except InvalidMessage:
+        raise
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidMessage(f"a payload has no JSON form: {error}") from error
+
+
+def json_object(text: Union[str, bytes], what: str = "frame") -> Json:
+    """Parse JSON text that must be an object.
+
+    Raises FrameError otherwise, and for lone surrogates and numbers that are not finite.
+    """
+    try:
+        value = _read(text)
+    except (ValueError, RecursionError) as error:
+        raise FrameError(f"{what} is not JSON: {type(error).__name__}") from error
+    if type(value) is not dict:
+        raise FrameError(f"{what} is a JSON {type(value).__name__}, not an object")
+    return cast(Json, value)
+
+
+def _read(text: Union[str, bytes]) -> Any:
+    if _fast_decode is not None:
+        try:
+            return _fast_decode(text)
+        except _NotRead:
+            return _read_slowly(text)
+    return _read_slowly(text)
+
+
+def _read_slowly(text: Union[str, bytes]) -> Any:
+    if not isinstance(text, str):
+        text = str(text, "utf-8")
+    elif not text.isascii():
+        text.encode()  # raises for half a character
+    value = _DECODE(text)
+    if "\\u" in text:
+        # An escape may be half a character, which nobody could send on: this raises for one.
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("a number is too large")
+    return value
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+# Made once: json.loads makes one at each call that is given such functions.
+_DECODE = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number).decode

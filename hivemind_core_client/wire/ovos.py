@@ -1,0 +1,34 @@
+"""The one place where OVOS objects are made: Messages out of dicts, and this satellite's Session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hivemind_core_client.wire.json_text import Json
+
+if TYPE_CHECKING:
+    from ovos_bus_client.message import CollectionMessage, Message
+
+
+def to_message(fields: Json) -> Message:
+    """An OVOS Message from `{"type", "data", "context"}`."""
+    from ovos_bus_client.message import Message
+
+    return Message(fields["type"], fields.get("data") or {}, fields.get("context") or {})
+
+
+def to_collection_message(message: Message, handler_id: str, collect_id: str) -> CollectionMessage:
+    """The collect-call `collect_id`, as the handler `handler_id` answers it."""
+    from ovos_bus_client.message import CollectionMessage
+
+    return CollectionMessage.from_message(message, handler_id, collect_id)
+
+
+def new_session(session_id: str, site_id: str) -> Json:
+    """The serialized OVOS Session that a satellite says hello with: language and so on as configured."""
+    from ovos_bus_client.session import Session
+
+    session = Session(session_id)
+    session.site_id = site_id
+    serialized: Any = session.serialize()
+    return dict(serialized)
