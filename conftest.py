@@ -18,9 +18,10 @@ import pytest
 if sys.version_info < (3, 10):
     # The asyncio client needs Python 3.10, and so do the examples that use it.
     collect_ignore_glob = [
-        "tests/unit/test_aio*.py",
-        "tests/unit/test_async*.py",
-        "tests/unit/test_noise*.py",
+        "tests/unit/aio/test_*.py",
+        "tests/unit/testing/test_async*.py",
+        "tests/unit/kernel/test_noise*.py",
+        "tests/unit/sync/test_noise*.py",
         "tests/unit/test_parity.py",
         "tests/docs/test_programs.py",
     ]

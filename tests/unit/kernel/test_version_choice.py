@@ -1,0 +1,185 @@
+"""Which protocol version is spoken, what is said where it is not the best one, and what where there is none."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, Optional
+
+import pytest
+
+from hivemind_core_client.errors import NegotiationRefused, VersionRefused
+from hivemind_core_client.kernel import handshake
+from hivemind_core_client.kernel.handshake import Credentials, Offer, Terms, choose
+from hivemind_core_client.kernel.handshake.password import PasswordHandshake
+from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
+from hivemind_core_client.plugins.contract import HubFacts
+from tests.unit.support import PASSWORD, offer_payload, registry
+
+WHERE = "ws://hub.local:5679"
+KEY = b"sixteen byte key"
+NOISE = {"patterns": ["XXpsk2"], "suites": ["25519_ChaChaPoly_SHA256"]}
+FOREIGN = {"patterns": ["XXpsk2"], "suites": ["448_ChaChaPoly_SHA256"]}
+
+
+class Keys:
+    """What a node keeps of a hub, which it may have pinned."""
+
+    kk_in_doubt = end_refused = False
+
+    def __init__(self, pinned: Optional[bytes] = None) -> None:
+        self._pinned = pinned
+
+    def pinned(self) -> Optional[bytes]:
+        return self._pinned
+
+
+@pytest.fixture(autouse=True)
+def _nobody_was_warned() -> None:
+    handshake._warn_of_older.cache_clear()
+
+
+def terms(
+    password: Optional[str] = PASSWORD,
+    crypto_key: Optional[bytes] = None,
+    pinned: Optional[bytes] = None,
+    max_version: int = 3,
+) -> Terms:
+    noise: Any = Keys(pinned)
+    return Terms(
+        Credentials(password=password, crypto_key=crypto_key, noise=noise),
+        registry(),
+        HubFacts("node"),
+        tuple(registry().ciphers),
+        tuple(registry().encodings),
+        binarize=True,
+        max_version=max_version,
+        where=WHERE,
+    )
+
+
+def offer(**changes: Any) -> Offer:
+    return Offer.read({**offer_payload(), "max_protocol_version": 3, **changes})
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+# an older kind at the first contact
+
+
+def test_a_suite_that_is_not_ours_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    if sys.version_info >= (3, 10):
+        assert type(choose(offer(noise=FOREIGN), terms())) is PasswordHandshake
+        (text,) = warnings(caplog)
+        assert WHERE in text
+        assert "none of the Noise patterns and suites" in text
+        assert "weaker handshake (password)" in text
+
+
+def test_a_library_that_is_missing_is_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "poorman_handshake.noise", None)
+    assert type(choose(offer(noise=NOISE), terms())) is PasswordHandshake
+    (text,) = warnings(caplog)
+    assert "Python 3.10 or later here, and poorman-handshake 2" in text
+
+
+def test_a_password_that_is_missing_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    keyed = terms(password=None, crypto_key=KEY)
+    assert type(choose(offer(noise=NOISE, preshared_key=True), keyed)) is PresharedHandshake
+    (text,) = warnings(caplog)
+    assert "needs a password" in text
+    assert "handshake (preshared)" in text
+
+
+def test_it_is_told_once_and_not_at_each_reconnection(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        choose(offer(noise=FOREIGN), terms())
+    assert len(warnings(caplog)) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts"),
+    [
+        ({}, {}),  # an older hub
+        ({"noise": NOISE, "max_protocol_version": 2}, {}),
+        ({"noise": NOISE}, {"max_version": 2}),  # as it was asked for
+    ],
+)
+def test_an_older_kind_that_nobody_could_better_is_no_matter(
+    changes: dict[str, Any], facts: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert type(choose(offer(**changes), terms(**facts))) is PasswordHandshake
+    assert warnings(caplog) == []
+
+
+# an older kind after it
+
+
+def test_a_hub_that_fell_back_names_the_command_with_its_address() -> None:
+    with pytest.raises(VersionRefused) as refused:
+        choose(offer(), terms(pinned=bytes(32)))
+    text = str(refused.value)
+    assert "the hub no longer offers version 3" in text
+    assert "Only if the hub's owner says that it was set back: run 'hivemind-client forget-server" in text
+    assert "'hivemind-client forget-server hub.local:5679'" in text
+    assert "'--max-protocol 2'" in text
+
+
+def test_what_keeps_us_from_it_is_not_laid_at_the_hubs_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "poorman_handshake.noise", None)
+    with pytest.raises(VersionRefused) as refused:
+        choose(offer(noise=NOISE), terms(pinned=bytes(32)))
+    text = str(refused.value)
+    assert "no longer offers" not in text
+    assert "Only if the hub's owner agrees to an older version: run 'hivemind-client forget-server" in text
+    assert "poorman-handshake 2" in text
+    assert "'hivemind-client forget-server hub.local:5679'" in text
+
+
+# no version in common
+
+
+ONLY_NOISE = {"max_protocol_version": 3, "noise": NOISE}
+
+
+def refusal(payload: dict[str, Any], ours: Terms) -> str:
+    with pytest.raises(VersionRefused) as refused:
+        choose(Offer.read(payload), ours)
+    return str(refused.value)
+
+
+def test_a_version_that_was_lowered_here_is_raised_first() -> None:
+    text = refusal(ONLY_NOISE, terms(max_version=2))
+    assert "speaks protocol version 3 only, and this client up to 2" in text
+    assert "raise max_protocol_version ('--max-protocol')" in text
+    assert "update the client" not in text
+    assert "server.json" not in text  # such a hub has no older version to allow
+
+
+def test_a_hub_with_a_floor_can_lower_it() -> None:
+    payload = {**offer_payload(), "min_protocol_version": 2, "max_protocol_version": 3}
+    text = refusal(payload, terms(max_version=1))
+    assert "speaks protocol versions 2 to 3, and this client up to 1" in text
+    assert "min_protocol_version" in text
+
+
+def test_a_hub_of_the_future() -> None:
+    payload = {**offer_payload(), "min_protocol_version": 4, "max_protocol_version": 5}
+    text = refusal(payload, terms())
+    assert "speaks protocol versions 4 to 5" in text
+    assert "update the client" in text
+    assert "--max-protocol" not in text
+
+
+def test_a_hub_whose_highest_version_is_below_its_lowest() -> None:
+    payload = {**offer_payload(), "min_protocol_version": 4, "max_protocol_version": 1}
+    assert "speaks protocol version 4 only" in refusal(payload, terms())
+
+
+def test_a_hub_of_version_3_only_has_a_password_for_us() -> None:
+    with pytest.raises(NegotiationRefused, match="has password for this access key, and we have neither"):
+        choose(Offer.read(ONLY_NOISE), terms(password=None))
