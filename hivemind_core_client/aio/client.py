@@ -233,11 +233,11 @@ class AsyncHiveMessageBusClient(Furnished, AsyncCollectVerbs):
 
     def _new_worker(self) -> AsyncWorker:
         return AsyncWorker(
-            self.satellite, self._listener(), self.mailbox, self._new_transport, self.deadlines, self._backoff
+            self.profile, self._listener(), self.mailbox, self._new_transport, self.deadlines, self._backoff
         )
 
     def _new_transport(self) -> AsyncTransport:
-        address, limits = self.satellite.settings.address, self.satellite.options.limits
+        address, limits = self.profile.settings.address, self.profile.options.limits
         return AsyncTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
 
     async def _give_up(self, worker: AsyncWorker, ours: bool) -> None:

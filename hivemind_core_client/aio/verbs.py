@@ -85,7 +85,7 @@ class AsyncVerbs(SatelliteProperties):
         patience = self.query_timeout if timeout is None else bound("timeout", timeout)
         asked = questions.query(message)
         answers = Answers(asked)
-        with asking.patient(self.satellite.context, asked, patience):
+        with asking.patient(self.profile.context, asked, patience):
             gatherer = await self._asking(asked, AsyncGatherer(answers.take, lambda: answers.over))
         stream = AsyncAnswerStream(answers, gatherer, self.waiters, patience, self._loss)
         try:
@@ -105,7 +105,7 @@ class AsyncVerbs(SatelliteProperties):
         seconds = bound("timeout", timeout)
         asked = questions.cascade(message)
         answers = Answers(asked, expected=self.hive_map.responders(self.peer))
-        with asking.patient(self.satellite.context, asked, seconds):
+        with asking.patient(self.profile.context, asked, seconds):
             gatherer = await self._asking(asked, AsyncGatherer(answers.take, lambda: answers.over))
         try:
             return await gather_all(answers, gatherer, seconds, self._loss)
@@ -150,8 +150,8 @@ class AsyncVerbs(SatelliteProperties):
         acknowledgement. Raises PluginError without the INTERCOM plugin, InvalidMessage for what cannot be
         sealed, and like `emit`.
         """
-        letter = questions.sealed_letter(self.satellite.registry, as_packet(message), pubkey)
-        await asyncio.get_running_loop().run_in_executor(None, self.satellite.private_key)
+        letter = questions.sealed_letter(self.profile.registry, as_packet(message), pubkey)
+        await asyncio.get_running_loop().run_in_executor(None, self.profile.private_key)
         await self.emit(letter)
 
     def _waiter(self, matches: Matcher, request: bool = False) -> AsyncWaiter:

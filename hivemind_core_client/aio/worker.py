@@ -10,7 +10,7 @@ from typing import Callable, NoReturn, Optional
 from attrs import field, frozen
 
 from hivemind_core_client.aio.mailbox import AsyncMailbox, cancel_task
-from hivemind_core_client.config.profile import Satellite
+from hivemind_core_client.config.profile import ClientProfile
 from hivemind_core_client.kernel.events import Doubtful, Event, Meanwhile, Transmit
 from hivemind_core_client.kernel.lifecycle import (
     AFTERTHOUGHT,
@@ -52,14 +52,14 @@ class AsyncWorker(Course):
 
     def __init__(
         self,
-        satellite: Satellite,
+        profile: ClientProfile,
         listener: Listener,
         mailbox: AsyncMailbox,
         new_transport: Callable[[], AsyncTransport],
         deadlines: Deadlines,
         backoff: Backoff,
     ) -> None:
-        super().__init__(satellite, listener, mailbox, new_transport, deadlines, backoff)
+        super().__init__(profile, listener, mailbox, new_transport, deadlines, backoff)
         self.task: Optional[asyncio.Task[None]] = None
         self._connection: Optional[AsyncConnection] = None
         self._standing = False
@@ -240,7 +240,7 @@ class AsyncWorker(Course):
         connection: Optional[AsyncConnection] = None
         error: HiveMindError = ClientClosed("the client is closed")
         try:
-            self._connection = connection = AsyncConnection(self._satellite.new_link(), self._new_transport())
+            self._connection = connection = AsyncConnection(self._profile.new_link(), self._new_transport())
             await self._converse(connection)
         except HiveMindError as raised:
             error = raised
@@ -274,7 +274,7 @@ class AsyncWorker(Course):
         link, transport = connection.link, connection.transport
         if self._stopping:
             raise ClientClosed("the client is closed")
-        await transport.open(self._satellite.settings.url())
+        await transport.open(self._profile.settings.url())
         link.opened()
         while link.phase is not None:
             phase = link.phase

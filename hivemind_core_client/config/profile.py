@@ -40,7 +40,7 @@ _ABOUT: dict[type[HiveMindError], tuple[str, ...]] = {
 _OTHER_KEY = "reset-noise-pin"
 
 
-class Satellite:
+class ClientProfile:
     """Settings, session and options of one client, which its connections share."""
 
     def __init__(
@@ -90,8 +90,8 @@ class Satellite:
         useragent: str,
         plugins: Plugins,
         **options: Any,
-    ) -> Satellite:
-        """The satellite of a client's arguments. Raises IdentityNotSet, InvalidCredential or InvalidOption."""
+    ) -> ClientProfile:
+        """The profile of a client's arguments. Raises IdentityNotSet, InvalidCredential or InvalidOption."""
         identity = identity if identity is not None else NodeIdentity()
         made = cls(resolve(identity, **credentials, useragent=useragent), identity, plugins, **options)
         made._given = dict(credentials)

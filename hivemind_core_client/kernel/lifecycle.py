@@ -32,7 +32,7 @@ from hivemind_core_client.wire.errors import (
 from hivemind_core_client.wire.message import HiveMessage
 
 if TYPE_CHECKING:
-    from hivemind_core_client.config.profile import Satellite
+    from hivemind_core_client.config.profile import ClientProfile
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Course:
 
     def __init__(
         self,
-        satellite: Satellite,
+        profile: ClientProfile,
         listener: Listener,
         mailbox: Any,
         new_transport: Callable[[], Any],
@@ -94,7 +94,7 @@ class Course:
         self.state = ClientState.IDLE
         self.last_error: Optional[HiveMindError] = None
         self.rejected = 0
-        self._satellite = satellite
+        self._profile = profile
         self._listener = listener
         self._deadlines = deadlines
         self._backoff = backoff
@@ -145,7 +145,7 @@ class Course:
 
     def _attempted(self, error: HiveMindError, stood: bool) -> None:
         """One connection has ended by `error`."""
-        self._satellite.advise(error)
+        self._profile.advise(error)
         self.last_error = ClientClosed("the client is closed") if self.stopping else error
         if not isinstance(error, HandshakeAgain):
             self._attempts = 0 if stood else self._attempts + 1
@@ -161,7 +161,7 @@ class Course:
         self.state = ClientState.RECONNECTING if self._retries is None else ClientState.CONNECTING
         again_at_once = isinstance(self.last_error, HandshakeAgain)
         delay = 0.0 if again_at_once else self._backoff.delay(max(0, self._attempts - 1))
-        log.info("connecting to %s again in %.1f s", self._satellite.settings.address, delay)
+        log.info("connecting to %s again in %.1f s", self._profile.settings.address, delay)
         return delay
 
     def _prove(self, event: Doubtful) -> None:
@@ -190,7 +190,7 @@ class Course:
         refused = isinstance(self.last_error, HubRefused)
         error = None if self.stopping else self.last_error
         if self._retries is None and error is not None and self.is_final(error):
-            log.error("no more attempts to connect to %s: %s", self._satellite.settings.address, error)
+            log.error("no more attempts to connect to %s: %s", self._profile.settings.address, error)
         self.state = ClientState.REFUSED if refused else ClientState.CLOSED
 
     def _check_begun(self) -> None:
@@ -203,7 +203,7 @@ class Course:
             return ClientClosed("the client is closed: nothing was sent")
         if isinstance(self.last_error, HubRefused):
             return self.last_error
-        why = self.last_error or f"no session with {self._satellite.settings.address} stands yet"
+        why = self.last_error or f"no session with {self._profile.settings.address} stands yet"
         return NotConnected(f"nothing was sent: {why}")
 
     def _fault(self, raised: Exception) -> HiveMindError:
@@ -213,12 +213,12 @@ class Course:
 
     def _note_rejected(self, event: Rejected) -> None:
         self.rejected += 1
-        log.warning("dropped a frame from %s: %s", self._satellite.settings.address, event.error)
+        log.warning("dropped a frame from %s: %s", self._profile.settings.address, event.error)
 
     def _stuck(self) -> ConnectionLost:
         """The error for a hub that takes no more bytes."""
         return ConnectionLost(
-            f"{self._satellite.settings.address} takes no more messages: what is being sent now is not through after "
+            f"{self._profile.settings.address} takes no more messages: what is being sent now is not through after "
             f"{self._deadlines.write:g} s. Nothing else was sent"
         )
 

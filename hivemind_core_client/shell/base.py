@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Optional, Union
 
 from hivemind_core_client.config.identity import NodeIdentity
-from hivemind_core_client.config.profile import Satellite
+from hivemind_core_client.config.profile import ClientProfile
 from hivemind_core_client.config.settings import Address, one_of
 from hivemind_core_client.config.tls import Tls
 from hivemind_core_client.kernel.lifecycle import ClientState
@@ -64,7 +64,7 @@ class Furnished(Audience):
     ) -> None:
         _check_switches(self_signed=self_signed, share_bus=share_bus, binarize=binarize)
         # No super(): the OVOS client, a base of a subclass, would read the OVOS configuration and make a WebSocket.
-        self.satellite = Satellite.of(
+        self.profile = ClientProfile.of(
             identity,
             {
                 "key": key,
@@ -128,7 +128,7 @@ class Furnished(Audience):
         if self._closed or self._worker.state is not ClientState.IDLE:
             self._worker.forsake()
             self._worker = self._new_worker()
-        address = self.satellite.settings.address
+        address = self.profile.settings.address
         if address.tls and not self._tls.verifies:
             log.warning("any certificate of %s is accepted: pass ca_file, or self_signed=False", address)
 
@@ -140,7 +140,7 @@ class Furnished(Audience):
 
     def _too_late(self, phase: str, seconds: float) -> HubTimeout:
         """The error for a phase that took too long."""
-        return HubTimeout(str(self.satellite.settings.address), phase, seconds)
+        return HubTimeout(str(self.profile.settings.address), phase, seconds)
 
 
 def _check_switches(**switches: Any) -> None:

@@ -139,7 +139,7 @@ class Audience(SatelliteProperties, ListenVerbs):
         self._hive_handlers, self._lifecycle_handlers = Subscriptions(), Subscriptions()
         self.waiters = Waiters()
         self._local = LocalSide(
-            self.satellite.context, self.mailbox.put, self._call, lambda: self.share_bus, self._send_up
+            self.profile.context, self.mailbox.put, self._call, lambda: self.share_bus, self._send_up
         )
         if internal_bus is not None:
             self.internal_bus = internal_bus
@@ -209,7 +209,7 @@ class Audience(SatelliteProperties, ListenVerbs):
         self.connected_event.set()
         self.handshake_event.set()
         self.mailbox.put(lambda: self._tell("open"))
-        self.mailbox.put(lambda: self.satellite.plugins.observe("hivemind_connected", client=self))
+        self.mailbox.put(lambda: self.profile.plugins.observe("hivemind_connected", client=self))
 
     def _ended(self, error: HiveMindError, stood: bool) -> None:
         if stood:  # first of all: who asks from now on asks in the next session
@@ -218,7 +218,7 @@ class Audience(SatelliteProperties, ListenVerbs):
         self.handshake_event.clear()
         final = self._closed or self._worker.is_final(error)
         if stood:
-            observe = self.satellite.plugins.observe
+            observe = self.profile.plugins.observe
             self.mailbox.put(lambda: self._tell("close"))
             if not final:
                 self.mailbox.put(lambda: self._tell("reconnecting"))

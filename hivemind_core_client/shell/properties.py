@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Optional, Union
 
 from hivemind_core_client.config.identity import NodeIdentity
-from hivemind_core_client.config.profile import Satellite
+from hivemind_core_client.config.profile import ClientProfile
 from hivemind_core_client.config.settings import read_crypto_key, without_colon
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
 from hivemind_core_client.plugins.manager import Plugins
@@ -16,92 +16,92 @@ from hivemind_core_client.wire.hive_map import HiveMapper
 class SatelliteProperties:
     """Read and set what a client connects with. What is set counts from the next connection on."""
 
-    satellite: Satellite
+    profile: ClientProfile
 
     @property
     def identity(self) -> NodeIdentity:
         """This node's identity. What was passed to the constructor is not in it."""
-        return self.satellite.identity
+        return self.profile.identity
 
     @property
     def key(self) -> str:
         """The access key."""
-        return self.satellite.settings.key
+        return self.profile.settings.key
 
     @key.setter
     def key(self, value: str) -> None:
-        self.satellite.change(key=without_colon("access key", value))
+        self.profile.change(key=without_colon("access key", value))
 
     @property
     def password(self) -> Optional[str]:
         """The password, or None."""
-        return self.satellite.settings.password
+        return self.profile.settings.password
 
     @password.setter
     def password(self, value: Optional[str]) -> None:
-        self.satellite.change(password=value or None)
+        self.profile.change(password=value or None)
 
     @property
     def crypto_key(self) -> Optional[bytes]:
         """The pre-shared key in bytes, or None."""
-        return self.satellite.settings.crypto_key
+        return self.profile.settings.crypto_key
 
     @crypto_key.setter
     def crypto_key(self, value: Union[str, bytes, None]) -> None:
-        self.satellite.change(crypto_key=read_crypto_key(value))
+        self.profile.change(crypto_key=read_crypto_key(value))
 
     @property
     def host(self) -> str:
         """The hub's host name or address."""
-        return self.satellite.settings.address.host
+        return self.profile.settings.address.host
 
     @property
     def port(self) -> int:
         """The hub's port."""
-        return self.satellite.settings.address.port
+        return self.profile.settings.address.port
 
     @property
     def useragent(self) -> str:
         """The name under which the hub shows us."""
-        return self.satellite.settings.useragent
+        return self.profile.settings.useragent
 
     @useragent.setter
     def useragent(self, value: str) -> None:
-        self.satellite.change(useragent=without_colon("user agent", value))
+        self.profile.change(useragent=without_colon("user agent", value))
 
     @property
     def site_id(self) -> str:
         """The site this satellite is at; `unknown` where none was given."""
-        return self.satellite.settings.site_id
+        return self.profile.settings.site_id
 
     @site_id.setter
     def site_id(self, value: str) -> None:
-        self.satellite.change(site_id=value)
-        self.satellite.context.session.site_id = value
+        self.profile.change(site_id=value)
+        self.profile.context.session.site_id = value
 
     @property
     def session_id(self) -> str:
         """The id of our OVOS session."""
-        return self.satellite.context.session.session_id
+        return self.profile.context.session.session_id
 
     @session_id.setter
     def session_id(self, value: str) -> None:
-        self.satellite.context.session.session_id = value
+        self.profile.context.session.session_id = value
 
     @property
     def plugins(self) -> Plugins:
         """The plugins in use, with their report."""
-        return self.satellite.plugins
+        return self.profile.plugins
 
     @property
     def hub(self) -> Optional[HubFacts]:
         """What the hub said of itself, once it did."""
-        return self.satellite.context.hub
+        return self.profile.context.hub
 
     @property
     def negotiated(self) -> Optional[Negotiated]:
         """What the present or last handshake agreed on."""
-        return self.satellite.context.negotiated
+        return self.profile.context.negotiated
 
     @property
     def cipher(self) -> str:
@@ -116,21 +116,21 @@ class SatelliteProperties:
     @property
     def hive_map(self) -> HiveMapper:
         """The map of the hive, as the PINGs that have come by tell it; `ping` asks for it."""
-        return self.satellite.context.hive_map
+        return self.profile.context.hive_map
 
     @property
     def peer(self) -> str:
         """Our own name in the hive, `NAME::SESSION_ID`: the root to draw the map from."""
-        return self.satellite.context.peer
+        return self.profile.context.peer
 
     @property
     def query_timeout(self) -> float:
         """Seconds to wait for the answer to a QUERY, 30 by default; 0 waits for ever."""
-        return self.satellite.context.query_timeout
+        return self.profile.context.query_timeout
 
     @query_timeout.setter
     def query_timeout(self, seconds: float) -> None:
-        self.satellite.context.query_timeout = bound("query_timeout", seconds)
+        self.profile.context.query_timeout = bound("query_timeout", seconds)
 
     @property
     def last_error(self) -> Optional[HiveMindError]:
@@ -145,7 +145,7 @@ class SatelliteProperties:
     def __repr__(self) -> str:
         """Hub and state; no credentials."""
         state: Any = getattr(self, "state", "")
-        return f"<{type(self).__name__} {self.satellite.settings.address}, {state}>"
+        return f"<{type(self).__name__} {self.profile.settings.address}, {state}>"
 
 
 def bound(name: str, seconds: Any) -> float:

@@ -165,11 +165,11 @@ class HiveMessageBusClient(Furnished, CollectVerbs, HiveVerbs, MessageBusClient)
 
     def _new_worker(self) -> Worker:
         return Worker(
-            self.satellite, self._listener(), self.mailbox, self._new_transport, self.deadlines, self._backoff
+            self.profile, self._listener(), self.mailbox, self._new_transport, self.deadlines, self._backoff
         )
 
     def _new_transport(self) -> Transport:
-        address, limits = self.satellite.settings.address, self.satellite.options.limits
+        address, limits = self.profile.settings.address, self.profile.options.limits
         return WebSocketTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
 
     def _give_up(self, settled: bool, ours: bool) -> None:

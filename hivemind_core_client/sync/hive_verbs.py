@@ -44,7 +44,7 @@ class HiveVerbs(SatelliteProperties):
         patience = self.query_timeout if timeout is None else bound("timeout", timeout)
         asked = questions.query(message)
         answers = Answers(asked)
-        with asking.patient(self.satellite.context, asked, patience):
+        with asking.patient(self.profile.context, asked, patience):
             gatherer = self._asking(asked, Gatherer(answers.take, lambda: answers.over))
         stream = AnswerStream(answers, gatherer, self.waiters, self.mailbox, patience, self._loss)
         try:
@@ -65,7 +65,7 @@ class HiveVerbs(SatelliteProperties):
         seconds = bound("timeout", timeout)
         asked = questions.cascade(message)
         answers = Answers(asked, expected=self.hive_map.responders(self.peer))
-        with asking.patient(self.satellite.context, asked, seconds):
+        with asking.patient(self.profile.context, asked, seconds):
             gatherer = self._asking(asked, Gatherer(answers.take, lambda: answers.over))
         try:
             with self.mailbox.blocking():
@@ -116,8 +116,8 @@ class HiveVerbs(SatelliteProperties):
         acknowledgement. Raises PluginError without the INTERCOM plugin, InvalidMessage for what cannot be
         sealed, and like `emit`.
         """
-        letter = questions.sealed_letter(self.satellite.registry, as_packet(message), pubkey)
-        self.satellite.private_key()
+        letter = questions.sealed_letter(self.profile.registry, as_packet(message), pubkey)
+        self.profile.private_key()
         self.emit(letter)
 
     def _asking(self, asked: HiveMessage, gatherer: Gatherer) -> Gatherer:

@@ -34,13 +34,13 @@ class HiveMindHTTPClient(HiveMessageBusClient):
         super().__init__(*args, **options)
         if not isinstance(self._ping[1], (int, float)) or not 0 < self._ping[1] <= 86_400:
             raise InvalidOption(f"websocket_ping_timeout is {self._ping[1]!r}: pass seconds, a day at most")
-        self.satellite.options = evolve(self.satellite.options, binarize=False)
+        self.profile.options = evolve(self.profile.options, binarize=False)
         self.polling = one_of(Polling, "polling", polling)
 
         self._past = Past(None)
 
     def _new_transport(self) -> HttpTransport:
-        settings, limits = self.satellite.settings, self.satellite.options.limits
+        settings, limits = self.profile.settings, self.profile.options.limits
         # Whoever connects anew is told of a refusal at once: that makes another worker.
         if self._past.client != (self._worker, settings):
             self._past = Past((self._worker, settings))

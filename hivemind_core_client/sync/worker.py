@@ -9,7 +9,7 @@ from typing import Callable, NoReturn, Optional
 
 from attrs import field, frozen
 
-from hivemind_core_client.config.profile import Satellite
+from hivemind_core_client.config.profile import ClientProfile
 from hivemind_core_client.kernel.events import Doubtful, Established, Event, Meanwhile, Transmit
 from hivemind_core_client.kernel.lifecycle import (
     AFTERTHOUGHT,
@@ -89,14 +89,14 @@ class Worker(Course):
 
     def __init__(
         self,
-        satellite: Satellite,
+        profile: ClientProfile,
         listener: Listener,
         mailbox: Mailbox,
         new_transport: Callable[[], Transport],
         deadlines: Deadlines,
         backoff: Backoff,
     ) -> None:
-        super().__init__(satellite, listener, mailbox, new_transport, deadlines, backoff)
+        super().__init__(profile, listener, mailbox, new_transport, deadlines, backoff)
         self.standing = threading.Event()
         self.finished = threading.Event()
         self._connection: Optional[Connection] = None
@@ -246,7 +246,7 @@ class Worker(Course):
         """One connection from its opening to its end."""
         connection: Optional[Connection] = None
         try:
-            self._connection = connection = Connection(self._satellite.new_link(), self._new_transport())
+            self._connection = connection = Connection(self._profile.new_link(), self._new_transport())
             self._converse(connection)
         except HiveMindError as raised:
             error = raised
@@ -275,7 +275,7 @@ class Worker(Course):
         link, transport = connection.link, connection.transport
         if self._stopping.is_set():  # after the connection is known to `stop`, so that one of the two ends it
             raise ClientClosed("the client is closed")
-        transport.open(self._satellite.settings.url())
+        transport.open(self._profile.settings.url())
         link.opened()
         while link.phase is not None:
             phase = link.phase

@@ -14,7 +14,7 @@ from attrs import define
 from hivemind_core_client.aio.mailbox import AsyncMailbox, Job
 from hivemind_core_client.aio.waiting import AsyncGatherer
 from hivemind_core_client.aio.worker import AsyncConnection, AsyncWorker
-from hivemind_core_client.config.profile import Satellite
+from hivemind_core_client.config.profile import ClientProfile
 from hivemind_core_client.kernel.events import Arrived, Rejected
 from hivemind_core_client.kernel.lifecycle import ClientState, Listener
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
@@ -234,7 +234,7 @@ class AsyncInlineWorker(AsyncWorker):
 
     def __init__(
         self,
-        satellite: Satellite,
+        profile: ClientProfile,
         listener: Listener,
         mailbox: AsyncInlineMailbox,
         deadlines: Deadlines,
@@ -242,7 +242,7 @@ class AsyncInlineWorker(AsyncWorker):
         hub: FakeHub,
     ) -> None:
         super().__init__(
-            satellite, listener, mailbox, lambda: cast(AsyncTransport, NoTransport()), deadlines, backoff
+            profile, listener, mailbox, lambda: cast(AsyncTransport, NoTransport()), deadlines, backoff
         )
         self._inline = mailbox
         self._fake_hub = hub
@@ -260,9 +260,9 @@ class AsyncInlineWorker(AsyncWorker):
         """Hand the prepared message to the hub. Raises like the real one, and what the rules of the hub raise."""
         link = (await self._standing_connection()).link
         prepared = link.prepare(message)
-        sent = carried(self._satellite, prepared)
+        sent = carried(self._profile, prepared)
         await self._act(link.sending(prepared))
-        for answer in exchanged(self._satellite, self._fake_hub, sent, progress):
+        for answer in exchanged(self._profile, self._fake_hub, sent, progress):
             self._inline.put(partial(self._admit, answer))
         return prepared
 
@@ -271,7 +271,7 @@ class AsyncInlineWorker(AsyncWorker):
         if not self.standing:
             raise NotConnected("no session stands for a message to arrive on: call connect() first")
         try:
-            arrived = carried(self._satellite, message)
+            arrived = carried(self._profile, message)
         except ProtocolError as error:
             self._act_now([Rejected(error)])
             return
@@ -295,10 +295,10 @@ class AsyncInlineWorker(AsyncWorker):
         return 0.0
 
     async def _converse(self, connection: AsyncConnection) -> NoReturn:
-        hub, context = self._fake_hub, self._satellite.context
+        hub, context = self._fake_hub, self._profile.context
         if hub.outage is None and not self.stopping:
-            context.hub = hub.facts(self._satellite)
-            context.negotiated = agreed(self._satellite)
+            context.hub = hub.facts(self._profile)
+            context.negotiated = agreed(self._profile)
             self._stand(context.negotiated)
             await self._wait(lambda: hub.outage is not None, None)
         raise hub.outage or ClientClosed("the client is closed")

@@ -92,9 +92,9 @@ class AsyncFakeHiveMessageBus(HubPart, AsyncHiveMessageBusClient):
     def _settle_in(self, internal_bus: Any, given: dict[str, Any]) -> None:
         """Replace what the client's constructor has made, and forget what it read in the environment."""
         self.mailbox = self._inline
-        self.satellite.context.now = self._inline.now
+        self.profile.context.now = self._inline.now
         self._local = LocalSide(
-            self.satellite.context, self.mailbox.put, self._call, lambda: self.share_bus, self._send_up
+            self.profile.context, self.mailbox.put, self._call, lambda: self.share_bus, self._send_up
         )
         if internal_bus is not None:
             self.internal_bus = internal_bus
@@ -104,7 +104,7 @@ class AsyncFakeHiveMessageBus(HubPart, AsyncHiveMessageBusClient):
 
     def _new_worker(self) -> AsyncInlineWorker:
         return AsyncInlineWorker(
-            self.satellite, self._listener(), self._inline, self.deadlines, self._backoff, self._fake_hub
+            self.profile, self._listener(), self._inline, self.deadlines, self._backoff, self._fake_hub
         )
 
     async def _wait(self, waiter: AsyncWaiter, timeout: Optional[float]) -> Optional[HiveMessage]:

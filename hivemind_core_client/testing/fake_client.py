@@ -109,7 +109,7 @@ class FakeHiveMessageBus(HubPart, HiveMessageBusClient):
     def _settle_in(self, internal_bus: Any, given: dict[str, Any]) -> None:
         """Replace what the client's constructor has made for threads, and forget what it read in the environment."""
         self.mailbox = self._inline
-        self.satellite.context.now = self._inline.now
+        self.profile.context.now = self._inline.now
         self._furnish(internal_bus)
         self.password = given.get("password") or self.identity.password
         self.site_id = self.identity.site_id or DEFAULT_SITE
@@ -117,7 +117,7 @@ class FakeHiveMessageBus(HubPart, HiveMessageBusClient):
 
     def _new_worker(self) -> InlineWorker:
         return InlineWorker(
-            self.satellite, self._listener(), self._inline, self.deadlines, self._backoff, self._fake_hub
+            self.profile, self._listener(), self._inline, self.deadlines, self._backoff, self._fake_hub
         )
 
     def _wait(self, waiter: Waiter, timeout: Optional[float]) -> Optional[HiveMessage]:

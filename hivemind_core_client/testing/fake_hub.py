@@ -8,7 +8,7 @@ from typing import Any, Optional
 from attrs import field, frozen
 
 from hivemind_core_client.config.identity import NodeIdentity
-from hivemind_core_client.config.profile import Satellite
+from hivemind_core_client.config.profile import ClientProfile
 from hivemind_core_client.config.settings import Address
 from hivemind_core_client.kernel.questions import answers_to
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
@@ -54,9 +54,9 @@ class FakeHub:
         self.public_key = ""
         self._rules: dict[tuple[str, str], Rule] = {}
 
-    def facts(self, satellite: Satellite) -> HubFacts:
+    def facts(self, profile: ClientProfile) -> HubFacts:
         """What this hub says of itself to a satellite."""
-        return HubFacts(NODE_ID, f"{satellite.settings.useragent}::default", self.public_key)
+        return HubFacts(NODE_ID, f"{profile.settings.useragent}::default", self.public_key)
 
     def respond(self, message_type: Names, reply: Any, responder: str) -> None:
         """Answer messages of these types from now on, in place of what this responder answered before."""
@@ -121,30 +121,30 @@ def completed(given: dict[str, Any]) -> dict[str, Any]:
     return {**given, "identity": identity, "key": key, "host": host, "port": port}
 
 
-def agreed(satellite: Satellite) -> Negotiated:
+def agreed(profile: ClientProfile) -> Negotiated:
     """What a handshake with the fake hub comes to: this satellite's first choices."""
-    options, registry = satellite.options, satellite.registry
+    options, registry = profile.options, profile.registry
     cipher, encoding = options.ciphers or registry.ciphers, options.encodings or registry.encodings
     return Negotiated(options.max_version, "fake", next(iter(cipher)), next(iter(encoding)), options.binarize)
 
 
 def exchanged(
-    satellite: Satellite, hub: FakeHub, sent: HiveMessage, progress: Optional[Progress]
+    profile: ClientProfile, hub: FakeHub, sent: HiveMessage, progress: Optional[Progress]
 ) -> list[HiveMessage]:
     """Hand the hub what was sent, telling `progress`; returns the answers as they come out at the satellite."""
     if progress is not None:
         binary = sent.msg_type is HiveMessageType.BINARY
         size = len(sent.raw_payload if binary else sent.as_json.encode())
         Told(progress)(size, size)
-    return [carried(satellite, answer) for answer in hub.take(sent)]
+    return [carried(profile, answer) for answer in hub.take(sent)]
 
 
-def carried(satellite: Satellite, message: HiveMessage) -> HiveMessage:
+def carried(profile: ClientProfile, message: HiveMessage) -> HiveMessage:
     """The message as it comes out at the other end of the wire.
 
     Raises InvalidMessage for one that has no form on it, and ProtocolError for one that cannot be read there.
     """
-    serializers, options = satellite.registry.serializers, satellite.options
+    serializers, options = profile.registry.serializers, profile.options
     serializer = serializers["binary" if message.msg_type is HiveMessageType.BINARY else "text"]
     frame = serializer.encode(message, options.compress)
     if frame is None:

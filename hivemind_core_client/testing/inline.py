@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Callable, Optional, cast
 
-from hivemind_core_client.config.profile import Satellite
+from hivemind_core_client.config.profile import ClientProfile
 from hivemind_core_client.kernel.events import Arrived, Rejected
 from hivemind_core_client.kernel.lifecycle import ClientState, Listener
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
@@ -156,14 +156,14 @@ class InlineWorker(Worker):
 
     def __init__(
         self,
-        satellite: Satellite,
+        profile: ClientProfile,
         listener: Listener,
         mailbox: InlineMailbox,
         deadlines: Deadlines,
         backoff: Backoff,
         hub: FakeHub,
     ) -> None:
-        super().__init__(satellite, listener, mailbox, _no_transport, deadlines, backoff)
+        super().__init__(profile, listener, mailbox, _no_transport, deadlines, backoff)
         self.thread = NoThread()
         self._inline = mailbox
         self._fake_hub = hub
@@ -183,11 +183,11 @@ class InlineWorker(Worker):
         if self._fake_hub.outage is not None:
             self.lose(self._fake_hub.outage)
             return
-        context = self._satellite.context
+        context = self._profile.context
         # Nothing is ever written: what would be sealed and sent goes to the FakeHub as it is.
-        self._connection = Connection(self._satellite.new_link(), cast(Transport, None))
-        context.hub = self._fake_hub.facts(self._satellite)
-        context.negotiated = agreed(self._satellite)
+        self._connection = Connection(self._profile.new_link(), cast(Transport, None))
+        context.hub = self._fake_hub.facts(self._profile)
+        context.negotiated = agreed(self._profile)
         with self._inline.held():  # handlers of "open" find a session that stands
             self._stand(context.negotiated)
 
@@ -229,9 +229,9 @@ class InlineWorker(Worker):
         """Hand the prepared message to the hub. Raises like the real one, and what the rules of the hub raise."""
         link = self._standing_connection().link
         prepared = link.prepare(message)
-        sent = carried(self._satellite, prepared)
+        sent = carried(self._profile, prepared)
         self._act(link.sending(prepared))
-        for answer in exchanged(self._satellite, self._fake_hub, sent, progress):
+        for answer in exchanged(self._profile, self._fake_hub, sent, progress):
             self._inline.arrive(partial(self._admit, answer))
         return prepared
 
@@ -240,7 +240,7 @@ class InlineWorker(Worker):
         if not self.standing.is_set():
             raise NotConnected("no session stands for a message to arrive on: call connect() first")
         try:
-            arrived = carried(self._satellite, message)
+            arrived = carried(self._profile, message)
         except ProtocolError as error:
             self._act([Rejected(error)])
             return

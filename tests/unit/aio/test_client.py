@@ -441,12 +441,12 @@ def test_an_intercom_message_is_sealed_by_a_key_that_was_made_first(
                 return message.copy(payload={"ciphertext": "sealed"})
 
             handler = MessageHandler(T.INTERCOM, "sealing", lambda context, message: None, seal)
-            monkeypatch.setitem(client.satellite.registry.handlers, T.INTERCOM, handler)
-            key = client.satellite.private_key
+            monkeypatch.setitem(client.profile.registry.handlers, T.INTERCOM, handler)
+            key = client.profile.private_key
             monkeypatch.setattr(
-                type(client.satellite),
+                type(client.profile),
                 "private_key",
-                lambda satellite: made.append(threading.current_thread()) or key,
+                lambda profile: made.append(threading.current_thread()) or key,
             )
             await client.emit_intercom(Message("secret", {"a": 1}), "PEM")
             (carrier,) = await off_loop(hub.wait_for, "propagate")

@@ -45,7 +45,7 @@ class Fake(HiveVerbs):
     """The verbs without a wire: `script` plays the hub, while the question is sent."""
 
     def __init__(self, script: Optional[Script] = None, error: Optional[BaseException] = None) -> None:
-        self.satellite: Any = SimpleNamespace(context=new_context())
+        self.profile: Any = SimpleNamespace(context=new_context())
         self.waiters = Waiters()
         self.mailbox = Mailbox("test")
         self.sent: list[HiveMessage] = []
@@ -379,7 +379,7 @@ def test_intercom_names_the_plugin_that_is_missing() -> None:
         {},
         {T.INTERCOM: MessageHandler(T.INTERCOM, "reads only", lambda context, message: None)},
     ):
-        client.satellite.registry = SimpleNamespace(handlers=handlers)
+        client.profile.registry = SimpleNamespace(handlers=handlers)
         with pytest.raises(err.PluginError, match=r"hivemind-core-client\[intercom\]"):
             client.emit_intercom(ASK, "PEM")
     assert client.sent == []
@@ -389,8 +389,8 @@ def test_intercom_goes_out_in_a_propagate_and_makes_a_key_first() -> None:
     made: list[int] = []
     handler = MessageHandler(T.INTERCOM, "i", lambda context, message: None, lambda context, message: message)
     client = Fake()
-    client.satellite.registry = SimpleNamespace(handlers={T.INTERCOM: handler})
-    client.satellite.private_key = lambda: made.append(len(client.sent))
+    client.profile.registry = SimpleNamespace(handlers={T.INTERCOM: handler})
+    client.profile.private_key = lambda: made.append(len(client.sent))
     client.emit_intercom(ASK, "PEM")
     (sent,) = client.sent
     assert made == [0]
@@ -536,7 +536,7 @@ def test_the_bus_hears_the_end_of_a_question_when_its_asker_gives_up(
         with pytest.raises(err.QueryTimeout):
             ask(ASK, timeout=0.05)
         assert [message.data["error"] for message in over.wait(count)] == ["no_answer"] * count
-    assert client.satellite.context.recall("asking") == {}
+    assert client.profile.context.recall("asking") == {}
 
 
 def test_a_handler_may_ask_and_others_run_meanwhile(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:

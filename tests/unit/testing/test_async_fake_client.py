@@ -639,9 +639,9 @@ async def test_a_satellite_answers_a_question_of_the_hive(bus: AsyncFakeHiveMess
 
 @on_loop
 async def test_the_clock_is_that_of_the_handlers(bus: AsyncFakeHiveMessageBus) -> None:
-    before = bus.satellite.context.now()
+    before = bus.profile.context.now()
     await bus.advance(3600)
-    assert 3600 <= bus.satellite.context.now() - before < 3660
+    assert 3600 <= bus.profile.context.now() - before < 3660
 
 
 @on_loop

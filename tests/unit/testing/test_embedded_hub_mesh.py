@@ -129,8 +129,8 @@ def test_a_second_satellite_of_the_same_session_gets_another_name(hub: EmbeddedH
     first = join(hub, "kitchen")
     second = join(hub, "kitchen")
     hall = join(hub, "hall")
-    session = first.satellite.context.session
-    second.satellite.context.session.session_id = session.session_id
+    session = first.profile.context.session
+    second.profile.context.session.session_id = session.session_id
     second.emit(HiveMessage("hello", {}))
     hub.wait_for(HiveMessageType.HELLO, count=4)
     in_hall = Heard(hall, HiveMessageType.PROPAGATE)

@@ -119,7 +119,7 @@ def test_neither_the_environment_nor_the_identity_file_is_read(
         5678,
         "unknown",
     )
-    bus.satellite.private_key()
+    bus.profile.private_key()
     assert [path.name for path in folder.iterdir()] == ["_identity.json"]
 
 
@@ -593,9 +593,9 @@ def test_a_satellite_answers_a_question_of_the_hive(bus: FakeHiveMessageBus) -> 
 
 
 def test_the_clock_is_that_of_the_handlers(bus: FakeHiveMessageBus) -> None:
-    before = bus.satellite.context.now()
+    before = bus.profile.context.now()
     bus.advance(3600)
-    assert 3600 <= bus.satellite.context.now() - before < 3660
+    assert 3600 <= bus.profile.context.now() - before < 3660
 
 
 def test_what_comes_after_the_end_is_dropped(bus: FakeHiveMessageBus) -> None:

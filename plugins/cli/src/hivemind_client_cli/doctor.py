@@ -174,7 +174,7 @@ def doctor(
     if say is not None and msg_type is not None:
         raise click.UsageError("give one of --say and --msg")
     with prepared(output, connection) as client:
-        address = str(client.satellite.settings.address)
+        address = str(client.profile.settings.address)
         found = Examination(connection, address.partition("//")[2])
         _examine_name(found, client)
         if found.failed is None and _examine_session(found, client, connection):
@@ -201,13 +201,13 @@ def _examine_name(found: Examination, client: HiveMessageBusClient) -> None:
 
 def _fail_name(found: Examination, client: HiveMessageBusClient, text: str) -> None:
     error = HubUnreachable(text)
-    client.satellite.advise(error)
+    client.profile.advise(error)
     found.fail("name", error)
 
 
 def _examine_session(found: Examination, client: HiveMessageBusClient, connection: Connection) -> bool:
     """Connect, and note how far that came; True if a session stands."""
-    address = client.satellite.settings.address
+    address = client.profile.settings.address
     if not address.tls:
         found.note("tls", SKIPPED, "the address is ws://: what is said is sealed, the access key is not")
     try:
@@ -247,7 +247,7 @@ def _place(error: HiveMindError, client: HiveMessageBusClient) -> str:
 
 
 def _note_session(found: Examination, client: HiveMessageBusClient, connection: Connection) -> None:
-    hub, agreed, address = client.hub, client.negotiated, client.satellite.settings.address
+    hub, agreed, address = client.hub, client.negotiated, client.profile.settings.address
     found.note("tcp", OK, str(address))
     if address.tls:
         verified = connection.ca_file or connection.self_signed is False

@@ -297,7 +297,7 @@ def test_a_hub_that_hangs_up_on_our_envelope(
     run: Any, hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def connect(client: HiveMessageBusClient, site_id: str | None = None) -> None:
-        client.satellite.context.hub = HubFacts("node", "peer")
+        client.profile.context.hub = HubFacts("node", "peer")
         raise PasswordRefused("the hub hung up on our handshake")
 
     monkeypatch.setattr(HiveMessageBusClient, "connect", connect)
@@ -348,7 +348,7 @@ def test_what_fails_at_the_password_and_is_no_matter_of_it_says_its_own_mend(
     run: Any, hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def connect(client: HiveMessageBusClient, site_id: str | None = None) -> None:
-        client.satellite.context.hub = HubFacts("node", "peer")
+        client.profile.context.hub = HubFacts("node", "peer")
         raise HubRefused("the hub hung up on our Noise handshake. Its log says why")
 
     monkeypatch.setattr(HiveMessageBusClient, "connect", connect)
