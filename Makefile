@@ -13,7 +13,7 @@ PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 # In one call, so that what they require of each other is found in the tree and not on an index.
 PLUGINS := $(patsubst %/pyproject.toml,-e ./%,$(wildcard plugins/*/pyproject.toml))
 
-.PHONY: help demo test lint interop bench matrix clean
+.PHONY: help demo test lint house interop bench matrix clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/'
@@ -29,6 +29,9 @@ lint: $(VENV)/.lint ## ruff, its formatter, mypy --strict
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/python -m mypy --strict
+
+house: $(VENV)/.test ## the figures of the house: imports, sizes, repetition, private names; fails where one does not hold
+	@$(BIN)/python tools/house
 
 interop: $(VENV)/.test ## every behaviour against real hubs; writes docs/interop.md
 # Once more where the log says that hub 4.0.0 has lost its own OVOS bus under the row, and for no other failure.
