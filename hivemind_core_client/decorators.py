@@ -16,8 +16,9 @@ import logging
 from contextlib import suppress
 from typing import Any, Callable, Optional, Protocol, TypeVar
 
-from hivemind_core_client.shell.handlers import ListenVerbs
-from hivemind_core_client.shell.local_bus import Handler, call_safely
+from hivemind_core_client.shell.base import BaseClient
+from hivemind_core_client.shell.local_bus import call_safely
+from hivemind_core_client.shell.protocols import Handler
 from hivemind_core_client.shell.waiters import Names, names_of, payload_named
 from hivemind_core_client.wire.errors import FrameError, InvalidOption
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, read_message_type
@@ -110,7 +111,7 @@ class HiveMessageListener:
         self._call(message)
 
     def _call(self, argument: Any) -> None:
-        call = self.bus._call if isinstance(self.bus, ListenVerbs) else call_safely
+        call = self.bus.mailbox.call if isinstance(self.bus, BaseClient) else call_safely
         for handler in list(self._handlers):
             call(handler, argument)
 

@@ -2,74 +2,88 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import logging
 import secrets
-from collections.abc import Awaitable
-from contextlib import suppress
-from functools import partial
-from typing import Any, Callable, Optional
-from weakref import WeakSet
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Optional, Union
 
-from attrs import evolve, frozen
-
-from hivemind_core_client.aio.collect_verbs import AsyncCollectVerbs
-from hivemind_core_client.aio.mailbox import AsyncMailbox
-from hivemind_core_client.aio.waiting import LoopEvent, MessageReader
+from hivemind_core_client.aio.asking import AsyncAsker
+from hivemind_core_client.aio.base_worker import AsyncBaseWorker
+from hivemind_core_client.aio.mailbox import AsyncMailbox, Running
+from hivemind_core_client.aio.waiting import (
+    AsyncEvent,
+    AsyncNotifier,
+    MessageReader,
+    ReaderFeed,
+    finished,
+    off_loop,
+)
 from hivemind_core_client.aio.worker import AsyncWorker
-from hivemind_core_client.kernel.lifecycle import ClientState, Listener
-from hivemind_core_client.plugins.contract import CallBack
-from hivemind_core_client.shell.base import Furnished
-from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
-from hivemind_core_client.shell.local_bus import Handler, LocalBus
-from hivemind_core_client.sync.waiting import as_packet
-from hivemind_core_client.transports.shared_socket import Progress
-from hivemind_core_client.transports.timing import within
+from hivemind_core_client.kernel import questions
+from hivemind_core_client.kernel.collect_calls import promised
+from hivemind_core_client.kernel.lifecycle import ClientState
+from hivemind_core_client.shell.base import BaseClient
+from hivemind_core_client.shell.waiters import (
+    OVOS_PACKET,
+    PAYLOAD_PACKET,
+    checked_seconds,
+    message_named,
+    payload_named,
+    reply_type_of,
+)
 from hivemind_core_client.transports.websocket_asyncio import AsyncTransport
-from hivemind_core_client.wire.errors import ClientClosed, HiveMindError, InvalidOption, again
+from hivemind_core_client.wire.errors import ClientClosed, HiveMindError, again
 from hivemind_core_client.wire.message import HiveMessage, HiveMindBinaryPayloadType
+from hivemind_core_client.wire.ovos import to_collection_message
+from hivemind_core_client.wire.packet import as_packet
 
-__all__ = ["AsyncHiveMessageBusClient", "BinaryDataCallbacks"]
+if TYPE_CHECKING:
+    from ovos_bus_client.message import Message
 
-log = logging.getLogger(__name__)
+    from hivemind_core_client.aio.answers import AsyncAnswerStream
+    from hivemind_core_client.kernel.collect_calls import Enough
+    from hivemind_core_client.kernel.questions import Answer
+    from hivemind_core_client.shell.protocols import Handler
+    from hivemind_core_client.shell.waiters import Names
+    from hivemind_core_client.transports.shared_socket import Progress
+    from hivemind_core_client.wire.hive_map import HiveMapper
 
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
-_NOT_SENT = "a %s message of the local bus was not sent: %s"
+# asyncio only
 #: How many messages an iteration may be behind.
-_BEHIND = 10_000
+_MOST_UNREAD = 10_000
+# end of asyncio only
 
 
-@frozen
-class OnLoop:
-    """A handler on a bus that may have threads of its own: called on the client's loop. Equal for an equal handler."""
+class AsyncHiveMessageBusClient(BaseClient):
+    """A satellite's connection with its hub, in the place of an OVOS bus, on one event loop.
 
-    client: AsyncHiveMessageBusClient
-    func: Handler
+    `key`, `password`, `host` and `port` come from the argument, else the environment (HIVEMIND_KEY, …), else
+    `identity` (a NodeIdentity; default: the shared identity file); arguments are never written
+    back. `host` may be `h`, `ws://h` or `wss://h`. `crypto_key` is a pre-shared key of 16, 24 or 32
+    characters (protocol version 0). `self_signed` True accepts any certificate, False verifies it;
+    `ca_file` or `ssl_context` say by what. `compress` is True, False, or None for whichever is
+    shorter; `binarize` allows binary frames where the hub does. `internal_bus` is the OVOS bus of
+    this device, if it has one. `ciphers` and `encodings` are wire names in order of preference,
+    `plugins` and `blocked_plugins` entry-point names; `hub_key` pins the hub's RSA key (PEM).
+    `max_protocol_version` is the highest that is spoken (default: 3, or the best that hub and Python can).
+    `query_timeout` bounds the wait for the answer to a QUERY, in seconds (0: for ever).
+    Pings go out after `websocket_ping_interval` seconds of silence (0: never), and a
+    connection is lost when none is answered within `websocket_ping_timeout` seconds.
 
-    def __call__(self, *arguments: Any) -> None:
-        """Have it called; from any thread."""
-        job = partial(self.client._call, self.func, *arguments)
-        if not self.client._on_loop(partial(self.client.mailbox.put, job)):
-            log.warning("a handler on the local bus was not called: the client is not connected")
+    Verbs are awaited where they wait. Handlers may be functions or coroutine functions: functions run in order,
+    coroutines beside them. `async for message in client:` gives every HiveMessage that arrives. All calls belong to the
+    loop that connects, and handlers run on it, those of an `internal_bus` with threads of its own too. The client may
+    be made without a loop, and used in another one once it is closed.
 
-
-class AsyncHiveMessageBusClient(Furnished, AsyncCollectVerbs):
-    """A satellite's connection with its hub, on one event loop.
-
-    The arguments are those of HiveMessageBusClient, and so are the verbs, awaited where they wait. Handlers may be
-    functions or coroutine functions: functions run in order, coroutines beside them. `async with client:` connects
-    and closes; `async for message in client:` gives every HiveMessage that arrives. All calls belong to the loop
-    that connects, and handlers run on it, those of an `internal_bus` with threads of its own too. It may be made
-    without a loop, and used in another one once it is closed.
-
-    Raises what HiveMessageBusClient raises.
+    Raises IdentityNotSet, InvalidCredential, InvalidOption, UnknownCipher, UnknownEncoding or PluginError.
     """
 
-    _worker: AsyncWorker
     mailbox: AsyncMailbox
+    _worker: AsyncBaseWorker
+    # asyncio only
     #: How many are in `close` just now.
     _closing = 0
+    # end of asyncio only
 
     # connecting and closing
 
@@ -88,62 +102,63 @@ class AsyncHiveMessageBusClient(Furnished, AsyncCollectVerbs):
         """
         self._adopt(bus, protocol, site_id)
         retries = handshake_max_retries or 0
-        ours = not self._runs
-        if ours:
-            self._start(retries)
+        begins = self._start(retries)
         worker = self._worker
         try:
-            await worker.wait_settled(self._patience(retries))
-        except asyncio.CancelledError:
-            if ours:
+            await worker.wait_connected(self._patience(retries))
+        except BaseException:  # such as a cancellation, or Ctrl-C
+            if begins:
                 await self.close()
             raise
-        if not worker.standing:
-            await self._give_up(worker, ours)
+        if not worker.lifecycle.stands:
+            await self._give_up(worker, begins)
 
-    def run_in_thread(self) -> asyncio.Task[None]:
-        """Connect in the background, for ever; returns the task, since there is no thread here."""
-        return self._start(None)
+    def run_in_thread(self) -> Running:
+        """Connect in the background, for ever; returns what it runs in. See `connect` to wait for the session."""
+        self._start(None)
+        return self._worker.running
 
     async def run_forever(self, *args: Any, **kwargs: Any) -> None:
         """Return when the client is closed or refused; connects first if nobody did. Raises what refused it."""
-        ours = not self._runs
-        self._start(None)
+        begins = self._start(None)
+        worker = self._worker
         try:
-            await self._worker.wait_finished()
-        except asyncio.CancelledError:
-            if ours:
+            await worker.wait_finished()
+        except BaseException:  # such as a cancellation, or Ctrl-C
+            if begins:
                 await self.close()
             raise
-        if not self._closed and self.last_error is not None and self._worker.is_final(self.last_error):
-            raise again(self.last_error)
+        error = worker.lifecycle.last_error
+        if not self._closed and error is not None and worker.lifecycle.is_final(error):
+            raise again(error)
 
     async def close(self) -> None:
-        """End the session, the tasks and all waits. Idempotent; from any task, handlers included, on any loop."""
-        home = self.mailbox.loop
-        if home is not None and home is not asyncio.get_running_loop() and home.is_running():
-            closing = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.close(), home))
-            with suppress(asyncio.TimeoutError):
-                await within(self.deadlines.close, closing)
+        """End the session, what runs for it, and all waits. Idempotent; may be called anywhere, in handlers too."""
+        # asyncio only
+        if await self.mailbox.close_at_home(self.close, self.deadlines.close):
             return
-        self._closed = True
         self._closing += 1
+        # end of asyncio only
+        worker, self._closed = self._worker, True
         try:
-            await self._worker.stop()
-            self._finished()
-            await self.mailbox.close(self.deadlines.close)
+            await worker.stop()
+            if worker is self._worker:  # else a handler has connected anew meanwhile
+                self.waiters.close()
+                await self.mailbox.close(self.deadlines.close)
         finally:
+            # asyncio only
             self._closing -= 1
-            self._finished()
-            self.mailbox.shut()
+            # end of asyncio only
+            if worker is self._worker:
+                self._worker_is_over(worker)
+                self.mailbox.shut()
 
     async def __aenter__(self) -> AsyncHiveMessageBusClient:
         """Connect."""
-        if not self._runs:
-            self._start(0)
+        if self._start(0):
             try:
                 await self.connect()
-            except BaseException:
+            except BaseException:  # such as Ctrl-C
                 await self.close()
                 raise
         return self
@@ -153,13 +168,13 @@ class AsyncHiveMessageBusClient(Furnished, AsyncCollectVerbs):
         await self.close()
 
     async def round_trip(self, timeout: float = 5.0) -> float:
-        """Seconds of one WebSocket ping and pong, which every hub answers. Raises HubTimeout or NotConnected."""
+        """Seconds of one ping and pong of the WebSocket; over HTTP of one poll. Raises HubTimeout or NotConnected."""
         seconds = await self._worker.ping(secrets.token_bytes(8), timeout)
         if seconds is None:
-            raise self._too_late("pong", timeout)
+            raise self._worker.lifecycle.timed_out("pong", timeout)
         return seconds
 
-    # sending and receiving
+    # sending
 
     async def emit(
         self,
@@ -174,11 +189,139 @@ class AsyncHiveMessageBusClient(Furnished, AsyncCollectVerbs):
         Raises NotConnected, ConnectionLost or HubRefused when the message was not sent, and InvalidMessage
         for one that cannot be.
         """
-        self._local.from_us(await self._worker.send(as_packet(message, binary_type), progress))
+        self._bridge.from_us(await self._worker.send(as_packet(message, binary_type), progress))
 
     async def emit_mycroft(self, message: Any) -> None:
         """Send an OVOS Message as BUS; see `emit`."""
         await self.emit(as_packet(message))
+
+    async def emit_intercom(self, message: Any, pubkey: str) -> None:
+        """Send a Message or HiveMessage that only the owner of `pubkey` (PEM text) can read, signed by this node.
+
+        It travels through the hive in a PROPAGATE. A node without an RSA key makes one. There is no
+        acknowledgement. Raises PluginError without the INTERCOM plugin, InvalidMessage for what cannot be
+        sealed, and like `emit`.
+        """
+        letter = questions.sealed_letter(self.profile.registry, as_packet(message), pubkey)
+        await off_loop(self.profile.private_key)
+        await self.emit(letter)
+
+    # waiting for a message
+
+    async def wait_for_message(
+        self, message_type: Names, timeout: Optional[float] = 3.0
+    ) -> Optional[HiveMessage]:
+        """The next message of a hive type, or BUS message of an OVOS type; None after `timeout` seconds."""
+        return await self._asker.next(message_named(message_type), timeout)
+
+    async def wait_for_payload(
+        self,
+        payload_type: Names,
+        message_type: Names = PAYLOAD_PACKET,
+        timeout: Optional[float] = 3.0,
+    ) -> Optional[HiveMessage]:
+        """The next `message_type` message whose payload is of `payload_type`; None after `timeout` seconds."""
+        return await self._asker.next(payload_named(payload_type, message_type), timeout)
+
+    async def wait_for_mycroft(
+        self, mycroft_msg_type: Names, timeout: Optional[float] = 3.0
+    ) -> Optional[HiveMessage]:
+        """The next BUS message that carries this OVOS type; None after `timeout` seconds."""
+        return await self.wait_for_payload(mycroft_msg_type, OVOS_PACKET, timeout)
+
+    async def wait_for_response(
+        self, message: Any, reply_type: Optional[Names] = None, timeout: Optional[float] = 3.0
+    ) -> Optional[HiveMessage]:
+        """Send, and return the answer of type `reply_type`; None after `timeout` seconds.
+
+        `reply_type` defaults to TYPE.response for an OVOS Message, and to the message's own type else. None comes
+        at once when the connection ends, since the answer cannot come any more. Raises like `emit`.
+        """
+        packet = as_packet(message)
+        return await self._asker.reply(packet, message_named(reply_type or reply_type_of(packet)), timeout)
+
+    async def wait_for_payload_response(
+        self,
+        message: Any,
+        payload_type: Names,
+        reply_type: Optional[Names] = None,
+        timeout: Optional[float] = 3.0,
+    ) -> Optional[HiveMessage]:
+        """Send, and return the `reply_type` message (default: of the same type) whose payload is of `payload_type`."""
+        packet = as_packet(message)
+        return await self._asker.reply(
+            packet, payload_named(payload_type, reply_type or packet.msg_type), timeout
+        )
+
+    # asking the hive
+
+    async def query(self, message: Any, timeout: Optional[float] = None) -> AsyncAnswerStream:
+        """Ask upwards: the hub, its own hub, and on, until one answers. Returns when the first answer is there.
+
+        `message` is an OVOS Message, or a QUERY message. Iterate over what is returned for the whole stream of
+        answers; `.first` is the first. `timeout` bounds the wait for each, in seconds (default:
+        `query_timeout`; 0: for ever). Raises QueryTimeout when nobody answers, MessageDenied when the hub does not
+        take the message, and what ended the connection.
+        """
+        patience = self.query_timeout if timeout is None else checked_seconds("timeout", timeout)
+        return await self._asker.query(message, patience)
+
+    async def cascade(self, message: Any, timeout: float = 5.0) -> list[Answer]:
+        """Ask the whole hive, and return all answers that come within `timeout` seconds.
+
+        `message` is an OVOS Message, or a CASCADE message. Returns earlier when as many nodes have given all their
+        answers as answered the last `ping`. Raises QueryTimeout without an answer, MessageDenied, and what ended the
+        connection.
+        """
+        return await self._asker.cascade(message, checked_seconds("timeout", timeout))
+
+    async def answer(self, request: HiveMessage, *messages: Any) -> None:
+        """Answer a QUERY or CASCADE that a handler of `on(HiveMessageType.CASCADE, …)` got, with OVOS Messages.
+
+        Say it all in one call: the asker is told that this was all. Raises InvalidMessage for what is no question,
+        and like `emit`.
+        """
+        for packet in questions.answers_to(request, self.peer, messages):
+            await self.emit(packet)
+
+    async def ping(self, timeout: float = 5.0, settle: float = 1.0) -> HiveMapper:
+        """Flood the hive with a PING, and return a map of those who answered: who has left is not in it.
+
+        Returns once nothing new has come for `settle` seconds, after `timeout` seconds at most. The map is a copy;
+        answers that come later are in `hive_map`, which also keeps who answered before. Hubs of version 4.0.0
+        take no part: they drop the connection, and this raises ConnectionLost.
+        """
+        return await self._asker.flood(checked_seconds("timeout", timeout), checked_seconds("settle", settle))
+
+    # collect-calls of OVOS
+
+    async def collect_responses(
+        self,
+        message: Message,
+        min_timeout: Union[int, float] = 0.2,
+        max_timeout: Union[int, float] = 3.0,
+        direct_return_func: Enough = None,
+    ) -> list[Message]:
+        """Send an OVOS Message to many, and return the OVOS Messages of those who answer it by `on_collect`.
+
+        Who wants to answer has `min_timeout` seconds to say so. All of them are waited for, `max_timeout` seconds at
+        most, unless `direct_return_func(response)` is true, or the connection ends: then what has come is returned.
+        Raises like `emit`.
+        """
+        seconds = checked_seconds("min_timeout", min_timeout), checked_seconds("max_timeout", max_timeout)
+        return await self._asker.collect(message, *seconds, direct_return_func)
+
+    def _answering(self, func: Handler, seconds: float) -> Handler:
+        @wraps(func)
+        async def answering(message: Message) -> None:
+            promise, ids = promised(message, seconds)
+            await self.emit(promise)
+            await finished(func(to_collection_message(message, *ids)))
+
+        return answering
+
+    # asyncio only
+    # reading along
 
     def __aiter__(self) -> MessageReader:
         """Every HiveMessage that arrives from now on, until the client is closed; raises what refused it.
@@ -186,124 +329,58 @@ class AsyncHiveMessageBusClient(Furnished, AsyncCollectVerbs):
         Reconnecting goes unnoticed. A reader that is 10,000 messages behind loses what comes then: it is logged, and
         counted in its `dropped`.
         """
-        reader = MessageReader(_BEHIND)
-        self._readers.add(reader)
-        if self._worker.finished or self._closed:
-            reader.end(self._refusal)
+        reader = MessageReader(_MOST_UNREAD, self._refusal)
+        if self._worker.is_finished or self._closed:
+            reader.end()
+        else:
+            self.waiters.join(ReaderFeed(reader))
         return reader
 
-    # what the worker tells
-
-    @property
-    def _runs(self) -> bool:
-        """True while a worker keeps this client connected, on the loop that asks."""
-        return self.started_running and self.mailbox.loop is asyncio.get_running_loop()
-
-    @property
     def _refusal(self) -> Optional[HiveMindError]:
         return self.last_error if self.state is ClientState.REFUSED else None
 
-    def _furnish(self, internal_bus: Any) -> None:
-        self._readers: WeakSet[MessageReader] = WeakSet()
-        super()._furnish(internal_bus)
+    @property
+    def _runs(self) -> bool:
+        """Whether a worker keeps this client connected, on the loop that asks."""
+        return super()._runs and self.mailbox.is_at_home()
 
-    def _listener(self) -> Listener:
-        return evolve(super()._listener(), finished=self._finished)
-
-    def _start(self, retries: Optional[int]) -> asyncio.Task[None]:
-        worker = self._worker
-        if worker.task is not None and self._runs:
-            return worker.task
-        if self._closing:
+    def _start(self, retries: Optional[int]) -> bool:
+        if self._closing and not self._runs:
             raise ClientClosed("the client is being closed: connect when close() has returned")
-        if worker.runs_elsewhere:
-            raise InvalidOption("the client is connected on another event loop: close() it there first")
-        self._ready_worker()
-        self.waiters.reopen()
-        self.mailbox.reopen()
-        self._closed = False
-        self.started_running = True
-        return self._worker.start(retries)
+        if isinstance(self._worker, AsyncWorker):
+            self._worker.check_free()
+        return super()._start(retries)
 
-    def _new_event(self) -> LoopEvent:
-        return LoopEvent()
+    # end of asyncio only
+    # parts
+
+    def _make_parts(self) -> None:
+        super()._make_parts()
+        self._asker = AsyncAsker(self, self._calls, self._new_notifier, self._loss)
+
+    def _new_event(self) -> AsyncEvent:
+        return AsyncEvent()
+
+    def _new_notifier(self) -> AsyncNotifier:
+        return AsyncNotifier()
 
     def _new_mailbox(self) -> AsyncMailbox:
         return AsyncMailbox()
 
-    def _new_worker(self) -> AsyncWorker:
-        return AsyncWorker(
-            self.profile, self._listener(), self.mailbox, self._new_transport, self.deadlines, self._backoff
-        )
+    def _new_worker(self) -> AsyncBaseWorker:
+        return AsyncWorker(self.profile, self.mailbox, self._new_transport, self.deadlines, self._backoff)
 
     def _new_transport(self) -> AsyncTransport:
         address, limits = self.profile.settings.address, self.profile.options.limits
         return AsyncTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
 
-    async def _give_up(self, worker: AsyncWorker, ours: bool) -> None:
-        if worker.finished or worker.stopping:
-            await worker.wait_finished()
-            self.started_running = self.started_running and self._worker is not worker
-        error = worker.last_error or self._not_connected(worker.stopping)
-        if ours and not worker.finished:
+    async def _give_up(self, worker: AsyncBaseWorker, begins: bool) -> None:
+        """No session came: raises why."""
+        if worker.is_finished or worker.lifecycle.stopping:
+            await worker.wait_finished(self.deadlines.close)
+            if self._worker is worker:
+                self.started_running = False
+        error = worker.lifecycle.why_not_connected()
+        if begins and not worker.is_finished:
             await self.close()
-        raise again(error)
-
-    def _call(self, handler: Handler, *arguments: Any) -> None:
-        self.mailbox.call(handler, *arguments)
-
-    def _call_back(self, event: CallBack) -> None:
-        self.mailbox.put(
-            lambda: self._call(partial(getattr(self.bin_callbacks, event.method), **event.arguments))
-        )
-
-    def _arrived(self, message: HiveMessage) -> None:
-        super()._arrived(message)
-        for reader in self._readers:
-            reader.take(message)
-
-    def _finished(self) -> None:
-        """Nothing more can come: the worker has ended, or will be waited for no longer."""
-        self.waiters.close()
-        for reader in self._readers:
-            reader.end(self._refusal)
-        if self._worker.stopping:
-            self._closed = True
-            self.started_running = False
-            self.connected_event.clear()
-            self.handshake_event.clear()
-
-    def _picked(self, answer: Optional[HiveMessage]) -> None:
-        if answer is not None:
-            self.mailbox.spawn(self._worker.admit(answer.payload))
-
-    def _take_pick(self, answers: list[HiveMessage], picked: Any, name: Any) -> None:
-        if inspect.isawaitable(picked):
-            self.mailbox.spawn(self._take_later(answers, picked, name), picked)
-        else:
-            super()._take_pick(answers, picked, name)
-
-    async def _take_later(self, answers: list[HiveMessage], picking: Awaitable[Any], name: Any) -> None:
-        try:
-            picked = await picking
-        except (Exception, SystemExit) as error:  # a user's callback may fail, the client may not
-            self._pick_failed(answers, name, error)
-        else:
-            super()._take_pick(answers, picked, name)
-
-    def _for_bus(self, bus: Any, func: Handler) -> Handler:
-        return func if isinstance(bus, LocalBus) or not callable(func) else OnLoop(self, func)
-
-    def _on_loop(self, job: Callable[[], None]) -> bool:
-        """Run a job on the loop, at once where the loop itself calls. False when there is none, or none any more."""
-        return not self._closed and self.mailbox.on_loop(job)
-
-    def _send_up(self, packet: HiveMessage) -> None:
-        if not self._on_loop(lambda: self.mailbox.spawn(self._send_quietly(packet))):
-            log.warning(_NOT_SENT, packet.msg_type.name, "the client is not connected")
-
-    async def _send_quietly(self, packet: HiveMessage) -> None:
-        try:
-            await self._worker.send(packet)
-        except HiveMindError as error:
-            log.warning(_NOT_SENT, packet.msg_type.name, error)
+        raise error

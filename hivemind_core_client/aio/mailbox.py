@@ -6,20 +6,41 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from hivemind_core_client.shell.local_bus import Handler
+from attrs import frozen
+
+from hivemind_core_client.transports.timing import within
+
+if TYPE_CHECKING:
+    from hivemind_core_client.shell.protocols import Handler, Job
 
 log = logging.getLogger(__name__)
-
-Job = Callable[[], None]
 
 #: How long, in seconds, what comes waits for room while too many coroutines run.
 _STALL = 5.0
 #: What a user's callback may raise: it may fail, exit, or pass a cancellation on, the client may not.
 _HARMLESS = (Exception, SystemExit, asyncio.CancelledError)
+
+
+#: What a client of this shell runs in.
+Running = asyncio.Task[None]
+
+
+@frozen
+class OnLoop:
+    """A handler on a bus that may have threads of its own: called on the mailbox's loop. Equal for an equal handler."""
+
+    mailbox: AsyncMailbox
+    func: Handler
+
+    def __call__(self, *arguments: Any) -> None:
+        """Have it called; from any thread."""
+        job = partial(self.mailbox.call, self.func, *arguments)
+        if not self.mailbox.on_loop(partial(self.mailbox.put, job)):
+            log.warning("a handler on the local bus was not called: the client is not connected")
 
 
 class AsyncMailbox:
@@ -43,7 +64,7 @@ class AsyncMailbox:
 
     def put(self, job: Job) -> None:
         """Run `job` after those that were put before it; from any thread."""
-        if not self._closed and not self.on_loop(partial(self._queue, job)):
+        if not self.on_loop(partial(self._queue, job)) and not self._closed:
             self.dropped += 1
             log.warning("dropped a callback: there is no event loop for it")
 
@@ -51,7 +72,7 @@ class AsyncMailbox:
         """Run `job` on the loop, at once where that itself calls. False when there is none, or none any more."""
         here = running_loop()
         home = self.loop or here
-        if home is None:
+        if home is None or self._closed:
             return False
         if home is here:
             job()
@@ -84,6 +105,19 @@ class AsyncMailbox:
         if inspect.isawaitable(result):
             self.spawn(_guarded(handler, result), result)
 
+    def finish(
+        self, result: Any, then: Callable[[Any], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        """Call `then` with what a callback returned, or `failed` with what it raised, once it was awaited."""
+        if inspect.isawaitable(result):
+            self.spawn(_finish(result, then, failed), result)
+        else:
+            then(result)
+
+    def adapted(self, handler: Handler) -> Handler:
+        """The handler as threads may call it: it runs on the loop."""
+        return OnLoop(self, handler)
+
     def spawn(self, work: Coroutine[Any, Any, Any], inner: Any = None) -> None:
         """Run a coroutine beside the queue; it is cancelled by `close`. It awaits `inner`, unless it never begins."""
         if not self._takes():
@@ -101,6 +135,10 @@ class AsyncMailbox:
             self._drop("coroutines of handlers run")
             return False
         return True
+
+    def is_crowded(self) -> bool:
+        """Whether whoever brings more should wait for `room`."""
+        return self._waiting > self._spare or len(self._tasks) >= self._limit - self._spare
 
     async def room(self) -> None:
         """Return when few jobs wait, and another coroutine may run: after five seconds at the latest."""
@@ -137,6 +175,20 @@ class AsyncMailbox:
         self._ended = True
         for task in self._others():
             cancel_task(task)
+
+    def is_at_home(self) -> bool:
+        """Whether it is this mailbox's loop that asks."""
+        return self.loop is asyncio.get_running_loop()
+
+    async def close_at_home(self, close: Callable[[], Coroutine[Any, Any, None]], seconds: float) -> bool:
+        """Have `close()` run on the loop of this mailbox, where that is another one that runs. False where not."""
+        home = self.loop
+        if home is None or home is asyncio.get_running_loop() or not home.is_running():
+            return False
+        closing = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(close(), home))
+        with suppress(asyncio.TimeoutError):
+            await within(seconds, closing)
+        return True
 
     def reopen(self) -> None:
         """Take jobs again after `close`, or in another loop: what waited in an old one is forgotten with that."""
@@ -192,6 +244,15 @@ async def _guarded(handler: Handler, result: Any) -> None:
         await result
     except (Exception, SystemExit):  # a user's callback may fail or even exit, the client may not
         log.exception("handler %s raised", _name(handler))
+
+
+async def _finish(result: Any, then: Callable[[Any], None], failed: Callable[[BaseException], None]) -> None:
+    try:
+        value = await result
+    except (Exception, SystemExit) as error:  # a user's callback may fail or even exit, the client may not
+        failed(error)
+    else:
+        then(value)
 
 
 def _close(awaited: Any) -> None:

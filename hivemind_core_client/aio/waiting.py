@@ -1,18 +1,16 @@
-"""Waiting for messages on an event loop."""
+"""Waiting on an event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator
 from typing import Any, Callable, Optional, TypeVar
 
-from hivemind_core_client.kernel.questions import Answer, Answers
-from hivemind_core_client.shell.waiters import Matcher, Waiter, Waiters
-from hivemind_core_client.transports.timing import wake, within
-from hivemind_core_client.wire.errors import HiveMindError, QueryTimeout, again
+from hivemind_core_client.transports.timing import wake
+from hivemind_core_client.wire.errors import HiveMindError, again
 from hivemind_core_client.wire.message import HiveMessage
 
 log = logging.getLogger(__name__)
@@ -20,12 +18,45 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class LoopEvent:
+class AsyncNotifier:
+    """Wakes the tasks that wait for something to change; may be used in one event loop after the other."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[asyncio.Future[None], None] = {}
+
+    def notify(self) -> None:
+        """Let those who wait look again, in the order they came."""
+        for change in list(self._waiting):
+            wake(change)
+
+    def now(self) -> float:
+        """Seconds on the clock by which `wait_until` waits."""
+        return asyncio.get_running_loop().time()
+
+    async def wait_until(self, reached: Callable[[], bool], seconds: Optional[float]) -> bool:
+        """Wait until `reached()`, which is asked after each `notify`; False when `seconds` were over first."""
+        loop = asyncio.get_running_loop()
+        end = None if seconds is None else loop.time() + seconds
+        while not reached():
+            left = None if end is None else end - loop.time()
+            if left is not None and left <= 0:
+                return False
+            change = loop.create_future()
+            self._waiting[change] = None
+            try:
+                await asyncio.wait({change}, timeout=left)
+            finally:
+                self._waiting.pop(change, None)
+        return True
+
+
+class AsyncEvent:
     """An asyncio.Event that may be used in one event loop after the other."""
 
     def __init__(self) -> None:
         self._set = False
-        self._waiting: dict[asyncio.Future[None], None] = {}
+        self._times_set = 0
+        self._changed = AsyncNotifier()
 
     def is_set(self) -> bool:
         """Whether it is set."""
@@ -34,54 +65,50 @@ class LoopEvent:
     def set(self) -> None:
         """Set it, and wake those who wait, in the order they came."""
         self._set = True
-        for waiter in self._waiting:
-            wake(waiter)
+        self._times_set += 1
+        self._changed.notify()
 
     def clear(self) -> None:
         """Make those wait who come from now on."""
         self._set = False
 
     async def wait(self) -> bool:
-        """Return when it is set."""
-        if not self._set:
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiting[waiter] = None
-            try:
-                await waiter
-            finally:
-                del self._waiting[waiter]
+        """Return when it is set. Who is woken returns, even if it is cleared before his turn comes."""
+        seen = self._times_set
+        await self._changed.wait_until(lambda: self._set or self._times_set != seen, None)
         return True
 
 
 class MessageReader:
     """The messages that arrive, for `async for`; `limit` of them may wait to be read.
 
-    Ends when the client does, and raises what refused it.
+    Ends when the client does, and raises what `error()` gives then.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, error: Callable[[], Optional[HiveMindError]]) -> None:
         self.dropped = 0
         self._limit = limit
         self._messages: deque[HiveMessage] = deque()
-        self._changed = LoopEvent()
+        self._changed = AsyncNotifier()
         self._over = False
         self._error: Optional[HiveMindError] = None
+        self._why = error
 
     def take(self, message: HiveMessage) -> None:
         """Keep a message until it is read; one too many is dropped."""
         if len(self._messages) < self._limit:
             self._messages.append(message)
-            self._changed.set()
+            self._changed.notify()
             return
         self.dropped += 1
         if self.dropped == 1:
             log.error("a reader of messages is %d behind: what comes now is dropped", self._limit)
 
-    def end(self, error: Optional[HiveMindError]) -> None:
-        """No more messages come; `error` is raised when the others are read."""
+    def end(self) -> None:
+        """No more messages come."""
         if not self._over:
-            self._over, self._error = True, error
-            self._changed.set()
+            self._over, self._error = True, self._why()
+            self._changed.notify()
 
     def __aiter__(self) -> MessageReader:
         """Itself."""
@@ -89,162 +116,46 @@ class MessageReader:
 
     async def __anext__(self) -> HiveMessage:
         """The next message, as soon as there is one."""
-        while not self._messages:
-            if self._error is not None:
-                raise again(self._error)
-            if self._over:
-                raise StopAsyncIteration
-            self._changed.clear()
-            await self._changed.wait()
-        return self._messages.popleft()
+        await self._changed.wait_until(lambda: bool(self._messages) or self._over, None)
+        if self._messages:
+            return self._messages.popleft()
+        if self._error is not None:
+            raise again(self._error)
+        raise StopAsyncIteration
 
 
-class AsyncWaiter(Waiter):
-    """One wait, for the event loop that makes it."""
+class ReaderFeed:
+    """Shows what arrives to a MessageReader, among those who wait, for as long as somebody holds on to that."""
 
-    def __init__(self, matches: Matcher, request: bool) -> None:
-        super().__init__(matches, request)
-        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    request = False
 
-    def offer(self, message: HiveMessage) -> bool:
-        """True when this message ends the wait."""
-        ends = super().offer(message)
-        if ends:
-            wake(self._ended)
-        return ends
-
-    def give_up(self) -> None:
-        """End the wait without a message."""
-        super().give_up()
-        wake(self._ended)
-
-    async def result(self, seconds: Optional[float]) -> Optional[HiveMessage]:
-        """The message, or None when the wait ended without one. None waits for ever."""
-        await asyncio.wait({self._ended}, timeout=seconds)
-        return self.message
-
-
-class AsyncGatherer(Waiter):
-    """Shows every message that arrives to `take`, until `stop` or `over()`; `take` tells whether it was of interest.
-
-    `lost` is set when the connection ended.
-    """
-
-    def __init__(self, take: Callable[[HiveMessage], bool], over: Callable[[], bool] = lambda: False) -> None:
-        super().__init__(take, request=True)
-        self.lost = False
-        self._is_over = over
-        self._stopped = False
-        self._changed = LoopEvent()
-
-    def offer(self, message: HiveMessage) -> bool:
-        """True once this waiter wants to see no more."""
-        if not self._stopped and self._matches(message):
-            self._changed.set()
-        return self._stopped or self._is_over()
-
-    def give_up(self) -> None:
-        """The connection ended."""
-        self.lost = True
-        self._changed.set()
-
-    def stop(self) -> None:
-        """Look at no more messages."""
-        self._stopped = True
-
-    async def wait_until(self, reached: Callable[[], bool], seconds: Optional[float]) -> bool:
-        """Wait until `reached()`, which is asked after every message; False when `seconds` were over first."""
-        loop = asyncio.get_running_loop()
-        end = None if seconds is None else loop.time() + seconds
-        while not (self.lost or reached()):
-            self._changed.clear()
-            left = None if end is None else end - loop.time()
-            if left is not None and left <= 0:
-                return False
-            try:
-                await within(left, self._changed.wait())
-            except asyncio.TimeoutError:
-                return False
-        return True
-
-
-class AsyncAnswerStream:
-    """The answers to a question, as they come: `async for answer in …`; `first` has come already.
-
-    Iterating ends with the stream, and raises QueryTimeout when nothing came for `patience` seconds (0: no
-    bound), MessageDenied, or what ended the connection. Leaving early costs nothing: answers are gathered only as long
-    as somebody holds on to this. May be iterated more than once: what has come is kept.
-    """
-
-    def __init__(
-        self,
-        answers: Answers,
-        gatherer: AsyncGatherer,
-        waiters: Waiters,
-        patience: float,
-        cause: Callable[[], HiveMindError],
-    ) -> None:
-        self._answers = answers
-        self._gatherer = gatherer
-        self._waiters = waiters
-        self._patience = patience
-        self._cause = cause
-        self._fetched: list[Answer] = []
-        weakref.finalize(self, gatherer.stop).atexit = False
+    def __init__(self, reader: MessageReader) -> None:
+        self._reader = weakref.ref(reader)
 
     @property
-    def first(self) -> Answer:
-        """The first answer. Raises QueryTimeout for a stream that ended without any."""
-        if not self._fetched:
-            raise QueryTimeout("the stream of answers ended without any answer")
-        return self._fetched[0]
+    def is_over(self) -> bool:
+        """Whether nobody reads any more."""
+        return self._reader() is None
 
-    async def __aiter__(self) -> AsyncIterator[Answer]:
-        """Yield each answer, waiting for those that have not come yet."""
-        index = 0
-        while index < len(self._fetched) or await self.fetch():
-            yield self._fetched[index]
-            index += 1
+    def offer(self, message: HiveMessage) -> bool:
+        """True once nobody reads any more."""
+        reader = self._reader()
+        if reader is not None:
+            reader.take(message)
+        return reader is None
 
-    async def fetch(self) -> bool:
-        """Take one more answer in, unless somebody else does so first; False at the end of the stream."""
-        answers, known = self._answers, len(self._fetched)
-        came = await self._gatherer.wait_until(
-            lambda: bool(answers.fresh) or answers.over or len(self._fetched) > known, self._patience or None
-        )
-        if len(self._fetched) > known:
-            return True
-        if answers.fresh:
-            self._fetched.append(answers.fresh.popleft())
-            return True
-        self._waiters.remove(self._gatherer)
-        answers.conclude(self._gatherer.lost, came, self._patience, bool(self._fetched), self._cause)
-        return False
+    def give_up(self) -> None:
+        """No more messages come."""
+        reader = self._reader()
+        if reader is not None:
+            reader.end()
 
 
-async def gather_all(
-    answers: Answers, gatherer: AsyncGatherer, seconds: float, cause: Callable[[], HiveMindError]
-) -> list[Answer]:
-    """All answers that come within `seconds`, or until the question is over; see `Answers.all_of`."""
-    await gatherer.wait_until(lambda: answers.over, seconds)
-    gatherer.stop()
-    return answers.all_of(gatherer.lost, seconds, cause)
+async def off_loop(work: Callable[[], T]) -> T:
+    """The result of work that takes long, done on a thread: it would hold up the loop."""
+    return await asyncio.get_running_loop().run_in_executor(None, work)
 
 
-async def wait_for_quiet(
-    gatherer: AsyncGatherer, count: Callable[[], int], seconds: float, settle: float
-) -> None:
-    """Wait until `count()` has stopped growing for `settle` seconds after its first step, `seconds` at most."""
-    loop = asyncio.get_running_loop()
-    end, known = loop.time() + seconds, 0
-    while not gatherer.lost:
-        left = end - loop.time()
-        before: int = known
-        patience = min(left, settle) if known else left
-        if left <= 0 or not await gatherer.wait_until(_beyond(count, before), patience):
-            return
-        known = count()
-
-
-def _beyond(count: Callable[[], int], known: int) -> Callable[[], Any]:
-    return lambda: count() > known
+async def finished(result: Any) -> Any:
+    """What a handler returned, awaited where it is awaitable."""
+    return await result if inspect.isawaitable(result) else result

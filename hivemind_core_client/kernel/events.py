@@ -29,17 +29,17 @@ class Transmit:
 
 
 @frozen
-class Meanwhile:
+class RunDuringWait:
     """Run this now, while the hub has what was transmitted: it takes long, and the answer is read with its result."""
 
     work: Callable[[], None]
 
 
 @frozen
-class Doubtful:
+class AwaitProof:
     """Both sides own the key, but the hub may yet refuse the end of the handshake, which is ours.
 
-    It reads in order: once it has answered a ping that follows, call `Link.proven`. A sealed frame proves it too.
+    It reads in order: send a ping, and call `Link.hub_answered` once it is answered. A sealed frame proves it too.
     """
 
 
@@ -73,8 +73,8 @@ class Failed:
 
 Event = Union[
     Transmit,
-    Meanwhile,
-    Doubtful,
+    RunDuringWait,
+    AwaitProof,
     Established,
     Arrived,
     Rejected,

@@ -1,46 +1,34 @@
-"""What keeping a satellite connected means, whatever waits in between: states, retries, and whom to tell."""
+"""What keeping a client connected means, sans IO: its states, its retries, and what is told in which order.
+
+A worker feeds it what happened (`begin`, `established`, `ended`, `stop`, `finish`), and does what it answers.
+"""
 
 from __future__ import annotations
 
 import logging
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import Callable, Optional
 
 from attrs import frozen
 
-from hivemind_core_client.kernel.events import Arrived, Doubtful, Established, Failed, Rejected
-from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
-from hivemind_core_client.plugins.contract import (
-    CallBack,
-    CancelTimer,
-    Deliver,
-    Negotiated,
-    Select,
-    SetTimer,
-)
 from hivemind_core_client.wire.errors import (
     ClientClosed,
     ConnectionLost,
     HandshakeAgain,
     HiveMindError,
     HubRefused,
+    HubTimeout,
     IdentityFileError,
     NotConnected,
     UsageError,
+    again,
 )
-from hivemind_core_client.wire.message import HiveMessage
-
-if TYPE_CHECKING:
-    from hivemind_core_client.config.profile import ClientProfile
 
 log = logging.getLogger(__name__)
 
 #: How long whoever failed to send waits for the reader to find out why the connection ended, in seconds.
-VERDICT = 1.0
-#: How long after its pong a hub may still refuse the end of a handshake, in seconds: what stands between may answer
-#: pings in its place.
-AFTERTHOUGHT = 3.0
+CLOSE_REASON_WAIT_S = 1.0
 
 
 class ClientState(str, Enum):
@@ -56,81 +44,130 @@ class ClientState(str, Enum):
     __str__ = str.__str__
 
 
-@frozen
-class Listener:
-    """Whom the worker tells what happened, on whatever thread it happens: that of the worker, or of who sends.
+class LifecycleSignal(Enum):
+    """What moves a client from one state to another."""
 
-    All must be short.
+    BEGUN = "connect was called"
+    ESTABLISHED = "a session stands"
+    RETRY = "no session came, and one of the attempts that are left is made"
+    RECONNECT = "the connection ended, and others are tried without end"
+    REFUSED = "the hub refused us, or we refused it: nothing more is tried"
+    OVER = "the client was closed, or its attempts are used up"
+
+
+CLIENT_TRANSITIONS: dict[tuple[ClientState, LifecycleSignal], ClientState] = {
+    (ClientState.IDLE, LifecycleSignal.BEGUN): ClientState.CONNECTING,
+    (ClientState.CONNECTING, LifecycleSignal.ESTABLISHED): ClientState.CONNECTED,
+    (ClientState.CONNECTING, LifecycleSignal.RETRY): ClientState.CONNECTING,
+    (ClientState.CONNECTING, LifecycleSignal.RECONNECT): ClientState.RECONNECTING,
+    (ClientState.CONNECTING, LifecycleSignal.REFUSED): ClientState.REFUSED,
+    (ClientState.CONNECTING, LifecycleSignal.OVER): ClientState.CLOSED,
+    (ClientState.CONNECTED, LifecycleSignal.RECONNECT): ClientState.RECONNECTING,
+    (ClientState.CONNECTED, LifecycleSignal.REFUSED): ClientState.REFUSED,
+    (ClientState.CONNECTED, LifecycleSignal.OVER): ClientState.CLOSED,
+    (ClientState.RECONNECTING, LifecycleSignal.ESTABLISHED): ClientState.CONNECTED,
+    (ClientState.RECONNECTING, LifecycleSignal.RECONNECT): ClientState.RECONNECTING,
+    (ClientState.RECONNECTING, LifecycleSignal.REFUSED): ClientState.REFUSED,
+    (ClientState.RECONNECTING, LifecycleSignal.OVER): ClientState.CLOSED,
+    (ClientState.REFUSED, LifecycleSignal.OVER): ClientState.REFUSED,
+    (ClientState.CLOSED, LifecycleSignal.OVER): ClientState.CLOSED,
+}
+
+
+class Step(Enum):
+    """What a client does when a connection has ended."""
+
+    END_REQUESTS = (
+        "waits for an answer end: it can come no more, and who asks from now on asks in the next session"
+    )
+    CLEAR_EVENTS = "`connected_event` and `handshake_event` are cleared"
+    TELL_CLOSE = 'handlers of "close" are called'
+    END_QUESTIONS = "handlers of plugins end what was open in the session, such as a QUERY"
+    TELL_RECONNECTING = 'handlers of "reconnecting" are called'
+    TELL_ERROR = 'handlers of "error" are called'
+    OBSERVE_END = "plugins that observe are told"
+
+
+@frozen
+class Ending:
+    """What follows from the end of a connection by `error`: `steps`, in this order.
+
+    Another attempt is made after `delay` seconds; with None, there is none.
     """
 
-    arrived: Callable[[HiveMessage], None]
-    deliver: Callable[[Deliver], None]
-    call_back: Callable[[CallBack], None]
-    select: Callable[[Select], None]
-    established: Callable[[Negotiated], None]
-    ended: Callable[[HiveMindError, bool], None]
-    finished: Callable[[], None]
+    error: HiveMindError
+    steps: tuple[Step, ...]
+    delay: Optional[float]
 
 
-def _ignore(*_: object) -> None:
-    """Take no note."""
+class ConnectionLifecycle:
+    """The life of one client's connections, from `begin` to the end of all attempts.
 
-
-NOBODY = Listener(_ignore, _ignore, _ignore, _ignore, _ignore, _ignore, _ignore)
-
-
-class Course:
-    """The decisions of a worker; a subclass brings the waiting: `stopping` says that it was told to end."""
+    `where()` names the hub in texts. `explain(error)` adds to an error what mends it here.
+    Not locked: `established` and `ended` belong to whoever reads the transport.
+    """
 
     def __init__(
         self,
-        profile: ClientProfile,
-        listener: Listener,
-        mailbox: Any,
-        new_transport: Callable[[], Any],
+        where: Callable[[], str],
         deadlines: Deadlines,
         backoff: Backoff,
+        explain: Callable[[HiveMindError], None],
     ) -> None:
         self.state = ClientState.IDLE
+        self.stopping = False
         self.last_error: Optional[HiveMindError] = None
-        self.rejected = 0
-        self._profile = profile
-        self._listener = listener
+        self._where = where
         self._deadlines = deadlines
         self._backoff = backoff
-        self._mailbox = mailbox
-        self._new_transport = new_transport
-        self._connection: Any = None
+        self._explain = explain
         self._retries: Optional[int] = None
-        self._attempts = 0
+        self._failures = 0
         self._has_stood = False
-        # Read when an event comes, and not now: `forsake` puts another listener there.
-        self._handle: dict[type, Callable[[Any], Any]] = {
-            Arrived: lambda event: self._listener.arrived(event.message),
-            Deliver: lambda event: self._listener.deliver(event),
-            CallBack: lambda event: self._listener.call_back(event),
-            Select: lambda event: self._listener.select(event),
-            Doubtful: self._prove,
-            Established: self._established,
-            Rejected: self._note_rejected,
-            Failed: self._fail,
-            SetTimer: self._set_timer,
-            CancelTimer: lambda event: mailbox.cancel((event.msg_type, event.key)),
-        }
 
     @property
-    def stopping(self) -> bool:
-        """True once the worker was told to end."""
-        raise TypeError("a worker brings its own")
+    def stands(self) -> bool:
+        """Whether a session stands."""
+        return self.state is ClientState.CONNECTED
 
-    @property
-    def link(self) -> Optional[Link]:
-        """The Link of the present or last connection."""
-        return self._connection.link if self._connection is not None else None
+    def begin(self, retries: Optional[int]) -> None:
+        """Before the first session stands, give up after `retries` more attempts; None never gives up."""
+        self._retries = retries
+        self._move(LifecycleSignal.BEGUN)
 
-    def forsake(self) -> None:
-        """Another worker has taken over: what still happens here is told to nobody."""
-        self._listener = NOBODY
+    def established(self) -> None:
+        """A session stands."""
+        self._move(LifecycleSignal.ESTABLISHED)
+
+    def stop(self) -> None:
+        """`close` was called: nothing more is tried."""
+        self.stopping = True
+
+    def ended(self, error: HiveMindError) -> Ending:
+        """A connection, or an attempt at one, has ended by `error`."""
+        stood = self.stands
+        self._explain(error)
+        self.last_error = error = ClientClosed("the client is closed") if self.stopping else error
+        if stood:
+            self._retries, self._has_stood = None, True
+        if not isinstance(error, HandshakeAgain):
+            self._failures = 0 if stood else self._failures + 1
+        delay = self._delay(error)
+        if delay is not None:
+            self._move(LifecycleSignal.RETRY if self._retries is not None else LifecycleSignal.RECONNECT)
+        else:
+            self._move(LifecycleSignal.REFUSED if isinstance(error, HubRefused) else LifecycleSignal.OVER)
+        return Ending(error, self._steps(stood, delay is not None), delay)
+
+    def finish(self) -> None:
+        """No more attempts are made."""
+        if self.stopping and self.last_error is None:
+            self.last_error = ClientClosed("the client is closed")
+        error = None if self.stopping else self.last_error
+        if self._retries is None and error is not None and self.is_final(error):
+            log.error("no more attempts to connect to %s: %s", self._where(), error)
+        if self.state is not ClientState.IDLE:
+            self._move(LifecycleSignal.OVER)
 
     def is_final(self, error: HiveMindError) -> bool:
         """True for an error after which connecting again is useless."""
@@ -138,91 +175,74 @@ class Course:
             return False  # whoever writes the file now may be done the next time
         return isinstance(error, (HubRefused, UsageError))
 
-    def _begin(self, retries: Optional[int]) -> None:
-        """Before the first session stands, give up after `retries` more attempts; None never gives up."""
-        self._retries = retries
-        self.state = ClientState.CONNECTING
+    def fault(self, raised: Exception) -> HiveMindError:
+        """What an exception that is not ours becomes: a fault of the client must not end the satellite."""
+        log.error("the connection ended by a fault of the client", exc_info=raised)
+        return ConnectionLost(f"the connection ended by a fault of the client: {type(raised).__name__}")
 
-    def _attempted(self, error: HiveMindError, stood: bool) -> None:
-        """One connection has ended by `error`."""
-        self._profile.advise(error)
-        self.last_error = ClientClosed("the client is closed") if self.stopping else error
-        if not isinstance(error, HandshakeAgain):
-            self._attempts = 0 if stood else self._attempts + 1
-        if stood:
-            self._retries, self._has_stood = None, True
-
-    def _next_delay(self) -> Optional[float]:
-        """Seconds until the next attempt; None when there is none."""
-        if self.stopping or (self.last_error is not None and self.is_final(self.last_error)):
-            return None
-        if self._retries is not None and self._attempts > self._retries:
-            return None
-        self.state = ClientState.RECONNECTING if self._retries is None else ClientState.CONNECTING
-        again_at_once = isinstance(self.last_error, HandshakeAgain)
-        delay = 0.0 if again_at_once else self._backoff.delay(max(0, self._attempts - 1))
-        log.info("connecting to %s again in %.1f s", self._profile.settings.address, delay)
-        return delay
-
-    def _prove(self, event: Doubtful) -> None:
-        """Ask the hub whether it took the handshake, beside what else goes on."""
-        raise TypeError("a worker brings its own")
-
-    def _established(self, event: Established) -> None:
-        self._connection.transport.stand()
-        self._stand(event.negotiated)
-
-    def _stand(self, negotiated: Negotiated) -> None:
-        """A session stands: tell whoever listens, and then whoever waits."""
-        raise TypeError("a worker brings its own")
-
-    def _fail(self, event: Failed) -> None:
-        raise event.error
-
-    def _set_timer(self, event: SetTimer) -> None:
-        self._mailbox.later(event.seconds, (event.msg_type, event.key), lambda: self._due(event))
-
-    def _due(self, event: SetTimer) -> None:
-        """A timer of a handler has run out."""
-        raise TypeError("a worker brings its own")
-
-    def _finish(self) -> None:
-        refused = isinstance(self.last_error, HubRefused)
-        error = None if self.stopping else self.last_error
-        if self._retries is None and error is not None and self.is_final(error):
-            log.error("no more attempts to connect to %s: %s", self._profile.settings.address, error)
-        self.state = ClientState.REFUSED if refused else ClientState.CLOSED
-
-    def _check_begun(self) -> None:
+    def check_begun(self) -> None:
+        """Raises NotConnected where nobody has called connect."""
         if self.state is ClientState.IDLE and not self.stopping:
             raise NotConnected("the client was never connected: call connect() first, then send")
 
-    def _not_connected(self) -> HiveMindError:
+    def timed_out(self, phase: str, seconds: float) -> HubTimeout:
+        """The error for a phase that took too long."""
+        return HubTimeout(self._where(), phase, seconds)
+
+    def why_not_connected(self) -> HiveMindError:
+        """Why there is no session: what ended the last attempt, where there was one."""
+        if self.last_error is not None:
+            return again(self.last_error)
+        if self.stopping:
+            return ClientClosed("the client was closed while it connected")
+        return self.timed_out("tcp", self._deadlines.tcp)
+
+    def loss(self) -> HiveMindError:
+        """The error for a question whose connection has ended."""
+        lost = ConnectionLost("the connection with the hub ended before an answer came")
+        return again(self.last_error or lost)
+
+    def why_not_sent(self) -> HiveMindError:
         """Why nothing can be sent now."""
         if self.stopping:
             return ClientClosed("the client is closed: nothing was sent")
         if isinstance(self.last_error, HubRefused):
             return self.last_error
-        why = self.last_error or f"no session with {self._profile.settings.address} stands yet"
+        why = self.last_error or f"no session with {self._where()} stands yet"
         return NotConnected(f"nothing was sent: {why}")
 
-    def _fault(self, raised: Exception) -> HiveMindError:
-        """What an exception that is not ours becomes: a fault of the client must not end the satellite."""
-        log.error("the connection ended by a fault of the client", exc_info=raised)
-        return ConnectionLost(f"the connection ended by a fault of the client: {type(raised).__name__}")
+    def why_broken(self, error: HiveMindError) -> HiveMindError:
+        """Why sending broke by `error`: the refusal that the reader found out meanwhile is not hidden behind it."""
+        return self.last_error if isinstance(self.last_error, HubRefused) else error
 
-    def _note_rejected(self, event: Rejected) -> None:
-        self.rejected += 1
-        log.warning("dropped a frame from %s: %s", self._profile.settings.address, event.error)
-
-    def _stuck(self) -> ConnectionLost:
-        """The error for a hub that takes no more bytes."""
+    def hub_is_stuck(self) -> ConnectionLost:
+        """The error for who waits to send while the hub takes no more bytes of another message."""
         return ConnectionLost(
-            f"{self._profile.settings.address} takes no more messages: what is being sent now is not through after "
+            f"{self._where()} takes no more messages: what is being sent now is not through after "
             f"{self._deadlines.write:g} s. Nothing else was sent"
         )
 
+    def _delay(self, error: HiveMindError) -> Optional[float]:
+        """Seconds until the next attempt; None when there is none."""
+        used_up = self._retries is not None and self._failures > self._retries
+        if used_up or self.is_final(error):
+            return None
+        again_at_once = isinstance(error, HandshakeAgain)
+        delay = 0.0 if again_at_once else self._backoff.delay(max(0, self._failures - 1))
+        log.info("connecting to %s again in %.1f s", self._where(), delay)
+        return delay
 
-def not_sent(message: HiveMessage, error: HiveMindError) -> None:
-    """Log that a message of a handler could not be sent; its sender is not here to be told."""
-    log.warning("a %s message of a handler was not sent: %s", message.msg_type.name, error)
+    def _steps(self, stood: bool, again: bool) -> tuple[Step, ...]:
+        if not stood:
+            return (Step.CLEAR_EVENTS,) if self.stopping else (Step.CLEAR_EVENTS, Step.TELL_ERROR)
+        return (
+            Step.END_REQUESTS,
+            Step.CLEAR_EVENTS,
+            Step.TELL_CLOSE,
+            Step.END_QUESTIONS,
+            *((Step.TELL_RECONNECTING,) if again else ()),
+            Step.OBSERVE_END,
+        )
+
+    def _move(self, signal: LifecycleSignal) -> None:
+        self.state = CLIENT_TRANSITIONS[self.state, signal]

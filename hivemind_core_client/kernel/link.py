@@ -8,16 +8,17 @@ from typing import Any, Callable, Optional, cast
 
 from attrs import field, frozen
 
+from hivemind_core_client.kernel.closing import PROOF_WINDOW_S, meaning_of_close
 from hivemind_core_client.kernel.crypto import Channel
 from hivemind_core_client.kernel.dispatch import Dispatcher
 from hivemind_core_client.kernel.events import (
     Arrived,
-    Doubtful,
+    AwaitProof,
     Established,
     Event,
     Failed,
-    Meanwhile,
     Rejected,
+    RunDuringWait,
     Transmit,
 )
 from hivemind_core_client.kernel.handshake import Credentials, Handshake, Offer, Terms, choose
@@ -52,14 +53,12 @@ from hivemind_core_client.wire.errors import (
     HiveMindError,
     HubRefused,
     InvalidMessage,
-    KeyRefused,
     NotConnected,
     PluginError,
     ProtocolError,
     UsageError,
 )
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
-from hivemind_core_client.wire.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +68,6 @@ MAX_PROTOCOL_VERSION = 3
 _FOR_THE_SHELL = frozenset({Send, Deliver, Select, CallBack, SetTimer, CancelTimer})
 #: Types that always travel as text.
 _TEXT_ONLY = frozenset({HiveMessageType.HELLO, HiveMessageType.HANDSHAKE})
-#: WebSocket close codes of a hub that goes away or broke, not of one that refuses (RFC 6455, 7.4.1).
-_GOING_AWAY = frozenset({1001, 1006, 1011, 1012, 1013, 1014})
-_REFUSED_BY_POLICY = 1008
 
 
 @frozen
@@ -96,8 +92,8 @@ class Link:
     """One connection. The shell feeds `receive`, `opened`, `ended`; it sends what comes out of it.
 
     Not locked: `receive`, `opened` and `ended` belong to whoever reads the transport; `prepare` and `seal` to
-    one sender at a time. `sending`, `due`, `admit`, `lapsed` and `receive` change what handlers remember and the hive
-    map: the shell calls one of them at a time.
+    one sender at a time. `sending`, `due`, `admit`, `session_ended` and `receive` change what handlers remember and the
+    hive map: the shell calls one of them at a time.
     """
 
     def __init__(self, registry: Registry, context: Context, options: LinkOptions) -> None:
@@ -110,9 +106,10 @@ class Link:
         self._text = registry.serializers["text"]
         self._binary = registry.serializers["binary"]
         self._handshake: Optional[Handshake] = None
+        #: What seals and opens, from the end of the handshake to the end of the connection.
         self._channel: Optional[Channel] = None
         self._doubt: Optional[Doubt] = None
-        self._announced = False
+        self._proof_window_closes = 0.0
         self._binarize = False
         self._acts: dict[type, Callable[[Any], Iterator[Event]]] = {
             Introduce: self._introduce,
@@ -141,15 +138,20 @@ class Link:
 
     def receive(self, frame: Frame) -> list[Event]:
         """What a frame from the hub means; never raises for anything a peer can send."""
-        if self.state in (State.REFUSED, State.CLOSED):
-            return []
+        proof: list[Event] = []
         try:
-            message = self._read(frame)
-            return [*self.proven(), *(self._arrived(message) if message is not None else ())]
+            if self._channel is None:
+                return self._receive_clear(frame)
+            if len(frame) > self._options.limits.frame:
+                raise self._too_large(frame)
+            plain = self._channel.open(frame)
+            if self._doubt is not None:
+                proof = self._prove()
+            return proof if plain is None else proof + self._arrived(self._decode(plain))
         except (HubRefused, ConnectionLost) as end:
-            return [self._fail(end)]
+            return [*proof, self._fail(end)]
         except ProtocolError as error:
-            return [self._reject(error)]
+            return [*proof, self._reject(error)]
 
     def due(self, msg_type: HiveMessageType, key: str) -> list[Event]:
         """What follows from a timer that ran out."""
@@ -162,24 +164,22 @@ class Link:
         """
         return self._collected(self._dispatcher.receive(message, depth=1 if wrapped else 0))
 
-    def proven(self) -> list[Event]:
-        """The hub has answered a ping that came after the handshake: what follows from that, if it was in doubt."""
-        if self.state is not State.ESTABLISHED or self._announced or self.context.negotiated is None:
-            return []
-        self._announced = True
-        return [Established(self.context.negotiated)]
+    def hub_answered(self, now: float) -> list[Event]:
+        """The hub has answered a ping that came after the handshake, or took too long for it: what follows.
 
-    def confirm(self) -> None:
-        """Whoever hangs up from now on has taken the handshake: a close with 1008 is no refusal of it."""
-        doubt, self._doubt = self._doubt, None
-        if doubt is not None:
-            doubt.taken()
+        For `PROOF_WINDOW_S` seconds after `now` a close with 1008 is still a refusal.
+        """
+        if self.state is not State.IN_DOUBT:
+            return []
+        self._proof_window_closes = now + PROOF_WINDOW_S
+        self._advance(Signal.PONG)
+        return self._announced()
 
     def sending(self, message: HiveMessage) -> list[Event]:
         """What handlers want done about a prepared message that is about to leave."""
         return self._collected(self._dispatcher.sending(message))
 
-    def lapsed(self) -> list[Event]:
+    def session_ended(self) -> list[Event]:
         """What handlers want done now that the session has ended."""
         return self._collected(self._dispatcher.ended())
 
@@ -193,18 +193,21 @@ class Link:
         Raises NotConnected without a session, and InvalidMessage or EncryptionFailed for a message that
         has no form on the wire.
         """
-        if self.state is not State.ESTABLISHED or self._channel is None:
+        channel = self._channel
+        if channel is None:
             raise NotConnected(
                 f"no session with {self._options.where} ({self.state.value}): the message was not sent"
             )
-        return self._channel.seal(self._plain(message))
+        return channel.seal(self._plain(message))
 
-    def ended(self, code: Optional[int] = None, reason: str = "") -> HiveMindError:
+    def ended(self, code: Optional[int] = None, reason: str = "", *, now: float) -> HiveMindError:
         """The transport is closed: with `code` by a close frame (1005: one without a code), else None.
 
-        Returns what that means: a HubRefused when trying again is useless.
+        Returns what that means: a HubRefused when trying again is useless. `now` is on the clock of `hub_answered`.
         """
-        error = self._ending(code, reason)
+        if self.state is State.PROOF_WINDOW and now >= self._proof_window_closes:
+            self._take_as_proven()
+        error = meaning_of_close(self.state, code, reason, self._options.where, self._handshake, self._doubt)
         if isinstance(error, HubRefused) and self.state is not State.REFUSED:
             self._advance(Signal.REFUSAL)
         self._advance(Signal.ENDED)
@@ -212,6 +215,8 @@ class Link:
 
     def _advance(self, signal: Signal) -> None:
         self.state = advance(self.state, signal)
+        if signal is Signal.REFUSAL or signal is Signal.ENDED:
+            self._channel = None  # nothing is sealed or opened any more
 
     def _fail(self, error: HiveMindError) -> Failed:
         self._advance(Signal.REFUSAL)
@@ -223,53 +228,73 @@ class Link:
             return self._fail(error)
         return Rejected(error)
 
-    def _read(self, frame: Frame) -> Optional[HiveMessage]:
-        limits = self._options.limits
-        if len(frame) > limits.frame:
-            raise FrameTooLarge(f"a frame of {len(frame)} bytes; the limit is {limits.frame}")
-        plain: Optional[Frame] = frame
-        if self._channel is not None:
-            plain = self._channel.open(frame)
-            self.confirm()
-        elif not isinstance(frame, str):
+    def _receive_clear(self, frame: Frame) -> list[Event]:
+        """What a frame before the handshake's end means; only those of the handshake are legal."""
+        if self.state in (State.REFUSED, State.CLOSED):
+            return []
+        if len(frame) > self._options.limits.frame:
+            raise self._too_large(frame)
+        if not isinstance(frame, str):
             raise CleartextRefused("a binary frame before the handshake was dropped")
-        if plain is None:
-            return None
+        message = self._decode(frame)
+        if message.msg_type not in _TEXT_ONLY:
+            raise CleartextRefused(f"a {message.msg_type.name} message before the handshake was dropped")
+        return self._arrived(message)
+
+    def _too_large(self, frame: Frame) -> FrameTooLarge:
+        return FrameTooLarge(f"a frame of {len(frame)} bytes; the limit is {self._options.limits.frame}")
+
+    def _decode(self, plain: Frame) -> HiveMessage:
         serializer = self._text if isinstance(plain, str) else self._binary
         try:
-            message = serializer.decode(plain, limits.inflated)
+            message = serializer.decode(plain, self._options.limits.inflated)
         except ProtocolError:
             raise
         except Exception as error:  # a serializer is a plugin and may raise anything on a peer's frame
             raise FrameError(f"the {serializer.name} serializer raised {type(error).__name__}") from error
-        if self._channel is None and message.msg_type not in _TEXT_ONLY:
-            raise CleartextRefused(f"a {message.msg_type.name} message before the handshake was dropped")
         strip_claims(message.raw_payload)
         return message
 
+    def _prove(self) -> list[Event]:
+        """A sealed frame of the hub has opened: it took the handshake."""
+        told = self.state is State.PROOF_WINDOW
+        self._take_as_proven()
+        return [] if told else self._announced()
+
+    def _take_as_proven(self) -> None:
+        doubt, self._doubt = self._doubt, None
+        if doubt is not None:
+            doubt.taken()
+        self._advance(Signal.PROVEN)
+
+    def _announced(self) -> list[Event]:
+        negotiated = self.context.negotiated
+        return [] if negotiated is None else [Established(negotiated)]
+
     def _arrived(self, message: HiveMessage) -> list[Event]:
         events: list[Event] = [Arrived(message)]
-        events.extend(self._interpret(self._dispatcher.receive(message)))
+        self._interpret(self._dispatcher.receive(message), events)
         return events
 
     def _collected(self, actions: Iterable[Action]) -> list[Event]:
         """All that follows; never raises, since whoever calls has no frame to drop."""
         events: list[Event] = []
         try:
-            events.extend(self._interpret(actions))
+            self._interpret(actions, events)
         except HiveMindError as error:
             log.warning("dropped an action of a handler: %s", error)
         return events
 
-    def _interpret(self, actions: Iterable[Action]) -> Iterator[Event]:
+    def _interpret(self, actions: Iterable[Action], events: list[Event]) -> None:
+        """Add what follows from these actions."""
         for action in actions:
-            act = self._acts.get(type(action))
-            if act is not None:
-                yield from act(action)
-            elif type(action) in _FOR_THE_SHELL:
-                yield cast(Event, action)
+            kind = type(action)
+            if kind in _FOR_THE_SHELL:
+                events.append(cast(Event, action))
+            elif kind in self._acts:
+                events.extend(self._acts[kind](action))
             else:
-                log.warning("a handler returned a %s, which is no action", type(action).__name__)
+                log.warning("a handler returned a %s, which is no action", kind.__name__)
 
     def _introduce(self, action: Introduce) -> Iterator[Event]:
         if self.state is State.AWAITING_HELLO:
@@ -307,8 +332,8 @@ class Link:
         if progress.reply is not None:
             shake = HiveMessage(HiveMessageType.HANDSHAKE, progress.reply)
             yield Transmit([self._encoded(shake, binary=False)])
-        if progress.meanwhile is not None:
-            yield Meanwhile(progress.meanwhile)
+        if progress.during_wait is not None:
+            yield RunDuringWait(progress.during_wait)
         if progress.outcome is not None:
             yield from self._establish(progress.outcome)
 
@@ -318,17 +343,14 @@ class Link:
         self._binarize = outcome.negotiated.binarize
         self.context.negotiated = outcome.negotiated
         self._handshake = None
-        self._advance(Signal.KEYED)
+        self._advance(Signal.KEYED if outcome.doubt is None else Signal.KEYED_IN_DOUBT)
         try:
             frames = self.seal(self.prepare(HiveMessage(HiveMessageType.HELLO, {})))
         except (UsageError, PluginError) as error:  # such as a session state that has no form on the wire
             yield self._fail(error)
             return
         yield Transmit(frames)
-        if outcome.doubt is None:
-            yield from self.proven()
-        else:
-            yield Doubtful()
+        yield Established(outcome.negotiated) if outcome.doubt is None else AwaitProof()
 
     def _plain(self, message: HiveMessage) -> Frame:
         msg_type = message.msg_type
@@ -368,32 +390,3 @@ class Link:
             where=options.where,
             limit=options.limits.assembled,
         )
-
-    def _ending(self, code: Optional[int], reason: str) -> HiveMindError:
-        refused = code is not None and code not in _GOING_AWAY
-        if self.state is State.AWAITING_HELLO and refused:
-            return KeyRefused(self._key_refusal(reason))
-        if self.state is State.AWAITING_ANSWER and refused and self._handshake is not None:
-            interrupted = self._handshake.interrupted(code == _REFUSED_BY_POLICY)
-            if interrupted is not None:
-                return interrupted
-        doubt, self._doubt = self._doubt, None
-        if code == _REFUSED_BY_POLICY and self.state is State.ESTABLISHED and doubt is not None:
-            return doubt.refused()
-        if code == _REFUSED_BY_POLICY and self.state is State.AWAITING_OFFER:
-            return HubRefused(f"the hub at {self._options.where} refused this client: {_shown(reason)}")
-        return ConnectionLost(f"the connection with {self._options.where} ended ({_shown(reason, code)})")
-
-    def _key_refusal(self, reason: str) -> str:
-        said = f" ({_shown(reason)})" if reason else ""
-        return (
-            f"the hub at {self._options.where} refused the access key{said}: it does not know this client. Compare the "
-            "key with 'hivemind-core list-clients', and set it with 'hivemind-client set-identity --key KEY'"
-        )
-
-
-def _shown(reason: str, code: Optional[int] = None) -> str:
-    text = printable(reason)
-    if code is not None:
-        return f"close code {code}: {text}" if text else f"close code {code}"
-    return text or "no close frame"

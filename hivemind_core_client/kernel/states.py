@@ -12,6 +12,8 @@ class State(Enum):
     AWAITING_HELLO = "awaiting hello"
     AWAITING_OFFER = "awaiting offer"
     AWAITING_ANSWER = "awaiting answer"
+    IN_DOUBT = "in doubt"
+    PROOF_WINDOW = "proof window"
     ESTABLISHED = "established"
     REFUSED = "refused"
     CLOSED = "closed"
@@ -24,6 +26,9 @@ class Signal(Enum):
     HELLO = "the hub said hello"
     OFFER = "the hub offered its handshakes, and we began one"
     KEYED = "both sides own the key"
+    KEYED_IN_DOUBT = "both sides own the key, but the end of the handshake is ours, and the hub may refuse it"
+    PONG = "the hub answered a ping that was sent after the handshake, or took too long for it"
+    PROVEN = "the hub sent a sealed frame, or the proof window has closed"
     REFUSAL = "the hub refused us, or we refused it"
     ENDED = "the transport is closed"
 
@@ -38,14 +43,24 @@ TRANSITIONS: dict[tuple[State, Signal], State] = {
     (State.AWAITING_OFFER, Signal.REFUSAL): State.REFUSED,
     (State.AWAITING_OFFER, Signal.ENDED): State.CLOSED,
     (State.AWAITING_ANSWER, Signal.KEYED): State.ESTABLISHED,
+    (State.AWAITING_ANSWER, Signal.KEYED_IN_DOUBT): State.IN_DOUBT,
     (State.AWAITING_ANSWER, Signal.REFUSAL): State.REFUSED,
     (State.AWAITING_ANSWER, Signal.ENDED): State.CLOSED,
+    (State.IN_DOUBT, Signal.PONG): State.PROOF_WINDOW,
+    (State.IN_DOUBT, Signal.PROVEN): State.ESTABLISHED,
+    (State.IN_DOUBT, Signal.REFUSAL): State.REFUSED,
+    (State.IN_DOUBT, Signal.ENDED): State.CLOSED,
+    (State.PROOF_WINDOW, Signal.PROVEN): State.ESTABLISHED,
+    (State.PROOF_WINDOW, Signal.REFUSAL): State.REFUSED,
+    (State.PROOF_WINDOW, Signal.ENDED): State.CLOSED,
     (State.ESTABLISHED, Signal.REFUSAL): State.REFUSED,
     (State.ESTABLISHED, Signal.ENDED): State.CLOSED,
     (State.REFUSED, Signal.ENDED): State.REFUSED,
     (State.CLOSED, Signal.ENDED): State.CLOSED,
 }
 
+#: The hub may still refuse the handshake by closing.
+DOUBTFUL_STATES = frozenset({State.IN_DOUBT, State.PROOF_WINDOW})
 #: What a shell waits for in a state; a deadline belongs to each (see policy.Deadlines).
 PHASES: dict[State, str] = {
     State.AWAITING_HELLO: "first frame",

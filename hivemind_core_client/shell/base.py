@@ -1,35 +1,57 @@
-"""What every client is made of: the constructor, and what they do alike when they connect."""
+"""What all clients share: the constructor, the attributes, and setting handlers. Subclasses add the waiting."""
 
 from __future__ import annotations
 
 import logging
 import ssl
+from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable
-from typing import Any, ClassVar, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, Union
 
-from hivemind_core_client.config.identity import NodeIdentity
+from hivemind_core_client.config.options import check_switches, compression
 from hivemind_core_client.config.profile import ClientProfile
-from hivemind_core_client.config.settings import Address, one_of
+from hivemind_core_client.config.settings import Address, one_of, read_crypto_key, without_colon
 from hivemind_core_client.config.tls import Tls
 from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
+from hivemind_core_client.kernel.questions import first_answer
 from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
-from hivemind_core_client.shell.handlers import Audience
-from hivemind_core_client.shell.properties import bound
-from hivemind_core_client.wire.errors import ClientClosed, HiveMindError, HubTimeout, InvalidOption
+from hivemind_core_client.shell.handlers import Handlers
+from hivemind_core_client.shell.local_bridge import LocalBusBridge
+from hivemind_core_client.shell.open_calls import OpenCalls
+from hivemind_core_client.shell.router import EventRouter
+from hivemind_core_client.shell.waiters import Waiters, checked_seconds
+from hivemind_core_client.wire.errors import (
+    HiveMindError,
+    InvalidOption,
+)
+
+if TYPE_CHECKING:
+    from hivemind_core_client.config.identity import NodeIdentity
+    from hivemind_core_client.kernel.link import Link
+    from hivemind_core_client.plugins.contract import HubFacts, Negotiated
+    from hivemind_core_client.plugins.manager import Plugins
+    from hivemind_core_client.shell.protocols import EventProtocol, Handler, MailboxProtocol
+    from hivemind_core_client.shell.router import Pick
+    from hivemind_core_client.shell.worker import SharedWorker
+    from hivemind_core_client.wire.hive_map import HiveMapper
 
 log = logging.getLogger(__name__)
 
 
-class Furnished(Audience):
-    """A client that has all it needs, and waits for nothing: a subclass brings what waits.
+class BaseClient(metaclass=ABCMeta):
+    """A client with all its parts: profile, mailbox, waiters, handlers, the bridge to the local bus, a worker.
 
-    That is `_new_event`, `_new_mailbox`, `_new_worker`, `_new_transport` and `_send_up`. HiveMessageBusClient tells
-    what the arguments mean.
+    HiveMessageBusClient tells what the arguments mean.
     """
 
     _address: ClassVar[type[Address]] = Address
+
+    mailbox: MailboxProtocol
+    connected_event: EventProtocol
+    handshake_event: EventProtocol
+    _worker: SharedWorker
 
     def __init__(
         self,
@@ -62,7 +84,7 @@ class Furnished(Audience):
         limits: Optional[Limits] = None,
         query_timeout: float = 30.0,
     ) -> None:
-        _check_switches(self_signed=self_signed, share_bus=share_bus, binarize=binarize)
+        check_switches(self_signed=self_signed, share_bus=share_bus, binarize=binarize)
         # No super(): the OVOS client, a base of a subclass, would read the OVOS configuration and make a WebSocket.
         self.profile = ClientProfile.of(
             identity,
@@ -77,36 +99,245 @@ class Furnished(Audience):
             useragent,
             load_plugins(plugins, blocked_plugins),
             binarize=binarize,
-            compress=_compression(compress),
+            compress=compression(compress),
             ciphers=ciphers,
             encodings=encodings,
             max_protocol_version=max_protocol_version,
             limits=one_of(Limits, "limits", limits),
             hub_key=hub_key,
-            query_timeout=bound("query_timeout", query_timeout),
+            query_timeout=checked_seconds("query_timeout", query_timeout),
         )
         self.share_bus = share_bus
         self.bin_callbacks = bin_callbacks or BinaryDataCallbacks()
-        self.connected_event, self.handshake_event = self._new_event(), self._new_event()
+        self.cascade_select_callback: Pick = first_answer
         self.deadlines = one_of(Deadlines, "deadlines", deadlines)
         self._backoff = one_of(Backoff, "backoff", backoff)
         self._tls = Tls(self_signed, ca_file, ssl_context)
         self._ping = (websocket_ping_interval, websocket_ping_timeout)
-        self.mailbox = self._new_mailbox()
-        self._furnish(internal_bus)
-        self._worker = self._new_worker()
+        self._make_parts()
+        if internal_bus is not None:
+            self.internal_bus = internal_bus
 
+    def _make_parts(self) -> None:
+        """Make what stands around the worker. Nobody is connected yet."""
+        self.started_running = self._closed = False
+        self.connected_event, self.handshake_event = self._new_event(), self._new_event()
+        self.mailbox = self._new_mailbox()
+        self.waiters = Waiters()
+        self._bridge = LocalBusBridge(
+            self.profile.context,
+            self.mailbox,
+            lambda: self.share_bus,
+            lambda packet: self._worker.send_quietly(packet),
+        )
+        self._handlers = Handlers(self._bridge)
+        #: As the OVOS client has it: what is called in place of a handler of `on_collect`.
+        self.wrapped_funcs = self._handlers.collectors
+        self._calls = OpenCalls(self._handlers)
+        self._router = EventRouter(
+            self, self._handlers, self._bridge, lambda message: self._worker.admit(message)
+        )
+        self._worker = self._connected_worker()
+
+    @abstractmethod
     def _new_event(self) -> Any:
         """An event as `connected_event` and `handshake_event` are."""
-        raise TypeError("a client brings its own")
 
+    @abstractmethod
     def _new_mailbox(self) -> Any:
         """Where handlers run."""
-        raise TypeError("a client brings its own")
 
+    @abstractmethod
     def _new_worker(self) -> Any:
         """What keeps the client connected, once it is started."""
-        raise TypeError("a client brings its own")
+
+    @abstractmethod
+    def _answering(self, func: Handler, seconds: float) -> Handler:
+        """What is called for a collect-call in place of `func`."""
+
+    # handlers
+
+    def on(self, event_name: str, func: Handler) -> None:
+        """Call `func` for each message of a type: a HiveMessageType gets HiveMessages, any other name OVOS Messages."""
+        self._handlers.add(event_name, func)
+
+    def once(self, event_name: str, func: Handler) -> None:
+        """Like `on`, for the next message only."""
+        self._handlers.add(event_name, func, once=True)
+
+    def on_mycroft(self, mycroft_msg_type: str, func: Handler) -> None:
+        """Call `func(Message)` for each OVOS message of a type, even one named like a hive type."""
+        self._handlers.add_ovos(mycroft_msg_type, func)
+
+    def on_collect(self, event_name: str, func: Callable[[Any], Any], timeout: Union[int, float] = 2) -> None:
+        """Answer the collect-calls of a type: `func(request)` then emits `request.success({…})`, or `failure()`.
+
+        The caller is told at once to wait for that, `timeout` seconds at most. A second call for the same `func`
+        takes the place of the first.
+        """
+        seconds = checked_seconds("timeout", timeout)
+        self._handlers.add_collector(event_name, func, lambda: self._answering(func, seconds))
+
+    def remove(self, event_name: str, func: Handler) -> None:
+        """Call `func` no more for this type; one that was not registered is no error."""
+        self._handlers.remove(event_name, func)
+
+    def remove_all_listeners(self, event_name: str) -> None:
+        """Forget every handler of this type."""
+        self._handlers.clear(event_name)
+
+    @property
+    def internal_bus(self) -> Any:
+        """The bus that OVOS messages from the hub go to: the one that was given, else one in this process."""
+        return self._bridge.bus
+
+    @internal_bus.setter
+    def internal_bus(self, bus: Any) -> None:
+        self._bridge.replace(bus)
+
+    # where it stands
+
+    @property
+    def state(self) -> ClientState:
+        """Where the client stands."""
+        return self._worker.lifecycle.state
+
+    @property
+    def last_error(self) -> Optional[HiveMindError]:
+        """What ended the last connection, or the last attempt at one."""
+        return self._worker.lifecycle.last_error
+
+    @property
+    def rejected(self) -> int:
+        """How many frames of the hub were dropped because they broke the protocol."""
+        return self._worker.rejected
+
+    @property
+    def protocol(self) -> Optional[Link]:
+        """The Link of the present or last connection, or None."""
+        return self._worker.link
+
+    # what it connects with: what is set counts from the next connection on
+
+    @property
+    def identity(self) -> NodeIdentity:
+        """This node's identity. What was passed to the constructor is not in it."""
+        return self.profile.identity
+
+    @property
+    def key(self) -> str:
+        """The access key."""
+        return self.profile.settings.key
+
+    @key.setter
+    def key(self, value: str) -> None:
+        self.profile.change(key=without_colon("access key", value))
+
+    @property
+    def password(self) -> Optional[str]:
+        """The password, or None."""
+        return self.profile.settings.password
+
+    @password.setter
+    def password(self, value: Optional[str]) -> None:
+        self.profile.change(password=value or None)
+
+    @property
+    def crypto_key(self) -> Optional[bytes]:
+        """The pre-shared key in bytes, or None."""
+        return self.profile.settings.crypto_key
+
+    @crypto_key.setter
+    def crypto_key(self, value: Union[str, bytes, None]) -> None:
+        self.profile.change(crypto_key=read_crypto_key(value))
+
+    @property
+    def host(self) -> str:
+        """The hub's host name or address."""
+        return self.profile.settings.address.host
+
+    @property
+    def port(self) -> int:
+        """The hub's port."""
+        return self.profile.settings.address.port
+
+    @property
+    def useragent(self) -> str:
+        """The name under which the hub shows us."""
+        return self.profile.settings.useragent
+
+    @useragent.setter
+    def useragent(self, value: str) -> None:
+        self.profile.change(useragent=without_colon("user agent", value))
+
+    @property
+    def site_id(self) -> str:
+        """The site this satellite is at; `unknown` where none was given."""
+        return self.profile.settings.site_id
+
+    @site_id.setter
+    def site_id(self, value: str) -> None:
+        self.profile.change(site_id=value)
+        self.profile.context.session.site_id = value
+
+    @property
+    def session_id(self) -> str:
+        """The id of our OVOS session."""
+        return self.profile.context.session.session_id
+
+    @session_id.setter
+    def session_id(self, value: str) -> None:
+        self.profile.context.session.session_id = value
+
+    @property
+    def plugins(self) -> Plugins:
+        """The plugins in use, with their report."""
+        return self.profile.plugins
+
+    @property
+    def hub(self) -> Optional[HubFacts]:
+        """What the hub said of itself, once it did."""
+        return self.profile.context.hub
+
+    @property
+    def negotiated(self) -> Optional[Negotiated]:
+        """What the present or last handshake agreed on."""
+        return self.profile.context.negotiated
+
+    @property
+    def cipher(self) -> str:
+        """Wire name of the negotiated cipher; the protocol's default before that."""
+        return self.negotiated.cipher if self.negotiated else "AES-GCM"
+
+    @property
+    def json_encoding(self) -> str:
+        """Wire name of the negotiated encoding; the protocol's default before that."""
+        return self.negotiated.encoding if self.negotiated else "JSON-HEX"
+
+    @property
+    def hive_map(self) -> HiveMapper:
+        """The map of the hive, as the PINGs that have come by tell it; `ping` asks for it."""
+        return self.profile.context.hive_map
+
+    @property
+    def peer(self) -> str:
+        """Our own name in the hive, `NAME::SESSION_ID`: the root to draw the map from."""
+        return self.profile.context.peer
+
+    @property
+    def query_timeout(self) -> float:
+        """Seconds to wait for the answer to a QUERY, 30 by default; 0 waits for ever."""
+        return self.profile.context.query_timeout
+
+    @query_timeout.setter
+    def query_timeout(self, seconds: float) -> None:
+        self.profile.context.query_timeout = checked_seconds("query_timeout", seconds)
+
+    def __repr__(self) -> str:
+        """Hub and state; no credentials."""
+        return f"<{type(self).__name__} {self.profile.settings.address}, {self.state}>"
+
+    # connecting
 
     def _adopt(self, bus: Any, protocol: None, site_id: Optional[str]) -> None:
         """Take what was passed to `connect`."""
@@ -123,34 +354,46 @@ class Furnished(Audience):
         """Seconds in which as many attempts, and one more, have been made: even if the system's resolver hangs."""
         return (1 + retries) * (self.deadlines.attempt + self._backoff.cap)
 
-    def _ready_worker(self) -> None:
+    def _connected_worker(self) -> Any:
+        worker = self._new_worker()
+        worker.report_to(self._router, lambda: self._worker_is_over(worker))
+        return worker
+
+    @property
+    def _runs(self) -> bool:
+        """Whether a worker keeps this client connected."""
+        return self.started_running
+
+    def _start(self, retries: Optional[int]) -> bool:
+        """Connect, unless that was begun before. Returns whether this call began it."""
+        if self._runs:
+            return False
+        self._renew_worker()
+        self._worker.start(retries)
+        return True
+
+    def _renew_worker(self) -> None:
         """Have a worker that was never started, and say so where nobody proves that the hub is the hub."""
-        if self._closed or self._worker.state is not ClientState.IDLE:
-            self._worker.forsake()
-            self._worker = self._new_worker()
+        if self._closed or self.state is not ClientState.IDLE:
+            self._worker.detach()
+            self._worker = self._connected_worker()
         address = self.profile.settings.address
         if address.tls and not self._tls.verifies:
             log.warning("any certificate of %s is accepted: pass ca_file, or self_signed=False", address)
+        self.waiters.reopen()
+        self.mailbox.reopen()
+        self._closed = False
+        self.started_running = True
 
-    def _not_connected(self, stopping: bool) -> HiveMindError:
-        """Why there is no session, where no attempt has told."""
-        if stopping:
-            return ClientClosed("the client was closed while it connected")
-        return self._too_late("tcp", self.deadlines.tcp)
+    def _worker_is_over(self, worker: SharedWorker) -> None:
+        """No more attempts to connect are made, so that nothing more can come."""
+        self.waiters.close()
+        if worker.lifecycle.stopping:
+            self._closed = True
+            self.started_running = False
+            self.connected_event.clear()
+            self.handshake_event.clear()
 
-    def _too_late(self, phase: str, seconds: float) -> HubTimeout:
-        """The error for a phase that took too long."""
-        return HubTimeout(str(self.profile.settings.address), phase, seconds)
-
-
-def _check_switches(**switches: Any) -> None:
-    """Raises InvalidOption for what is neither on nor off: `self_signed="false"` would take any certificate."""
-    for name, value in switches.items():
-        if not isinstance(value, bool):
-            raise InvalidOption(f"{name} is {value!r}; it must be True or False")
-
-
-def _compression(wanted: Any) -> Optional[bool]:
-    if wanted is None or isinstance(wanted, bool):
-        return wanted
-    raise InvalidOption(f"compress is {wanted!r}; it must be True, False or None")
+    def _loss(self) -> HiveMindError:
+        """The error for a question whose connection has ended."""
+        return self._worker.lifecycle.loss()

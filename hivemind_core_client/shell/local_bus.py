@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from functools import partial
 from threading import Lock
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from hivemind_core_client.wire.errors import InvalidOption
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from hivemind_core_client.shell.protocols import Handler
 
-Handler = Callable[..., Any]
+log = logging.getLogger(__name__)
 
 
 def call_safely(handler: Handler, *arguments: Any) -> None:
@@ -66,6 +67,10 @@ class Subscriptions:
             return []
         return [handler for handler, once in found.items() if not once or self.remove(name, handler)]
 
+    def has(self, name: str) -> bool:
+        """Whether there is a handler for `name`."""
+        return name in self._handlers
+
     def all(self) -> list[tuple[str, Handler, bool]]:
         """Every registration: name, handler, and whether it is for one call only."""
         return [
@@ -107,6 +112,10 @@ class LocalBus:
     def remove_all_listeners(self, event_name: str) -> None:
         """Forget every handler of this type."""
         self.subscriptions.clear(event_name)
+
+    def listens_to(self, event_name: Any) -> bool:
+        """Whether anybody wants the messages of this type."""
+        return self.subscriptions.has(event_name) or self.subscriptions.has("message")
 
     def emit(self, message: Any) -> None:
         """Say an OVOS Message on this bus: to its handlers, and to the hub if it is for the hub."""

@@ -1,66 +1,104 @@
-"""Waiting for a message: who waits, for what, and what ended the wait."""
+"""Waiting for messages, without the waiting itself: who waits, for what, and what ended the wait."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
-from threading import Event, Lock
-from typing import Callable, Optional, Union
+from threading import Lock
+from typing import Any, Callable, Generic, Optional, Protocol, TypeVar, Union
 
+from hivemind_core_client.wire.errors import InvalidOption
 from hivemind_core_client.wire.message import OVOS_TYPES, HiveMessage, HiveMessageType, read_message_type
 
 Names = Union[str, Iterable[str]]
 Matcher = Callable[[HiveMessage], bool]
 
 _TYPE_NAMES = frozenset(member.value for member in HiveMessageType)
+#: What `wait_for_mycroft` looks into, and `wait_for_payload` where nothing else is said.
+OVOS_PACKET, PAYLOAD_PACKET = HiveMessageType.BUS, HiveMessageType.THIRDPRTY
 
 
-#: Seconds after which a wait lets Python look at signals. The system may hand Ctrl-C to any thread, and a lock
-#: that the main thread waits for does not wake for it (docs.python.org, signal, "Signals and threads").
-_SLICE = 0.2
+class Notifies(Protocol):
+    """Wakes who waits for something to change. Each shell has its own, with a `wait_until`."""
+
+    def notify(self) -> None:
+        """Let those who wait look again."""
 
 
-def wait_in_slices(wait: Callable[[float], bool], seconds: Optional[float]) -> bool:
-    """Call `wait(…)` until it returns True or `seconds` are over (None: never), so that Ctrl-C gets through."""
-    end = None if seconds is None else time.monotonic() + seconds
-    while True:
-        left = _SLICE if end is None else max(0.0, min(_SLICE, end - time.monotonic()))
-        if wait(left):
-            return True
-        if end is not None and time.monotonic() >= end:
-            return False
+N = TypeVar("N", bound=Notifies)
 
 
-class Waiter:
-    """One wait. `request` True ends it with the connection, since its answer can come no more."""
+class Waiter(Generic[N]):
+    """One wait, for the first message that `matches`.
 
-    def __init__(self, matches: Matcher, request: bool) -> None:
-        self._matches = matches
-        self._over = Event()
+    With `request`, it ends with the connection too: the answer can come no more. `notifier` is told of the end.
+    """
+
+    def __init__(self, matches: Matcher, notifier: N, request: bool = False) -> None:
+        self.matches = matches
+        self.notifier = notifier
         self.request = request
+        self.is_over = False
         self.message: Optional[HiveMessage] = None
-
-    @property
-    def is_over(self) -> bool:
-        """True once the wait has ended, with a message or without."""
-        return self._over.is_set()
 
     def offer(self, message: HiveMessage) -> bool:
         """True when this message ends the wait."""
-        if self._over.is_set() or not self._matches(message):
+        if self.is_over or not self.matches(message):
             return False
         self.message = message
-        self._over.set()
+        self.give_up()
         return True
 
     def give_up(self) -> None:
-        """End the wait without a message."""
-        self._over.set()
+        """End the wait."""
+        self.is_over = True
+        self.notifier.notify()
 
-    def wait(self, seconds: Optional[float]) -> Optional[HiveMessage]:
-        """The message, or None when the wait ended without one. None waits for ever."""
-        wait_in_slices(self._over.wait, seconds)
-        return self.message
+
+class Gatherer(Waiter[N]):
+    """Shows every message that arrives to `take`, until `stop` or `over()`; `take` tells whether it was of interest.
+
+    `lost` is set when the connection ended.
+    """
+
+    def __init__(
+        self, take: Callable[[HiveMessage], bool], notifier: N, over: Callable[[], bool] = lambda: False
+    ) -> None:
+        super().__init__(take, notifier, request=True)
+        self.lost = False
+        self._over = over
+
+    def offer(self, message: HiveMessage) -> bool:
+        """True once this waiter wants to see no more."""
+        if not self.is_over and self.matches(message):
+            self.notifier.notify()
+        return self.is_over or self._over()
+
+    def give_up(self) -> None:
+        """The connection ended."""
+        self.lost = True
+        self.notifier.notify()
+
+    def stop(self) -> None:
+        """Look at no more messages. Takes no lock, since the garbage collector calls it too, wherever it runs."""
+        self.is_over = True
+
+
+class Waits(Protocol):
+    """What Waiters keep: a Waiter, or what reads along."""
+
+    @property
+    def request(self) -> bool:
+        """Whether the end of the connection ends it."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits any more."""
+
+    def offer(self, message: HiveMessage) -> bool:
+        """True when this message ends it."""
+
+    def give_up(self) -> None:
+        """It ends without a message."""
 
 
 class Waiters:
@@ -68,17 +106,15 @@ class Waiters:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._waiting: list[Waiter] = []
+        self._waiting: list[Waits] = []
         self._closed = False
 
-    def add(self, matches: Matcher, request: bool = False) -> Waiter:
-        """Begin to wait: what arrives from now on counts."""
-        waiter = Waiter(matches, request)
-        self.join(waiter)
-        return waiter
+    def __len__(self) -> int:
+        """How many wait."""
+        return sum(not waiter.is_over for waiter in self._waiting)
 
-    def join(self, waiter: Waiter) -> None:
-        """Let this one wait too."""
+    def join(self, waiter: Waits) -> None:
+        """Let this one wait too: what arrives from now on counts."""
         with self._lock:
             closed = self._closed
             if not closed:
@@ -86,7 +122,7 @@ class Waiters:
         if closed:
             waiter.give_up()
 
-    def remove(self, waiter: Waiter) -> None:
+    def remove(self, waiter: Waits) -> None:
         """Wait no more; a waiter that is gone already is no error."""
         with self._lock:
             if waiter in self._waiting:
@@ -102,16 +138,19 @@ class Waiters:
     def close(self) -> None:
         """End all waits, and every new one at once: nothing can arrive any more."""
         self._closed = True
-        self.give_up(requests_only=False)
+        self._give_up(list)
 
     def reopen(self) -> None:
         """Let them wait again."""
         self._closed = False
 
-    def give_up(self, requests_only: bool) -> None:
-        """End the waits for answers, or all of them."""
+    def end_requests(self) -> None:
+        """End the waits for answers."""
+        self._give_up(lambda waiting: [waiter for waiter in waiting if waiter.request])
+
+    def _give_up(self, chosen: Callable[[list[Waits]], list[Waits]]) -> None:
         with self._lock:
-            ended = [waiter for waiter in self._waiting if waiter.request or not requests_only]
+            ended = chosen(self._waiting)
             self._waiting = [waiter for waiter in self._waiting if waiter not in ended]
         for waiter in ended:
             waiter.give_up()
@@ -153,3 +192,17 @@ def payload_named(payload_type: Names, message_type: Names) -> Matcher:
         return type(name) is str and name in payloads
 
     return matches
+
+
+def reply_type_of(packet: HiveMessage) -> str:
+    """The type of the answer that a message asks for, where its sender names none."""
+    if packet.msg_type in OVOS_TYPES:
+        return f"{packet['type']}.response"
+    return packet.msg_type.value
+
+
+def checked_seconds(name: str, seconds: Any) -> float:
+    """Seconds of an option called `name`, 0 or more. Raises InvalidOption for anything else."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 2**31:
+        raise InvalidOption(f"{name} is {seconds!r}; it must be seconds, 0 or more")
+    return float(seconds)

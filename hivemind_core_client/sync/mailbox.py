@@ -11,11 +11,18 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from hivemind_core_client.shell.local_bus import call_safely
+
+if TYPE_CHECKING:
+    from hivemind_core_client.shell.protocols import Handler, Job
 
 log = logging.getLogger(__name__)
 
-Job = Callable[[], None]
+
+#: What a client of this shell runs in.
+Running = threading.Thread
 
 
 class Mailbox:
@@ -28,7 +35,12 @@ class Mailbox:
     """
 
     def __init__(
-        self, name: str, limit: int = 10_000, stall: float = 5.0, workers: int = 8, idle: float = 5.0
+        self,
+        name: str = "hivemind-callbacks",
+        limit: int = 10_000,
+        stall: float = 5.0,
+        workers: int = 8,
+        idle: float = 5.0,
     ) -> None:
         self.dropped = 0
         self._name = name
@@ -67,6 +79,20 @@ class Mailbox:
         with self._changed:
             self._forget(key)
 
+    def call(self, handler: Handler, *arguments: Any) -> None:
+        """Call a user's handler; one that raises is logged by name, and costs nobody else anything."""
+        call_safely(handler, *arguments)
+
+    def finish(
+        self, result: Any, then: Callable[[Any], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        """Call `then` with what a callback returned: a thread awaits nothing."""
+        then(result)
+
+    def adapted(self, handler: Handler) -> Handler:
+        """The handler itself: any thread may call it."""
+        return handler
+
     @contextmanager
     def blocking(self) -> Iterator[None]:
         """Around a wait: if the waiting thread runs a job of ours, another one takes the lead meanwhile."""
@@ -85,10 +111,8 @@ class Mailbox:
         Within a job it does not wait: what is left runs when that job is over.
         """
         end = time.monotonic() + seconds
+        self.shut()
         with self._changed:
-            self._closed = True
-            self._timers.clear()
-            self._changed.notify_all()
             if threading.current_thread() in self._workers:
                 return
             self._changed.wait_for(lambda: not self._jobs, seconds)
@@ -96,6 +120,13 @@ class Mailbox:
             workers = list(self._workers)
         for worker in workers:
             worker.join(max(0.0, end - time.monotonic()))
+
+    def shut(self) -> None:
+        """Take no more jobs, and wait for nobody."""
+        with self._changed:
+            self._closed = True
+            self._timers.clear()
+            self._changed.notify_all()
 
     def reopen(self) -> None:
         """Take jobs again after `close`."""

@@ -6,48 +6,81 @@ import inspect
 from typing import TYPE_CHECKING, Any, Optional
 
 from hivemind_core_client.aio.client import AsyncHiveMessageBusClient
-from hivemind_core_client.aio.waiting import AsyncGatherer, AsyncWaiter
 from hivemind_core_client.config.settings import DEFAULT_SITE
-from hivemind_core_client.shell.local_bridge import LocalSide
-from hivemind_core_client.sync.waiting import as_packet
-from hivemind_core_client.testing.aio_inline import AsyncInlineGatherer, AsyncInlineMailbox, AsyncInlineWorker
-from hivemind_core_client.testing.fake_hub import FakeHub, HubPart, completed
+from hivemind_core_client.kernel.lifecycle import ClientState
+from hivemind_core_client.testing.async_fake_mailbox import AsyncFakeMailbox, AsyncFakeNotifier
+from hivemind_core_client.testing.async_fake_worker import AsyncFakeWorker
+from hivemind_core_client.testing.fake_hub import NODE_ID, FakeHub, completed
 from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError
-from hivemind_core_client.wire.message import HiveMessage
+from hivemind_core_client.wire.message import HiveMessage, HiveMindBinaryPayloadType
+from hivemind_core_client.wire.packet import as_packet
+
+if TYPE_CHECKING:
+    from hivemind_core_client.shell.waiters import Names
+    from hivemind_core_client.transports.shared_socket import Progress
 
 __all__ = ["AsyncFakeHiveMessageBus"]
 
+_UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
 _OPTIONS = inspect.signature(AsyncHiveMessageBusClient)
 
 
-class AsyncFakeHiveMessageBus(HubPart, AsyncHiveMessageBusClient):
+class AsyncFakeHiveMessageBus(AsyncHiveMessageBusClient):
     """An AsyncHiveMessageBusClient, with every verb of it, that talks to no hub: neither sockets nor threads.
 
-    It is to that client what FakeHiveMessageBus is to the other: the same options, none needed, `emitted`,
-    `emitted_of` and `respond`; and awaited, since they let handlers run: `receive`, `drop`, `restore`, `advance`.
-    These return when the handlers have run, coroutines included as far as they do not wait themselves; `settle` waits
-    for that alone. `emit` returns before the handlers here run, as ever.
+    It takes the same options; none is needed, and without `identity` it has one in memory. Neither the
+    identity file nor the environment is read. `connect()` succeeds at once; before it, `emit` raises NotConnected
+    as in the real client. `hub_key` is also the key that the hub shows.
 
-    A wait takes next to no time: when nothing has happened on this bus for 20 ms, and no handler runs, the clock
-    jumps to the next timer or the end of the wait. A test that lets something come later says so by `advance`, or by a
-    handler. A wait without a bound lasts until it is ended.
+    What is emitted is in `emitted`, as the hub would read it. `receive(message)` is what the hub sends; it takes
+    the way of a real message, through the handlers of the plugins, with their judgement of trust. `respond(…)` answers.
+
+    Time does not pass by itself here. A wait takes none: where nothing is left to do that could end it, the clock
+    jumps to the next timer (that of a QUERY, say), or the end of the wait. `advance` moves the clock too. A test that
+    lets something come later says so by `advance`, or by a handler. `on_collect` of this client fakes an answer to
+    `collect_responses`.
+
+    `receive`, `drop`, `restore` and `advance` return when the handlers have run, coroutines as far as they do not wait
+    themselves; `settle` waits for that alone. `emit` returns before the handlers here run.
     """
 
     __signature__ = _OPTIONS
+    mailbox: AsyncFakeMailbox
+    _worker: AsyncFakeWorker
+    _fake_hub: FakeHub
 
     if not TYPE_CHECKING:  # a type checker is to see the options of the client
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
             given = _OPTIONS.bind(*arguments, **options).arguments
             self._fake_hub = FakeHub()
-            self._inline = AsyncInlineMailbox()
-            internal_bus = given.pop("internal_bus", None)
             super().__init__(**completed(given))
-            self._settle_in(internal_bus, given)
-
-    _inline: AsyncInlineMailbox
+            self._forget_environment(given)
 
     # the hub's part
+
+    @property
+    def emitted(self) -> list[HiveMessage]:
+        """Everything that was sent, in order; clear it as you like."""
+        return self._fake_hub.emitted
+
+    def emitted_of(self, message_type: Names) -> list[HiveMessage]:
+        """What was sent of a hive type, or as BUS of an OVOS type."""
+        return self._fake_hub.emitted_of(message_type)
+
+    def respond(self, message_type: Names, reply: Any, responder: str = NODE_ID) -> None:
+        """Answer each message of a hive type or OVOS type, one inside another message too, from now on.
+
+        `reply` is a Message, a HiveMessage, a list of them, or None for silence; or a function that gets the
+        message (OVOS Message or HiveMessage) and returns one of these. What it raises, `emit` raises. Answers to
+        a QUERY or CASCADE are made of Messages, and the stream is ended. To a CASCADE every `responder` (a
+        peer) answers, to all else the first that is not silent.
+
+        The answer to a collect-call carries its ids, which a Message made beforehand lacks: let this client answer by
+        `on_collect`, or pass a function that returns the `.handling` and the `.response` message, with `query` (the
+        context's `__collect_id__`) and `handler` in their data, and `timeout` in that of the first.
+        """
+        self._fake_hub.respond(message_type, reply, responder)
 
     async def receive(self, message: Any) -> None:
         """Act as if the hub had sent a HiveMessage, or an OVOS Message as BUS; returns when the handlers have run.
@@ -55,64 +88,60 @@ class AsyncFakeHiveMessageBus(HubPart, AsyncHiveMessageBusClient):
         Raises NotConnected without a session, and InvalidMessage for what cannot travel. What a peer may not
         send is dropped and counted in `rejected`.
         """
-        self._fake_worker.receive(as_packet(message))
-        await self._inline.settle()
+        self._worker.receive(as_packet(message))
+        await self.mailbox.settle()
 
     async def drop(self, error: Optional[HiveMindError] = None) -> None:
         """End the session by `error` (default: ConnectionLost), and refuse any other until `restore`.
 
-        Before `connect`, it is what that will raise. A HubRefused is final, as ever.
+        Before `connect`, it is what that will raise. A HubRefused is final, as in the real client.
         """
         self._fake_hub.outage = error or ConnectionLost("the fake hub is away until restore() is called")
-        await self._fake_worker.outage()
-        await self._inline.settle()
+        if self._worker.lifecycle.stands:
+            self._worker.lose(self._fake_hub.outage)
+        await self.mailbox.settle()
 
     async def restore(self) -> None:
         """End the outage; a client that was waiting for it reconnects."""
         self._fake_hub.outage = None
-        await self._fake_worker.outage()
-        await self._inline.settle()
+        if self.state is ClientState.RECONNECTING:
+            self._worker.resume()
+        await self.mailbox.settle()
 
     async def advance(self, seconds: float) -> None:
         """Move the clock, and let the timers and waits run out that are due."""
-        await self._inline.advance(seconds)
+        await self.mailbox.advance(seconds)
 
+    # asyncio only
     async def settle(self) -> None:
         """Return when the handlers have run: those of what was emitted, of the internal bus, of answers."""
-        await self._inline.settle()
+        await self.mailbox.settle()
 
+    # end of asyncio only
     # the client's part
 
-    @property
-    def _fake_worker(self) -> AsyncInlineWorker:
-        worker = self._worker
-        assert isinstance(worker, AsyncInlineWorker)  # noqa: S101  # _new_worker makes no other
-        return worker
+    async def emit(
+        self,
+        message: Any,
+        binary_type: HiveMindBinaryPayloadType = _UNDEFINED,
+        progress: Optional[Progress] = None,
+    ) -> None:
+        """Send, as the real client does; what answers comes after the handlers here."""
+        with self.mailbox.held():
+            await super().emit(message, binary_type, progress)
 
-    def _settle_in(self, internal_bus: Any, given: dict[str, Any]) -> None:
-        """Replace what the client's constructor has made, and forget what it read in the environment."""
-        self.mailbox = self._inline
-        self.profile.context.now = self._inline.now
-        self._local = LocalSide(
-            self.profile.context, self.mailbox.put, self._call, lambda: self.share_bus, self._send_up
-        )
-        if internal_bus is not None:
-            self.internal_bus = internal_bus
+    def _forget_environment(self, given: dict[str, Any]) -> None:
+        """Take the clock of the fake, and nothing that was read in the environment."""
+        self.profile.context.now = self.mailbox.now
         self.password = given.get("password") or self.identity.password
         self.site_id = self.identity.site_id or DEFAULT_SITE
         self._fake_hub.public_key = given.get("hub_key") or ""
 
-    def _new_worker(self) -> AsyncInlineWorker:
-        return AsyncInlineWorker(
-            self.profile, self._listener(), self._inline, self.deadlines, self._backoff, self._fake_hub
-        )
+    def _new_notifier(self) -> AsyncFakeNotifier:
+        return AsyncFakeNotifier(self.mailbox)
 
-    async def _wait(self, waiter: AsyncWaiter, timeout: Optional[float]) -> Optional[HiveMessage]:
-        try:
-            await self._inline.wait_until(waiter._ended.done, timeout)
-        finally:
-            self.waiters.remove(waiter)
-        return waiter.message
+    def _new_mailbox(self) -> AsyncFakeMailbox:
+        return AsyncFakeMailbox()
 
-    async def _asking(self, asked: HiveMessage, gatherer: AsyncGatherer) -> AsyncGatherer:
-        return await super()._asking(asked, AsyncInlineGatherer(gatherer, self._inline))
+    def _new_worker(self) -> AsyncFakeWorker:
+        return AsyncFakeWorker(self.profile, self.mailbox, self.deadlines, self._backoff, self._fake_hub)

@@ -13,10 +13,10 @@ from hivemind_core_client.config.settings import Address
 from hivemind_core_client.kernel.questions import answers_to
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
 from hivemind_core_client.shell.waiters import Names, is_hive_type, message_named, names_of
-from hivemind_core_client.sync.waiting import as_packet
 from hivemind_core_client.transports.shared_socket import Progress, Told
 from hivemind_core_client.wire.errors import HiveMindError, InvalidMessage
 from hivemind_core_client.wire.message import OVOS_TYPES, WRAPPER_TYPES, HiveMessage, HiveMessageType
+from hivemind_core_client.wire.packet import as_packet
 
 #: What the fake hub calls itself.
 NODE_ID = "fake-hub"
@@ -80,35 +80,6 @@ class FakeHub:
             if given is not None and packet.msg_type is not HiveMessageType.CASCADE:
                 break
         return answers
-
-
-class HubPart:
-    """What a test sees and says of the hub; for a client that has a FakeHub."""
-
-    _fake_hub: FakeHub
-
-    @property
-    def emitted(self) -> list[HiveMessage]:
-        """Everything that was sent, in order; clear it as you like."""
-        return self._fake_hub.emitted
-
-    def emitted_of(self, message_type: Names) -> list[HiveMessage]:
-        """What was sent of a hive type, or as BUS of an OVOS type."""
-        return self._fake_hub.emitted_of(message_type)
-
-    def respond(self, message_type: Names, reply: Any, responder: str = NODE_ID) -> None:
-        """Answer each message of a hive type or OVOS type, one inside another message too, from now on.
-
-        `reply` is a Message, a HiveMessage, a list of them, or None for silence; or a function that gets the
-        message (OVOS Message or HiveMessage) and returns one of these. What it raises, `emit` raises. Answers to
-        a QUERY or CASCADE are made of Messages, and the stream is ended. To a CASCADE every `responder` (a
-        peer) answers, to all else the first that is not silent.
-
-        The answer to a collect-call carries its ids, which a Message made beforehand lacks: let this client answer by
-        `on_collect`, or pass a function that returns the `.handling` and the `.response` message, with `query` (the
-        context's `__collect_id__`) and `handler` in their data, and `timeout` in that of the first.
-        """
-        self._fake_hub.respond(message_type, reply, responder)
 
 
 def completed(given: dict[str, Any]) -> dict[str, Any]:

@@ -100,9 +100,14 @@ class AsyncTransport:
         except asyncio.TimeoutError as error:
             raise HubTimeout(str(self._address), phase, seconds) from error
 
+    def watch(self) -> None:
+        """From now on an idle connection is probed."""
+        ws = self._ready()
+        if ws.keepalive_task is None:
+            ws.start_keepalive()
+
     def stand(self) -> None:
-        """The session stands: from now on an idle connection is probed."""
-        self._ready().start_keepalive()
+        """The session stands; a connection is watched before that."""
 
     async def receive(self) -> Union[Frame, Closed]:
         """The next message or the end. Raises ConnectionLost for one that broke, FrameTooLarge for a flood."""

@@ -13,7 +13,7 @@ from typing import Any, Callable, ClassVar, TypeVar
 from ovos_bus_client.message import Message
 
 from hivemind_core_client import Backoff
-from hivemind_core_client.aio.waiting import AsyncAnswerStream
+from hivemind_core_client.aio.answers import AsyncAnswerStream
 from hivemind_core_client.async_client import AsyncHiveMessageBusClient
 from hivemind_core_client.identity import NodeIdentity
 

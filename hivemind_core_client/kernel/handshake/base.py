@@ -213,12 +213,12 @@ class Outcome:
 class Progress:
     """One step of a handshake: fields for a HANDSHAKE to the hub, the outcome, or both.
 
-    `meanwhile` is work for the time in which the hub makes its answer; it raises HandshakeError.
+    `during_wait` is work for the time in which the hub makes its answer; it raises HandshakeError.
     """
 
     reply: Optional[Json] = field(default=None, repr=False)
     outcome: Optional[Outcome] = None
-    meanwhile: Optional[Callable[[], None]] = None
+    during_wait: Optional[Callable[[], None]] = None
 
 
 class Handshake(ABC):

@@ -79,7 +79,7 @@ class NoiseHandshake(Handshake):
         )
         chosen = {"pattern": self._pattern, "suite": self._suite, "msg": message.hex()}
         # The hub derives the same key once it has this: of the two, one is done while the other is.
-        return Progress(reply={"noise": chosen}, meanwhile=self._derive if self._psk is None else None)
+        return Progress(reply={"noise": chosen}, during_wait=self._derive if self._psk is None else None)
 
     def receive(self, answer: Json) -> Progress:
         """The hub's Noise message, and with XXpsk2 our second.

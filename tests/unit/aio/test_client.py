@@ -26,7 +26,7 @@ from hivemind_core_client import (
 )
 from hivemind_core_client import errors as err
 from hivemind_core_client.aio.mailbox import AsyncMailbox
-from hivemind_core_client.aio.waiting import LoopEvent, MessageReader
+from hivemind_core_client.aio.waiting import AsyncEvent, MessageReader
 from hivemind_core_client.client import BinaryDataCallbacks
 from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.plugins.contract import MessageHandler
@@ -421,7 +421,7 @@ def test_questions_are_awaited_and_their_answers_iterated_over(hub: EmbeddedHub)
             await off_loop(hub.wait_for_sessions, 2)
             hive_map = await client.ping(timeout=PATIENCE, settle=1.5)
             assert other.peer in hive_map.nodes
-            assert client.waiters._waiting == []
+            assert len(client.waiters) == 0
 
     async def collected(stream: Any) -> list[str]:
         return [answer.message.msg_type async for answer in stream]
@@ -501,10 +501,10 @@ def test_a_collect_call_is_answered_by_coroutines_and_may_be_cancelled(hub: Embe
             assert found.data["n"] == 1
             client.on_collect("count", stuck, timeout=3600)
             asking = asyncio.ensure_future(client.collect_responses(Message("count"), 0.01, 3600))
-            await until(lambda: bool(client.waiters._waiting))
+            await until(lambda: len(client.waiters) > 0)
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
-            assert asking.cancelled() and not client.waiters._waiting
+            assert asking.cancelled() and not len(client.waiters)
             assert not client.internal_bus.subscriptions.take("count.response")
 
     run(main())
@@ -515,7 +515,7 @@ def test_a_collect_call_takes_no_time_without_a_hub() -> None:
         async with AsyncFakeHiveMessageBus() as bus:
             bus.on_collect("count", lambda request: None, timeout=3600)
             assert await bus.collect_responses(Message("count"), 0.2, 60.0) == []
-            assert bus._inline.elapsed == pytest.approx(60.0)
+            assert bus.mailbox.elapsed == pytest.approx(60.0)
             bus.on_collect("count", lambda request: bus.emit(request.success({"n": 1})), timeout=3600)
             (response,) = await bus.collect_responses(Message("count"), 0.2, 30.0)
             assert response.data["n"] == 1
@@ -576,7 +576,7 @@ def test_leaving_an_iteration_leaves_nothing_behind(hub: EmbeddedHub) -> None:
                 break
             await sender
             del reader
-            assert len(client._readers) == 0
+            assert len(client.waiters) == 0
 
     run(main())
 
@@ -623,11 +623,11 @@ def test_an_iteration_ends_when_connecting_is_given_up() -> None:
 
 def test_a_reader_that_is_behind_loses_what_comes_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        reader = MessageReader(2)
+        reader = MessageReader(2, lambda: None)
         sent = [HiveMessage("ping", {"n": number}) for number in range(5)]
         for message in sent:
             reader.take(message)
-        reader.end(None)
+        reader.end()
         assert [message async for message in reader] == sent[:2]
         assert reader.dropped == 3
 
@@ -1012,7 +1012,7 @@ def test_a_failed_context_leaves_nothing_behind(hub: EmbeddedHub) -> None:
 
 
 def test_an_event_serves_one_loop_after_the_other() -> None:
-    event = LoopEvent()
+    event = AsyncEvent()
 
     async def main() -> None:
         event.clear()

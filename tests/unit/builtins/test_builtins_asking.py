@@ -356,7 +356,7 @@ def test_the_end_of_a_session_ends_every_question_and_who_asked_is_told() -> Non
         asked(hub, "query", name)
     asked(hub, "cascade", "c")
     follows(hub, answer("cascade", query_id="c"))
-    ended = hub.link.lapsed()
+    ended = hub.link.session_ended()
     assert sorted(map(str, ended)) == sorted(
         map(
             str,
@@ -370,7 +370,7 @@ def test_the_end_of_a_session_ends_every_question_and_who_asked_is_told() -> Non
             ],
         )
     )
-    assert hub.link.lapsed() == []
+    assert hub.link.session_ended() == []
     assert follows(hub, answer("query", query_id="q1")) == []
 
 

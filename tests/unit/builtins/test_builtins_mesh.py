@@ -481,7 +481,7 @@ def test_whatever_a_hub_sends_costs_itself_only(packed: list[Any]) -> None:
                 hub.link.seal(hub.link.prepare(event.message))
     assert hub.link.state is State.ESTABLISHED
     assert told_type(hub.send(bus())) == ["Arrived", "Deliver"]
-    assert hub.link.lapsed() is not None
+    assert hub.link.session_ended() is not None
 
 
 def told_type(events: list[Event]) -> list[str]:

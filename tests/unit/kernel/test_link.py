@@ -502,7 +502,7 @@ def test_connecting_an_end_is_told_by_its_phase_and_code(
 ) -> None:
     """Rows: refusals are told apart by phase; a 1008 on a session that had stood is no refusal."""
     link = in_phase(state)
-    ended = link.ended(code, "because\nof it")
+    ended = link.ended(code, "because\nof it", now=0.0)
     assert type(ended) is error
     refused = isinstance(ended, HubRefused)
     assert link.state is (State.REFUSED if refused else State.CLOSED)
@@ -510,33 +510,33 @@ def test_connecting_an_end_is_told_by_its_phase_and_code(
     if type(ended) is not NegotiationRefused:
         assert "because?of it" in str(ended)
     assert link.receive("{}") == []
-    link.ended()
+    link.ended(now=0.0)
     assert link.state is (State.REFUSED if refused else State.CLOSED)
 
 
 def test_an_end_without_code_or_reason_says_so() -> None:
-    assert "no close frame" in str(in_phase(State.ESTABLISHED).ended())
-    assert "close code 1001" in str(in_phase(State.ESTABLISHED).ended(1001))
-    assert "()" not in str(in_phase(State.AWAITING_HELLO).ended(1000))
+    assert "no close frame" in str(in_phase(State.ESTABLISHED).ended(now=0.0))
+    assert "close code 1001" in str(in_phase(State.ESTABLISHED).ended(1001, now=0.0))
+    assert "()" not in str(in_phase(State.AWAITING_HELLO).ended(1000, now=0.0))
 
 
 def test_an_end_after_a_refusal_is_no_second_refusal() -> None:
     hub = Hub(new_link())
     hub.hello()
     hub.offer(min_protocol_version=9)
-    assert isinstance(hub.link.ended(1000), ConnectionLost)
+    assert isinstance(hub.link.ended(1000, now=0.0), ConnectionLost)
     assert hub.link.state is State.REFUSED
 
 
 def test_a_link_that_never_opened_can_end() -> None:
     link = Link(plugins_of().registry(), new_context(), new_link()._options)
-    assert isinstance(link.ended(), ConnectionLost) and link.state is State.CLOSED
+    assert isinstance(link.ended(now=0.0), ConnectionLost) and link.state is State.CLOSED
 
 
 def test_a_handshake_that_takes_an_end_for_a_loss_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     link = in_phase(State.AWAITING_ANSWER)
     monkeypatch.setattr(type(link._handshake), "interrupted", lambda self, by_policy: None)
-    assert type(link.ended(1000)) is ConnectionLost
+    assert type(link.ended(1000, now=0.0)) is ConnectionLost
 
 
 @pytest.mark.parametrize(
@@ -565,7 +565,7 @@ def test_nothing_is_sealed_without_a_session() -> None:
     with pytest.raises(NotConnected, match="awaiting hello"):
         link.seal(BUS)
     standing = keyed().link
-    standing.ended()
+    standing.ended(now=0.0)
     with pytest.raises(NotConnected, match="closed"):
         standing.seal(BUS)
 
@@ -771,7 +771,7 @@ def test_handshake_secrets_are_never_shown(caplog: pytest.LogCaptureFixture) -> 
             json.loads(frame)["payload"]["envelope"] for frame in hub.sent if "envelope" in str(frame)
         }
         shown += [repr(part) for part in (hub.link, hub.link._options, hub.link._channel, hub.link.context)]
-        shown += [repr(hub.link.hub), repr(hub.link.negotiated), str(hub.link.ended(1008, "no"))]
+        shown += [repr(hub.link.hub), repr(hub.link.negotiated), str(hub.link.ended(1008, "no", now=0.0))]
     text = "\n".join([*shown, caplog.text])
     assert len(secrets) > 10 and len(text) > 1000
     assert [secret for secret in secrets if secret in text] == []
@@ -823,7 +823,7 @@ def test_any_frame_in_any_state_gives_events_and_never_raises(state: State, fram
     assert all(
         isinstance(event.error, HiveMindError) for event in events if isinstance(event, (Failed, Rejected))
     )
-    assert isinstance(link.ended(), HiveMindError)
+    assert isinstance(link.ended(now=0.0), HiveMindError)
 
 
 @FAST
@@ -929,7 +929,7 @@ def test_an_action_out_of_place_costs_itself_only(action: Any) -> None:
         lambda: hub.link.due(T.PING, "k"),
         lambda: hub.link.sending(ping),
         lambda: hub.link.admit(ping),
-        hub.link.lapsed,
+        hub.link.session_ended,
     ]
     for happened in happenings:
         assert happened() == [Deliver({"before": 1})]
@@ -956,7 +956,7 @@ def test_handlers_learn_of_the_end_of_a_session() -> None:
     tables = plugins_of(plugin("acme", hivemind_message_handlers=lambda: [handler])).registry()
     hub = Hub(new_link(Credentials(crypto_key=KEY), tables))
     hub.preshared()
-    assert hub.link.lapsed() == [Deliver({"over": f"sat::{SESSION}"})]
+    assert hub.link.session_ended() == [Deliver({"over": f"sat::{SESSION}"})]
 
 
 def explode(*arguments: Any) -> Any:
@@ -979,4 +979,4 @@ def test_handshake_a_hub_that_verifies_our_envelope_hangs_up_on_a_wrong_password
     hub = Hub(new_link())
     hub.hello()
     hub.offer(max_protocol_version=version)
-    assert type(hub.link.ended(code)) is error
+    assert type(hub.link.ended(code, now=0.0)) is error

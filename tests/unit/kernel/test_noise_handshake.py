@@ -14,14 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hivemind_core_client import errors as err
+from hivemind_core_client.kernel.closing import PROOF_WINDOW_S
 from hivemind_core_client.kernel.events import (
     Arrived,
-    Doubtful,
+    AwaitProof,
     Established,
     Event,
     Failed,
-    Meanwhile,
     Rejected,
+    RunDuringWait,
     Transmit,
 )
 from hivemind_core_client.kernel.handshake import Credentials, Offer, Terms, base, choose
@@ -105,7 +106,7 @@ class Meeting:
 
     def pong(self) -> Meeting:
         """The hub answers a ping."""
-        self.events.extend(self.link.proven())
+        self.events.extend(self.link.hub_answered(now=0.0))
         return self
 
     def take(self, frame: Frame, answers: list[Frame]) -> None:
@@ -127,7 +128,7 @@ class Meeting:
 
     @property
     def agreed(self) -> Any:
-        if any(isinstance(event, Doubtful) for event in self.events):
+        if any(isinstance(event, AwaitProof) for event in self.events):
             self.pong()
         [established] = [event for event in self.events if isinstance(event, Established)]
         return established.negotiated
@@ -181,7 +182,7 @@ def test_the_key_is_derived_while_the_hub_derives_it_too(
     hello, offer = met.hub.greeting()
     met.take(hello, [])
     _, first, work = met.link.receive(offer)
-    assert isinstance(first, Transmit) and isinstance(work, Meanwhile) and not derivations
+    assert isinstance(first, Transmit) and isinstance(work, RunDuringWait) and not derivations
     if worked:
         work.work()
         work.work()
@@ -211,7 +212,7 @@ def test_a_guessable_password_is_warned_of_once_where_its_key_is_derived(
             meeting = Meeting(keys, hub, password=password)
             hello, offer = meeting.hub.greeting()
             meeting.take(hello, [])
-            work = [event for event in meeting.link.receive(offer) if isinstance(event, Meanwhile)]
+            work = [event for event in meeting.link.receive(offer) if isinstance(event, RunDuringWait)]
             assert len(work) == (0 if met else 1)
             for event in work:
                 event.work()
@@ -309,7 +310,7 @@ def test_a_kk_that_the_hub_refuses_is_tried_again_with_xx() -> None:
     hub.client_pins["key"] = public(OTHER_HUB_KEY)
     met = Meeting(keys, hub).run()
     assert isinstance(met.refused, err.HandshakeError)
-    assert isinstance(met.link.ended(1008, "handshake failure"), err.HandshakeAgain)
+    assert isinstance(met.link.ended(1008, "handshake failure", now=0.0), err.HandshakeAgain)
     hub.client_pins.clear()
     assert Meeting(keys, hub).run().agreed.pattern == "XXpsk2"
 
@@ -320,7 +321,7 @@ def test_a_kk_in_doubt_stays_so_until_a_handshake_succeeds() -> None:
     meeting = Meeting(keys, hub)
     for frame in meeting.hub.greeting():
         meeting.link.receive(frame)
-    assert isinstance(meeting.link.ended(), err.ConnectionLost)
+    assert isinstance(meeting.link.ended(now=0.0), err.ConnectionLost)
     assert keys.kk_in_doubt
     assert Meeting(keys, hub).run().agreed.pattern == "XXpsk2"
     assert Meeting(keys, hub).run().agreed.pattern == "KKpsk0"
@@ -349,14 +350,14 @@ def test_a_client_key_that_the_hub_has_not_pinned_is_refused_by_the_hub() -> Non
     hub.client_pins["key"] = public(OTHER_HUB_KEY)
     keys.kk_in_doubt = True
     first = Meeting(keys, hub).run()
-    assert type(first.link.ended(1008, "pinned key mismatch")) is err.HandshakeAgain
+    assert type(first.link.ended(1008, "pinned key mismatch", now=0.0)) is err.HandshakeAgain
     keys.kk_in_doubt = True
     met = Meeting(keys, hub).run()
     assert type(met.refused) is err.HubRefused and "pinned for its access key" in str(met.refused)
-    ended = met.link.ended(1008, "pinned key mismatch")
+    ended = met.link.ended(1008, "pinned key mismatch", now=0.0)
     assert type(ended) is err.HubRefused and "reset-noise-pin" in str(ended)
     assert met.link.state is State.REFUSED
-    assert met.link.proven() == []  # a pong that comes too late
+    assert met.link.hub_answered(now=0.0) == []  # a pong that comes too late
 
 
 def a_message() -> HiveMessage:
@@ -376,26 +377,25 @@ def test_a_1008_is_a_refusal_only_before_the_hub_proved_that_it_took_our_part(
     if kk:
         hub.client_pins["key"] = public(keys.static_key)
     met = Meeting(keys, hub).run()
-    assert any(isinstance(event, Doubtful) for event in met.events) is not kk
+    assert any(isinstance(event, AwaitProof) for event in met.events) is not kk
     if shown_by == "message":
         events = met.link.receive(met.hub.seal(a_message())[0])
         assert [type(event) for event in events[:1]] == [Arrived if kk else Established]
     elif shown_by != "nothing":
-        assert len(met.link.proven()) == (0 if kk else 1)
-        assert met.link.proven() == []
-    if shown_by == "time":
-        met.link.confirm()
-    assert isinstance(met.link.ended(1008, "no"), err.HubRefused) is (refused and not kk)
+        assert len(met.link.hub_answered(now=0.0)) == (0 if kk else 1)
+        assert met.link.hub_answered(now=0.0) == []
+    now = PROOF_WINDOW_S if shown_by == "time" else PROOF_WINDOW_S - 0.01
+    assert isinstance(met.link.ended(1008, "no", now=now), err.HubRefused) is (refused and not kk)
     assert not keys.end_refused
 
 
-def test_a_confirmation_that_comes_after_the_refusal_changes_nothing() -> None:
+def test_a_pong_that_comes_after_the_refusal_changes_nothing() -> None:
     keys = known()
     met = Meeting(keys, noise_hub()).run()
-    assert isinstance(met.link.ended(1008, "no"), err.HandshakeAgain)
-    met.link.confirm()
+    assert isinstance(met.link.ended(1008, "no", now=0.0), err.HandshakeAgain)
+    assert met.link.hub_answered(now=0.0) == []
     assert keys.end_refused
-    assert isinstance(Meeting(keys, noise_hub()).run().link.ended(1008), err.HubRefused)
+    assert isinstance(Meeting(keys, noise_hub()).run().link.ended(1008, now=0.0), err.HubRefused)
     assert not keys.end_refused  # told; whoever connects after `reset-noise-pin` begins anew
 
 
@@ -410,7 +410,7 @@ def test_a_hub_that_goes_away_while_we_wait_has_not_refused_us(code: Optional[in
     meeting = Meeting(known())
     for frame in meeting.hub.greeting():
         meeting.link.receive(frame)
-    assert type(meeting.link.ended(code)) is err.ConnectionLost
+    assert type(meeting.link.ended(code, now=0.0)) is err.ConnectionLost
 
 
 @pytest.mark.parametrize("answer", [{"noise": {"msg": ""}}, {"noise": {"msg": None}}, {"envelope": "aa"}])
@@ -458,7 +458,7 @@ def test_a_hub_that_hangs_up_on_xx_refused_us() -> None:
     meeting = Meeting(known())
     for frame in meeting.hub.greeting():
         meeting.link.receive(frame)
-    assert type(meeting.link.ended(1008)) is err.HubRefused
+    assert type(meeting.link.ended(1008, now=0.0)) is err.HubRefused
 
 
 @pytest.mark.parametrize(
@@ -477,7 +477,7 @@ def test_one_changed_byte_of_the_negotiation_ends_the_handshake(old: str, new: s
     met = Meeting(keys).run(lambda frame: frame.replace(old, new))
     # In these patterns the first message is sealed already: the hub is who finds out.
     assert isinstance(met.refused, err.HandshakeError)
-    ended = met.link.ended(1008, "handshake failure")
+    ended = met.link.ended(1008, "handshake failure", now=0.0)
     assert type(ended) is err.HubRefused and "changed on the way" in str(ended)
     assert keys.pins == []
 
@@ -507,7 +507,7 @@ def test_a_frame_in_the_clear_is_dropped() -> None:
     met = Meeting(known()).run()
     [event] = met.link.receive('{"msg_type": "bus", "payload": {}}')
     assert isinstance(event, Rejected) and isinstance(event.error, err.CleartextRefused)
-    assert met.link.state is State.ESTABLISHED
+    assert met.link.state is State.IN_DOUBT
 
 
 @pytest.mark.parametrize(

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Optional
+from typing import Optional
 
 import pytest
 
-from hivemind_core_client.errors import NotConnected, UnknownMessageType
+from hivemind_core_client.errors import UnknownMessageType
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.shell.waiters import (
+    Gatherer,
     Matcher,
+    Waiter,
     Waiters,
     is_hive_type,
     message_named,
     names_of,
     payload_named,
 )
-from hivemind_core_client.sync.gathering import Gatherer
-from hivemind_core_client.sync.mailbox import Mailbox
-from hivemind_core_client.sync.waiting import WaitVerbs, as_packet
+from hivemind_core_client.sync.waiting import Notifier
+from hivemind_core_client.wire.packet import as_packet
 
 T = HiveMessageType
 SPEAK = HiveMessage("bus", {"type": "speak"})
@@ -49,6 +50,19 @@ MATCHERS: list[tuple[str, Matcher, list[HiveMessage]]] = [
 ]
 
 
+def begun(waiters: Waiters, matches: Matcher, request: bool = False) -> Waiter[Notifier]:
+    """Somebody who waits for what matches."""
+    waiter = Waiter(matches, Notifier(), request)
+    waiters.join(waiter)
+    return waiter
+
+
+def result(waiter: Waiter[Notifier], seconds: Optional[float] = 0) -> Optional[HiveMessage]:
+    """What the wait gives after so many seconds at most."""
+    waiter.notifier.wait_until(lambda: waiter.is_over, seconds)
+    return waiter.message
+
+
 @pytest.mark.parametrize(
     ("matches", "found"), [row[1:] for row in MATCHERS], ids=[row[0] for row in MATCHERS]
 )
@@ -65,19 +79,19 @@ def test_names() -> None:
 
 def test_a_waiter_takes_the_first_message_that_matches_and_no_other() -> None:
     waiters = Waiters()
-    waiter = waiters.add(message_named("speak"))
-    other = waiters.add(message_named("speak"))
+    waiter = begun(waiters, message_named("speak"))
+    other = begun(waiters, message_named("speak"))
     waiters.offer(PING)
     waiters.offer(SPEAK)
     waiters.offer(HiveMessage("bus", {"type": "speak", "data": {"second": 1}}))
-    assert waiter.wait(0) is SPEAK and other.wait(0) is SPEAK
+    assert result(waiter, 0) is SPEAK and result(other, 0) is SPEAK
     assert waiter.offer(SPEAK) is False
 
 
 def test_a_wait_that_runs_out_gives_nothing() -> None:
     waiters = Waiters()
-    waiter = waiters.add(message_named("speak"))
-    assert waiter.wait(0) is None
+    waiter = begun(waiters, message_named("speak"))
+    assert result(waiter, 0) is None
     waiters.remove(waiter)
     waiters.remove(waiter)
     waiters.offer(SPEAK)
@@ -91,81 +105,28 @@ def test_messages_waiters_fail_at_once_when_their_connection_ends(
     """Row: QUERY waited for ever when the connection died."""
     waiters = Waiters()
     both = {
-        "request": waiters.add(message_named("speak"), request=True),
-        "other": waiters.add(message_named("speak")),
+        "request": begun(waiters, message_named("speak"), request=True),
+        "other": begun(waiters, message_named("speak")),
     }
-    waiters.give_up(requests_only)
+    waiters.end_requests() if requests_only else waiters.close()
     waiters.offer(SPEAK)
-    assert {name for name, waiter in both.items() if waiter.wait(0) is None} == ended
+    assert {name for name, waiter in both.items() if result(waiter, 0) is None} == ended
 
 
 def test_a_wait_on_another_thread_is_woken() -> None:
-    waiters, begun, found = Waiters(), threading.Event(), []
+    waiters, waiting, found = Waiters(), threading.Event(), []
 
     def work() -> None:
-        waiter = waiters.add(message_named("speak"))
-        begun.set()
-        found.append(waiter.wait(10))
+        waiter = begun(waiters, message_named("speak"))
+        waiting.set()
+        found.append(result(waiter, 10))
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert begun.wait(10)
+    assert waiting.wait(10)
     waiters.offer(SPEAK)
     thread.join(10)
     assert found == [SPEAK]
-
-
-class Client(WaitVerbs):
-    """A client whose hub answers at once."""
-
-    def __init__(self, *answers: HiveMessage, error: Optional[Exception] = None) -> None:
-        self.waiters = Waiters()
-        self.mailbox = Mailbox("test")
-        self.answers, self.error = answers, error
-        self.sent: list[HiveMessage] = []
-
-    def emit(self, message: Any) -> None:
-        if self.error:
-            raise self.error
-        self.sent.append(message)
-        for answer in self.answers:
-            self.waiters.offer(answer)
-
-
-def test_responses_are_waited_for_before_the_question_is_sent() -> None:
-    answer = HiveMessage("bus", {"type": "ask.response"})
-    client = Client(PING, answer)
-    assert client.wait_for_response(HiveMessage("bus", {"type": "ask"}), timeout=0) is answer
-    assert client.wait_for_response(HiveMessage("bus", {"type": "ask"}), "speak", timeout=0) is None
-    assert client.wait_for_response(PING, timeout=0) is PING
-    assert [message.msg_type for message in client.sent] == [T.BUS, T.BUS, T.PING]
-    assert client.waiters._waiting == []
-
-
-def test_payload_responses() -> None:
-    client = Client(QUERY, SPEAK)
-    assert client.wait_for_payload_response(HiveMessage("query", SPEAK), "bus", timeout=0) == QUERY
-    assert client.wait_for_payload_response(HiveMessage("query", SPEAK), "speak", "bus", timeout=0) is SPEAK
-    assert client.wait_for_payload_response(HiveMessage("query", SPEAK), "other", timeout=0) is None
-
-
-def test_nobody_waits_for_what_was_not_sent() -> None:
-    client = Client(error=NotConnected("away"))
-    with pytest.raises(NotConnected):
-        client.wait_for_response(PING, timeout=0)
-    assert client.waiters._waiting == []
-
-
-@pytest.mark.parametrize("verb", ["wait_for_message", "wait_for_mycroft", "wait_for_payload"])
-def test_waits_that_run_out_leave_nobody_behind(verb: str) -> None:
-    client = Client()
-    assert getattr(client, verb)("speak", timeout=0) is None
-    assert client.waiters._waiting == []
-
-
-def test_a_client_brings_its_own_emit() -> None:
-    with pytest.raises(TypeError):
-        WaitVerbs().emit(PING)
 
 
 def test_packets() -> None:
@@ -194,49 +155,49 @@ def noting(seen: list[HiveMessage]) -> Matcher:
 def test_a_waiter_of_ones_own_joins_and_leaves() -> None:
     waiters = Waiters()
     seen: list[HiveMessage] = []
-    gatherer = Gatherer(noting(seen), lambda: len(seen) >= 3)
+    gatherer = Gatherer(noting(seen), Notifier(), lambda: len(seen) >= 3)
     waiters.join(gatherer)
     for _ in range(5):
         waiters.offer(PING)
-    assert len(seen) == 3 and waiters._waiting == []
+    assert len(seen) == 3 and len(waiters) == 0
 
 
 def test_a_waiter_that_was_stopped_looks_at_nothing_more() -> None:
     waiters = Waiters()
     seen: list[HiveMessage] = []
-    gatherer = Gatherer(noting(seen))
+    gatherer = Gatherer(noting(seen), Notifier())
     waiters.join(gatherer)
     gatherer.stop()
     waiters.offer(PING)
-    assert seen == [] and waiters._waiting == []
+    assert seen == [] and len(waiters) == 0
 
 
 def test_who_begins_to_wait_on_what_is_closed_is_told_at_once() -> None:
     waiters = Waiters()
     waiters.close()
-    gatherer = Gatherer(lambda message: True)
+    gatherer = Gatherer(lambda message: True, Notifier())
     waiters.join(gatherer)
-    assert gatherer.lost and gatherer.wait_until(lambda: False, None)
-    assert waiters.add(message_named("speak")).wait(None) is None
+    assert gatherer.lost
+    assert begun(waiters, message_named("speak")).is_over
     waiters.reopen()
-    assert waiters.add(message_named("speak")).wait(0) is None and len(waiters._waiting) == 1
+    assert not begun(waiters, message_named("speak")).is_over and len(waiters) == 1
 
 
 def test_a_wait_looks_again_after_every_message() -> None:
     waiters = Waiters()
     seen: list[HiveMessage] = []
-    gatherer = Gatherer(noting(seen))
+    gatherer = Gatherer(noting(seen), Notifier())
     waiters.join(gatherer)
     offering = threading.Thread(target=lambda: waiters.offer(PING))
     offering.start()
-    assert gatherer.wait_until(lambda: bool(seen), 10) and not gatherer.lost
+    assert gatherer.notifier.wait_until(lambda: bool(seen), 10) and not gatherer.lost
     offering.join(10)
-    assert gatherer.wait_until(lambda: False, 0) is False
+    assert gatherer.notifier.wait_until(lambda: False, 0) is False
 
 
 def test_an_end_of_the_connection_is_told_to_those_who_gather() -> None:
     waiters = Waiters()
-    gatherer = Gatherer(lambda message: True)
+    gatherer = Gatherer(lambda message: True, Notifier())
     waiters.join(gatherer)
-    waiters.give_up(requests_only=True)
-    assert gatherer.lost and waiters._waiting == []
+    waiters.end_requests()
+    assert gatherer.lost and len(waiters) == 0

@@ -13,9 +13,10 @@ from ovos_bus_client.message import Message
 
 from hivemind_core_client import Backoff, HiveMessageBusClient, NodeIdentity
 from hivemind_core_client.errors import ClientClosed, InvalidOption
+from hivemind_core_client.kernel.events import Event
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.shell.local_bus import call_safely
-from hivemind_core_client.sync.worker import Worker, WritingLock
+from hivemind_core_client.sync.worker import WritingLock
 from hivemind_core_client.testing import EmbeddedHub
 
 PASSWORD = "seven green lanterns above the quiet harbour"
@@ -46,7 +47,9 @@ def test_a_writer_waits_as_long_as_others_have_their_turns() -> None:
     class Busy:
         """Another one's turn ends in each of the first eight waits, and somebody else is quicker than we are."""
 
-        def acquire(self, timeout: float) -> bool:
+        def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+            if not blocking:
+                return False
             waits.append(timeout)
             if len(waits) <= 8:
                 WritingLock.release(lock)
@@ -72,21 +75,21 @@ def test_a_writer_does_not_wait_behind_one_that_is_stuck() -> None:
 def test_who_asks_while_a_session_ends_is_answered_in_the_next(
     hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ending, asked, lapse = threading.Event(), threading.Event(), Worker._lapse
+    ending, asked, lapse = threading.Event(), threading.Event(), Link.session_ended
 
-    def slow(worker: Worker, link: Link) -> None:
+    def slow(link: Link) -> list[Event]:
         """As handlers of plugins may be, which hear of the end."""
         ending.set()
         assert asked.wait(5)
-        lapse(worker, link)
+        return lapse(link)
 
     with make(hub) as client:
-        monkeypatch.setattr(Worker, "_lapse", slow)
+        monkeypatch.setattr(Link, "session_ended", slow)
         hub.drop()
         assert ending.wait(5)
         answers: list[Any] = []
         asking = on_a_thread(lambda: answers.append(client.wait_for_response(QUESTION, "speak", 5)))
-        while not client.waiters._waiting:
+        while not len(client.waiters):
             asking.join(0.01)
         asked.set()
         asking.join(10)
@@ -109,7 +112,7 @@ def test_a_handler_that_connects_anew_while_another_thread_closes(hub: EmbeddedH
     hub.broadcast(Message("again"))
     assert began.wait(5)
     closer = on_a_thread(client.close)
-    while client._worker.state != "closed":
+    while client.state != "closed":
         closer.join(0.01)
     closing.set()
     closer.join(10)
@@ -119,7 +122,7 @@ def test_a_handler_that_connects_anew_while_another_thread_closes(hub: EmbeddedH
     client.connect()
     assert hub.sessions == 1
     client.close()
-    assert client._worker.finished.wait(5)
+    assert client._worker.wait_finished(5)
     hub.wait_for_sessions(0)
 
 
@@ -146,9 +149,9 @@ def test_connecting_that_is_cut_short_by_closing() -> None:
 def test_a_worker_that_is_replaced_ends(hub: EmbeddedHub) -> None:
     with make(hub) as client:
         old = client._worker
-        old.forsake()
+        old.detach()
         old.thread.join(5)
-        assert old.finished.is_set()
+        assert old.is_finished
         hub.wait_for_sessions(0)
 
 

@@ -33,7 +33,7 @@ def answers(client: HiveMessageBusClient, **data: Any) -> Any:
 def left_behind(client: HiveMessageBusClient) -> list[str]:
     """Who still waits, and what is still listened to for a call."""
     names = [name for name, _, _ in client.internal_bus.subscriptions.all() if "." in name]
-    return [*names, *map(repr, client.waiters._waiting)]
+    return [*names, *["somebody waits"] * len(client.waiters)]
 
 
 def test_all_who_promised_are_waited_for_and_no_longer(client: HiveMessageBusClient) -> None:

@@ -19,12 +19,10 @@ from hivemind_core_client import errors as err
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.questions import first_answer
 from hivemind_core_client.plugins.contract import MessageHandler
-from hivemind_core_client.shell.waiters import Waiters
-from hivemind_core_client.sync.gathering import Gatherer, wait_for_quiet
-from hivemind_core_client.sync.hive_verbs import HiveVerbs
-from hivemind_core_client.sync.mailbox import Mailbox
+from hivemind_core_client.shell.waiters import Gatherer
+from hivemind_core_client.sync.answers import wait_for_quiet
+from hivemind_core_client.sync.waiting import Notifier
 from hivemind_core_client.testing import EmbeddedHub
-from tests.unit.support import new_context
 from tests.unit.sync.test_client_messages import Log, settled
 
 T = HiveMessageType
@@ -41,20 +39,14 @@ def answer_to(asked: HiveMessage, name: str = "speak", responder: str = "hub", *
 Script = Callable[["Fake", HiveMessage], None]
 
 
-class Fake(HiveVerbs):
+class Fake(HiveMessageBusClient):
     """The verbs without a wire: `script` plays the hub, while the question is sent."""
 
     def __init__(self, script: Optional[Script] = None, error: Optional[BaseException] = None) -> None:
-        self.profile: Any = SimpleNamespace(context=new_context())
-        self.waiters = Waiters()
-        self.mailbox = Mailbox("test")
+        super().__init__("key", PASSWORD, host="hub.invalid", identity=NodeIdentity({}))
         self.sent: list[HiveMessage] = []
         self.script = script or (lambda client, message: None)
         self.error = error
-
-    @property
-    def last_error(self) -> Optional[err.HiveMindError]:
-        return None
 
     def emit(self, message: Any) -> None:
         if self.error is not None:
@@ -64,7 +56,7 @@ class Fake(HiveVerbs):
 
     @property
     def waiting(self) -> int:
-        return len(self.waiters._waiting)
+        return len(self.waiters)
 
 
 def replies(*names: str, responder: str = "hub") -> Script:
@@ -76,7 +68,7 @@ def replies(*names: str, responder: str = "hub") -> Script:
 
 
 def lost(client: Fake, asked: HiveMessage) -> None:
-    client.waiters.give_up(requests_only=True)
+    client.waiters.end_requests()
 
 
 def denied(client: Fake, asked: HiveMessage) -> None:
@@ -359,7 +351,7 @@ def test_ping_keeps_what_came_before_the_connection_ended() -> None:
 
 def test_a_wait_for_quiet_goes_on_while_there_is_news() -> None:
     counts = iter([1, 1, 2, 2, 3, 3, 3, 3])
-    gatherer = Gatherer(lambda message: True)
+    gatherer = Gatherer(lambda message: True, Notifier())
     seen: list[int] = []
 
     def count() -> int:
@@ -400,13 +392,6 @@ def test_intercom_goes_out_in_a_propagate_and_makes_a_key_first() -> None:
         "PEM",
     )
     assert sent.payload.payload["msg_type"] == "bus" and sent.payload.payload["payload"]["type"] == "ask"
-
-
-def test_a_client_brings_its_own() -> None:
-    with pytest.raises(TypeError):
-        HiveVerbs().emit(ASK)
-    with pytest.raises(TypeError):
-        HiveVerbs().last_error  # noqa: B018  # the property is what is tried
 
 
 def test_the_first_answer_is_the_pick() -> None:

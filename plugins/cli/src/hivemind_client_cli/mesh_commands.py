@@ -29,7 +29,7 @@ from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
-    from hivemind_core_client.sync.hive_verbs import Answer
+    from hivemind_core_client.kernel.questions import Answer
 
 _NODE_ID = "on the hub's machine ('hivemind-core list-clients' shows NODE_ID)"
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Callable
 
 import pytest
+from ovos_bus_client.message import Message
 
 from hivemind_client_cli import doctor
 from hivemind_client_cli.options import Connection
@@ -163,7 +164,7 @@ def test_a_denial(run: Any, hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch, a
         denied = message(
             "hive.policy.denied", denied_type="my\x1b.type", code="no", reason="not \x9b allowed"
         )
-        client._arrived(HiveMessage("bus", denied))
+        hub.broadcast(Message(denied["type"], denied["data"]))
 
     monkeypatch.setattr(HiveMessageBusClient, "emit", emit)
     data = run(*at(hub.port, *args, "--json")).expect(3).json
@@ -312,7 +313,7 @@ def test_a_hub_that_says_our_secrets(
 ) -> None:
     def emit(client: HiveMessageBusClient, packet: HiveMessage) -> None:
         reason = f"{KEY} and {client.password} and pin9"
-        client._arrived(HiveMessage("bus", message("hive.policy.denied", denied_type="x", reason=reason)))
+        hub.broadcast(Message("hive.policy.denied", {"denied_type": "x", "reason": reason}))
 
     monkeypatch.setattr(HiveMessageBusClient, "emit", emit)
     monkeypatch.setattr(Output, "_secrets_in_results", lambda output: [])

@@ -1,0 +1,140 @@
+"""Waiting for what comes, and for what comes back: answers, the answers of the whole hive, collect-calls of OVOS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable, Optional
+
+from hivemind_core_client.aio.answers import AsyncAnswerStream, gather_all, wait_for_quiet
+from hivemind_core_client.kernel import questions
+from hivemind_core_client.kernel.questions import Answers
+from hivemind_core_client.plugins import asking
+from hivemind_core_client.shell.waiters import Gatherer, Waiter
+from hivemind_core_client.wire.ovos import to_message
+
+if TYPE_CHECKING:
+    from ovos_bus_client.message import Message
+
+    from hivemind_core_client.aio.client import AsyncHiveMessageBusClient
+    from hivemind_core_client.aio.waiting import AsyncNotifier
+    from hivemind_core_client.kernel.collect_calls import Collection, Enough
+    from hivemind_core_client.kernel.questions import Answer
+    from hivemind_core_client.shell.open_calls import OpenCalls
+    from hivemind_core_client.shell.waiters import Matcher
+    from hivemind_core_client.wire.errors import HiveMindError
+    from hivemind_core_client.wire.hive_map import HiveMapper
+    from hivemind_core_client.wire.message import HiveMessage
+
+
+class AsyncAsker:
+    """What one client waits for. `loss()` is the error for a question whose connection has ended."""
+
+    def __init__(
+        self,
+        client: AsyncHiveMessageBusClient,
+        calls: OpenCalls,
+        new_notifier: Callable[[], AsyncNotifier],
+        loss: Callable[[], HiveMindError],
+    ) -> None:
+        self._client = client
+        self._calls = calls
+        self._waiters = client.waiters
+        self._mailbox = client.mailbox
+        self._new_notifier = new_notifier
+        self._loss = loss
+
+    async def next(self, matches: Matcher, timeout: Optional[float]) -> Optional[HiveMessage]:
+        """The next message that matches, or None after `timeout` seconds."""
+        waiter = Waiter(matches, self._new_notifier())
+        self._waiters.join(waiter)
+        return await self._wait(waiter, timeout)
+
+    async def reply(
+        self, packet: HiveMessage, matches: Matcher, timeout: Optional[float]
+    ) -> Optional[HiveMessage]:
+        """Send, and return the first message that matches; None after `timeout` seconds, or without a connection."""
+        waiter = Waiter(matches, self._new_notifier(), request=True)
+        await self._send(packet, waiter)
+        return await self._wait(waiter, timeout)
+
+    async def query(self, message: Message | HiveMessage, patience: float) -> AsyncAnswerStream:
+        """Ask upwards, and return once the first answer is there; see the client's `query`."""
+        asked = questions.query(message)
+        answers = Answers(asked)
+        gatherer = Gatherer(answers.take, self._new_notifier(), lambda: answers.over)
+        with asking.patient(self._client.profile.context, asked, patience):
+            await self._send(asked, gatherer)
+        stream = AsyncAnswerStream(answers, gatherer, self._waiters, self._mailbox, patience, self._loss)
+        try:
+            await stream.fetch()
+        except BaseException:
+            self._waiters.remove(gatherer)
+            raise
+        return stream
+
+    async def cascade(self, message: Message | HiveMessage, seconds: float) -> list[Answer]:
+        """Ask the whole hive, and return what comes within `seconds`; see the client's `cascade`."""
+        client = self._client
+        asked = questions.cascade(message)
+        answers = Answers(asked, expected=client.hive_map.responders(client.peer))
+        gatherer = Gatherer(answers.take, self._new_notifier(), lambda: answers.over)
+        with asking.patient(client.profile.context, asked, seconds):
+            await self._send(asked, gatherer)
+        try:
+            with self._mailbox.blocking():
+                return await gather_all(answers, gatherer, seconds, self._loss)
+        finally:
+            self._waiters.remove(gatherer)
+
+    async def flood(self, seconds: float, settle: float) -> HiveMapper:
+        """Flood the hive with a PING, and return the map of those who answered; see the client's `ping`."""
+        flood_id, flood = questions.flood()
+        hive_map = self._client.hive_map
+        gatherer = Gatherer(questions.may_answer_flood, self._new_notifier())
+        await self._send(flood, gatherer)
+        try:
+            with self._mailbox.blocking():
+                # Our own PING is the first that the map knows of.
+                await wait_for_quiet(gatherer, lambda: hive_map.answers(flood_id) - 1, seconds, settle)
+        finally:
+            self._waiters.remove(gatherer)
+        if gatherer.lost and hive_map.answers(flood_id) <= 1:
+            raise self._loss()
+        if not gatherer.lost:
+            hive_map.finish(flood_id)
+        return hive_map.of_flood(flood_id)
+
+    async def collect(
+        self, message: Message, min_seconds: float, max_seconds: float, enough: Enough
+    ) -> list[Message]:
+        """Make a collect-call, and return the responses; see the client's `collect_responses`."""
+        waiter = Waiter(lambda _: False, self._new_notifier(), request=True)
+        with self._calls.open(message, min_seconds, max_seconds, enough, waiter.give_up) as collection:
+            self._waiters.join(waiter)
+            try:
+                await self._client.emit(to_message(collection.call))
+                await self._wait_for_responses(collection, waiter)
+            finally:
+                self._waiters.remove(waiter)
+        return collection.responses
+
+    async def _wait_for_responses(self, collection: Collection, waiter: Waiter[AsyncNotifier]) -> None:
+        for seconds in collection.pauses():
+            await self._wait(waiter, seconds)
+            self._waiters.join(waiter)
+
+    async def _send(self, asked: HiveMessage, waiter: Waiter[AsyncNotifier]) -> None:
+        """Send a question, with somebody listening before it leaves."""
+        self._waiters.join(waiter)
+        try:
+            await self._client.emit(asked)
+        except BaseException:  # such as a cancellation, or Ctrl-C: nobody is left behind
+            self._waiters.remove(waiter)
+            raise
+
+    async def _wait(self, waiter: Waiter[AsyncNotifier], timeout: Optional[float]) -> Optional[HiveMessage]:
+        try:
+            with self._mailbox.blocking():
+                await waiter.notifier.wait_until(lambda: waiter.is_over, timeout)
+        finally:
+            self._waiters.remove(waiter)
+        return waiter.message

@@ -1,0 +1,75 @@
+"""What the end of a connection means: the one place where a close code or an HTTP status is interpreted.
+
+The codes are those of a WebSocket's close frame (RFC 6455, 7.4). A transport without such frames, HTTP, says what it
+saw in their terms.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional
+
+from hivemind_core_client.kernel.states import DOUBTFUL_STATES, State
+from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, HubRefused, KeyRefused
+from hivemind_core_client.wire.text import printable
+
+if TYPE_CHECKING:
+    from hivemind_core_client.kernel.handshake.base import Doubt, Handshake
+
+#: The hub's policy does not take us.
+REFUSED_BY_POLICY = 1008
+#: A close frame that carried no code.
+NO_CODE = 1005
+#: A hub that goes away or broke, not one that refuses.
+GOING_AWAY = frozenset({1001, 1006, 1011, 1012, 1013, 1014})
+#: HTTP statuses by which a hub, or what stands before it, does not take the access key.
+KEY_REFUSED_STATUSES = frozenset({401, 403})
+#: How long after its pong a hub may still refuse the end of a handshake, in seconds: what stands between may answer
+#: pings in its place.
+PROOF_WINDOW_S = 3.0
+
+
+def is_refusal(code: Optional[int]) -> bool:
+    """Whether a close with this code, None for one without a close frame, says no as long as no session stands."""
+    return code is not None and code not in GOING_AWAY
+
+
+def meaning_of_close(
+    state: State,
+    code: Optional[int],
+    reason: str,
+    where: str,
+    handshake: Optional[Handshake] = None,
+    doubt: Optional[Doubt] = None,
+) -> HiveMindError:
+    """The error for a hub that hung up in this state: a HubRefused when trying again is useless.
+
+    `code` is that of its close frame (1005: one without a code), or None. `handshake` is the one that runs, `doubt`
+    what is known of one whose end the hub may yet refuse.
+    """
+    if state is State.AWAITING_HELLO and is_refusal(code):
+        return key_refusal(where, reason)
+    if state is State.AWAITING_ANSWER and is_refusal(code) and handshake is not None:
+        interrupted = handshake.interrupted(code == REFUSED_BY_POLICY)
+        if interrupted is not None:
+            return interrupted
+    if code == REFUSED_BY_POLICY and state in DOUBTFUL_STATES and doubt is not None:
+        return doubt.refused()
+    if code == REFUSED_BY_POLICY and state is State.AWAITING_OFFER:
+        return HubRefused(f"the hub at {where} refused this client: {_shown(reason)}")
+    return ConnectionLost(f"the connection with {where} ended ({_shown(reason, code)})")
+
+
+def key_refusal(where: str, reason: str) -> KeyRefused:
+    """The error for a hub that hung up before it said hello."""
+    said = f" ({_shown(reason)})" if reason else ""
+    return KeyRefused(
+        f"the hub at {where} refused the access key{said}: it does not know this client. Compare the "
+        "key with 'hivemind-core list-clients', and set it with 'hivemind-client set-identity --key KEY'"
+    )
+
+
+def _shown(reason: str, code: Optional[int] = None) -> str:
+    text = printable(reason)
+    if code is not None:
+        return f"close code {code}: {text}" if text else f"close code {code}"
+    return text or "no close frame"

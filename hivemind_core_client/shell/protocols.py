@@ -1,0 +1,52 @@
+"""What each shell brings of its own: a mailbox, in which users' handlers are called in order, and an event."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any, Callable, Protocol
+
+Job = Callable[[], None]
+Handler = Callable[..., Any]
+
+
+class MailboxProtocol(Protocol):
+    """A queue of jobs, each run after those that were put before it; each shell has its own."""
+
+    def put(self, job: Job) -> None:
+        """Run `job` after those that were put before it; from any thread."""
+
+    def later(self, seconds: float, key: object, job: Job) -> None:
+        """Run `job` after `seconds`, in place of an earlier one under the same `key`."""
+
+    def cancel(self, key: object) -> None:
+        """Forget the delayed job under `key`."""
+
+    def call(self, handler: Handler, *arguments: Any) -> None:
+        """Call a user's handler; one that raises is logged by name, and costs nobody else anything."""
+
+    def finish(
+        self, result: Any, then: Callable[[Any], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        """Call `then(value)` with what a callback returned, or `failed(error)`: awaited, where this shell awaits."""
+
+    def adapted(self, handler: Handler) -> Handler:
+        """A handler as a bus that may have threads of its own is to call it. Equal for an equal handler."""
+
+    def blocking(self) -> AbstractContextManager[None]:
+        """Around a wait: others may run jobs meanwhile, where the one who waits runs one itself."""
+
+    def reopen(self) -> None:
+        """Take jobs again after it was closed."""
+
+
+class EventProtocol(Protocol):
+    """An event as `connected_event` and `handshake_event` are: of `threading`, or its like for an event loop."""
+
+    def is_set(self) -> bool:
+        """Whether it is set."""
+
+    def set(self) -> None:
+        """Set it, and wake those who wait."""
+
+    def clear(self) -> None:
+        """Make those wait who come from now on."""

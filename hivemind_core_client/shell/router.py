@@ -1,0 +1,147 @@
+"""What a worker learns, handed on to waiters, handlers, callbacks and plugins of one client."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from hivemind_core_client.kernel.lifecycle import Step
+from hivemind_core_client.plugins import asking
+from hivemind_core_client.wire.message import HiveMessage
+
+if TYPE_CHECKING:
+    from hivemind_core_client.kernel.events import Arrived
+    from hivemind_core_client.plugins.contract import CallBack, Deliver, Select
+    from hivemind_core_client.shell.base import BaseClient
+    from hivemind_core_client.shell.handlers import Handlers
+    from hivemind_core_client.shell.local_bridge import LocalBusBridge
+    from hivemind_core_client.wire.errors import HiveMindError
+
+log = logging.getLogger(__name__)
+
+#: Picks one of several answers, CASCADE messages in the order they came; None delivers none.
+Pick = Callable[[list[HiveMessage]], Optional[HiveMessage]]
+
+
+class EventRouter:
+    """Routes events to the parts of `client`, on whatever thread they happen. All of it is short.
+
+    Users' code runs in the client's mailbox. `admit(message)` treats a message that was kept back as arrived.
+    """
+
+    def __init__(
+        self,
+        client: BaseClient,
+        handlers: Handlers,
+        bridge: LocalBusBridge,
+        admit: Callable[[HiveMessage], None],
+    ) -> None:
+        self._client = client
+        self._connection_handlers_of = handlers.connection.take
+        self._admit = admit
+        self._put = client.mailbox.put
+        self._call = client.mailbox.call
+        self._offer = client.waiters.offer
+        self._handlers_of = handlers.hive.take
+        self._from_hub = bridge.from_hub
+        self._steps: dict[Step, Callable[[HiveMindError], None]] = {
+            Step.END_REQUESTS: lambda _: client.waiters.end_requests(),
+            Step.CLEAR_EVENTS: lambda _: self._clear_events(),
+            Step.TELL_CLOSE: lambda _: self._tell("close"),
+            Step.TELL_RECONNECTING: lambda _: self._tell("reconnecting"),
+            Step.TELL_ERROR: lambda error: self._tell("error", error),
+            Step.OBSERVE_END: lambda error: self._observe("hivemind_disconnected", reason=error),
+        }
+
+    def arrived(self, event: Arrived) -> None:
+        """A message: for those who wait for it, and the handlers of its type."""
+        message = event.message
+        self._offer(message)
+        for handler in self._handlers_of(message.msg_type.value):
+            self._put(partial(self._call, handler, message))
+
+    def deliver(self, event: Deliver) -> None:
+        """An OVOS Message for the internal bus."""
+        self._put(partial(self._from_hub, event.message))
+
+    def call_back(self, event: CallBack) -> None:
+        """Binary data for the user's callbacks: those that are set when their turn comes."""
+        self._put(partial(self._call_back, event))
+
+    def select(self, event: Select) -> None:
+        """Answers to a CASCADE, of which the user picks one."""
+        self._put(partial(self._pick, event))
+
+    def established(self) -> None:
+        """A session stands."""
+        self._client.connected_event.set()
+        self._client.handshake_event.set()
+        self._tell("open")
+        self._observe("hivemind_connected")
+
+    def step(self, step: Step, error: HiveMindError) -> None:
+        """Do one step of what follows from the end of a connection by `error`."""
+        self._steps[step](error)
+
+    def _call_back(self, event: CallBack) -> None:
+        method = getattr(self._client.bin_callbacks, event.method)
+        self._call(partial(method, **event.arguments))
+
+    def _clear_events(self) -> None:
+        self._client.connected_event.clear()
+        self._client.handshake_event.clear()
+
+    def _tell(self, event: str, *arguments: Any) -> None:
+        """Call the handlers that are there when their turn comes."""
+
+        def call_all() -> None:
+            for handler in self._connection_handlers_of(event):
+                self._call(handler, *arguments)
+
+        self._put(call_all)
+
+    def _observe(self, hook: str, **facts: Any) -> None:
+        self._put(partial(self._client.plugins.observe, hook, client=self._client, **facts))
+
+    def _pick(self, event: Select) -> None:
+        """Ask the user which answer to deliver. Where he fails, the bus hears as much as if there was none."""
+        pick = self._client.cascade_select_callback
+        answers = list(event.answers)
+        try:
+            picked = pick(list(answers))
+        except (Exception, SystemExit) as error:  # a user's callback may fail or exit, the client may not
+            self._pick_failed(answers, error)
+        else:
+            self._client.mailbox.finish(
+                picked, partial(self._take_pick, answers), partial(self._pick_failed, answers)
+            )
+
+    def _take_pick(self, answers: list[HiveMessage], picked: Any) -> None:
+        if picked is None:
+            return
+        if isinstance(picked, HiveMessage) and picked in answers:
+            self._admit(picked.payload)
+            return
+        log.error(
+            "cascade_select_callback (%s) returned a %s: none of the answers is delivered. Return one of the "
+            "messages that it was given, or None",
+            self._pick_name(),
+            type(picked).__name__,
+        )
+        self._say_unanswered(answers)
+
+    def _pick_failed(self, answers: list[HiveMessage], error: BaseException) -> None:
+        log.error(
+            "cascade_select_callback (%s) raised: none of the answers is delivered",
+            self._pick_name(),
+            exc_info=error,
+        )
+        self._say_unanswered(answers)
+
+    def _pick_name(self) -> Any:
+        pick = self._client.cascade_select_callback
+        return getattr(pick, "__qualname__", pick)
+
+    def _say_unanswered(self, answers: list[HiveMessage]) -> None:
+        self.deliver(asking.unanswered(asking.query_id(answers[0]), "selection_failed"))

@@ -1,0 +1,161 @@
+"""What the workers of both shells do alike: how they act on events, and on the end of a connection."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from hivemind_core_client.kernel.events import (
+    Arrived,
+    AwaitProof,
+    Established,
+    Event,
+    Failed,
+    Rejected,
+)
+from hivemind_core_client.kernel.lifecycle import ConnectionLifecycle, Step
+from hivemind_core_client.plugins.contract import CallBack, CancelTimer, Deliver, Select, Send, SetTimer
+
+if TYPE_CHECKING:
+    from hivemind_core_client.config.profile import ClientProfile
+    from hivemind_core_client.kernel.link import Link
+    from hivemind_core_client.kernel.policy import Backoff, Deadlines
+    from hivemind_core_client.shell.protocols import MailboxProtocol
+    from hivemind_core_client.shell.router import EventRouter
+    from hivemind_core_client.wire.errors import HiveMindError
+    from hivemind_core_client.wire.message import HiveMessage
+
+log = logging.getLogger(__name__)
+
+
+class SharedWorker(ABC):
+    """Acts on what the Link and the lifecycle decide. A shell's worker opens, reads, writes and waits.
+
+    `over()` is called when no more attempts to connect are made.
+    """
+
+    #: Held by whoever makes the Link act: it is not made for two threads at once.
+    _link_lock: AbstractContextManager[Any]
+
+    def __init__(
+        self,
+        profile: ClientProfile,
+        mailbox: MailboxProtocol,
+        deadlines: Deadlines,
+        backoff: Backoff,
+    ) -> None:
+        self.rejected = 0
+        #: The Link of the present or last connection.
+        self.link: Optional[Link] = None
+        self.lifecycle = ConnectionLifecycle(
+            lambda: str(profile.settings.address), deadlines, backoff, profile.advise
+        )
+        self._profile = profile
+        self._mailbox = mailbox
+        self._deadlines = deadlines
+        self._handle: dict[type, Callable[[Any], Any]] = {
+            Established: self._established,
+            AwaitProof: self._await_proof,
+            Rejected: self._reject,
+            Failed: self._fail,
+            Send: lambda event: mailbox.put(partial(self.send_quietly, event.message)),
+            SetTimer: self._set_timer,
+            CancelTimer: lambda event: mailbox.cancel((event.msg_type, event.key)),
+        }
+        self._step: Callable[[Step, HiveMindError], None] = _ignore
+        self._tell_established: Callable[[], None] = _ignore
+        self._tell_over: Callable[[], None] = _ignore
+
+    def report_to(self, router: EventRouter, over: Callable[[], None]) -> None:
+        """Hand events to this router, and call `over` when no more attempts to connect are made."""
+        self._handle[Arrived] = router.arrived
+        self._handle[Deliver] = router.deliver
+        self._handle[CallBack] = router.call_back
+        self._handle[Select] = router.select
+        self._step = router.step
+        self._tell_established = router.established
+        self._tell_over = over
+
+    def detach(self) -> None:
+        """Another worker has taken over: end, and tell nobody."""
+        self._handle = {**dict.fromkeys(self._handle, _ignore), Failed: self._fail}
+        self._step = self._tell_established = self._tell_over = _ignore
+        self._abandon()
+
+    def admit(self, message: HiveMessage) -> None:
+        """Treat a message that a handler had kept back as arrived."""
+        link = self.link
+        if link is not None:
+            self._act_on(lambda: link.admit(message))
+
+    @abstractmethod
+    def start(self, retries: Optional[int]) -> None:
+        """Begin. Before the first session stands, give up after `retries` more attempts; None never gives up."""
+
+    @abstractmethod
+    def send_quietly(self, message: HiveMessage) -> None:
+        """Send a message whose sender is not to be told; it is logged where it could not be sent."""
+
+    @abstractmethod
+    def _abandon(self) -> None:
+        """End at once, and wait for nobody."""
+
+    @abstractmethod
+    def _await_proof(self, event: AwaitProof) -> None:
+        """Ping the hub, and tell the Link of its answer, beside what else goes on."""
+
+    @abstractmethod
+    def _session_stands(self) -> None:
+        """Prepare the transport for a session, and wake who waits for it."""
+
+    def _act(self, events: list[Event]) -> None:
+        for event in events:
+            self._handle[type(event)](event)
+
+    def _act_on(self, happening: Callable[[], list[Event]]) -> None:
+        """Make the Link act, and do what follows."""
+        with self._link_lock:
+            events = happening()
+        self._act(events)
+
+    def _established(self, event: Established) -> None:
+        self.lifecycle.established()
+        self._tell_established()
+        self._session_stands()
+
+    def _end(self, error: HiveMindError) -> Optional[float]:
+        """Do what follows from the end of a connection. Returns the seconds until the next attempt; None for none."""
+        ending, link = self.lifecycle.ended(error), self.link
+        for step in ending.steps:
+            if step is not Step.END_QUESTIONS:
+                self._step(step, ending.error)
+            elif link is not None:
+                self._act_on(link.session_ended)
+        return ending.delay
+
+    def _fail(self, event: Failed) -> None:
+        raise event.error
+
+    def _reject(self, event: Rejected) -> None:
+        self.rejected += 1
+        log.warning("dropped a frame from %s: %s", self._profile.settings.address, event.error)
+
+    def _set_timer(self, event: SetTimer) -> None:
+        self._mailbox.later(event.seconds, (event.msg_type, event.key), partial(self._due, event))
+
+    def _due(self, event: SetTimer) -> None:
+        link = self.link
+        if link is not None:
+            self._act_on(lambda: link.due(event.msg_type, event.key))
+
+
+def not_sent(message: HiveMessage, error: HiveMindError) -> None:
+    """Log that a message could not be sent; its sender is not here to be told."""
+    log.warning("a %s message that nobody waits for was not sent: %s", message.msg_type.name, error)
+
+
+def _ignore(*_: object) -> None:
+    """Tell nobody."""
