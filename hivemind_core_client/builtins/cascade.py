@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from typing import Optional
 
 from hivemind_core_client.plugins import asking
+from hivemind_core_client.plugins.answers import AnswerAggregator, is_answer, query_id
 from hivemind_core_client.plugins.contract import (
     Action,
     Actions,
@@ -15,16 +17,13 @@ from hivemind_core_client.plugins.contract import (
     SetTimer,
 )
 from hivemind_core_client.plugins.hookspecs import hookimpl
-from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 log = logging.getLogger(__name__)
 
 NAME = HiveMessageType.CASCADE.value
 #: How long answers are gathered, in seconds, where the asker does not say.
-GATHERING = 5.0
-#: How many answers to one question are kept.
-MOST_ANSWERS = 1000
+GATHERING_S = 5.0
 
 
 @hookimpl(trylast=True)
@@ -39,28 +38,28 @@ def hivemind_message_handlers() -> list[MessageHandler]:
 
 def on_send(context: Context, message: HiveMessage) -> Actions:
     """Begin to gather the answers to a question of ours."""
-    if asking.is_answer(message):
+    if is_answer(message):
         return None
-    query = asking.query_id(message)
+    query = query_id(message)
     expected = context.hive_map.responders(context.peer)
-    asking.opened(context, NAME, query).update(answers=[], complete=set(), expected=expected)
-    return [SetTimer(HiveMessageType.CASCADE, query, asking.patience(context, query, GATHERING))]
+    answers = AnswerAggregator(HiveMessageType.CASCADE, query, _checked, expected)
+    asking.opened(context, NAME, query, {"answers": answers})
+    return [SetTimer(HiveMessageType.CASCADE, query, asking.patience(context, query, GATHERING_S))]
 
 
 def receive(context: Context, message: HiveMessage) -> Actions:
     """Gather an answer to a question of ours. A question from others is for listeners alone."""
-    if not asking.is_answer(message):
+    if not is_answer(message):
         log.debug("a CASCADE that others asked arrived")
         return None
-    query = asking.query_id(message)
-    gathered: Json | None = context.recall(NAME).get(query)
-    if gathered is None:
+    query = query_id(message)
+    memory = context.recall(NAME).get(query)
+    if memory is None:
         log.info("dropped an answer to a CASCADE that nobody waits for here")
         return None
-    _gather(gathered, message)
-    if not 0 < gathered.get("expected", 0) <= len(gathered["complete"]):
-        return None
-    return [CancelTimer(HiveMessageType.CASCADE, query), *_resolve(context, query)]
+    answers: AnswerAggregator[HiveMessage] = memory["answers"]
+    answers.take(message)
+    return [CancelTimer(HiveMessageType.CASCADE, query), *_resolve(context, query)] if answers.over else None
 
 
 def on_timer(context: Context, key: str) -> Actions:
@@ -73,19 +72,14 @@ def on_end(context: Context) -> Actions:
     return asking.close_all(context, NAME)
 
 
-def _gather(gathered: Json, message: HiveMessage) -> None:
-    """Keep an answer, or note that somebody has given all of his."""
-    responder = message.metadata.get("responder_peer")
-    if asking.control_type(message):
-        if len(gathered["complete"]) < MOST_ANSWERS:
-            gathered["complete"].add(responder if isinstance(responder, str) else "")
-    elif len(gathered["answers"]) < MOST_ANSWERS and asking.dispatched(message):
-        gathered["answers"].append(message)
+def _checked(message: HiveMessage) -> Optional[HiveMessage]:
+    """The answer as it came, for the user to pick from; None where nothing that can be delivered is in it."""
+    return None if asking.inner_answer(message) is None else message
 
 
 def _resolve(context: Context, query: str) -> list[Action]:
-    gathered = context.recall(NAME).pop(query, None)
-    if gathered is None:
+    memory = context.recall(NAME).pop(query, None)
+    if memory is None:
         return []
-    answers = tuple(gathered["answers"])
+    answers = tuple(memory["answers"].taken())
     return [Select(answers)] if answers else [asking.unanswered(query, "no_answer")]

@@ -5,7 +5,15 @@ from __future__ import annotations
 import logging
 
 from hivemind_core_client.plugins import asking
-from hivemind_core_client.plugins.contract import Actions, CancelTimer, Context, MessageHandler, SetTimer
+from hivemind_core_client.plugins.answers import AnswerAggregator, is_answer, query_id
+from hivemind_core_client.plugins.contract import (
+    Actions,
+    CancelTimer,
+    Context,
+    Dispatch,
+    MessageHandler,
+    SetTimer,
+)
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
@@ -27,31 +35,32 @@ def hivemind_message_handlers() -> list[MessageHandler]:
 
 def on_send(context: Context, message: HiveMessage) -> Actions:
     """Remember a question of ours, and bound the wait for its answer."""
-    if asking.is_answer(message):
+    if is_answer(message):
         return None
-    query = asking.query_id(message)
-    memory = asking.opened(context, NAME, query)
-    memory["patience"] = asking.patience(context, query, context.query_timeout)
-    return _patience(context, memory, query)
+    query = query_id(message)
+    seconds = asking.patience(context, query, context.query_timeout)
+    answers = AnswerAggregator(HiveMessageType.QUERY, query, asking.inner_answer)
+    asking.opened(context, NAME, query, {"answers": answers, "patience": seconds})
+    return _wait(query, seconds)
 
 
 def receive(context: Context, message: HiveMessage) -> Actions:
     """Deliver each answer to a question of ours as it comes. A question from others is for listeners alone."""
-    if not asking.is_answer(message):
+    if not is_answer(message):
         log.debug("a QUERY that others asked arrived")
         return None
-    query = asking.query_id(message)
+    query = query_id(message)
     memory: Json | None = context.recall(NAME).get(query)
     if memory is None:
         log.info("dropped an answer to a QUERY that nobody waits for here")
         return None
-    control = asking.control_type(message)
-    if control:
+    answers: AnswerAggregator[HiveMessage] = memory["answers"]
+    if not answers.take(message):
+        return None
+    if answers.over:
         del context.recall(NAME)[query]
-    ended = [CancelTimer(HiveMessageType.QUERY, query)]
-    if control == asking.COMPLETE:
-        return ended
-    return [*(ended if control else _patience(context, memory, query)), *asking.dispatched(message)]
+        return [CancelTimer(HiveMessageType.QUERY, query), *_last_words(answers, message)]
+    return [*_wait(query, memory["patience"]), *map(Dispatch, answers.taken())]
 
 
 def on_timer(context: Context, key: str) -> Actions:
@@ -66,6 +75,11 @@ def on_end(context: Context) -> Actions:
     return asking.close_all(context, NAME)
 
 
-def _patience(context: Context, memory: Json, query: str) -> list[SetTimer]:
-    seconds = memory.get("patience", context.query_timeout)
+def _wait(query: str, seconds: float) -> list[SetTimer]:
     return [SetTimer(HiveMessageType.QUERY, query, seconds)] if seconds > 0 else []
+
+
+def _last_words(answers: AnswerAggregator[HiveMessage], message: HiveMessage) -> list[Dispatch]:
+    """That nobody answers is delivered; that the stream is over is not."""
+    inner = asking.inner_answer(message) if answers.nobody_answers else None
+    return [] if inner is None else [Dispatch(inner)]

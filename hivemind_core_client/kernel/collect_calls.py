@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from hivemind_core_client.kernel.questions import MOST_ANSWERS
+from hivemind_core_client.plugins.answers import MOST_ANSWERS
 from hivemind_core_client.wire.errors import InvalidMessage
 from hivemind_core_client.wire.json_text import Json
 

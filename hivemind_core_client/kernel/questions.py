@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from attrs import field, frozen
 
-from hivemind_core_client.plugins.asking import COMPLETE, TIMEOUT, own_id
-from hivemind_core_client.plugins.registry import Registry
+from hivemind_core_client.plugins.answers import (
+    COMPLETE,
+    AnswerAggregator,
+    is_answer,
+    ovos_type,
+    own_id,
+    query_id,
+    responder,
+)
 from hivemind_core_client.wire.errors import (
-    FrameError,
     HiveMindError,
     InvalidMessage,
     MessageDenied,
@@ -22,9 +28,10 @@ from hivemind_core_client.wire.errors import (
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.text import printable
 
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.registry import Registry
+
 DENIED = "hive.policy.denied"
-#: How many answers that nobody has fetched are kept.
-MOST_ANSWERS = 10_000
 _ASKING = (HiveMessageType.QUERY, HiveMessageType.CASCADE)
 
 
@@ -101,7 +108,7 @@ def answers_to(request: Any, peer: str, messages: tuple[Any, ...]) -> list[HiveM
     if not isinstance(request, HiveMessage) or request.msg_type not in _ASKING:
         raise InvalidMessage("only a QUERY or CASCADE message can be answered")
     asked = request.metadata
-    if asked.get("is_response") or not asked.get("query_id") or not asked.get("originator_peer"):
+    if is_answer(request) or not asked.get("query_id") or not asked.get("originator_peer"):
         raise InvalidMessage(
             f"this {request.msg_type.name} is no question that can be answered: it is an answer itself, or does not "
             "say its query_id and originator_peer"
@@ -132,30 +139,34 @@ class Answers:
     """
 
     def __init__(self, asked: HiveMessage, expected: int = 0) -> None:
-        self.fresh: deque[Answer] = deque(maxlen=MOST_ANSWERS)
-        self.count = 0
-        self.over = False
         self.error: Optional[HiveMindError] = None
-        self._msg_type = asked.msg_type
-        self._query_id = asked.metadata.get("query_id")
-        self._asked_type = _ovos_type(asked.raw_payload)
-        self._expected = expected
-        self._done: set[str] = set()
+        self._asked_type = ovos_type(asked)
+        self._gathered = AnswerAggregator(asked.msg_type, query_id(asked), _read, expected)
+
+    @property
+    def fresh(self) -> deque[Answer]:
+        """The answers that nobody has fetched yet."""
+        return self._gathered.fresh
+
+    @property
+    def over(self) -> bool:
+        """True once no more answers are taken."""
+        return self._gathered.over
 
     def take(self, message: HiveMessage) -> bool:
         """True when this message told something about the question."""
-        if self.over:
-            return False
         if message.msg_type is HiveMessageType.BUS:
-            return self._take_denial(message)
-        if message.msg_type is not self._msg_type or message.metadata.get("query_id") != self._query_id:
-            return False
-        return bool(message.metadata.get("is_response")) and self._take_answer(message)
+            return not self.over and self._take_denial(message)
+        is_ours = self._gathered.take(message)
+        if is_ours and self._gathered.nobody_answers:
+            self.error = QueryTimeout(f"nobody in the hive answers {self._asked_type!r}: so says the hub")
+        return is_ours
 
     def end(self, error: HiveMindError) -> None:
         """Nothing more can come, because of `error`. The end of a stream that is over already stays as it is."""
         if not self.over:
-            self.over, self.error = True, error
+            self._gathered.end()
+            self.error = error
 
     def conclude(
         self, lost: bool, came: bool, patience: float, some: bool, cause: Callable[[], HiveMindError]
@@ -185,49 +196,20 @@ class Answers:
             raise cause()
         raise self.error or QueryTimeout(f"nobody in the hive answered within {seconds:g} s")
 
-    def _take_answer(self, message: HiveMessage) -> bool:
-        control = _ovos_type(message.raw_payload)
-        if control in (COMPLETE, TIMEOUT):
-            self._close(control, _responder(message))
-            return True
-        try:
-            inner = message.payload
-        except FrameError:
-            return False
-        if inner.msg_type is not HiveMessageType.BUS:
-            return False
-        self.count += 1
-        self.fresh.append(Answer(inner.payload, _responder(message), message))
-        return True
-
-    def _close(self, control: str, responder: str) -> None:
-        if self._msg_type is HiveMessageType.CASCADE:
-            if len(self._done) < MOST_ANSWERS:
-                self._done.add(responder)
-            self.over = 0 < self._expected <= len(self._done)
-        elif control == TIMEOUT:
-            self.end(QueryTimeout(f"nobody in the hive answers {self._asked_type!r}: so says the hub"))
-        else:
-            self.over = True
-
     def _take_denial(self, message: HiveMessage) -> bool:
         if message["type"] != DENIED:
             return False
         data = message["data"] or {}
         denied = data.get("denied_type") or data.get("msg_type")
-        if denied not in (self._asked_type, self._msg_type.value):
+        if denied not in (self._asked_type, self._gathered.msg_type.value):
             return False
         self.end(MessageDenied(self._asked_type, printable(str(data.get("reason") or ""))))
         return True
 
 
-def _ovos_type(payload: Any) -> str:
-    """The OVOS type inside a BUS message that is the payload of another one, or an empty text."""
-    inner = payload.get("payload") if payload.get("msg_type") == HiveMessageType.BUS.value else None
-    name = inner.get("type") if isinstance(inner, dict) else None
-    return name if isinstance(name, str) else ""
-
-
-def _responder(message: HiveMessage) -> str:
-    responder = message.metadata.get("responder_peer")
-    return responder if isinstance(responder, str) else ""
+def _read(message: HiveMessage) -> Optional[Answer]:
+    """The answer in a QUERY or CASCADE; None where no BUS message is in it. Raises FrameError."""
+    inner = message.payload
+    if inner.msg_type is not HiveMessageType.BUS:
+        return None
+    return Answer(inner.payload, responder(message), message)

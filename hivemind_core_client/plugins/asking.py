@@ -1,24 +1,32 @@
-"""What QUERY and CASCADE share: the metadata that tells question from answer, and which answer is to what.
-
-Answers wrap a BUS or INTERCOM message. The OVOS types `hive.query.complete` (a stream is over) and
-`hive.query.timeout` (nobody answered) are control messages, see docs/messages.md.
-"""
+"""What the handlers of QUERY and CASCADE share: the memory of open questions, and how long they wait."""
 
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Optional
 
-from hivemind_core_client.plugins.contract import Action, CancelTimer, Context, Deliver, Dispatch
+from hivemind_core_client.plugins.answers import TIMEOUT, is_answer, own_id, query_id
+from hivemind_core_client.plugins.contract import Action, CancelTimer, Context, Deliver
+from hivemind_core_client.wire.errors import FrameError
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
+__all__ = [
+    "MOST_OPEN",
+    "close_all",
+    "inner_answer",
+    "opened",
+    "patience",
+    "patient",
+    "prepare",
+    "query_id",
+    "unanswered",
+]
+
 log = logging.getLogger(__name__)
 
-COMPLETE = "hive.query.complete"
-TIMEOUT = "hive.query.timeout"
 #: How many questions may be open at once; the oldest is forgotten first.
 MOST_OPEN = 1000
 #: The memory in which whoever asks leaves how long he waits.
@@ -34,38 +42,17 @@ def prepare(context: Context, message: HiveMessage) -> HiveMessage:
     return message.copy(metadata=asked)
 
 
-def own_id(message: HiveMessage) -> str:
-    """The id of a question: the one that it has, or a new one where it has none that is a text."""
-    return query_id(message) or str(uuid.uuid4())
-
-
-def is_answer(message: HiveMessage) -> bool:
-    """True for an answer, False for a question."""
-    return bool(message.metadata.get("is_response"))
-
-
-def query_id(message: HiveMessage) -> str:
-    """The id of the question that a message is, or answers; empty where there is none."""
-    given = message.metadata.get("query_id")
-    return given if isinstance(given, str) else ""
-
-
-def control_type(message: HiveMessage) -> str:
-    """`hive.query.complete` or `hive.query.timeout` where an answer is one of these, else an empty text."""
-    inner = message.raw_payload
-    if inner.get("msg_type") != HiveMessageType.BUS.value or not isinstance(inner.get("payload"), dict):
-        return ""
-    name = inner["payload"].get("type")
-    return name if name in (COMPLETE, TIMEOUT) else ""
-
-
-def dispatched(message: HiveMessage) -> list[Action]:
-    """The message in an answer, treated as if it had come by itself. Raises FrameError for what is none."""
-    inner = HiveMessage.deserialize(message.raw_payload)
+def inner_answer(message: HiveMessage) -> Optional[HiveMessage]:
+    """The message inside an answer, or None for one that is no answer: only BUS and INTERCOM are."""
+    try:
+        inner = HiveMessage.deserialize(message.raw_payload)
+    except FrameError as error:
+        log.info("dropped an answer that cannot be read: %s", error)
+        return None
     if inner.msg_type in _ANSWERS:
-        return [Dispatch(inner)]
+        return inner
     log.info("dropped an answer of type %s: only BUS and INTERCOM are answers", inner.msg_type.name)
-    return []
+    return None
 
 
 @contextmanager
@@ -89,14 +76,12 @@ def unanswered(query: str, error: str) -> Deliver:
     return Deliver({"type": TIMEOUT, "data": {"query_id": query, "error": error}, "context": {}})
 
 
-def opened(context: Context, name: str, query: str) -> Json:
-    """The memory of a question that is about to leave; the oldest goes where there are too many."""
+def opened(context: Context, name: str, query: str, memory: Json) -> None:
+    """Remember a question that is about to leave; the oldest is forgotten where there are too many."""
     questions = context.recall(name)
     while len(questions) >= MOST_OPEN:
         questions.pop(next(iter(questions)))
-    questions[query] = {}
-    memory: Json = questions[query]
-    return memory
+    questions[query] = memory
 
 
 def close_all(context: Context, name: str) -> list[Action]:

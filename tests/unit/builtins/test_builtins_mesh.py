@@ -240,8 +240,9 @@ def test_a_verified_source_cannot_be_forged(kind: str, depth: int) -> None:
             kind, message, target_site_id=SITE, metadata={"is_response": True, "query_id": "q"}
         )
     hub = keyed()
-    hub.link.context.recall("query")["q"] = {}
-    hub.link.context.recall("cascade")["q"] = {"answers": [], "complete": set()}
+    for asking in ("query", "cascade"):
+        question = HiveMessage(asking, bus(), metadata={"query_id": "q"})
+        hub.link.sending(hub.link.prepare(question))
     events = hub.send(message)
     assert VERIFIED_SOURCE not in only(Arrived, events).message.serialize()
     assert VERIFIED_SOURCE not in str([event for event in events if isinstance(event, Deliver)])
@@ -470,8 +471,9 @@ PACKETS = st.recursive(packets(OBJECTS), packets, max_leaves=3)
 @given(st.lists(PACKETS, min_size=1, max_size=4))
 def test_whatever_a_hub_sends_costs_itself_only(packed: list[Any]) -> None:
     hub = FUZZED
-    hub.link.context.recall("query")["q"] = {}
-    hub.link.context.recall("cascade")["q"] = {"answers": [], "complete": set()}
+    for asking in ("query", "cascade"):
+        question = HiveMessage(asking, bus(), metadata={"query_id": "q"})
+        hub.link.sending(hub.link.prepare(question))
     for fields in packed:
         for event in hub.feed(hub.seal(json.dumps(fields))):
             assert not isinstance(event, Transmit)
