@@ -68,13 +68,13 @@ class HiveMessageListener:
     Raises InvalidOption where `bus` is no bus.
     """
 
-    def __init__(self, bus: Any, message_type: str) -> None:
-        if not (callable(getattr(bus, "on", None)) and callable(getattr(bus, "remove", None))):
+    def __init__(self, bus: Optional[Bus], message_type: str) -> None:
+        if bus is None or not (callable(getattr(bus, "on", None)) and callable(getattr(bus, "remove", None))):
             raise InvalidOption(
                 f"a {type(bus).__name__} was passed as the bus: pass a connected client, as in "
                 "on_broadcast('bus', bus) or on_broadcast(bus=bus)"
             )
-        self.bus: Bus = bus
+        self.bus = bus
         self.message_type = message_type
         self._handlers: list[Handler] = []
 
@@ -99,10 +99,6 @@ class HiveMessageListener:
         """End. A second call changes nothing."""
         self.bus.remove(self.message_type, self._handler)
 
-    def covers(self, other: HiveMessageListener) -> bool:
-        """True when this one calls its handlers for all that `other` would; it may widen itself to that end."""
-        return type(self) is type(other) and self.bus is other.bus and self.message_type == other.message_type
-
     def calls(self, handler: Handler) -> bool:
         """Whether this handler was added."""
         return handler in self._handlers
@@ -124,18 +120,15 @@ class HivePayloadListener(HiveMessageListener):
     Raises UnknownMessageType when `message_type` is no hive type.
     """
 
-    def __init__(self, payload_type: Optional[Names], bus: Any, message_type: str) -> None:
+    def __init__(self, payload_type: Optional[Names], bus: Optional[Bus], message_type: str) -> None:
         super().__init__(bus, read_message_type(message_type))
         self.payload_type = payload_type
         self._wanted = _wanted(payload_type)
 
-    def covers(self, other: HiveMessageListener) -> bool:
-        """True for the same bus and hive type, whatever the payload: its types are wanted here too from now on."""
-        if not super().covers(other) or not isinstance(other, HivePayloadListener):
-            return False
-        mine, theirs = self._wanted, other._wanted
-        self._wanted = None if mine is None or theirs is None else mine | theirs
-        return True
+    def add_payload_type(self, payload_type: Optional[Names]) -> None:
+        """Call the handlers for payloads of this type too; None takes all."""
+        more = _wanted(payload_type)
+        self._wanted = None if self._wanted is None or more is None else self._wanted | more
 
     def _handler(self, message: HiveMessage) -> None:
         if self._wanted is not None and not payload_named(self._wanted, self.message_type)(message):
@@ -148,7 +141,7 @@ class HivePayloadListener(HiveMessageListener):
         self._call(payload)
 
 
-def on_hive_message(message_type: str, bus: Any) -> Callable[[F], F]:
+def on_hive_message(message_type: str, bus: Optional[Bus]) -> Callable[[F], F]:
     """Call the function with each HiveMessage of a type. Raises InvalidOption where `bus` is no bus."""
 
     def decorate(func: F) -> F:
@@ -157,12 +150,14 @@ def on_hive_message(message_type: str, bus: Any) -> Callable[[F], F]:
     return decorate
 
 
-def on_third_party(bus: Any) -> Callable[[F], F]:
+def on_third_party(bus: Optional[Bus]) -> Callable[[F], F]:
     """Call the function with each THIRDPRTY HiveMessage. Raises InvalidOption where `bus` is no bus."""
     return on_hive_message(HiveMessageType.THIRDPRTY, bus)
 
 
-def on_payload(message_type: str, payload_type: Optional[Names] = None, bus: Any = None) -> Callable[[F], F]:
+def on_payload(
+    message_type: str, payload_type: Optional[Names] = None, bus: Optional[Bus] = None
+) -> Callable[[F], F]:
     """Call the function with the payload of each hive message of a type; see HivePayloadListener."""
 
     def decorate(func: F) -> F:
@@ -174,12 +169,12 @@ def on_payload(message_type: str, payload_type: Optional[Names] = None, bus: Any
 class OnPayload(Protocol):
     """A decorator for one hive type."""
 
-    def __call__(self, payload_type: Optional[Names] = None, bus: Any = None) -> Callable[[F], F]:
+    def __call__(self, payload_type: Optional[Names] = None, bus: Optional[Bus] = None) -> Callable[[F], F]:
         """Call the function with the payload, if it is of a type; None, the default, takes all."""
 
 
 def _on(name: str, message_type: HiveMessageType) -> OnPayload:
-    def on_type(payload_type: Optional[Names] = None, bus: Any = None) -> Callable[[F], F]:
+    def on_type(payload_type: Optional[Names] = None, bus: Optional[Bus] = None) -> Callable[[F], F]:
         return on_payload(message_type, payload_type, bus)
 
     on_type.__name__ = on_type.__qualname__ = name
@@ -222,8 +217,11 @@ def _registered(func: F, listener: HiveMessageListener) -> F:
     known = _listeners_of(func)
     target = getattr(func, _ORIGINAL, func)
     listener.add_handler(target)
-    if not any(other.calls(target) and other.covers(listener) for other in known):
+    same = next((other for other in known if other.calls(target) and _same_messages(other, listener)), None)
+    if same is None:
         known.append(listener.listen())
+    elif isinstance(same, HivePayloadListener) and isinstance(listener, HivePayloadListener):
+        same.add_payload_type(listener.payload_type)  # with two listeners it would be called twice
 
     def shutdown() -> None:
         ended = [other for other in known if other.calls(target)]
@@ -237,6 +235,11 @@ def _registered(func: F, listener: HiveMessageListener) -> F:
         func = _stand_in(func, known)
         func.shutdown = shutdown  # type: ignore[attr-defined]
     return func
+
+
+def _same_messages(one: HiveMessageListener, other: HiveMessageListener) -> bool:
+    """Whether both listen to the same hive type on the same bus, for messages or for payloads."""
+    return type(one) is type(other) and one.bus is other.bus and one.message_type == other.message_type
 
 
 def _stand_in(func: F, known: list[HiveMessageListener]) -> F:

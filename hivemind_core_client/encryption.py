@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Union
+from typing import Union
 
 from hivemind_core_client.kernel.crypto import CipherChannel
 from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.wire.errors import UnknownCipher, UnknownEncoding
-from hivemind_core_client.wire.json_text import json_text
+from hivemind_core_client.wire.json_text import Json, json_text
 
 __all__ = [
     "SupportedCiphers",
@@ -48,7 +48,7 @@ def optimal_ciphers() -> list[SupportedCiphers]:
 
 def encrypt_as_json(
     key: Union[str, bytes],
-    plaintext: Union[str, dict[str, Any]],
+    plaintext: Union[str, Json],
     cipher: str = SupportedCiphers.AES_GCM,
     encoding: str = SupportedEncodings.JSON_B64,
 ) -> str:

@@ -1,13 +1,13 @@
 """The reference client's `protocol` module: its names, and what takes their place.
 
 There a satellite made a protocol object and handed it to `connect`. Here the protocol is the kernel's Link, which the
-client makes by itself for each connection. The old names can be imported, for annotations, say; making or
-subclassing one raises InvalidOption, whose text says what to write now.
+client makes by itself for each connection. The old names can be imported, for annotations, say; making one, or a
+subclass of one, raises InvalidOption, whose text says what to write now.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar, NoReturn
 
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.states import State
@@ -24,47 +24,43 @@ __all__ = [
 
 
 class _Replaced:
-    """A name that stays for those who import it."""
+    """A name that stays for those who import it; `mend` says what takes its place."""
 
-    _mend: ClassVar[str] = ""
+    mend: ClassVar[str]
 
-    def __init_subclass__(cls, mend: str = "") -> None:
-        super().__init_subclass__()
-        if not mend:
-            raise InvalidOption(f"{cls.__name__} cannot build on {cls.__bases__[0].__name__}: {cls._mend}")
-        cls._mend = mend
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        raise InvalidOption(f"there is no {type(self).__name__} to make: {self._mend}")
+    def __new__(cls, *_: object, **__: object) -> NoReturn:
+        raise InvalidOption(f"there is no {cls.__name__} to make: {cls.mend}")
 
 
-class HiveMindSlaveProtocol(
-    _Replaced,
-    mend="the client brings its protocol. Leave it out of connect(); pass share_bus, identity and query_timeout to "
-    "HiveMessageBusClient, bus and site_id to connect(), and set client.cascade_select_callback. In place of a "
-    "method handle_TYPE, call client.on(TYPE, function) or write a handler plugin (docs/plugins.md)",
-):
+class HiveMindSlaveProtocol(_Replaced):
     """Replaced by the client itself, by `client.on`, and by handler plugins."""
 
+    mend = (
+        "the client brings its protocol. Leave it out of connect(); pass share_bus, identity and query_timeout to "
+        "HiveMessageBusClient, bus and site_id to connect(), and set client.cascade_select_callback. In place of a "
+        "method handle_TYPE, call client.on(TYPE, function) or write a handler plugin (docs/plugins.md)"
+    )
 
-class HiveMindSlaveInternalProtocol(
-    _Replaced,
-    mend="the client connects the local OVOS bus by itself. Pass internal_bus and share_bus to "
-    "HiveMessageBusClient, or bus to connect()",
-):
+
+class HiveMindSlaveInternalProtocol(_Replaced):
     """Replaced by the options `internal_bus` and `share_bus`."""
 
+    mend = (
+        "the client connects the local OVOS bus by itself. Pass internal_bus and share_bus to "
+        "HiveMessageBusClient, or bus to connect()"
+    )
 
-class CascadeAggregator(
-    _Replaced,
-    mend="client.cascade(message, timeout) returns all answers, and client.cascade_select_callback picks the one "
-    "that is delivered",
-):
+
+class CascadeAggregator(_Replaced):
     """Replaced by `client.cascade` and `client.cascade_select_callback`."""
 
+    mend = (
+        "client.cascade(message, timeout) returns all answers, and client.cascade_select_callback picks the one "
+        "that is delivered"
+    )
 
-class QueryLivenessTimer(
-    _Replaced,
-    mend="client.query(message, timeout) is bounded by itself, by client.query_timeout where no timeout is given",
-):
+
+class QueryLivenessTimer(_Replaced):
     """Replaced by `client.query` and `client.query_timeout`."""
+
+    mend = "client.query(message, timeout) is bounded by itself, by client.query_timeout where no timeout is given"

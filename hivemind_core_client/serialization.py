@@ -7,6 +7,7 @@ from typing import Any, Optional, Union
 from hivemind_core_client.builtins.binary_serializer import FRAME_VERSION, decode, encode
 from hivemind_core_client.kernel.policy import Limits
 from hivemind_core_client.wire.errors import InvalidMessage, UnsupportedProtocolVersion
+from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
 __all__ = ["Bitstring", "decode_bitstring", "get_bitstring"]
@@ -25,7 +26,7 @@ def get_bitstring(
     hive_type: Union[HiveMessageType, str] = HiveMessageType.BUS,
     payload: Any = None,
     compressed: Optional[bool] = None,
-    hivemeta: Optional[dict[str, Any]] = None,
+    hivemeta: Optional[Json] = None,
     binary_type: HiveMindBinaryPayloadType = HiveMindBinaryPayloadType.UNDEFINED,
     proto_version: int = FRAME_VERSION,
     versioned: bool = False,
