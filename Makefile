@@ -71,5 +71,5 @@ $(VENV)/.lint: $(BIN)/python $(PYPROJECTS)
 
 $(VENV)/.bench: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
-	@$(PIP_INSTALL) -e '.[speed]' -e ./plugins/cli
+	@$(PIP_INSTALL) -e '.[async,speed,testing]' -e ./plugins/cli
 	@touch $@

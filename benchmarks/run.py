@@ -14,6 +14,7 @@ from hivebench.fanout import fanout
 from hivebench.groups import QUICK, Effort, Json, codec, connection, start
 from hivebench.hubs import HUB_VERSION, embedded_hub, real_hub
 from hivebench.noise import noise
+from hivebench.path import path
 from hivebench.results import SECONDS, Row, Sample, machine_facts, table, write_json
 from hivebench.sides import (
     ASYNC_REFERENCE_VERSION,
@@ -26,11 +27,11 @@ from hivebench.sides import (
     reference,
 )
 
-GROUPS = ("codec", "start", "connect", "noise", "fanout", "hub")
+GROUPS = ("codec", "path", "start", "connect", "noise", "fanout", "hub")
 #: A hub of its own takes many seconds to start, more than a quick run may take.
 QUICK_GROUPS = ("codec", "start", "connect")
 #: Groups that an older reference has no client for.
-_NEWER = {"noise", "fanout"}
+_NEWER = {"path", "noise", "fanout"}
 LATEST = BENCHMARKS / "results" / "latest.json"
 
 
@@ -100,6 +101,8 @@ def _measure(groups: Sequence[str], sides: Sequence[Side], effort: Effort, facts
 
 def _measure_newer(groups: Sequence[str], own: Side, others: list[Side], effort: Effort) -> Iterator[Row]:
     sides = [own, *others]
+    if "path" in groups:
+        yield from _guarded("path", path(sides, effort))
     if "noise" in groups:
         yield from _guarded("noise", noise(sides, effort))
     if "fanout" in groups:
@@ -127,7 +130,7 @@ def _guarded(group: str, rows: Iterator[Row]) -> Iterator[Row]:
 def _heading(machine: Json) -> str:
     return (
         f"hivemind-core-client beside hivemind-bus-client {REFERENCE_VERSION} "
-        f"(asyncio, noise: {ASYNC_REFERENCE_VERSION})\n"
+        f"(path, asyncio, noise: {ASYNC_REFERENCE_VERSION})\n"
         "medians; ratio = how many times less ours needs, or more it does\n"
         f"{machine['implementation']} {machine['python']}, {machine['cpu_count']} CPUs ({machine['cpu']}), "
         f"{machine['platform']}"

@@ -30,6 +30,8 @@ class Effort:
     crowds: tuple[int, ...] = (1, 100, 1000)
     crowd_messages: int = 2_000
     crowd_budget: float = 120.0
+    #: Messages of one measurement of the group `path`.
+    path_messages: int = 1_000
 
     def connections(self, side: Side) -> int:
         """How often this side connects; the reference takes seconds each time."""
@@ -46,6 +48,7 @@ QUICK = Effort(
     crowds=(1, 10),
     crowd_messages=500,
     crowd_budget=20.0,
+    path_messages=100,
 )
 
 

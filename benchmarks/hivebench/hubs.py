@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -19,11 +19,20 @@ KEY = "benchmark-access-key"
 PASSWORD = "Tn4-moss-lantern-9Qv-orbit"
 
 
-@contextmanager
-def embedded_hub(side: Side) -> Iterator[Json]:
+def embedded_hub(side: Side) -> AbstractContextManager[Json]:
     """The embedded hub of this library under our Python; yields where to connect."""
+    return _hub_process(side, "embedded_hub.py", KEY, PASSWORD)
+
+
+def path_peer(side: Side) -> AbstractContextManager[Json]:
+    """The peer of the group `path` under our Python; yields where to connect."""
+    return _hub_process(side, "path_peer.py", PASSWORD)
+
+
+@contextmanager
+def _hub_process(side: Side, script: str, *arguments: str) -> Iterator[Json]:
     child = subprocess.Popen(
-        [side.python, str(BENCHMARKS / "embedded_hub.py"), KEY, PASSWORD],
+        [side.python, str(BENCHMARKS / script), *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=side.environment(),
@@ -32,7 +41,7 @@ def embedded_hub(side: Side) -> Iterator[Json]:
         assert child.stdout is not None
         line = child.stdout.readline()
         if not line.strip().isdigit():
-            raise BenchError("the embedded hub did not start")
+            raise BenchError(f"{script} did not start")
         yield _target("127.0.0.1", int(line))
     finally:
         child.terminate()

@@ -21,8 +21,10 @@ KIBIBYTES = "KiB"
 #: Units of which more is better.
 RATE = "/s"
 COUNT = "clients"
+CALLS = "calls"
 
 _HEADER = ("case", "reference", "ours", "ratio")
+_PATH_HEADER = ("case", "reference", "by hand", "ours", "ours / by hand", "aim")
 
 
 @dataclass
@@ -48,13 +50,26 @@ class Sample:
 
 @dataclass
 class Row:
-    """One line of the report. `reference` is None if that side was not run."""
+    """One line of the report. `reference` is None if that side was not run.
+
+    `by_hand` is for rows that have a loop by hand beside them. `aim` is the most that ours shall need, in
+    times of that loop; of a row that counts calls, as such.
+    """
 
     group: str
     name: str
     unit: str
     ours: Sample
     reference: Sample | None = None
+    by_hand: Sample | None = None
+    aim: float | None = None
+
+    @property
+    def to_hand(self) -> float | None:
+        """How much of the loop by hand ours needs: of medians."""
+        ours = self.ours.median
+        by_hand = self.by_hand.median if self.by_hand else None
+        return ours / by_hand if ours and by_hand else None
 
     @property
     def ratio(self) -> float | None:
@@ -68,7 +83,7 @@ class Row:
     @property
     def failed(self) -> bool:
         """True if a side that was run has no value."""
-        return bool(self.ours.error or (self.reference and self.reference.error))
+        return any(sample.error for sample in (self.ours, self.reference, self.by_hand) if sample)
 
     def as_json(self) -> Json:
         """The form in latest.json."""
@@ -79,6 +94,9 @@ class Row:
             "ours": self.ours.as_json(),
             "reference": self.reference.as_json() if self.reference else None,
             "ratio": self.ratio,
+            "by_hand": self.by_hand.as_json() if self.by_hand else None,
+            "to_hand": self.to_hand,
+            "aim": self.aim,
         }
 
 
@@ -103,18 +121,36 @@ def write_json(path: Path, content: Json) -> None:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as an aligned Markdown table, with the reasons of what failed below it."""
-    cells = [_HEADER, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADER))]
+    """The rows as aligned Markdown tables, those of `path` apart, with the reasons of what failed below them."""
+    paths = [row for row in rows if row.group == "path"]
+    others = [row for row in rows if row.group != "path"]
+    tables = []
+    if others:
+        tables.append(_aligned([_HEADER, *(_cells(row) for row in others)]))
+    if paths:
+        tables.append(_aligned([_PATH_HEADER, *(_path_cells(row) for row in paths)]))
+    return "\n\n".join(tables) + "\n".join(_reasons(rows))
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     lines = [_line(line, widths) for line in cells]
     rule = [":" + "-" * (width - 1) if not at else "-" * (width - 1) + ":" for at, width in enumerate(widths)]
     lines.insert(1, _line(rule, widths))
-    return "\n".join([*lines, *_reasons(rows)])
+    return "\n".join(lines)
 
 
-def _cells(row: Row) -> tuple[str, str, str, str]:
+def _cells(row: Row) -> tuple[str, ...]:
     ratio = "" if row.ratio is None else f"{row.ratio:.{0 if row.ratio >= 100 else 1}f} x"
     return row.name, _shown(row.reference, row.unit), _shown(row.ours, row.unit), ratio
+
+
+def _path_cells(row: Row) -> tuple[str, ...]:
+    to_hand = "" if row.to_hand is None else f"{row.to_hand:.2f}"
+    unit = "" if row.unit == CALLS else ".1f"
+    aim = "" if row.aim is None else f"≤ {row.aim:{unit}}"
+    samples = (row.reference, row.by_hand, row.ours)
+    return row.name, *(_shown(sample, row.unit) for sample in samples), to_hand, aim
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -148,16 +184,17 @@ _SHOWN: dict[str, Callable[[float], str]] = {
     KIBIBYTES: lambda value: f"{value / 2**10:.1f} KiB",
     RATE: lambda value: f"{value:.3g} /s" if value < 1000 else f"{value:.0f} /s",
     COUNT: lambda value: f"{value:.0f}",
+    CALLS: lambda value: f"{value:.0f}",
 }
 
 
 def _reasons(rows: Sequence[Row]) -> list[str]:
     seen = {}
     for row in rows:
-        for side, sample in (("ours", row.ours), ("reference", row.reference)):
+        for side, sample in (("ours", row.ours), ("reference", row.reference), ("by hand", row.by_hand)):
             if sample and sample.error:
                 seen[f"{row.name} ({side}): {sample.error}"] = True
-    return ["", "Failed:", *(f"- {reason}" for reason in seen)] if seen else []
+    return ["", "", "Failed:", *(f"- {reason}" for reason in seen)] if seen else []
 
 
 def _cpu_model() -> str:

@@ -109,13 +109,17 @@ class Side:
 
 
 class Worker:
-    """A worker process that stays: a question, an answer, both JSON lines. A context manager."""
+    """A worker process that stays: a question, an answer, both JSON lines. A context manager.
 
-    def __init__(self, side: Side, mode: str) -> None:
+    `script` in this folder, with `arguments`; without it the worker of the side, which is told the mode.
+    """
+
+    def __init__(self, side: Side, mode: str, script: str = "", arguments: Sequence[str] = ()) -> None:
         self._side = side
         self._log = (side.home / f"{mode}.log").open("w+b")
+        command = [str(BENCHMARKS / script), *arguments] if script else [str(side.worker), mode]
         self._child = subprocess.Popen(
-            [side.python, str(side.worker), mode],
+            [side.python, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
