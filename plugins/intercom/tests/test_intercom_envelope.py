@@ -288,7 +288,7 @@ def test_a_fingerprint_is_of_the_key_and_not_of_its_text(vectors: dict[str, Any]
 
 
 def test_a_fingerprint_is_the_one_of_the_command_line(vectors: dict[str, Any], library: str) -> None:
-    from hivemind_client_cli.identity_commands import fingerprint
+    from hivemind_client_cli.peer_text import fingerprint
 
     pem = vectors["target"]["public"]
     assert keys.fingerprint(keys.public_key(pem)) == fingerprint(pem)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hivemind_client_cli.options import Connection, connected, connecting, connection_options, reporting
+    from hivemind_client_cli.connection import Connection, connected
+    from hivemind_client_cli.options import connecting, connection_options
     from hivemind_client_cli.output import Output
+    from hivemind_client_cli.output_options import reporting
+
+__version__ = "0.1.0"
 
 __all__ = ["Connection", "Output", "connected", "connecting", "connection_options", "reporting"]
 
+_HOMES = {
+    "Connection": "connection",
+    "Output": "output",
+    "connected": "connection",
+    "connecting": "options",
+    "connection_options": "options",
+    "reporting": "output_options",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """Import click when a subcommand is made, not whenever a client looks for plugins."""
-    if name not in __all__:
+    """Import a name when it is first used: click is not needed whenever a client looks for plugins."""
+    home = _HOMES.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from hivemind_client_cli import options
-
-    return getattr(options, name)
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from hivemind_client_cli.ovos_messages import UTTERANCE
 from hivemind_core_client.errors import ConnectionLost, HiveMindError, HubRefused, NotConnected, QueryTimeout
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.json_text import Json
@@ -17,12 +18,10 @@ if TYPE_CHECKING:
 
 #: What a hub answers to a message that its allow-list does not hold.
 DENIED = "hive.policy.denied"
-#: How often, in seconds, a wait looks whether the connection still stands.
-_GLANCE = 0.1
-#: How long, in seconds, a hub may take to answer the WebSocket ping that follows a message.
-_RECEIPT = 2.0
-#: What the OVOS of a hub listens to; hub 4.0.0 allows it to every client.
-UTTERANCE = "recognizer_loop:utterance"
+#: How often a wait looks whether the connection is still there.
+_POLL_S = 0.1
+#: How long a hub may take to answer the WebSocket ping that follows a message.
+_RECEIPT_WAIT_S = 2.0
 _FOUR_DROPS = (
     "hub 4.0.0 does that on every PROPAGATE, after passing it on to the other satellites, and on every ESCALATE "
     "(docs/protocol.md)"
@@ -72,7 +71,7 @@ class Inbox:
         while True:
             left = deadline - time.monotonic()
             try:
-                message = self._messages.get(timeout=max(0.0, min(_GLANCE, left)))
+                message = self._messages.get(timeout=max(0.0, min(_POLL_S, left)))
             except queue.Empty:
                 if left <= 0:
                     return None
@@ -95,7 +94,7 @@ class Inbox:
 
 
 def confirm_receipt(
-    client: HiveMessageBusClient, inbox: Inbox, sent: HiveMessage, name: str, seconds: float = _RECEIPT
+    client: HiveMessageBusClient, inbox: Inbox, sent: HiveMessage, name: str, seconds: float = _RECEIPT_WAIT_S
 ) -> bool:
     """Wait until the hub has surely read `sent`, an OVOS message `name` that may be wrapped.
 
@@ -107,7 +106,7 @@ def confirm_receipt(
     try:
         client.round_trip(timeout=seconds)
         confirmed = True
-        inbox.next(name, _GLANCE)
+        inbox.next(name, _POLL_S)
     except TimeoutError:
         pass
     except (ConnectionLost, NotConnected) as error:
@@ -134,7 +133,7 @@ def allow_hint(msg_type: str) -> str:
     )
 
 
-def denied(sent: str, data: Any) -> HubRefused:
+def denied(sent: str, data: object) -> HubRefused:
     """The error for a `hive.policy.denied` that answers the message type `sent`."""
     said = data if isinstance(data, dict) else {}
     named = next((said[name] for name in _NAMES_OF_DENIED if isinstance(said.get(name), str)), sent)

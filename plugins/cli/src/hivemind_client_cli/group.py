@@ -11,9 +11,9 @@ from typing import Any
 import click
 from attrs import define
 
-from hivemind_client_cli.completion import is_asked
 from hivemind_client_cli.logs import logging_to_stderr
 from hivemind_client_cli.output import Guarded, Output, OutputFailed, to_stderr
+from hivemind_client_cli.program import is_completing
 from hivemind_core_client.errors import HiveMindError
 
 #: Exit code after Ctrl-C, as shells have it.
@@ -102,7 +102,7 @@ class HiveMindGroup(click.Group):
                 code = super().main(args, prog_name, complete_var, standalone_mode=False, obj=output, **extra)
         except Exception as error:
             # What is printed while a line is being completed would stand in the midst of it.
-            return 1 if is_asked() else _report(output, error)
+            return 1 if is_completing() else _report(output, error)
         return code if isinstance(code, int) else 0
 
     def _report_plugins(self, output: Output) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -14,41 +13,46 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.output import create_output
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from hivemind_client_cli.answers import DENIED
+from hivemind_client_cli.answers import DENIED, denied
+from hivemind_client_cli.connection_reporter import ConnectionReporter
 from hivemind_client_cli.output import Output, shown
-from hivemind_client_cli.terminal import SPEAK, heard, say
+from hivemind_client_cli.ovos_messages import SPEAK, UTTERANCE, as_text, utterance
 from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
 
-#: How often, in seconds, the state of the connection is looked at.
-_GLANCE = 0.25
 
-
-def converse(output: Output, client: HiveMessageBusClient, lang: str) -> None:
+def chat(output: Output, client: HiveMessageBusClient, lang: str) -> None:
     """Read lines until Ctrl-D and send each; print what the hub says above the prompt.
 
     Ctrl-C clears the line. A hub that goes away and comes back is remarked on, and the talk goes on.
     """
     with contextlib.redirect_stdout(output.stdout), patch_stdout(raw=True):
         show = functools.partial(_show, output)
-        client.on(HiveMessageType.BUS, lambda message: _hear(message, show))
+        client.on(HiveMessageType.BUS, lambda message: _show_message(message, show))
         if not output.quiet:
             show("Type what you would say; Ctrl-D leaves.")
-        with _watching(client, show):
+        reporter = ConnectionReporter(client, lambda text: show(f"[{text}]"))
+        try:
             for line in _lines(_session(output)):
                 _send(client, line, lang, show)
+        finally:
+            reporter.stop()
 
 
 def _show(output: Output, text: str) -> None:
     print(shown(output.masked(text)), flush=True)
 
 
-def _hear(message: HiveMessage, show: Callable[[str], None]) -> None:
-    if message.raw_payload.get("type") in (SPEAK, DENIED):
-        show(heard(message.raw_payload))
+def _show_message(message: HiveMessage, show: Callable[[str], None]) -> None:
+    """Show speech, and what the hub does not allow; nothing of any other message."""
+    payload = message.raw_payload
+    if payload.get("type") == DENIED:
+        show(f"error: {denied(UTTERANCE, payload.get('data') or {})}")
+    elif payload.get("type") == SPEAK:
+        show(as_text(payload))
 
 
 def _lines(session: PromptSession[str]) -> Iterator[str]:
@@ -65,7 +69,7 @@ def _lines(session: PromptSession[str]) -> Iterator[str]:
 
 def _send(client: HiveMessageBusClient, line: str, lang: str, show: Callable[[str], None]) -> None:
     try:
-        say(client, line, lang)
+        client.emit(utterance(line, lang))
     except HiveMindError as error:
         show(f"error: {error}")
 
@@ -89,29 +93,3 @@ def _history() -> History:
     except OSError:
         return InMemoryHistory()
     return FileHistory(path)
-
-
-@contextlib.contextmanager
-def _watching(client: HiveMessageBusClient, show: Callable[[str], None]) -> Iterator[None]:
-    """Within the block, say when the connection is lost and when it is back."""
-    ended = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(client, show, ended), name="hivemind-watch", daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watcher.join(timeout=2 * _GLANCE)
-
-
-def _watch(client: HiveMessageBusClient, show: Callable[[str], None], ended: threading.Event) -> None:
-    stood = True
-    while not ended.wait(_GLANCE):
-        stands = client.handshake_event.is_set()
-        if stands != stood:
-            show(
-                "[connected again]"
-                if stands
-                else f"[connection lost, reconnecting: {client.last_error or 'closed'}]"
-            )
-        stood = stands

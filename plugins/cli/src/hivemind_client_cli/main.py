@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from hivemind_client_cli import plugin
-from hivemind_client_cli.completion import is_asked
 from hivemind_client_cli.group import HiveMindGroup, output_for
 from hivemind_client_cli.logs import logging_to_stderr
-from hivemind_client_cli.options import output_options
+from hivemind_client_cli.output_options import output_options
+from hivemind_client_cli.program import PLUGINS, is_completing
 
 if TYPE_CHECKING:
     import pluggy
@@ -28,7 +28,7 @@ def main() -> None:
     args = sys.argv[1:]
     output = output_for(args)
     output.quiet |= (
-        is_asked()
+        is_completing()
     )  # what is printed while a line is being completed would stand in the midst of it
     with logging_to_stderr(output):
         code = build_cli().run(output, args, prog_name="hivemind-client")
@@ -96,7 +96,7 @@ def _root(plugins: Plugins) -> HiveMindGroup:
         Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by the hub, 4 unreachable or timed out, 130
         Ctrl-C.
         """
-        ctx.meta[plugin.PLUGINS] = plugins
+        ctx.meta[PLUGINS] = plugins
         if ctx.invoked_subcommand is None:
             click.echo(ctx.get_help(), err=True)
             raise click.UsageError("no command given")

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import functools
 import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-from attrs import field, frozen
 
-from hivemind_client_cli.addresses import refuse_http
+from hivemind_client_cli.connection import Connection, connected
 from hivemind_client_cli.output import Output
-from hivemind_core_client.errors import InvalidOption
-
-if TYPE_CHECKING:
-    from hivemind_core_client import HiveMessageBusClient
-    from hivemind_core_client.identity import NodeIdentity
-
-Command = Callable[..., Any]
+from hivemind_client_cli.output_options import Decorator, Function, reporting, stacked
+from hivemind_core_client.wire.json_text import Json
 
 #: Objects and lists within each other that a value may hold. Python reads and writes not many more than that, here and
 #: on the hub.
@@ -31,134 +22,6 @@ _DEEPEST = 500
 _TOO_DEEP = f"this is nested more than {_DEEPEST} deep: send it flatter"
 
 VISIBLE = "Visible to every user of this machine in the process list"
-
-
-def _stack(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """One decorator for several, in the order in which help shall list them."""
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-def _manner(*names: str, text: str) -> Callable[[Command], Command]:
-    def remember(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-        if value:
-            setattr(ctx.ensure_object(Output), param.name or "", True)
-
-    return click.option(*names, is_flag=True, expose_value=False, is_eager=True, callback=remember, help=text)
-
-
-#: `--json`, `--quiet` and `--verbose`.
-output_options = _stack(
-    _manner("--json", text="Print JSON and nothing else on stdout."),
-    _manner("-q", "--quiet", text="Print results and errors only."),
-    _manner("-v", "--verbose", text="Show what the library logs."),
-)
-
-
-def reporting(command: Command) -> Command:
-    """Give a command `--json`, `--quiet` and `--verbose`, and an `Output` as its first argument.
-
-    What anything else prints to stdout while it runs goes to stderr, so that `--json` stays clean.
-    """
-
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        output = click.get_current_context().ensure_object(Output)
-        with contextlib.redirect_stdout(sys.stderr):
-            command(output, *args, **kwargs)
-
-    return output_options(run)
-
-
-@frozen
-class Connection:
-    """Where and how to connect; None leaves a field to the environment and the identity file."""
-
-    key: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
-    crypto_key: str | None = field(default=None, repr=False)
-    host: str | None = None
-    port: int | None = None
-    site_id: str | None = None
-    self_signed: bool | None = None
-    ca_file: str | None = None
-    max_protocol: int | None = None
-    identity_file: str | None = None
-
-    def client(self) -> HiveMessageBusClient:
-        """A client that is not connected yet."""
-        try:
-            return self._client()
-        except InvalidOption:
-            self._check_scheme()
-            raise
-
-    def _check_scheme(self) -> None:
-        from hivemind_core_client.config.settings import given, variable_of
-
-        host = given("host", self.host, read_identity(self.identity_file).default_master)
-        refuse_http(host, variable_of("host", self.host))
-
-    def _client(self) -> HiveMessageBusClient:
-        from hivemind_core_client import HiveMessageBusClient
-
-        more: dict[str, Any] = {}
-        if self.identity_file:
-            more["identity"] = read_identity(self.identity_file)
-        if self.self_signed is not None:
-            more["self_signed"] = self.self_signed
-        elif self.ca_file:
-            more["self_signed"] = False
-        return HiveMessageBusClient(
-            key=self.key,
-            password=self.password,
-            crypto_key=self.crypto_key,
-            host=self.host,
-            port=self.port,
-            ca_file=self.ca_file,
-            max_protocol_version=self.max_protocol,
-            **more,
-        )
-
-
-@contextlib.contextmanager
-def prepared(output: Output, connection: Connection) -> Iterator[HiveMessageBusClient]:
-    """A client that is not connected yet, closed at the end; its secrets are masked in all output.
-
-    Binary data that arrives is dropped without a word, until `bin_callbacks` is assigned.
-    """
-    from hivemind_client_cli.arrivals import quiet_callbacks
-
-    output.hide(connection.key, connection.password, connection.crypto_key)
-    client = connection.client()
-    # The hub wants name and key in the URL, in this form.
-    authorization = base64.b64encode(f"{client.useragent}:{client.key}".encode()).decode()
-    output.hide(client.key, client.password, authorization)
-    client.bin_callbacks = quiet_callbacks()
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-@contextlib.contextmanager
-def connected(output: Output, connection: Connection) -> Iterator[HiveMessageBusClient]:
-    """A connected client, closed at the end; raises what `connect()` raises."""
-    with prepared(output, connection) as client:
-        client.connect(site_id=connection.site_id)
-        yield client
-
-
-def read_identity(path: str | None) -> NodeIdentity:
-    """The identity in `path`, or the user's own when None. Raises IdentityFileError."""
-    from hivemind_core_client.identity import NodeIdentity
-
-    return NodeIdentity(path) if path else NodeIdentity()
 
 
 def read_secret(path: str, what: str) -> str:
@@ -185,12 +48,12 @@ def filled(ctx: click.Context, param: click.Parameter, value: str | None) -> str
     return value
 
 
-def key_option(text: str) -> Callable[[Command], Command]:
+def key_option(text: str) -> Decorator:
     """`--key TEXT`, which may be left out but not be empty; `text` is its help."""
     return click.option("--key", metavar="TEXT", callback=filled, help=text)
 
 
-password_options = _stack(
+password_options = stacked(
     click.option("--password", metavar="TEXT", help=f"Password. {VISIBLE}; prefer the next two."),
     click.option(
         "--password-file", metavar="FILE", help="Read the password from the first line of FILE (- is stdin)."
@@ -198,7 +61,7 @@ password_options = _stack(
     click.option("--ask-password", is_flag=True, help="Ask for the password at the terminal."),
 )
 
-address_options = _stack(
+address_options = stacked(
     click.option("--host", metavar="HOST", help="Address of the hub: a name, ws://NAME or wss://NAME."),
     click.option("--port", type=click.IntRange(1, 65535), metavar="PORT", help="Port of the hub."),
     click.option("--siteid", "site_id", metavar="SITE", help="Where this satellite stands, such as kitchen."),
@@ -264,10 +127,10 @@ def has_terminal() -> bool:
     return True
 
 
-def connection_options(command: Command) -> Command:
+def connection_options(function: Function) -> Function:
     """Give a command the options of a connection, and a `Connection` as the argument `connection`."""
 
-    @functools.wraps(command)
+    @functools.wraps(function)
     def run(
         *args: Any,
         password: str | None,
@@ -282,29 +145,29 @@ def connection_options(command: Command) -> Command:
             crypto_key=read_secret(crypto_key_file, "pre-shared key") if crypto_key_file else None,
             **{name: kwargs.pop(name) for name in names},
         )
-        command(*args, connection=connection, **kwargs)
+        function(*args, connection=connection, **kwargs)
 
-    return _connection_stack(run)
+    return _stacked_connection_options(run)
 
 
-def connecting(command: Command) -> Command:
-    """Make a command of `command(output, client, …)`: give it `--host`, `--key` and the rest, and a client.
+def connecting(function: Function) -> Function:
+    """Make a command of `function(output, client, …)`: give it `--host`, `--key` and the rest, and a client.
 
-    The client is connected when `command` is called and closed when it returns; the identity file and the
+    The client is connected when `function` is called and closed when it returns; the identity file and the
     environment fill in what is not given. What `connect()` raises ends the run with its text and exit code.
     """
 
     @connection_options
     @reporting
-    @functools.wraps(command)
+    @functools.wraps(function)
     def run(output: Output, *args: Any, connection: Connection, **kwargs: Any) -> None:
         with connected(output, connection) as client:
-            command(output, client, *args, **kwargs)
+            function(output, client, *args, **kwargs)
 
     return run
 
 
-_connection_stack = _stack(
+_stacked_connection_options = stacked(
     key_option(f"Access key. {VISIBLE}; or set HIVEMIND_KEY."),
     password_options,
     click.option(
@@ -325,7 +188,7 @@ _connection_stack = _stack(
 )
 
 
-def json_object(ctx: click.Context, param: click.Parameter, value: str) -> dict[str, Any]:
+def json_object(ctx: click.Context, param: click.Parameter, value: str) -> Json:
     """The callback of an option whose value is a JSON object. Raises click.BadParameter for anything else."""
     try:
         parsed = json.loads(value)
@@ -340,7 +203,7 @@ def json_object(ctx: click.Context, param: click.Parameter, value: str) -> dict[
     return parsed
 
 
-def _is_too_deep(value: Any) -> bool:
+def _is_too_deep(value: object) -> bool:
     level = [value]
     for _ in range(_DEEPEST):
         level = [
@@ -354,7 +217,7 @@ def _is_too_deep(value: Any) -> bool:
     return True
 
 
-def timeout_option(default: float, text: str) -> Callable[[Command], Command]:
+def timeout_option(default: float, text: str) -> Decorator:
     """`--timeout SECONDS`, above 0 and finite."""
     return click.option(
         "--timeout",

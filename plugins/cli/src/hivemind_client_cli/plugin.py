@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     import click
     import pluggy
 
-#: Where `click.Context.meta` of the root keeps the loaded plugins.
-PLUGINS = "hivemind_client_cli.plugins"
-
 
 @hookimpl
 def hivemind_addhooks(pluginmanager: pluggy.PluginManager) -> None:
@@ -33,18 +30,19 @@ def hivemind_addhooks(pluginmanager: pluggy.PluginManager) -> None:
 @hookimpl(trylast=True)
 def hivemind_cli_commands(cli: click.Group) -> None:
     """Add the built-in subcommands; last, so that anyone's command under the same name comes first."""
-    from hivemind_client_cli import (
+    from hivemind_client_cli.commands import (
+        check_identity,
         completion,
         demo,
         doctor,
         forget_server,
-        identity_commands,
-        intercom_commands,
+        identity,
+        intercom,
         listen,
-        mesh_commands,
-        message_commands,
+        mesh,
+        messages,
         ping,
-        plugins_command,
+        plugins,
         send_file,
         terminal,
         trust,
@@ -52,20 +50,20 @@ def hivemind_cli_commands(cli: click.Group) -> None:
 
     for command in (
         demo.demo,
-        identity_commands.set_identity,
-        identity_commands.show_identity,
-        identity_commands.reset_pgp,
-        message_commands.test_identity,
+        identity.set_identity,
+        identity.show_identity,
+        identity.reset_pgp,
+        check_identity.test_identity,
         terminal.terminal,
-        message_commands.send_mycroft,
-        message_commands.escalate,
-        message_commands.propagate,
-        mesh_commands.query,
-        mesh_commands.cascade,
-        mesh_commands.broadcast,
-        intercom_commands.intercom,
+        messages.send_mycroft,
+        messages.escalate,
+        messages.propagate,
+        mesh.query,
+        mesh.cascade,
+        mesh.broadcast,
+        intercom.intercom,
         ping.ping,
-        plugins_command.plugins,
+        plugins.plugins,
         doctor.doctor,
         trust.trust,
         forget_server.forget_server,

@@ -44,7 +44,7 @@ class FakeClient:
         self.handshake_event = threading.Event()
         self.trips: list[float | Exception] = []
         self._handlers: list[Callable[[HiveMessage], None]] = []
-        self._on_close: list[Callable[[], None]] = []
+        self._lifecycle: dict[str, list[Callable[[], None]]] = {"close": [], "open": []}
 
     def connect(self, site_id: str | None = None) -> None:
         if self.refusal is not None:
@@ -54,8 +54,8 @@ class FakeClient:
         self.handshake_event.set()
 
     def on(self, name: str, handler: Callable[..., None]) -> None:
-        assert name in ("bus", "close")
-        (self._handlers if name == "bus" else self._on_close).append(handler)
+        assert name in ("bus", "close", "open")
+        (self._handlers if name == "bus" else self._lifecycle[name]).append(handler)
 
     def emit(self, sent: HiveMessage) -> None:
         self.sent.append(sent)
@@ -70,7 +70,13 @@ class FakeClient:
         """End the connection, as the hub does."""
         self.last_error = cause
         self.connected_event.clear()
-        for handler in self._on_close:
+        self.handshake_event.clear()
+        for handler in self._lifecycle["close"]:
+            handler()
+
+    def reconnect(self) -> None:
+        self.connect(self.site_id)
+        for handler in self._lifecycle["open"]:
             handler()
 
     def round_trip(self, timeout: float) -> float:

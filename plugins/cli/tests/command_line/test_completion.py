@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hivemind_client_cli import completion
+from hivemind_client_cli import message_types
 from hivemind_core_client.identity import NodeIdentity
 
 from .test_manners import HEAVY
@@ -142,5 +142,5 @@ except SystemExit as end:
 
 
 def test_every_hive_type_that_arrives_is_offered() -> None:
-    assert "shake" not in completion.HIVE_TYPES
-    assert {"bus", "bin", "intercom", "query"} <= {*completion.HIVE_TYPES}
+    assert "shake" not in message_types.HIVE_TYPES
+    assert {"bus", "bin", "intercom", "query"} <= {*message_types.HIVE_TYPES}

@@ -12,8 +12,8 @@ from typing import Any, Callable
 import pytest
 from ovos_bus_client.message import Message
 
-from hivemind_client_cli import doctor
-from hivemind_client_cli.options import Connection
+from hivemind_client_cli.commands import doctor
+from hivemind_client_cli.connection import Connection
 from hivemind_client_cli.output import Output
 from hivemind_core_client import HiveMessageBusClient
 from hivemind_core_client.errors import (

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hivemind_client_cli.options import Connection
+from hivemind_client_cli.connection import Connection
 from hivemind_core_client import HiveMessage, HiveMessageBusClient
 from hivemind_core_client.testing import EmbeddedHub
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hivemind_client_cli.identity_commands import fingerprint
+from hivemind_client_cli.peer_text import fingerprint
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.wire.text import fingerprint as fingerprint_of
 
@@ -259,7 +259,7 @@ def test_reset_pgp(run: Any, home: Path) -> None:
 @pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 1)])
 def test_reset_pgp_asks(run: Any, monkeypatch: pytest.MonkeyPatch, answer: bool, code: int) -> None:
     monkeypatch.setattr("click.confirm", lambda *args, **kwargs: answer)
-    monkeypatch.setattr("hivemind_client_cli.identity_commands.can_ask", lambda: True)
+    monkeypatch.setattr("hivemind_client_cli.commands.identity.can_ask", lambda: True)
     run("reset-pgp").expect(code)
     assert (NodeIdentity().public_key is not None) is answer
 

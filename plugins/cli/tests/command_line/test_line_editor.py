@@ -10,7 +10,7 @@ from pathlib import Path
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 
-from hivemind_client_cli.line_editor import converse
+from hivemind_client_cli.line_editor import chat
 from hivemind_client_cli.output import Output
 from hivemind_core_client.errors import ConnectionLost, NotConnected
 from hivemind_core_client.message import HiveMessage
@@ -60,7 +60,7 @@ def talk(client: FakeClient, *steps: str | Callable[[], None], quiet: bool = Fal
 
         typist = threading.Thread(target=type_in)
         typist.start()
-        converse(output, client, "en-US")  # type: ignore[arg-type]  # a stand-in for the client
+        chat(output, client, "en-US")  # type: ignore[arg-type]  # a stand-in for the client
         typist.join()
     return screen.getvalue()
 
@@ -105,8 +105,7 @@ def test_denials_and_unasked_speech_are_shown(home: Path) -> None:
 
 def test_a_lost_connection_is_remarked_on_and_survived(home: Path) -> None:
     def lose() -> None:
-        client.last_error = ConnectionLost("the hub went away")
-        client.handshake_event.clear()
+        client.drop(ConnectionLost("the hub went away"))
 
     def fail(sent: HiveMessage) -> list[Json]:
         if client.handshake_event.is_set():
@@ -121,7 +120,7 @@ def test_a_lost_connection_is_remarked_on_and_survived(home: Path) -> None:
         Shown("[connection lost"),
         f"one{ENTER}",
         Shown("error: no session"),
-        client.handshake_event.set,
+        client.reconnect,
         Shown("[connected again]"),
         f"two{ENTER}",
         Shown("you said: two"),

@@ -15,9 +15,10 @@ from typing import IO, Any
 
 import pytest
 
-from hivemind_client_cli import listen as listening
-from hivemind_client_cli.arrivals import Matcher, as_data, as_line
+from hivemind_client_cli import arrival_queue
+from hivemind_client_cli.commands import listen as listening
 from hivemind_client_cli.output import Output
+from hivemind_client_cli.received import Matcher, as_data, as_line
 from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.testing import EmbeddedHub
 
@@ -156,10 +157,10 @@ def test_what_has_no_json_form_ends_nothing(
 ) -> None:
     payload = message("deep", x=value) if kind == "bus" else {"x": value}
     arrivals = [
-        listening._Arrival(each) for each in (HiveMessage(kind, payload), bus("speak", utterance="hi"))
+        listening.Arrival(each) for each in (HiveMessage(kind, payload), bus("speak", utterance="hi"))
     ]
     output = Output(json=as_json)
-    shown = listening._show(output, iter(arrivals), None)
+    shown = listening.show_all(output, iter(arrivals), None)
     captured = capsys.readouterr()
     assert shown == len(captured.out.splitlines())
     assert "hi" in captured.out.splitlines()[-1]
@@ -320,20 +321,20 @@ def test_a_hub_that_knows_us_no_more(hub: EmbeddedHub) -> None:
 def test_what_nobody_reads_in_time_is_counted(
     run: Any, hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listening, "_BACKLOG", 2)
+    monkeypatch.setattr(arrival_queue, "BACKLOG_MESSAGES", 2)
     dropped = threading.Event()
-    show, note = Output.result, listening._Lost.note
+    show, warn = Output.result, Output.warn
 
     def slow(output: Output, *args: Any) -> None:
         dropped.wait(10)
         show(output, *args)
 
-    def noted(lost: Any) -> None:
-        note(lost)
+    def warned(output: Output, text: str) -> None:
+        warn(output, text)
         dropped.set()
 
     monkeypatch.setattr(Output, "result", slow)
-    monkeypatch.setattr(listening._Lost, "note", noted)
+    monkeypatch.setattr(Output, "warn", warned)
     with sending(hub, *(bus("speak", utterance=str(number)) for number in range(8))):
         done = run(*login(hub, "--count", "2")).expect(0)
     assert done.out == "bus: 0\nbus: 1\n"

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from hivemind_client_cli.main import build_cli
-from hivemind_client_cli.options import reporting
+from hivemind_client_cli.output_options import reporting
 from hivemind_core_client import errors
 from hivemind_core_client.plugins.hookspecs import hookimpl
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hivemind_client_cli.options import Connection
+from hivemind_client_cli.connection import Connection
 from hivemind_core_client.errors import ConnectionLost, MessageDenied, QueryTimeout
 from hivemind_core_client.message import HiveMessage
 

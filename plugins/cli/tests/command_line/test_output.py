@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from hivemind_client_cli.message_commands import as_text
-from hivemind_client_cli.options import Connection
+from hivemind_client_cli.connection import Connection
 from hivemind_client_cli.output import NotShown, Output, shown
+from hivemind_client_cli.ovos_messages import as_text
 from hivemind_core_client.plugins.contract import HubFacts
 
 from .fakes import FakeClient, message

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from hivemind_client_cli.options import Connection
-from hivemind_client_cli.send_file import amount, bar
+from hivemind_client_cli.commands.send_file import amount, bar
+from hivemind_client_cli.connection import Connection
 from hivemind_core_client import HiveMessageBusClient
 from hivemind_core_client.errors import ConnectionLost, HubTimeout
 from hivemind_core_client.message import HiveMessage

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from hivemind_client_cli import trust
-from hivemind_client_cli.identity_commands import fingerprint
-from hivemind_client_cli.options import Connection
+from hivemind_client_cli.commands import trust
+from hivemind_client_cli.connection import Connection
+from hivemind_client_cli.peer_text import fingerprint
 from hivemind_core_client.config.key_files import generate_rsa_key
 from hivemind_core_client.errors import InvalidOption
 from hivemind_core_client.identity import NodeIdentity
@@ -40,7 +40,7 @@ def test_add_list_remove(run: Any, keyfile: Path) -> None:
     (found,) = data["trusted"]
     assert found == {"alias": "kitchen", "fingerprint": fingerprint(PUBLIC), "public_key": PUBLIC}
     text = run("trust", "list").expect(0).out
-    assert trust.short(PUBLIC) in text
+    assert trust.short_fingerprint(PUBLIC) in text
     assert fingerprint(PUBLIC) not in text
     assert "no more" in run("trust", "remove", "kitchen").expect(0).out
     assert stored() == {}

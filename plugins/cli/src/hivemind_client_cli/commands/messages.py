@@ -1,28 +1,21 @@
-"""Commands that send one message, or none."""
+"""Commands that send one message: `send-mycroft`, `escalate` and `propagate`."""
 
 from __future__ import annotations
 
 import functools
-import json
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-from attrs import asdict
 
-from hivemind_client_cli.answers import UTTERANCE, Dropped, Inbox, confirm_receipt, loss, no_answer
-from hivemind_client_cli.completion import ovos_types
-from hivemind_client_cli.options import (
-    Connection,
-    connected,
-    connection_options,
-    json_object,
-    reporting,
-    timeout_option,
-)
+from hivemind_client_cli.answers import Dropped, Inbox, confirm_receipt, loss, no_answer
+from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.message_options import message_options, site_option, warn_without_site
+from hivemind_client_cli.options import connection_options
 from hivemind_client_cli.output import Output
-from hivemind_client_cli.wire_text import handshake_of, who
+from hivemind_client_cli.output_options import reporting
+from hivemind_client_cli.ovos_messages import UTTERANCE, as_text, bus_message
 from hivemind_core_client.errors import ConnectionLost, InvalidOption
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.json_text import Json
@@ -32,41 +25,9 @@ if TYPE_CHECKING:
 
 Wrap = Callable[[HiveMessage], HiveMessage]
 
-
-def message_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--msg`, `--payload`, `--wait` and `--timeout`, and those of a connection."""
-    for option in (
-        timeout_option(10.0, "How long to wait for the answer."),
-        click.option(
-            "--wait",
-            metavar="TYPE",
-            shell_complete=ovos_types,
-            help="Wait for a message of this type and print it.",
-        ),
-        click.option(
-            "--payload", callback=json_object, default="{}", metavar="JSON", help="Data of the message."
-        ),
-        click.option(
-            "--msg",
-            "msg_type",
-            required=True,
-            metavar="TYPE",
-            shell_complete=ovos_types,
-            help="Type of the message.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-site_option = click.option(
-    "--site",
-    metavar="SITE",
-    help="Site of the satellites whose OVOS shall take it. Without it only listeners hear of it.",
-)
-#: How long, in seconds, an introduction waits for others, and then for one more.
-_INTRODUCTION = 2.0
-_SETTLED = 0.5
+#: How long an introduction waits for others, and then for one more.
+_INTRODUCTION_WAIT_S = 2.0
+_NEXT_PONG_WAIT_S = 0.5
 
 _EXAMPLE = """Example: hivemind-client {} --msg {} --payload '{}'"""
 _UTTERANCE = (UTTERANCE, '{"utterances": ["what time is it"]}')
@@ -80,7 +41,7 @@ def send_mycroft(
     output: Output,
     connection: Connection,
     msg_type: str,
-    payload: dict[str, Any],
+    payload: Json,
     wait: str | None,
     timeout: float,
 ) -> None:
@@ -97,7 +58,7 @@ def escalate(
     output: Output,
     connection: Connection,
     msg_type: str,
-    payload: dict[str, Any],
+    payload: Json,
     wait: str | None,
     timeout: float,
     site: str | None,
@@ -124,7 +85,7 @@ def propagate(
     output: Output,
     connection: Connection,
     msg_type: str,
-    payload: dict[str, Any],
+    payload: Json,
     wait: str | None,
     timeout: float,
     site: str | None,
@@ -142,43 +103,6 @@ def propagate(
     _send(output, connection, msg_type, payload, wait, timeout, wrap, first)
 
 
-@click.command("test-identity", epilog="Example: hivemind-client test-identity --host hub.local")
-@connection_options
-@reporting
-def test_identity(output: Output, connection: Connection) -> None:
-    """Connect, say what was agreed on, and leave.
-
-    Exit code 0 means that the hub took the key and that both sides have the same password.
-    """
-    with connected(output, connection) as client:
-        hub, agreed = client.hub, client.negotiated
-        data = {
-            "connected": True,
-            "protocol_version": agreed.version if agreed else None,
-            "hub": asdict(hub) if hub else None,
-            "negotiated": asdict(agreed) if agreed else None,
-        }
-        text = f"ok: hub {who(hub.node_id) if hub and hub.node_id else 'without a name'}"
-        if agreed:
-            text += f", {agreed.cipher}, {agreed.encoding}, handshake {handshake_of(agreed)}"
-            text += f", protocol version {agreed.version}"
-        output.result(data, text)
-
-
-def bus_message(msg_type: str, data: dict[str, Any]) -> HiveMessage:
-    """An OVOS message on its way to the hub."""
-    return HiveMessage(HiveMessageType.BUS, {"type": msg_type, "data": data, "context": {}})
-
-
-def warn_without_site(output: Output, site: str | None) -> None:
-    """Say whom a message to all sites does not reach."""
-    if site is None:
-        output.warn(
-            "without --site no satellite's OVOS takes this message, only listeners hear of it (such as "
-            "'hivemind-client listen'). Hub 4.0.0 alone hands it to everybody"
-        )
-
-
 def _introduce(output: Output, client: HiveMessageBusClient) -> None:
     """Let the hive know whose the name of this session is.
 
@@ -189,7 +113,7 @@ def _introduce(output: Output, client: HiveMessageBusClient) -> None:
     ended = threading.Event()
     client.on("close", ended.set)
     try:
-        others = client.ping(timeout=_INTRODUCTION, settle=_SETTLED).others(client.peer)
+        others = client.ping(timeout=_INTRODUCTION_WAIT_S, settle=_NEXT_PONG_WAIT_S).others(client.peer)
         lost = client.last_error if ended.is_set() else None
     except ConnectionLost as error:
         lost = error
@@ -200,7 +124,7 @@ def _introduce(output: Output, client: HiveMessageBusClient) -> None:
             "('hivemind-core allow-propagate NODE_ID')"
         ) from lost
     if not others:
-        output.warn(f"nobody answered the PING of --introduce within {_INTRODUCTION:g} s")
+        output.warn(f"nobody answered the PING of --introduce within {_INTRODUCTION_WAIT_S:g} s")
 
 
 def _wrapped(wrapper: HiveMessageType, site: str | None, message: HiveMessage) -> HiveMessage:
@@ -211,7 +135,7 @@ def _send(
     output: Output,
     connection: Connection,
     msg_type: str,
-    payload: dict[str, Any],
+    payload: Json,
     wait: str | None,
     timeout: float,
     wrap: Wrap,
@@ -240,11 +164,3 @@ def _answer(inbox: Inbox, packet: HiveMessage, msg_type: str, timeout: float) ->
         return inbox.next(msg_type, timeout)
     except ConnectionLost as error:
         raise ConnectionLost(loss(packet, msg_type, error)) from error
-
-
-def as_text(message: Json) -> str:
-    """What a person wants to see of an OVOS message: speech as it is, anything else as type and data."""
-    data = message.get("data") or {}
-    if message["type"] == "speak" and isinstance(data.get("utterance"), str):
-        return str(data["utterance"])
-    return f"{message['type']} {json.dumps(data, ensure_ascii=False, default=str)}"

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from attrs import define, field
 
 from hivemind_client_cli.advice import parted
-from hivemind_client_cli.answers import UTTERANCE, Inbox, allow_hint, confirm_receipt, no_answer
-from hivemind_client_cli.completion import ovos_types
-from hivemind_client_cli.message_commands import bus_message
-from hivemind_client_cli.options import (
-    Connection,
-    connection_options,
-    json_object,
-    prepared,
-    reporting,
-    timeout_option,
-)
+from hivemind_client_cli.answers import Inbox, allow_hint, confirm_receipt, no_answer
+from hivemind_client_cli.connection import Connection, prepared
+from hivemind_client_cli.message_types import complete_ovos_type
+from hivemind_client_cli.options import connection_options, json_object, timeout_option
 from hivemind_client_cli.output import Output
-from hivemind_client_cli.wire_text import handshake_of, who
+from hivemind_client_cli.output_options import reporting
+from hivemind_client_cli.ovos_messages import UTTERANCE, bus_message, utterance_data
+from hivemind_client_cli.peer_text import handshake_of, who
 from hivemind_core_client.errors import (
     HiveMindError,
     HubKeyChanged,
@@ -37,6 +32,7 @@ from hivemind_core_client.errors import (
     VersionRefused,
 )
 from hivemind_core_client.transports.shared_socket import resolve
+from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.text import fingerprint
 
 if TYPE_CHECKING:
@@ -146,7 +142,7 @@ class Examination:
     "--msg",
     "msg_type",
     metavar="TYPE",
-    shell_complete=ovos_types,
+    shell_complete=complete_ovos_type,
     help="Check the permission by sending a message of TYPE.",
 )
 @click.option(
@@ -160,7 +156,7 @@ def doctor(
     connection: Connection,
     say: str | None,
     msg_type: str | None,
-    payload: dict[str, Any],
+    payload: Json,
     timeout: float,
 ) -> None:
     """Check the way to the hub step by step, and say what mends the first that fails.
@@ -280,12 +276,12 @@ def _examine_permission(
     client: HiveMessageBusClient,
     say: str | None,
     msg_type: str | None,
-    payload: dict[str, Any],
+    payload: Json,
     timeout: float,
 ) -> None:
     inbox = Inbox(client, "speak", "ovos.utterance.handled", "complete_intent_failure")
     sent_type = msg_type or UTTERANCE
-    data = payload if msg_type else {"utterances": [say], "lang": "en-US"}
+    data = payload if msg_type else utterance_data(say or "")
     packet = bus_message(sent_type, data)
     if say is None and msg_type is None:
         client.round_trip()  # a hub that hangs up on our HELLO is found out here

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import queue
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from attrs import frozen
 
 from hivemind_client_cli.answers import Dropped, Inbox, confirm_receipt
-from hivemind_client_cli.completion import ovos_types
-from hivemind_client_cli.identity_commands import fingerprint
-from hivemind_client_cli.message_commands import bus_message
-from hivemind_client_cli.options import (
-    Connection,
-    connected,
-    connection_options,
-    json_object,
-    output_options,
-    prepared,
-    read_identity,
-    reporting,
-)
+from hivemind_client_cli.arrival_queue import ArrivalQueue
+from hivemind_client_cli.commands.trust import complete_alias, public_key
+from hivemind_client_cli.connection import Connection, connected, prepared, read_identity
+from hivemind_client_cli.message_options import typed_message_options
+from hivemind_client_cli.options import connection_options
 from hivemind_client_cli.output import Output
-from hivemind_client_cli.plugin import PLUGINS
-from hivemind_client_cli.trust import aliases, public_key
-from hivemind_client_cli.wire_text import described, plain
+from hivemind_client_cli.output_options import output_options, reporting
+from hivemind_client_cli.ovos_messages import bus_message
+from hivemind_client_cli.peer_text import described, fingerprint, plain
+from hivemind_client_cli.program import PLUGINS
 from hivemind_core_client.errors import PluginError, QueryTimeout
 from hivemind_core_client.hive_map import normal_key
 from hivemind_core_client.message import HiveMessage, HiveMessageType
@@ -44,10 +36,6 @@ if TYPE_CHECKING:
 _VERIFIED = "hivemind_verified_source_peer"
 #: What every OVOS bus says once more of each message.
 _EVERY_MESSAGE = "message"
-#: How often, in seconds, a listener looks whether the client still tries.
-_GLANCE = 0.25
-#: How many messages may wait for a slow reader of stdout.
-_BACKLOG = 1000
 #: The plugin that seals, and what mends it in each state.
 _PLUGIN = "intercom"
 _MENDS = {
@@ -57,7 +45,7 @@ _MENDS = {
     "failed": "the plugin 'intercom' is installed, and failed to load. 'hivemind-client plugins' shows why",
 }
 #: A public key is far shorter.
-_LONGEST_KEY_FILE = 65536
+_MAX_KEY_FILE_BYTES = 65536
 
 
 @click.group(
@@ -70,11 +58,11 @@ def intercom() -> None:
     """Messages from one satellite to another that no hub between them can read."""
 
 
-def _targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def _complete_target(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete an alias; where none fits, the shell completes the name of a file."""
     from click.shell_completion import CompletionItem
 
-    return aliases(ctx, param, incomplete) or [CompletionItem(incomplete, type="file")]
+    return complete_alias(ctx, param, incomplete) or [CompletionItem(incomplete, type="file")]
 
 
 @intercom.command(
@@ -86,18 +74,10 @@ def _targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     "target",
     required=True,
     metavar="ALIAS|FILE",
-    shell_complete=_targets,
+    shell_complete=_complete_target,
     help="A trusted key, or a file with a public key.",
 )
-@click.option(
-    "--msg",
-    "msg_type",
-    required=True,
-    metavar="TYPE",
-    shell_complete=ovos_types,
-    help="Type of the message.",
-)
-@click.option("--payload", callback=json_object, default="{}", metavar="JSON", help="Data of the message.")
+@typed_message_options
 @connection_options
 @reporting
 @click.pass_context
@@ -107,7 +87,7 @@ def send(
     connection: Connection,
     target: str,
     msg_type: str,
-    payload: dict[str, Any],
+    payload: Json,
 ) -> None:
     """Seal a message for one satellite, sign it, and send it through the hive.
 
@@ -154,82 +134,60 @@ def listen(
     has --timeout. With --count, a --timeout that comes first has exit code 4.
     """
     _require_plugin(ctx)
+    printed = 0
     with prepared(output, connection) as client:
         # Not before: without credentials nothing is written.
         key = _own_key(client.identity)
-        ears = _Ears(output, client)
+        arrivals = _collect(output, client)
         client.connect(site_id=connection.site_id)
         try:
             _introduce(output, key, client.identity)
-            heard = _print_messages(output, ears, count, timeout)
+            for verified in itertools.islice(arrivals.items(timeout), count):
+                _print(output, client, verified)
+                printed += 1
         except KeyboardInterrupt:
             return
-    if count is not None and heard < count:
-        raise QueryTimeout(f"{heard} of {count} INTERCOM messages came within {timeout:g} s")
+    if count is not None and printed < count:
+        raise QueryTimeout(f"{printed} of {count} INTERCOM messages came within {timeout:g} s")
 
 
 @frozen
-class _Heard:
+class _VerifiedMessage:
     """An OVOS message, and the key whose signature over it was verified."""
 
     message: Json
     key: str
 
 
-class _Ears:
-    """Collects the verified messages that come to the internal bus from now on."""
+def _collect(output: Output, client: HiveMessageBusClient) -> ArrivalQueue[_VerifiedMessage]:
+    """The verified messages that come to the internal bus from now on."""
+    arrivals = ArrivalQueue[_VerifiedMessage](output, client)
 
-    def __init__(self, output: Output, client: HiveMessageBusClient) -> None:
-        self.output = output
-        self.client = client
-        self._heard: queue.Queue[_Heard] = queue.Queue(_BACKLOG)
-        client.on_mycroft(_EVERY_MESSAGE, self._sort)
-
-    def _sort(self, text: str) -> None:
+    def arrived(text: str) -> None:
         message = read_object(text)
         key = (message.get("context") or {}).get(_VERIFIED)
-        if not isinstance(key, str) or not isinstance(message.get("type"), str):
-            return
-        try:
-            self._heard.put_nowait(_Heard(message, key))
-        except queue.Full:
-            self.output.warn("a message is not shown: stdout is read more slowly than they come")
+        if isinstance(key, str) and isinstance(message.get("type"), str):
+            arrivals.put(_VerifiedMessage(message, key))
 
-    def next(self, deadline: float | None) -> _Heard | None:
-        """The next message, None at the deadline. Raises what ended the client's attempts for good."""
-        while True:
-            left = _GLANCE if deadline is None else deadline - time.monotonic()
-            try:
-                return self._heard.get(timeout=max(0.0, min(_GLANCE, left)))
-            except queue.Empty:
-                if left <= 0:
-                    return None
-            if self.client.state in ("refused", "closed") and self.client.last_error is not None:
-                raise self.client.last_error
-
-    def signer(self, key: str) -> str | None:
-        """The alias under which this satellite trusts a key; `hub` for the hub's own."""
-        alias = self.client.identity.get_trusted_alias(key)
-        hub = self.client.hub
-        if alias is None and hub is not None and normal_key(key) == normal_key(hub.public_key):
-            return "hub"
-        return alias
+    client.on_mycroft(_EVERY_MESSAGE, arrived)
+    return arrivals
 
 
-def _print_messages(output: Output, ears: _Ears, count: int | None, timeout: float | None) -> int:
-    """Print what comes until there are `count` or `timeout` seconds are over; returns how many there were."""
-    deadline = None if timeout is None else time.monotonic() + timeout
-    number = 0
-    while count is None or number < count:
-        heard = ears.next(deadline)
-        if heard is None:
-            break
-        number += 1
-        alias, mark = ears.signer(heard.key), fingerprint(heard.key)
-        name = plain(alias) if alias is not None else str(mark)
-        text = described(heard.message["type"], heard.message.get("data") or {})
-        output.result({"from": alias, "fingerprint": mark, "message": heard.message}, f"{name}: {text}")
-    return number
+def _print(output: Output, client: HiveMessageBusClient, verified: _VerifiedMessage) -> None:
+    alias, key = _signer(client, verified.key), fingerprint(verified.key)
+    name = plain(alias) if alias is not None else str(key)
+    message = verified.message
+    text = described(message["type"], message.get("data") or {})
+    output.result({"from": alias, "fingerprint": key, "message": message}, f"{name}: {text}")
+
+
+def _signer(client: HiveMessageBusClient, key: str) -> str | None:
+    """The alias under which this satellite trusts a key; `hub` for the hub's own."""
+    alias = client.identity.get_trusted_alias(key)
+    hub = client.hub
+    if alias is None and hub is not None and normal_key(key) == normal_key(hub.public_key):
+        return "hub"
+    return alias
 
 
 def _own_key(identity: NodeIdentity) -> str:
@@ -291,7 +249,7 @@ def _target_key(connection: Connection, target: str) -> str:
 def _key_in(path: str) -> str:
     try:
         with open(path, "rb") as file:
-            text = file.read(_LONGEST_KEY_FILE).decode("ascii", "replace")
+            text = file.read(_MAX_KEY_FILE_BYTES).decode("ascii", "replace")
     except OSError as error:
         raise click.UsageError(f"cannot read the public key from {path}: {error.strerror}") from error
     return public_key(text)

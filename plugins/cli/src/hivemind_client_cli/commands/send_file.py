@@ -11,24 +11,19 @@ from collections.abc import Callable, Iterator
 import click
 
 from hivemind_client_cli.answers import Inbox, confirm_receipt
-from hivemind_client_cli.options import (
-    Connection,
-    connected,
-    connection_options,
-    filled,
-    reporting,
-    timeout_option,
-)
+from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.options import connection_options, filled, timeout_option
 from hivemind_client_cli.output import Output, shown
+from hivemind_client_cli.output_options import reporting
 from hivemind_core_client.errors import InvalidMessage, PluginError
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
 Progress = Callable[[int, int], object]
 
-#: Seconds between two looks of the bar.
-_BAR_PAUSE = 0.1
-_BAR_WIDTH = 30
-_LONGEST_NAME = 30
+#: Time between two drawings of the bar.
+_BAR_PAUSE_S = 0.1
+_BAR_CHARACTERS = 30
+_MAX_NAME_CHARACTERS = 30
 
 
 @click.command("send-file", epilog="Example: hivemind-client send-file notes.txt --name shopping.txt")
@@ -110,7 +105,7 @@ def _bar(output: Output, label: str) -> Iterator[Progress | None]:
     def draw(sent: int, total: int) -> None:
         nonlocal drawn
         now = time.monotonic()
-        if now - drawn < _BAR_PAUSE and sent < total:
+        if now - drawn < _BAR_PAUSE_S and sent < total:
             return
         drawn = now
         with contextlib.suppress(OSError, ValueError):
@@ -126,11 +121,11 @@ def _bar(output: Output, label: str) -> Iterator[Progress | None]:
 
 
 def bar(label: str, sent: int, total: int) -> str:
-    """One look of the bar: name, bar, per cent, amounts."""
+    """The bar as text: name, bar, per cent, amounts."""
     share = min(1.0, sent / total) if total > 0 else 1.0
-    filled = int(share * _BAR_WIDTH)
-    drawing = "#" * filled + "." * (_BAR_WIDTH - filled)
-    name = shown(label.replace("\n", " "))[:_LONGEST_NAME]
+    filled = int(share * _BAR_CHARACTERS)
+    drawing = "#" * filled + "." * (_BAR_CHARACTERS - filled)
+    name = shown(label.replace("\n", " "))[:_MAX_NAME_CHARACTERS]
     return f"{name} [{drawing}] {share:4.0%} {amount(sent)} of {amount(total)}"
 
 

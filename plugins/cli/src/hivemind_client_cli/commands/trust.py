@@ -5,37 +5,33 @@ from __future__ import annotations
 import re
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import click
 
-from hivemind_client_cli.identity_commands import fingerprint
-from hivemind_client_cli.options import (
-    Connection,
-    connected,
-    connection_options,
-    identity_option,
-    output_options,
-    read_identity,
-    reporting,
-)
+from hivemind_client_cli.connection import Connection, connected, read_identity
+from hivemind_client_cli.options import connection_options, identity_option
 from hivemind_client_cli.output import Output, aligned
+from hivemind_client_cli.output_options import output_options, reporting
+from hivemind_client_cli.peer_text import fingerprint
 from hivemind_client_cli.pins import UNREADABLE, pinned_hubs
 from hivemind_core_client.errors import InvalidOption, PluginError, UsageError
+from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from hivemind_core_client.identity import NodeIdentity
 
-#: No public key in PEM form is longer, in bytes.
-_LONGEST = 64 * 1024
-_LONGEST_ALIAS = 64
-#: Shorter keys have been broken, in bits.
-_SHORTEST_KEY = 2048
+#: No public key in PEM form is longer.
+_MAX_KEY_FILE_BYTES = 64 * 1024
+_MAX_ALIAS_CHARACTERS = 64
+#: Shorter keys have been broken.
+_MIN_KEY_BITS = 2048
 #: How much of a fingerprint is shown to people.
-_SHOWN = len("sha256:") + 16
-_BLOCK = re.compile(r"-----BEGIN ((?:RSA )?PUBLIC KEY)-----[A-Za-z0-9+/=\s]+-----END \1-----")
+_SHOWN_CHARACTERS = len("sha256:") + 16
+_PEM_BLOCK = re.compile(r"-----BEGIN ((?:RSA )?PUBLIC KEY)-----[A-Za-z0-9+/=\s]+-----END \1-----")
 
 
 @click.group("trust", no_args_is_help=False, epilog="Example: hivemind-client trust add kitchen kitchen.pem")
@@ -48,7 +44,7 @@ def trust() -> None:
     """
 
 
-def aliases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_alias(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the alias of a trusted key."""
     from click.shell_completion import CompletionItem
 
@@ -76,7 +72,7 @@ def add(output: Output, connection: Connection, alias: str, keyfile: str | None,
         raise click.UsageError("give a KEYFILE (- is stdin), or --hub")
     identity = read_identity(connection.identity_file)
     pem = public_key(_hub_key(output, connection) if from_hub else _read(keyfile or ""))
-    _note_twins(output, identity, alias, pem)
+    _warn_of_same_key(output, identity, alias, pem)
     added = identity.add_trusted_key(alias, pem)
     if not added and fingerprint(identity.trusted_keys[alias]) != fingerprint(pem):
         raise InvalidOption(
@@ -93,11 +89,11 @@ def add(output: Output, connection: Connection, alias: str, keyfile: str | None,
     }
     known = "" if added else ", as before"
     output.result(data)
-    output.note(f"trusts {alias}{known}: {short(pem)}")
+    output.note(f"trusts {alias}{known}: {short_fingerprint(pem)}")
 
 
 @trust.command("remove", epilog="Example: hivemind-client trust remove kitchen")
-@click.argument("alias", shell_complete=aliases)
+@click.argument("alias", shell_complete=complete_alias)
 @identity_option
 @reporting
 def remove(output: Output, alias: str, identity_file: str | None) -> None:
@@ -126,7 +122,7 @@ def list_keys(output: Output, identity_file: str | None) -> None:
     """
     identity = read_identity(identity_file)
     keys = identity.trusted_keys
-    data: dict[str, Any] = {
+    data: Json = {
         "file": identity.path,
         "own": {"fingerprint": fingerprint(identity.public_key), "public_key": identity.public_key},
         "trusted": [
@@ -135,17 +131,22 @@ def list_keys(output: Output, identity_file: str | None) -> None:
         ],
         "pinned_hubs": [{"hub": hub, "fingerprint": pin} for hub, pin in pinned_hubs(identity).items()],
     }
-    parts = [f"own RSA key  {short(identity.public_key)}", "trusted" if keys else "no key is trusted"]
+    parts = [
+        f"own RSA key  {short_fingerprint(identity.public_key)}",
+        "trusted" if keys else "no key is trusted",
+    ]
     if keys:
-        parts.append(aligned({alias: short(pem) for alias, pem in keys.items()}, indent="  "))
+        parts.append(aligned({alias: short_fingerprint(pem) for alias, pem in keys.items()}, indent="  "))
     if data["pinned_hubs"]:
-        pins = {pin["hub"]: (pin["fingerprint"] or UNREADABLE)[:_SHOWN] for pin in data["pinned_hubs"]}
+        pins = {
+            pin["hub"]: (pin["fingerprint"] or UNREADABLE)[:_SHOWN_CHARACTERS] for pin in data["pinned_hubs"]
+        }
         parts += ["pinned hubs", aligned(pins, indent="  ")]
     output.result(data, "\n".join(parts))
 
 
 @trust.command("show", epilog="Example: hivemind-client trust show > kitchen.pem")
-@click.argument("alias", required=False, shell_complete=aliases)
+@click.argument("alias", required=False, shell_complete=complete_alias)
 @identity_option
 @reporting
 def show(output: Output, alias: str | None, identity_file: str | None) -> None:
@@ -162,10 +163,10 @@ def show(output: Output, alias: str | None, identity_file: str | None) -> None:
     output.result({"alias": alias, "fingerprint": fingerprint(pem), "public_key": pem}, pem.strip())
 
 
-def short(pem: str | None) -> str:
+def short_fingerprint(pem: str | None) -> str:
     """The beginning of a key's fingerprint, for people; `-` for no key."""
     found = fingerprint(pem)
-    return found[:_SHOWN] if found else "-"
+    return found[:_SHOWN_CHARACTERS] if found else "-"
 
 
 def public_key(text: str) -> str:
@@ -178,7 +179,7 @@ def public_key(text: str) -> str:
             "this is a private key: it belongs to its owner alone, and nothing of it was kept. The public one is what "
             "'hivemind-client trust show' prints on the other node"
         )
-    blocks = [found[0] for found in _BLOCK.finditer(text)]
+    blocks = [found[0] for found in _PEM_BLOCK.finditer(text)]
     if len(blocks) != 1 or text.count("-----BEGIN") != 1:
         raise InvalidOption(
             "this is no public key: one RSA key in PEM form is wanted ('-----BEGIN PUBLIC KEY-----'), such as "
@@ -193,15 +194,15 @@ def public_key(text: str) -> str:
         raise InvalidOption(
             "this is a private key: it belongs to its owner alone, and nothing of it was kept"
         )
-    if key.size_in_bits() < _SHORTEST_KEY:
+    if key.size_in_bits() < _MIN_KEY_BITS:
         raise InvalidOption(
-            f"this RSA key has {key.size_in_bits()} bits: one below {_SHORTEST_KEY} proves nothing. Make a new one "
+            f"this RSA key has {key.size_in_bits()} bits: one below {_MIN_KEY_BITS} proves nothing. Make a new one "
             "with 'hivemind-client reset-pgp' on the other node"
         )
     return str(key.export_key().decode("ascii")).strip()
 
 
-def _rsa() -> Any:
+def _rsa() -> ModuleType:
     # The same library goes by two names: pycryptodome and pycryptodomex.
     for package in ("Crypto", "Cryptodome"):
         try:
@@ -212,22 +213,26 @@ def _rsa() -> Any:
 
 
 def _check_alias(alias: str) -> None:
-    if not alias.strip() or not alias.isprintable() or len(alias) > _LONGEST_ALIAS:
-        raise InvalidOption(f"an alias is 1 to {_LONGEST_ALIAS} printable characters")
+    if not alias.strip() or not alias.isprintable() or len(alias) > _MAX_ALIAS_CHARACTERS:
+        raise InvalidOption(f"an alias is 1 to {_MAX_ALIAS_CHARACTERS} printable characters")
 
 
 def _read(keyfile: str) -> str:
     try:
         if keyfile == "-":
             stream = getattr(sys.stdin, "buffer", None)
-            data = stream.read(_LONGEST + 1) if stream else sys.stdin.read(_LONGEST + 1).encode()
+            data = (
+                stream.read(_MAX_KEY_FILE_BYTES + 1)
+                if stream
+                else sys.stdin.read(_MAX_KEY_FILE_BYTES + 1).encode()
+            )
         else:
             with open(keyfile, "rb") as file:
-                data = file.read(_LONGEST + 1)
+                data = file.read(_MAX_KEY_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no file name"
         raise InvalidOption(f"cannot read {keyfile}: {reason}") from error
-    if len(data) > _LONGEST:
+    if len(data) > _MAX_KEY_FILE_BYTES:
         raise InvalidOption(f"{keyfile} is too long for a public key")
     return bytes(data).decode("ascii", "replace")
 
@@ -242,7 +247,7 @@ def _hub_key(output: Output, connection: Connection) -> str:
     return key
 
 
-def _note_twins(output: Output, identity: NodeIdentity, alias: str, pem: str) -> None:
+def _warn_of_same_key(output: Output, identity: NodeIdentity, alias: str, pem: str) -> None:
     if fingerprint(pem) == fingerprint(identity.public_key):
         output.warn("this is the key of this very node")
     other = identity.get_trusted_alias(pem)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from attrs import frozen
 
-from hivemind_client_cli.options import Connection, connected, connection_options, reporting, timeout_option
+from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.options import connection_options, timeout_option
 from hivemind_client_cli.output import Output, aligned, milliseconds
+from hivemind_client_cli.output_options import reporting
 from hivemind_core_client.errors import HiveMindError, HubTimeout
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
     from hivemind_core_client.hive_map import HiveMapper
 
-#: Seconds between two pings.
-_PAUSE = 0.1
+#: Time between two pings.
+_PAUSE_S = 0.1
 _DROPPED = (
     "the hub ended the connection on it. Hub 4.0.0 takes no part in it; newer hubs do that when this satellite may "
     "not propagate ('hivemind-core allow-propagate NODE_ID')"
@@ -99,7 +101,7 @@ def _draw(output: Output, connection: Connection, timeout: float, mermaid: bool)
 def _flood(client: HiveMessageBusClient, timeout: float) -> _Flood:
     ended = threading.Event()
     client.on("close", ended.set)
-    cause: Any = f"nobody answered it within {timeout:g} s. Hub 4.0.0 takes no part in it"
+    cause: str | HiveMindError = f"nobody answered it within {timeout:g} s. Hub 4.0.0 takes no part in it"
     try:
         mapper = client.ping(timeout=timeout)
         if mapper.others(client.peer):
@@ -116,7 +118,7 @@ def _round_trips(client: HiveMessageBusClient, count: int, timeout: float) -> li
     times = []
     for number in range(count):
         if number:
-            time.sleep(_PAUSE)
+            time.sleep(_PAUSE_S)
         try:
             times.append(client.round_trip(timeout=timeout))
         except TimeoutError:

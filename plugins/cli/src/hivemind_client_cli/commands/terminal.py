@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hivemind_client_cli.answers import DENIED, UTTERANCE, Inbox, denied, no_answer
-from hivemind_client_cli.message_commands import as_text, bus_message
-from hivemind_client_cli.options import Connection, connected, connection_options, reporting, timeout_option
+from hivemind_client_cli.answers import Inbox, no_answer
+from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.options import connection_options, timeout_option
 from hivemind_client_cli.output import Output
+from hivemind_client_cli.output_options import reporting
+from hivemind_client_cli.ovos_messages import HANDLED, SPEAK, UTTERANCE, as_text, utterance
 from hivemind_core_client.errors import QueryTimeout
 from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
 
-SPEAK = "speak"
-#: The hub's word that no more answers to an utterance come.
-_HANDLED = "ovos.utterance.handled"
-#: How long, in seconds, after an answer a further one is taken for part of it.
-_SETTLE = 0.3
+#: How long after an answer a further one is taken for part of it.
+_NEXT_ANSWER_WAIT_S = 0.3
 
 
 @click.command("terminal", epilog="Example: echo 'what time is it' | hivemind-client terminal")
@@ -39,26 +38,21 @@ def terminal(output: Output, connection: Connection, lang: str, timeout: float) 
     """
     with connected(output, connection) as client:
         if not output.json and sys.stdin.isatty() and output.stdout.isatty():
-            from hivemind_client_cli.line_editor import converse
+            from hivemind_client_cli.line_editor import chat
 
-            converse(output, client, lang)
+            chat(output, client, lang)
         else:
             _answer_lines(output, client, lang, timeout)
 
 
-def say(client: HiveMessageBusClient, line: str, lang: str) -> None:
-    """Send a line as an utterance."""
-    client.emit(bus_message(UTTERANCE, {"utterances": [line], "lang": lang}))
-
-
 def _answer_lines(output: Output, client: HiveMessageBusClient, lang: str, timeout: float) -> None:
-    inbox = Inbox(client, SPEAK, _HANDLED)
+    inbox = Inbox(client, SPEAK, HANDLED)
     late: list[str] = []
     for line in map(str.strip, sys.stdin):
         if not line:
             continue
         inbox.clear()
-        say(client, line, lang)
+        client.emit(utterance(line, lang))
         answers = [as_text(message) for message in _speech(inbox, timeout)]
         if not answers:
             late.append(line)
@@ -74,15 +68,8 @@ def _speech(inbox: Inbox, timeout: float) -> list[Json]:
     deadline = time.monotonic() + timeout
     while True:
         left = deadline - time.monotonic()
-        message = inbox.next(UTTERANCE, min(_SETTLE, left) if answers else left)
-        if message is None or (answers and message["type"] == _HANDLED):
+        message = inbox.next(UTTERANCE, min(_NEXT_ANSWER_WAIT_S, left) if answers else left)
+        if message is None or (answers and message["type"] == HANDLED):
             return answers
         if message["type"] == SPEAK:
             answers.append(message)
-
-
-def heard(message: Json) -> str:
-    """The line to show for a message that arrived while a person is at the terminal."""
-    if message["type"] == DENIED:
-        return f"error: {denied(UTTERANCE, message.get('data') or {})}"
-    return as_text(message)

@@ -1,34 +1,24 @@
-"""Messages that arrive, as lines for people and as objects for programs; binary data as files."""
+"""Messages that arrive, as lines for people and as objects for programs."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-from hivemind_client_cli.wire_text import described, plain
-from hivemind_core_client.errors import HiveMindError, PluginError
+from hivemind_client_cli.peer_text import described, plain
+from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.message import (
     OVOS_TYPES,
     WRAPPER_TYPES,
     HiveMessage,
     HiveMessageType,
-    HiveMindBinaryPayloadType,
 )
-from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
 from hivemind_core_client.wire.json_text import Json, json_text
 from hivemind_core_client.wire.text import safe_label
 
 #: A line for people is cut here; `--json` has the whole message.
-_LONGEST_LINE = 2000
-#: Messages within messages are looked at so deep.
-_DEEPEST = 8
-#: Kinds that are samples without a header, with the method that makes them a WAV file.
-_SAMPLES = {
-    HiveMindBinaryPayloadType.RAW_AUDIO: "handle_receive_raw_audio",
-    HiveMindBinaryPayloadType.STT_AUDIO_TRANSCRIBE: "handle_receive_stt_transcribe",
-    HiveMindBinaryPayloadType.STT_AUDIO_HANDLE: "handle_receive_stt_handle",
-}
+_MAX_LINE_CHARACTERS = 2000
+#: How many messages within messages are looked at.
+_MAX_LAYERS = 8
 
 
 class Matcher:
@@ -51,7 +41,7 @@ def _names(message: HiveMessage) -> Iterator[str]:
 
 def _layers(message: HiveMessage) -> Iterator[HiveMessage]:
     """The message, the one within it, and so on; what cannot be read ends it."""
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_LAYERS):
         yield message
         if message.msg_type not in WRAPPER_TYPES:
             return
@@ -80,16 +70,16 @@ def as_line(message: HiveMessage, saved: str | None = None) -> str:
     layers = list(_layers(message))
     types = " > ".join(each.msg_type.value for each in layers)
     try:
-        text = _held(layers[-1], saved)
+        text = _content(layers[-1], saved)
     except (HiveMindError, ValueError, RecursionError):
         text = "this cannot be shown: it is nested too deep, or no JSON"
     line = plain(f"{types}: {text}")
-    if len(line) <= _LONGEST_LINE:
+    if len(line) <= _MAX_LINE_CHARACTERS:
         return line
-    return f"{line[:_LONGEST_LINE]} … ({len(line)} characters)"
+    return f"{line[:_MAX_LINE_CHARACTERS]} … ({len(line)} characters)"
 
 
-def _held(inner: HiveMessage, saved: str | None) -> str:
+def _content(inner: HiveMessage, saved: str | None) -> str:
     """What a message holds, for people. Raises InvalidMessage or RecursionError for what has no text."""
     if inner.msg_type is HiveMessageType.BINARY:
         data = as_data(inner)
@@ -101,49 +91,3 @@ def _held(inner: HiveMessage, saved: str | None) -> str:
     if inner.msg_type is HiveMessageType.INTERCOM:
         return f"sealed, {len(json_text(inner.raw_payload))} characters"
     return json_text(inner.raw_payload)
-
-
-def quiet_callbacks() -> BinaryDataCallbacks:
-    """Callbacks that take no note: what is binary is shown, and saved, by what listens to its type."""
-    return _Quiet()
-
-
-class _Quiet(BinaryDataCallbacks):
-    def _ignored(self, what: str, data: bytes) -> None:
-        return
-
-
-def saver(directory: str) -> Callable[[HiveMessage], str | None]:
-    """A function that saves what a BINARY message carries in `directory`, and returns the path of the file, or None.
-
-    Raises PluginError without the plugin that saves, and InvalidOption for a directory that cannot be written in.
-    """
-    try:
-        from hivemind_client_binary_tts import SavingCallbacks
-    except ImportError as error:
-        raise PluginError(
-            "nothing here can save binary data: pip install 'hivemind-core-client[tts]'"
-        ) from error
-
-    paths = threading.local()
-
-    def saved(path: Any, *about: object) -> None:
-        paths.last = str(path)
-
-    callbacks: Any = SavingCallbacks(directory, on_saved=saved, save_raw_audio=True)
-
-    def save(message: HiveMessage) -> str | None:
-        if message.msg_type is not HiveMessageType.BINARY:
-            return None
-        metadata, data = message.metadata, message.raw_payload
-        method = _SAMPLES.get(message.bin_type)
-        if method is None:
-            path = callbacks.save(data, metadata.get("file_name"), message.bin_type)
-            return None if path is None else str(path)
-        paths.last = None
-        facts = {name: metadata.get(name) for name in ("sample_rate", "sample_width", "lang")}
-        getattr(callbacks, method)(bin_data=data, **facts)
-        found: str | None = paths.last
-        return found
-
-    return save

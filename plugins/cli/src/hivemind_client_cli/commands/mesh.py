@@ -5,25 +5,26 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import frozen
 
-from hivemind_client_cli.answers import UTTERANCE, Inbox, confirm_receipt, no_answer
-from hivemind_client_cli.completion import ovos_types
-from hivemind_client_cli.message_commands import bus_message, message_options, site_option, warn_without_site
-from hivemind_client_cli.options import (
-    Connection,
-    connected,
-    connection_options,
-    json_object,
-    reporting,
-    timeout_option,
+from hivemind_client_cli.answers import Inbox, confirm_receipt, no_answer
+from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.message_options import (
+    message_options,
+    payload_option,
+    site_option,
+    warn_without_site,
 )
+from hivemind_client_cli.message_types import complete_ovos_type
+from hivemind_client_cli.options import connection_options, timeout_option
 from hivemind_client_cli.output import Output
-from hivemind_client_cli.wire_text import described, who
+from hivemind_client_cli.output_options import Function, reporting, stacked
+from hivemind_client_cli.ovos_messages import UTTERANCE, bus_message, utterance_data
+from hivemind_client_cli.peer_text import described, who
 from hivemind_core_client.errors import ConnectionLost, HubRefused, QueryTimeout
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.json_text import Json
@@ -39,7 +40,7 @@ class Question:
     """The OVOS message that is asked with."""
 
     msg_type: str
-    data: dict[str, Any]
+    data: Json
 
     def packet(self, wrapper: HiveMessageType) -> HiveMessage:
         """The question on its way to the hub."""
@@ -50,36 +51,35 @@ class Question:
         return {"type": self.msg_type, "data": self.data}
 
 
-def question_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def question_options(function: Function) -> Function:
     """`--utterance` and `--lang`, or `--msg` and `--payload`: a `Question` as the argument `question`."""
 
-    @functools.wraps(command)
+    @functools.wraps(function)
     def run(
         *args: Any, msg_type: str | None, payload: Json, utterance: str | None, lang: str, **kwargs: Any
     ) -> None:
-        command(*args, question=_question(msg_type, payload, utterance, lang), **kwargs)
+        function(*args, question=_question(msg_type, payload, utterance, lang), **kwargs)
 
-    for option in (
-        click.option(
-            "--lang", default="en-US", show_default=True, metavar="LANG", help="Language of --utterance."
-        ),
-        click.option(
-            "--payload", callback=json_object, default="{}", metavar="JSON", help="Data of the message."
-        ),
-        click.option(
-            "--msg", "msg_type", metavar="TYPE", shell_complete=ovos_types, help="Type of the message."
-        ),
-        click.option("--utterance", metavar="TEXT", help=f"Ask TEXT: short for --msg {UTTERANCE}."),
-    ):
-        run = option(run)
-    return run
+    return _stacked_question_options(run)
+
+
+_stacked_question_options = stacked(
+    click.option("--utterance", metavar="TEXT", help=f"Ask TEXT: short for --msg {UTTERANCE}."),
+    click.option(
+        "--msg", "msg_type", metavar="TYPE", shell_complete=complete_ovos_type, help="Type of the message."
+    ),
+    payload_option,
+    click.option(
+        "--lang", default="en-US", show_default=True, metavar="LANG", help="Language of --utterance."
+    ),
+)
 
 
 def _question(msg_type: str | None, payload: Json, utterance: str | None, lang: str) -> Question:
     if utterance is not None:
         if msg_type is not None or payload:
             raise click.UsageError("--utterance stands for --msg and --payload: give it, or those")
-        return Question(UTTERANCE, {"utterances": [utterance], "lang": lang})
+        return Question(UTTERANCE, utterance_data(utterance, lang))
     if not msg_type:
         raise click.UsageError("nothing to ask: give --utterance TEXT, or --msg TYPE")
     return Question(msg_type, payload)
@@ -136,7 +136,7 @@ def broadcast(
     output: Output,
     connection: Connection,
     msg_type: str,
-    payload: dict[str, Any],
+    payload: Json,
     wait: str | None,
     timeout: float,
     site: str | None,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from hivemind_client_cli.addresses import pin_name
-from hivemind_client_cli.options import identity_option, read_identity, reporting
+from hivemind_client_cli.connection import read_identity
+from hivemind_client_cli.options import identity_option
 from hivemind_client_cli.output import Output
+from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.pins import pinned_hubs
 from hivemind_core_client.errors import InvalidOption
 from hivemind_core_client.wire.text import fingerprint

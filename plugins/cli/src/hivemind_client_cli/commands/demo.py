@@ -9,17 +9,21 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from attrs import frozen
 
-from hivemind_client_cli.answers import UTTERANCE, Inbox, no_answer
-from hivemind_client_cli.message_commands import as_text, bus_message
-from hivemind_client_cli.options import Connection, connected, reporting, timeout_option
+from hivemind_client_cli import ovos_messages
+from hivemind_client_cli.answers import Inbox, no_answer
+from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.options import timeout_option
 from hivemind_client_cli.output import Output, aligned, milliseconds
-from hivemind_client_cli.wire_text import handshake_of
+from hivemind_client_cli.output_options import reporting
+from hivemind_client_cli.ovos_messages import SPEAK, UTTERANCE, as_text
+from hivemind_client_cli.peer_text import handshake_of
 from hivemind_core_client.errors import PluginError
+from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Negotiated
@@ -58,8 +62,8 @@ def demo(output: Output, utterance: str, timeout: float) -> None:
                 identity_file=os.path.join(folder, "_identity.json"),
             )
             output.note(f"A hub in this process at {hub.url}, and a satellite that pairs with it.\n")
-            story = _converse(output, connection, utterance, timeout)
-    output.result({"hub": hub.url, **story.data}, aligned(story.rows, indent="  "))
+            conversation = _converse(output, connection, utterance, timeout)
+    output.result({"hub": hub.url, **conversation.data}, aligned(conversation.rows, indent="  "))
     output.note("\nWith a hub of your own: hivemind-client set-identity --help")
 
 
@@ -79,25 +83,25 @@ def _at_home_in(folder: str) -> Iterator[None]:
 
 
 @frozen
-class _Story:
-    data: dict[str, Any]
+class _Conversation:
+    data: Json
     rows: dict[str, str]
 
 
-def _converse(output: Output, connection: Connection, utterance: str, timeout: float) -> _Story:
+def _converse(output: Output, connection: Connection, utterance: str, timeout: float) -> _Conversation:
     started = time.perf_counter()
     with connected(output, connection) as client:
         paired = time.perf_counter() - started
-        inbox = Inbox(client, "speak")
+        inbox = Inbox(client, SPEAK)
         asked = time.perf_counter()
-        client.emit(bus_message(UTTERANCE, {"utterances": [utterance], "lang": "en-US"}))
+        client.emit(ovos_messages.utterance(utterance))
         answer = inbox.next(UTTERANCE, timeout)
         round_trip = time.perf_counter() - asked
         agreed = client.negotiated
     if answer is None or agreed is None:
-        raise no_answer("speak", UTTERANCE, timeout)
+        raise no_answer(SPEAK, UTTERANCE, timeout)
     spoken = as_text(answer)
-    return _Story(
+    return _Conversation(
         data={
             "handshake": agreed.kind,
             "protocol_version": agreed.version,

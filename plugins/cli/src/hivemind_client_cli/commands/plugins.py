@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hivemind_client_cli.group import HiveMindGroup
-from hivemind_client_cli.options import reporting
 from hivemind_client_cli.output import Output
-from hivemind_client_cli.plugin import PLUGINS
+from hivemind_client_cli.output_options import reporting
+from hivemind_client_cli.program import PLUGINS
 from hivemind_core_client.errors import HiveMindError
+from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
-    from hivemind_core_client.plugins.manager import Plugins
+    from hivemind_core_client.plugins.manager import PluginInfo, Plugins
 
 #: States of a plugin that is installed and was not loaded.
 _LEFT_OUT = ("blocked", "not selected")
-
-Row = dict[str, Any]
 
 
 @click.command("plugins", epilog="Example: HIVEMIND_CLIENT_PLUGINS_BLOCK=intercom hivemind-client plugins")
@@ -55,7 +54,7 @@ def plugins(output: Output, ctx: click.Context) -> None:
         output.warn(problem)
 
 
-def _row(info: Any) -> Row:
+def _row(info: PluginInfo) -> Json:
     return {
         "name": info.name,
         "distribution": info.distribution,
@@ -67,7 +66,7 @@ def _row(info: Any) -> Row:
     }
 
 
-def _add_commands(rows: list[Row], root: HiveMindGroup) -> None:
+def _add_commands(rows: list[Json], root: HiveMindGroup) -> None:
     """Add to each plugin's row the subcommands it brought, or why it could not.
 
     The built-in commands work where this plugin is blocked or not selected too, and then its row says so.
@@ -80,7 +79,7 @@ def _add_commands(rows: list[Row], root: HiveMindGroup) -> None:
             row["state"] = f"{row['state']}, in use"
 
 
-def _table(rows: list[Row], conflicts: list[Row]) -> str:
+def _table(rows: list[Json], conflicts: list[Json]) -> str:
     cells = [(row["name"], row["state"], f"{row['distribution']} {row['version']}".strip()) for row in rows]
     widths = [max((len(cell[column]) for cell in cells), default=0) for column in range(2)]
     lines = []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hivemind_client_cli.output import shown
+from hivemind_client_cli.ovos_messages import as_text
+from hivemind_core_client.wire import text as wire_text
 from hivemind_core_client.wire.hive_drawing import short_name
+from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Negotiated
@@ -17,14 +19,12 @@ def plain(text: str) -> str:
     return shown(" ".join(text.split()))
 
 
-def described(msg_type: str, data: dict[str, Any]) -> str:
+def described(msg_type: str, data: Json) -> str:
     """One line for an OVOS message: speech as it is, anything else as type and data."""
-    if msg_type == "speak" and isinstance(data.get("utterance"), str):
-        return plain(data["utterance"])
-    return plain(f"{msg_type} {json.dumps(data, ensure_ascii=False, default=str)}")
+    return plain(as_text({"type": msg_type, "data": data}))
 
 
-def who(peer: Any) -> str:
+def who(peer: object) -> str:
     """A peer's name on one line; a public key by its fingerprint, and `?` for no name."""
     return plain(short_name(peer)) if isinstance(peer, str) and peer else "?"
 
@@ -32,3 +32,8 @@ def who(peer: Any) -> str:
 def handshake_of(agreed: Negotiated) -> str:
     """The kind of handshake that was made, with its pattern where it has one: `noise XXpsk2`."""
     return f"{agreed.kind} {agreed.pattern}" if agreed.pattern else agreed.kind
+
+
+def fingerprint(pem: str | None) -> str | None:
+    """The fingerprint of a public key; None for none."""
+    return wire_text.fingerprint(pem) if pem else None

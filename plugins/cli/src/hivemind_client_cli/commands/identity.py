@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hivemind_client_cli.addresses import refuse_http
+from hivemind_client_cli.connection import read_identity
 from hivemind_client_cli.options import (
     VISIBLE,
     address_options,
@@ -17,12 +18,12 @@ from hivemind_client_cli.options import (
     key_option,
     new_identity_option,
     password_options,
-    read_identity,
-    reporting,
 )
 from hivemind_client_cli.output import MASK, Output, aligned
+from hivemind_client_cli.output_options import reporting
+from hivemind_client_cli.peer_text import fingerprint
 from hivemind_client_cli.pins import counted, pinned_hubs
-from hivemind_core_client.wire import text as wire_text
+from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
     from hivemind_core_client.identity import NodeIdentity
@@ -152,7 +153,7 @@ def can_ask() -> bool:
     return sys.stdin.isatty()
 
 
-def _facts(identity: NodeIdentity) -> dict[str, Any]:
+def _facts(identity: NodeIdentity) -> Json:
     return {
         "file": identity.path,
         "name": identity.name,
@@ -172,8 +173,3 @@ def _facts(identity: NodeIdentity) -> dict[str, Any]:
 
 def _existing_file(path: str | None) -> str | None:
     return path if path and os.path.isfile(path) else None
-
-
-def fingerprint(pem: str | None) -> str | None:
-    """The fingerprint of a public key; None for none."""
-    return wire_text.fingerprint(pem) if pem else None

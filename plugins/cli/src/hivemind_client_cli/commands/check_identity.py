@@ -1,0 +1,35 @@
+"""`hivemind-client test-identity`: connect once, and say what was agreed on."""
+
+from __future__ import annotations
+
+import click
+from attrs import asdict
+
+from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.options import connection_options
+from hivemind_client_cli.output import Output
+from hivemind_client_cli.output_options import reporting
+from hivemind_client_cli.peer_text import handshake_of, who
+
+
+@click.command("test-identity", epilog="Example: hivemind-client test-identity --host hub.local")
+@connection_options
+@reporting
+def test_identity(output: Output, connection: Connection) -> None:
+    """Connect, say what was agreed on, and leave.
+
+    Exit code 0 means that the hub took the key and that both sides have the same password.
+    """
+    with connected(output, connection) as client:
+        hub, agreed = client.hub, client.negotiated
+        data = {
+            "connected": True,
+            "protocol_version": agreed.version if agreed else None,
+            "hub": asdict(hub) if hub else None,
+            "negotiated": asdict(agreed) if agreed else None,
+        }
+        text = f"ok: hub {who(hub.node_id) if hub and hub.node_id else 'without a name'}"
+        if agreed:
+            text += f", {agreed.cipher}, {agreed.encoding}, handshake {handshake_of(agreed)}"
+            text += f", protocol version {agreed.version}"
+        output.result(data, text)

@@ -1,0 +1,109 @@
+"""`hivemind-client listen`: print what arrives from the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+from attrs import frozen
+
+from hivemind_client_cli.arrival_queue import ArrivalQueue
+from hivemind_client_cli.binary_data import saver
+from hivemind_client_cli.connection import Connection, prepared
+from hivemind_client_cli.connection_reporter import ConnectionReporter
+from hivemind_client_cli.message_types import HIVE_TYPES, complete_message_type
+from hivemind_client_cli.options import connection_options
+from hivemind_client_cli.output import NotShown, Output
+from hivemind_client_cli.output_options import reporting
+from hivemind_client_cli.received import Matcher, as_data, as_line
+from hivemind_core_client.errors import QueryTimeout
+from hivemind_core_client.message import HiveMessage
+
+
+@frozen
+class Arrival:
+    """A message, and where its binary data was saved."""
+
+    message: HiveMessage
+    saved: str | None = None
+
+
+@click.command("listen", epilog="Example: hivemind-client listen --type speak --json")
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    shell_complete=complete_message_type,
+    help="Show only this hive type (such as propagate) or OVOS type (such as speak). Repeatable.",
+)
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="Leave after N messages.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, 86400 * 366, min_open=True),
+    metavar="SECONDS",
+    help="Leave after so long. Without it: listen until Ctrl-C.",
+)
+@click.option("--save", "directory", metavar="DIRECTORY", help="Save speech, files and audio in DIRECTORY.")
+@connection_options
+@reporting
+def listen(
+    output: Output,
+    connection: Connection,
+    types: tuple[str, ...],
+    count: int | None,
+    timeout: float | None,
+    directory: str | None,
+) -> None:
+    """Print each message that arrives, a line each; with --json an object each.
+
+    Binary data is shown by its kind, size and name, and kept only with --save. When the hub goes away this
+    command waits for it to come back, and says so on stderr.
+
+    Ctrl-C is the ordinary end and has exit code 0, as has --timeout. With --count, a --timeout that comes
+    first has exit code 4. A hub that refuses this satellite when it comes back: 3.
+    """
+    matches = Matcher(types)
+    save = saver(directory) if directory is not None else None
+    with prepared(output, connection) as client:
+        arrivals = ArrivalQueue[Arrival](output, client)
+
+        def arrived(message: HiveMessage) -> None:
+            if matches(message):
+                arrivals.put(Arrival(message, save(message) if save is not None else None))
+
+        for name in HIVE_TYPES:
+            client.on(name, arrived)
+        client.connect(site_id=connection.site_id)
+        reporter = ConnectionReporter(client, output.remark)
+        output.remark(f"listening to {client.host}:{client.port}; Ctrl-C ends it")
+        try:
+            shown = show_all(output, arrivals.items(timeout), count)
+        except KeyboardInterrupt:
+            return
+        finally:
+            reporter.stop()
+    if count is not None and shown < count:
+        raise QueryTimeout(f"{shown} of {count} messages came within {timeout:g} s")
+
+
+def show_all(output: Output, arrivals: Iterator[Arrival], count: int | None) -> int:
+    """Print what arrives until `count` messages were; returns how many were."""
+    shown = 0
+    for arrival in arrivals:
+        try:
+            _show(output, arrival)
+        except NotShown as error:
+            output.warn(f"a {arrival.message.msg_type.value} message is not shown: {error.message}")
+            continue
+        shown += 1
+        if shown == count:
+            break
+    return shown
+
+
+def _show(output: Output, arrival: Arrival) -> None:
+    if output.json:
+        output.result(as_data(arrival.message, arrival.saved))
+    else:
+        output.result(None, as_line(arrival.message, arrival.saved))

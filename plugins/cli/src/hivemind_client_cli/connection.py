@@ -1,0 +1,104 @@
+"""Where and how a command connects, and the client that it gets."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from hivemind_client_cli.addresses import refuse_http
+from hivemind_client_cli.output import Output
+from hivemind_core_client.errors import InvalidOption
+
+if TYPE_CHECKING:
+    from hivemind_core_client import HiveMessageBusClient
+    from hivemind_core_client.identity import NodeIdentity
+
+
+@frozen
+class Connection:
+    """Where and how to connect; None leaves a field to the environment and the identity file."""
+
+    key: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    crypto_key: str | None = field(default=None, repr=False)
+    host: str | None = None
+    port: int | None = None
+    site_id: str | None = None
+    self_signed: bool | None = None
+    ca_file: str | None = None
+    max_protocol: int | None = None
+    identity_file: str | None = None
+
+    def client(self) -> HiveMessageBusClient:
+        """A client that is not connected yet."""
+        try:
+            return self._client()
+        except InvalidOption:
+            self._check_scheme()
+            raise
+
+    def _check_scheme(self) -> None:
+        from hivemind_core_client.config.settings import given, variable_of
+
+        host = given("host", self.host, read_identity(self.identity_file).default_master)
+        refuse_http(host, variable_of("host", self.host))
+
+    def _client(self) -> HiveMessageBusClient:
+        from hivemind_core_client import HiveMessageBusClient
+
+        more: dict[str, Any] = {}
+        if self.identity_file:
+            more["identity"] = read_identity(self.identity_file)
+        if self.self_signed is not None:
+            more["self_signed"] = self.self_signed
+        elif self.ca_file:
+            more["self_signed"] = False
+        return HiveMessageBusClient(
+            key=self.key,
+            password=self.password,
+            crypto_key=self.crypto_key,
+            host=self.host,
+            port=self.port,
+            ca_file=self.ca_file,
+            max_protocol_version=self.max_protocol,
+            **more,
+        )
+
+
+@contextlib.contextmanager
+def prepared(output: Output, connection: Connection) -> Iterator[HiveMessageBusClient]:
+    """A client that is not connected yet, closed at the end; its secrets are masked in all output.
+
+    Binary data that arrives is dropped without a word, until `bin_callbacks` is assigned.
+    """
+    from hivemind_client_cli.binary_data import quiet_callbacks
+
+    output.hide(connection.key, connection.password, connection.crypto_key)
+    client = connection.client()
+    # The hub wants name and key in the URL, in this form.
+    authorization = base64.b64encode(f"{client.useragent}:{client.key}".encode()).decode()
+    output.hide(client.key, client.password, authorization)
+    client.bin_callbacks = quiet_callbacks()
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextlib.contextmanager
+def connected(output: Output, connection: Connection) -> Iterator[HiveMessageBusClient]:
+    """A connected client, closed at the end; raises what `connect()` raises."""
+    with prepared(output, connection) as client:
+        client.connect(site_id=connection.site_id)
+        yield client
+
+
+def read_identity(path: str | None) -> NodeIdentity:
+    """The identity in `path`, or the user's own when None. Raises IdentityFileError."""
+    from hivemind_core_client.identity import NodeIdentity
+
+    return NodeIdentity(path) if path else NodeIdentity()

@@ -1,0 +1,38 @@
+"""OVOS messages: made for the way to the hub, and shown to people."""
+
+from __future__ import annotations
+
+import json
+
+from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.json_text import Json
+
+#: What the OVOS of a hub listens to; hub 4.0.0 allows it to every client.
+UTTERANCE = "recognizer_loop:utterance"
+#: What an OVOS says.
+SPEAK = "speak"
+#: The OVOS of a hub says this when no more answers to an utterance come.
+HANDLED = "ovos.utterance.handled"
+
+
+def bus_message(msg_type: str, data: Json) -> HiveMessage:
+    """An OVOS message on its way to the hub."""
+    return HiveMessage(HiveMessageType.BUS, {"type": msg_type, "data": data, "context": {}})
+
+
+def utterance_data(text: str, lang: str = "en-US") -> Json:
+    """The data of an utterance."""
+    return {"utterances": [text], "lang": lang}
+
+
+def utterance(text: str, lang: str = "en-US") -> HiveMessage:
+    """An utterance on its way to the hub."""
+    return bus_message(UTTERANCE, utterance_data(text, lang))
+
+
+def as_text(message: Json) -> str:
+    """What a person wants to see of an OVOS message: speech as it is, anything else as type and data."""
+    data = message.get("data") or {}
+    if message["type"] == SPEAK and isinstance(data.get("utterance"), str):
+        return str(data["utterance"])
+    return f"{message['type']} {json.dumps(data, ensure_ascii=False, default=str)}"
