@@ -9,7 +9,7 @@ from hivemind_core_client.shell.worker import SharedWorker
 
 if TYPE_CHECKING:
     from hivemind_core_client.aio.mailbox import Running
-    from hivemind_core_client.transports.shared_socket import Progress
+    from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.wire.message import HiveMessage
 
 

@@ -30,7 +30,7 @@ from hivemind_core_client.shell.waiters import (
     payload_named,
     reply_type_of,
 )
-from hivemind_core_client.transports.websocket_asyncio import AsyncTransport
+from hivemind_core_client.transports.websocket_asyncio import AsyncWebSocketTransport
 from hivemind_core_client.wire.errors import ClientClosed, HiveMindError, again
 from hivemind_core_client.wire.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.wire.ovos import to_collection_message
@@ -41,10 +41,11 @@ if TYPE_CHECKING:
 
     from hivemind_core_client.aio.answers import AsyncAnswerStream
     from hivemind_core_client.kernel.collect_calls import Enough
+    from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.kernel.questions import Answer
     from hivemind_core_client.shell.protocols import Handler
     from hivemind_core_client.shell.waiters import Names
-    from hivemind_core_client.transports.shared_socket import Progress
+    from hivemind_core_client.transports.base import AsyncTransport
     from hivemind_core_client.wire.hive_map import HiveMapper
 
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
@@ -372,7 +373,7 @@ class AsyncHiveMessageBusClient(BaseClient):
 
     def _new_transport(self) -> AsyncTransport:
         address, limits = self.profile.settings.address, self.profile.options.limits
-        return AsyncTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
+        return AsyncWebSocketTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
 
     async def _give_up(self, worker: AsyncBaseWorker, begins: bool) -> None:
         """No session came: raises why."""

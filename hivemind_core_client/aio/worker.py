@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.kernel.policy import Backoff, Deadlines
+    from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.plugins.contract import Frame
-    from hivemind_core_client.transports.shared_socket import Progress
-    from hivemind_core_client.transports.websocket_asyncio import AsyncTransport
+    from hivemind_core_client.transports.base import AsyncTransport
     from hivemind_core_client.wire.message import HiveMessage
 
 

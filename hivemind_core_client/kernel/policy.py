@@ -58,8 +58,8 @@ class Deadlines:
     """Seconds that each phase may take.
 
     `tcp` includes finding the address; `first_frame` runs from the upgrade to the hub's HELLO; `handshake` from
-    there to the session; `write` is how long the hub may take to accept a message; `send` is how long
-    `emit` waits for a session before it raises; `close` how long `close` waits for the hub's
+    there to the session; `write` is how long the hub may take nothing of a message that is being written; `send` is
+    how long `emit` waits for a session before it raises; `close` how long `close` waits for the hub's
     farewell and for our threads.
     """
 

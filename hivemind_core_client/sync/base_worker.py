@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Optional
 from hivemind_core_client.shell.worker import SharedWorker
 
 if TYPE_CHECKING:
+    from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.sync.mailbox import Running
-    from hivemind_core_client.transports.shared_socket import Progress
     from hivemind_core_client.wire.message import HiveMessage
 
 

@@ -30,7 +30,6 @@ from hivemind_core_client.sync.waiting import (
     off_loop,
 )
 from hivemind_core_client.sync.worker import Worker
-from hivemind_core_client.transports.tcp import Transport
 from hivemind_core_client.transports.websocket import WebSocketTransport
 from hivemind_core_client.wire.errors import again
 from hivemind_core_client.wire.message import HiveMessage, HiveMindBinaryPayloadType
@@ -41,11 +40,12 @@ if TYPE_CHECKING:
     from ovos_bus_client.message import Message
 
     from hivemind_core_client.kernel.collect_calls import Enough
+    from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.kernel.questions import Answer
     from hivemind_core_client.shell.protocols import Handler
     from hivemind_core_client.shell.waiters import Names
     from hivemind_core_client.sync.answers import AnswerStream
-    from hivemind_core_client.transports.shared_socket import Progress
+    from hivemind_core_client.transports.base import Transport
     from hivemind_core_client.wire.hive_map import HiveMapper
 
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED

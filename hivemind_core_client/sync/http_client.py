@@ -9,7 +9,7 @@ from attrs import evolve
 from hivemind_core_client.config.settings import HttpAddress, one_of
 from hivemind_core_client.kernel.policy import Polling
 from hivemind_core_client.sync.client import HiveMessageBusClient
-from hivemind_core_client.transports.http import HttpTransport, Past
+from hivemind_core_client.transports.http import HttpHistory, HttpTransport
 from hivemind_core_client.wire.errors import InvalidOption
 
 __all__ = ["HiveMindHTTPClient", "Polling"]
@@ -37,12 +37,13 @@ class HiveMindHTTPClient(HiveMessageBusClient):
         self.profile.options = evolve(self.profile.options, binarize=False)
         self.polling = one_of(Polling, "polling", polling)
 
-        self._past = Past(None)
+        self._history = HttpHistory()
+        self._history_of: object = None
 
     def _new_transport(self) -> HttpTransport:
         settings, limits = self.profile.settings, self.profile.options.limits
         # Whoever connects anew is told of a refusal at once: that makes another worker.
-        if self._past.client != (self._worker, settings):
-            self._past = Past((self._worker, settings))
-        rest = (limits.frame, self.polling, self._ping[1], self._past)
+        if self._history_of != (self._worker, settings):
+            self._history, self._history_of = HttpHistory(), (self._worker, settings)
+        rest = (limits.frame, self.polling, self._ping[1], self._history)
         return HttpTransport(settings.address, self._tls, self.deadlines, *rest)

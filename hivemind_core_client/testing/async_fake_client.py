@@ -16,8 +16,8 @@ from hivemind_core_client.wire.message import HiveMessage, HiveMindBinaryPayload
 from hivemind_core_client.wire.packet import as_packet
 
 if TYPE_CHECKING:
+    from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.shell.waiters import Names
-    from hivemind_core_client.transports.shared_socket import Progress
 
 __all__ = ["AsyncFakeHiveMessageBus"]
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.kernel.policy import Backoff, Deadlines
+    from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.testing.async_fake_mailbox import AsyncFakeMailbox
-    from hivemind_core_client.transports.shared_socket import Progress
     from hivemind_core_client.wire.message import HiveMessage
 
 log = logging.getLogger(__name__)

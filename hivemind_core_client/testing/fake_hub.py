@@ -10,10 +10,10 @@ from attrs import field, frozen
 from hivemind_core_client.config.identity import NodeIdentity
 from hivemind_core_client.config.profile import ClientProfile
 from hivemind_core_client.config.settings import Address
+from hivemind_core_client.kernel.progress import Progress, ProgressReporter
 from hivemind_core_client.kernel.questions import answers_to
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
 from hivemind_core_client.shell.waiters import Names, is_hive_type, message_named, names_of
-from hivemind_core_client.transports.shared_socket import Progress, Told
 from hivemind_core_client.wire.errors import HiveMindError, InvalidMessage
 from hivemind_core_client.wire.message import OVOS_TYPES, WRAPPER_TYPES, HiveMessage, HiveMessageType
 from hivemind_core_client.wire.packet import as_packet
@@ -106,7 +106,7 @@ def exchanged(
     if progress is not None:
         binary = sent.msg_type is HiveMessageType.BINARY
         size = len(sent.raw_payload if binary else sent.as_json.encode())
-        Told(progress)(size, size)
+        ProgressReporter(progress)(size, size)
     return [carried(profile, answer) for answer in hub.take(sent)]
 
 

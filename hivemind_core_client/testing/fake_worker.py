@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.kernel.policy import Backoff, Deadlines
+    from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.sync.mailbox import Running
     from hivemind_core_client.testing.fake_mailbox import FakeMailbox
-    from hivemind_core_client.transports.shared_socket import Progress
     from hivemind_core_client.wire.message import HiveMessage
 
 log = logging.getLogger(__name__)

@@ -71,6 +71,13 @@ def silent(address: Address, ping_timeout: float) -> ConnectionLost:
     return ConnectionLost(f"{address} did not answer a ping within {ping_timeout:g} s")
 
 
+def not_taken(address: Address, seconds: float) -> ConnectionLost:
+    """The hub takes no more bytes; a part of a message may have left."""
+    return ConnectionLost(
+        f"{address} takes no more messages: it has taken nothing of this one for {seconds:g} s, so it was cut off"
+    )
+
+
 def broken(address: Address, error: Exception, while_sending: bool = False) -> ConnectionLost:
     """The connection broke."""
     return ConnectionLost(

@@ -10,15 +10,13 @@ import time
 from base64 import b64decode, b64encode
 from collections import deque
 from contextlib import AbstractContextManager
-from typing import Any, NoReturn, Optional, Union
+from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
 from urllib.parse import quote
 
 from attrs import define
 
-from hivemind_core_client.config.settings import Address
-from hivemind_core_client.config.tls import Tls
-from hivemind_core_client.kernel.policy import Deadlines, Polling
-from hivemind_core_client.plugins.contract import Frame
+from hivemind_core_client.kernel.policy import Deadlines
+from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.transports import failures, tcp
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.transports.http_connection import (
@@ -31,7 +29,7 @@ from hivemind_core_client.transports.http_connection import (
     ask,
     new_pool,
 )
-from hivemind_core_client.transports.shared_socket import Progress, Told
+from hivemind_core_client.transports.shared_socket import WriteStalled
 from hivemind_core_client.wire.errors import (
     ConnectionLost,
     FrameTooLarge,
@@ -41,28 +39,34 @@ from hivemind_core_client.wire.errors import (
     NotAHub,
 )
 
+if TYPE_CHECKING:
+    from hivemind_core_client.config.settings import Address
+    from hivemind_core_client.config.tls import Tls
+    from hivemind_core_client.kernel.policy import Polling
+    from hivemind_core_client.kernel.progress import Progress
+    from hivemind_core_client.plugins.contract import Frame
+
 log = logging.getLogger(__name__)
 
 #: What hivemind-http-protocol takes in one request, in bytes.
-_COMMON_LIMIT = 2**20
+_COMMON_LIMIT_BYTES = 2**20
 #: What a form adds to a message, in bytes.
-_AROUND = 512
+_FORM_BYTES = 512
 #: How long another client may take from ending our session to beginning its own, in seconds.
-_MOMENT = 0.25
-#: As a close of a WebSocket would be told to a satellite whose handshake the hub does not take.
-_REFUSED = 1008
+_TAKEOVER_WAIT_S = 0.25
+#: The close code of a WebSocket when the hub does not take a handshake.
+_REFUSED_CODE = 1008
 
 
 @define
-class Past:
-    """What the connections of one `client`, with the same settings, leave to the next.
+class HttpHistory:
+    """What the former connections of one client tell the next one.
 
-    `stood`: one of them became a session. `doubted`: the last one ended as if the hub refused its handshake.
+    `had_session`: one of them became a session. `was_refused`: the last one ended as if the hub refused its handshake.
     """
 
-    client: Any
-    stood: bool = False
-    doubted: bool = False
+    had_session: bool = False
+    was_refused: bool = False
 
 
 class HttpTransport:
@@ -76,7 +80,7 @@ class HttpTransport:
         max_answer: int,
         polling: Polling,
         poll_timeout: float,
-        past: Past,
+        history: HttpHistory,
     ) -> None:
         self._address = address
         self._tls = tls
@@ -84,17 +88,17 @@ class HttpTransport:
         self._max_answer = max_answer
         self._polling = polling
         self._poll_timeout = poll_timeout
-        self._past = past
+        self._history = history
         # One end in mid-handshake may be a restart of a hub that has taken us before. A refusal comes again.
-        self._lenient, past.doubted = past.stood and not past.doubted, False
+        self._lenient, history.was_refused = history.had_session and not history.was_refused, False
         self._login = ""
-        self._open: set[Any] = set()
+        self._open: set[tcp.Shuts] = set()
         self._pool = new_pool(address, self._dial)
         self._first: Optional[HttpSocket] = None
         self._inbox: deque[Union[Frame, Exception]] = deque()
         self._awake = threading.Event()
         self._last_message = time.monotonic()
-        self._spoke = self._standing = self._takes_bytes = self._aborted = False
+        self._spoke = self._has_session = self._takes_bytes = self._aborted = False
         self._polled = threading.Condition()
         self._polls, self._took = 0, 0.0
 
@@ -138,8 +142,8 @@ class HttpTransport:
         """Polls are all the probing there is."""
 
     def stand(self) -> None:
-        """The session stands, for us at least."""
-        self._standing = self._past.stood = True
+        """The session stands, as far as we know."""
+        self._has_session = self._history.had_session = True
 
     def receive(self) -> Union[Frame, Closed]:
         """The next message or the end. Raises ConnectionLost for a poll that failed, FrameTooLarge for a flood."""
@@ -193,36 +197,37 @@ class HttpTransport:
 
         It refuses what it took, at once: neither a session that stands, nor what it did not get any more.
         """
-        refused = self._past.doubted = self._spoke and not self._standing and not self._taken_over()
+        refused = self._history.was_refused = self._spoke and not self._has_session and not self._taken_over()
         why = "the hub has no session for this key any more: was it restarted, or does another client use the key?"
-        return Closed(_REFUSED if refused and not self._lenient else None, why)
+        return Closed(_REFUSED_CODE if refused and not self._lenient else None, why)
 
     def _taken_over(self) -> bool:
         """True when another client has a session with our key; a moment before, it ended ours."""
-        self._awake.wait(_MOMENT)
+        self._awake.wait(_TAKEOVER_WAIT_S)
         # A message that is empty: the hub refuses it, but otherwise where it has no session.
         return not self._request("POST", "send_message", self._poll_timeout).no_session
 
     def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
         """Send frames in order, a request each, and tell `progress` of each.
 
-        Raises ConnectionLost when the request broke, and when the hub has no session of ours; HubConnectionError when
-        it did not take the message, but the session goes on; InvalidMessage for a binary frame in a session below
-        protocol version 3, where hubs take none.
+        Raises ConnectionLost when the request broke, when the hub has taken nothing for `Deadlines.write` seconds, and
+        when it has no session of ours; HubConnectionError when it did not take the message, but the session goes on;
+        InvalidMessage for a binary frame in a session below protocol version 3, where hubs take none.
         """
         written, total = 0, sum(map(len, frames))
-        told = None if progress is None else Told(progress)
+        report = None if progress is None else ProgressReporter(progress)
         for frame in frames:
             self._send(frame)
             written += len(frame)
-            if told is not None:
-                told(written, total)
+            if report is not None:
+                report(written, total)
 
     def _send(self, frame: Frame) -> None:
         try:
             answer = self._request("POST", "send_message", self._deadlines.write, **_form_of(frame))
         except (HubConnectionError, FrameTooLarge) as error:
-            if _hint(frame):  # the hub hung up on this request alone, before it was whole
+            stalled = isinstance(error.__cause__, WriteStalled)
+            if _hint(frame) and not stalled:  # the hub hung up on this request alone, before it was whole
                 raise HubConnectionError(f"{error}{_hint(frame)}") from error
             self.abort()  # nobody knows whether the hub has it: that is for the sender to decide
             raise
@@ -230,11 +235,11 @@ class HttpTransport:
         if answer.taken:
             self._spoke = True
             self._takes_bytes |= isinstance(frame, bytes)
-        elif self._standing or not answer.no_session:  # else the next poll tells whether that is a refusal
+        elif self._has_session or not answer.no_session:  # else the next poll tells whether that is a refusal
             self._not_taken(frame, answer)
 
     def _not_taken(self, frame: Frame, answer: Answer) -> NoReturn:
-        if answer.takes_no_bytes and self._standing and not self._takes_bytes:
+        if answer.takes_no_bytes and self._has_session and not self._takes_bytes:
             raise InvalidMessage(
                 "over HTTP a hub takes text only in this session: send BINARY messages with protocol version 3, or "
                 "with HiveMessageBusClient, over a WebSocket"
@@ -278,7 +283,7 @@ class HttpTransport:
         try:
             with new_pool(self._address, dial) as pool:
                 self._ask(pool, "POST", "disconnect", self._deadlines.close)
-        except (HubConnectionError, NotDialled, *BROKEN) as error:
+        except (HubConnectionError, NotDialled, WriteStalled, *BROKEN) as error:
             log.debug("no farewell: %s", error)
         finally:
             self.abort()
@@ -293,7 +298,7 @@ class HttpTransport:
             self._polled.notify_all()
 
     def release(self) -> None:
-        """Give the sockets back to the system; one that is in use goes when its request has ended."""
+        """Close the sockets; one that is in use is closed when its request has ended."""
         self.abort()
         self._pool.close()
         if self._first is not None:
@@ -310,6 +315,8 @@ class HttpTransport:
             return self._ask(self._pool, method, endpoint, seconds, **form)
         except NotDialled as failure:
             raise failures.broken(self._address, failure.error) from failure.error
+        except WriteStalled as error:
+            raise failures.not_taken(self._address, self._deadlines.write) from error
         except TOO_LATE as error:
             raise ConnectionLost(f"{self._address} did not answer within {seconds or 0:g} s") from error
         except BROKEN as error:
@@ -360,6 +367,6 @@ def _form_of(frame: Frame) -> dict[str, str]:
 
 
 def _hint(frame: Frame) -> str:
-    if len(frame) + _AROUND < _COMMON_LIMIT:
+    if len(frame) + _FORM_BYTES < _COMMON_LIMIT_BYTES:
         return ""
     return f". It had {len(frame) / 2**20:.1f} MiB: as installed, a hub takes 1 MiB over HTTP"

@@ -7,12 +7,11 @@ import logging
 import socket
 import time
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from attrs import frozen
 
-from hivemind_core_client.config.settings import Address
-from hivemind_core_client.transports.shared_socket import SharedSocket
+from hivemind_core_client.transports.shared_socket import Buffer, SharedSocket
 from hivemind_core_client.wire.errors import FrameError, FrameTooLarge, HubConnectionError
 from hivemind_core_client.wire.json_text import Json, json_object
 from hivemind_core_client.wire.text import printable, text_of
@@ -24,6 +23,10 @@ except ImportError as missing:
     raise ImportError(
         "the HTTP client needs the urllib3 package: pip install 'hivemind-core-client[http]'"
     ) from missing
+
+if TYPE_CHECKING:
+    from hivemind_core_client.config.settings import Address
+    from hivemind_core_client.transports.tcp import Shuts
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +87,7 @@ class NotDialled(Exception):
 class Connection(HTTPConnection):
     """A connection of urllib3 over a socket that is opened as for a WebSocket: phase by phase, and ours to end."""
 
-    def __init__(self, *args: Any, dial: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, dial: Callable[[], HttpSocket], **options: Any) -> None:
         super().__init__(*args, **options)
         self._dial = dial
 
@@ -95,13 +98,14 @@ class Connection(HTTPConnection):
         except HubConnectionError as error:
             raise NotDialled(error) from error
 
-    def getresponse(self) -> Any:
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as in urllib3
         """The answer, once its headers are read."""
-        connected: Any = self.sock
+        connected: object = self.sock
         try:
             return super().getresponse()
         except Exception:
-            connected.drop()  # urllib3 forgets what reads from it, if headers contradict each other
+            if isinstance(connected, HttpSocket):
+                connected.drop()  # urllib3 forgets what reads from it, if headers contradict each other
             raise
 
 
@@ -118,7 +122,7 @@ def ask(
 ) -> Answer:
     """One request, answered within `seconds` and `most` bytes.
 
-    Raises NotDialled, FrameTooLarge, TOO_LATE or one of BROKEN.
+    Raises NotDialled, FrameTooLarge, WriteStalled, TOO_LATE or one of BROKEN.
     """
     try:
         response = pool.request(
@@ -145,7 +149,7 @@ def ask(
 class HttpSocket(SharedSocket):
     """A socket as urllib3 uses one: `settimeout` bounds all that is read from then on, not each piece of it."""
 
-    def __init__(self, connected: socket.socket, write_timeout: float, listed: set[Any]) -> None:
+    def __init__(self, connected: socket.socket, write_timeout: float, listed: set[Shuts]) -> None:
         super().__init__(connected, write_timeout)
         self._ends: Optional[float] = None
         self._closed = False
@@ -162,8 +166,8 @@ class HttpSocket(SharedSocket):
         super().settimeout(None if self._ends is None else max(0.0, self._ends - time.monotonic()))
         return super().recv(size)
 
-    def sendall(self, data: Any) -> None:
-        """Send all of it. Raises socket.timeout."""
+    def sendall(self, data: Buffer) -> None:
+        """Send all of it. Raises WriteStalled."""
         self.send(data)
 
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
@@ -172,14 +176,14 @@ class HttpSocket(SharedSocket):
         return io.BufferedReader(_Reader(self))
 
     def close(self) -> None:
-        """Give the socket back when no answer is read from it any more."""
+        """Close the socket, once no answer is read from it any more."""
         self._closed = True
         if not self._readers:
             self._listed.discard(self)
             super().close()
 
     def drop(self) -> None:
-        """Give the socket back at once. For the thread that reads from it."""
+        """Close the socket at once. For the thread that reads from it."""
         self._readers = 0
         self.close()
 

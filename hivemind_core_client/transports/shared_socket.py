@@ -2,54 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 import select
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
-from typing import Any, Callable, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
-log = logging.getLogger(__name__)
+from hivemind_core_client.kernel.write_deadline import WriteDeadline
 
-T = TypeVar("T")
-#: Called with the bytes written so far, and all that are to be written.
-Progress = Callable[[int, int], None]
+if TYPE_CHECKING:
+    from hivemind_core_client.kernel.progress import ProgressReporter
 
-#: The largest piece, in bytes, that is written between two reports of progress.
-_PIECE = 256 * 1024
+#: What is read from, or written to, a socket.
+Buffer = Union[bytes, bytearray, memoryview]
+
+#: How many bytes are written at most between two reports of progress.
+_PIECE_BYTES = 256 * 1024
 
 
-class Told:
-    """Tells a user's callback how far one message has come. One that raises is logged once, and told on.
+class WriteStalled(Exception):
+    """The peer has taken nothing for as long as a write may stand still."""
 
-    `frames` are the frames of the message, where it has several: then it is told of all of them as one, and `next` is
-    called between them.
-    """
 
-    def __init__(self, progress: Progress, frames: Sequence[Union[str, bytes, bytearray]] = ()) -> None:
-        self._progress = progress
-        self._failed = False
-        self._sizes = [len(frame) for frame in frames] if len(frames) > 1 else []
-        self._before = self._current = 0
-
-    def next(self) -> None:
-        """One frame has been written; what is told from now on is of the next."""
-        if self._current + 1 < len(self._sizes):
-            self._before += self._sizes[self._current]
-            self._current += 1
-
-    def __call__(self, written: int, total: int) -> None:
-        """Tell it, of the frame that is being written. Never raises."""
-        if self._sizes:
-            written, total = self._before + min(written, self._sizes[self._current]), sum(self._sizes)
-        try:
-            self._progress(written, total)
-        except (Exception, SystemExit):  # half a frame would cost the connection
-            if not self._failed:
-                log.exception("the callback for progress raised")
-            self._failed = True
+class ReadBoundReached(Exception):
+    """More was asked for than `allow` allows."""
 
 
 class SharedSocket:
@@ -57,7 +34,7 @@ class SharedSocket:
 
     It never blocks: each step holds a lock, waiting does not. OpenSSL's connections are not safe for two threads
     without one (openssl-threads(7)), and a lock around a blocking read would keep the writer out.
-    `settimeout` is for reading; a write may take `write_timeout` seconds.
+    `settimeout` is for reading; a write is given up when nothing was taken for `write_timeout` seconds.
     """
 
     def __init__(self, connected: Union[socket.socket, ssl.SSLSocket], write_timeout: float) -> None:
@@ -66,28 +43,44 @@ class SharedSocket:
         self._lock = threading.Lock()
         self._read_timeout: Optional[float] = None
         self._write_timeout = write_timeout
-        self._progress: Optional[Told] = None
+        self._allowed: Optional[int] = None
+        self._progress: Optional[ProgressReporter] = None
 
-    def report_to(self, told: Optional[Told]) -> None:
-        """Tell it how far the writing of one message has come, from now until None is set."""
-        self._progress = told
+    def report_to(self, reporter: Optional[ProgressReporter]) -> None:
+        """Report how far the writing of one message has come, from now until None is set."""
+        self._progress = reporter
+
+    def allow(self, size: int) -> None:
+        """Let `size` more bytes be read, and no more until this is called again. For the reading thread."""
+        self._allowed = size
 
     def recv(self, size: int) -> bytes:
-        """Up to `size` bytes; none at the end. Raises socket.timeout."""
-        return self._in_steps(lambda: self._socket.recv(size), self._read_timeout, select.POLLIN)
+        """Up to `size` bytes; none at the end. Raises socket.timeout, and ReadBoundReached before it reads too much."""
+        if self._allowed is None:
+            return self._read(size)
+        if size > self._allowed:
+            raise ReadBoundReached("more bytes are wanted than may be read")
+        data = self._read(size)
+        self._allowed -= len(data)
+        return data
 
-    def send(self, data: Any) -> int:
-        """Send all of it, in pieces; each may take the write timeout. Returns its length. Raises socket.timeout."""
+    def send(self, data: Buffer) -> int:
+        """Send all of it, and return its length. Raises WriteStalled."""
         rest, total, progress = memoryview(data), len(data), self._progress
+        deadline: Optional[WriteDeadline] = None
         while rest:
-            sent = self._send_piece(rest[:_PIECE])
+            try:
+                with self._lock:
+                    sent = self._socket.send(rest[:_PIECE_BYTES])
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as blocked:
+                now = time.monotonic()
+                deadline = deadline or WriteDeadline(self._write_timeout, now, len(rest))
+                self._wait_to_write(deadline.next_look(now, len(rest)), blocked)
+                continue
             rest = rest[sent:]
             if progress is not None:
                 progress(total - len(rest), total)
         return total
-
-    def _send_piece(self, piece: memoryview) -> int:
-        return self._in_steps(lambda: self._socket.send(piece), self._write_timeout, select.POLLOUT)
 
     def settimeout(self, seconds: Optional[float]) -> None:
         """Seconds that one `recv` may take; None waits for ever."""
@@ -106,28 +99,31 @@ class SharedSocket:
         self._socket.shutdown(how)
 
     def close(self) -> None:
-        """Give the socket back to the system."""
+        """Close the socket."""
         self._socket.close()
 
-    def _in_steps(self, step: Callable[[], T], seconds: Optional[float], wanted: int) -> T:
-        end = None if seconds is None else time.monotonic() + seconds
+    def _read(self, size: int) -> bytes:
+        end = None if self._read_timeout is None else time.monotonic() + self._read_timeout
         while True:
             try:
                 with self._lock:
-                    return step()
-            except ssl.SSLWantReadError:
-                self._wait(end, select.POLLIN)
-            except ssl.SSLWantWriteError:
-                self._wait(end, select.POLLOUT)
-            except BlockingIOError:
-                self._wait(end, wanted)
+                    return self._socket.recv(size)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as blocked:
+                left = None if end is None else max(0.0, end - time.monotonic())
+                wanted = select.POLLOUT if isinstance(blocked, ssl.SSLWantWriteError) else select.POLLIN
+                if not self._wait(left, wanted):
+                    raise socket.timeout("timed out") from None
 
-    def _wait(self, end: Optional[float], wanted: int) -> None:
-        milliseconds = None if end is None else max(0.0, end - time.monotonic()) * 1000
+    def _wait_to_write(self, seconds: Optional[float], blocked: OSError) -> None:
+        if seconds is None:
+            raise WriteStalled(f"nothing was taken for {self._write_timeout:g} s") from None
+        self._wait(seconds, select.POLLIN if isinstance(blocked, ssl.SSLWantReadError) else select.POLLOUT)
+
+    def _wait(self, seconds: Optional[float], wanted: int) -> bool:
+        """Wait until the socket is ready for a further step; False when that was not within `seconds`."""
         poll = select.poll()
         poll.register(self._socket, wanted)
-        if not poll.poll(milliseconds):
-            raise socket.timeout("timed out")
+        return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
 def connect_tcp(host: str, port: int, seconds: float) -> socket.socket:

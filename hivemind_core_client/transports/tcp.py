@@ -7,53 +7,26 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Callable, Optional, Protocol, Union
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Callable, Optional, Protocol
 
-from hivemind_core_client.config.settings import Address
-from hivemind_core_client.config.tls import Tls
-from hivemind_core_client.kernel.policy import Deadlines
-from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.transports import failures
-from hivemind_core_client.transports.failures import Closed
-from hivemind_core_client.transports.shared_socket import Progress, connect_tcp
+from hivemind_core_client.transports.shared_socket import connect_tcp
 from hivemind_core_client.wire.errors import HubConnectionError, HubTimeout
+
+if TYPE_CHECKING:
+    from hivemind_core_client.config.settings import Address
+    from hivemind_core_client.config.tls import Tls
+    from hivemind_core_client.kernel.policy import Deadlines
 
 log = logging.getLogger(__name__)
 
 
-class Transport(Protocol):
-    """What a worker drives. `open` and `receive` belong to one thread; the rest may be called from any."""
+class Shuts(Protocol):
+    """A socket that can be ended from any thread."""
 
-    def open(self, url: str) -> None:
-        """Raises a HubConnectionError, InvalidOption, or KeyRefused when the hub does not know the key."""
-
-    def deadline(self, phase: str, seconds: float) -> AbstractContextManager[None]:
-        """Whatever happens inside ends within `seconds`, or HubTimeout is raised."""
-
-    def receive(self) -> Union[Frame, Closed]:
-        """The next message or the end. Raises ConnectionLost or FrameTooLarge."""
-
-    def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
-        """Write whole frames in order. Raises ConnectionLost when it broke."""
-
-    def ping(self, payload: bytes, seconds: float) -> Optional[float]:
-        """Seconds of one round trip, or None when it did not end in time."""
-
-    def watch(self) -> None:
-        """Both sides own the key: from now on an idle connection is probed. For the reading thread."""
-
-    def stand(self) -> None:
-        """The session stands."""
-
-    def farewell(self) -> None:
-        """Tell the hub that we go."""
-
-    def abort(self) -> None:
-        """Close at once, and wake whoever reads or writes."""
-
-    def release(self) -> None:
-        """Give back what the system lent. For the reading thread, when it reads no more."""
+    def shutdown(self, how: int) -> None:
+        """End the connection, and wake who waits on it."""
 
 
 @contextmanager
@@ -100,7 +73,7 @@ def dial(
     return connected
 
 
-def shut(connected: Union[socket.socket, _Shuts, None]) -> None:
+def shut(connected: Optional[Shuts]) -> None:
     """End a connection at once, and wake whoever reads or writes."""
     if connected is None:
         return
@@ -108,10 +81,6 @@ def shut(connected: Union[socket.socket, _Shuts, None]) -> None:
         connected.shutdown(socket.SHUT_RDWR)
     except OSError as error:
         log.debug("already shut: %s", error)
-
-
-class _Shuts(Protocol):
-    def shutdown(self, how: int) -> None: ...
 
 
 def _tcp(address: Address, seconds: float) -> socket.socket:

@@ -9,17 +9,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Optional, Union, cast
+from typing import TYPE_CHECKING, Optional, Union
 
 import websocket
 
-from hivemind_core_client.config.settings import Address
-from hivemind_core_client.config.tls import Tls
-from hivemind_core_client.kernel.policy import Deadlines
-from hivemind_core_client.plugins.contract import Frame
+from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.transports import failures, tcp
 from hivemind_core_client.transports.failures import Closed
-from hivemind_core_client.transports.shared_socket import Progress, SharedSocket, Told
+from hivemind_core_client.transports.shared_socket import ReadBoundReached, SharedSocket, WriteStalled
 from hivemind_core_client.wire.errors import (
     ConnectionLost,
     FrameTooLarge,
@@ -27,10 +24,19 @@ from hivemind_core_client.wire.errors import (
     HubConnectionError,
 )
 
+if TYPE_CHECKING:
+    from hivemind_core_client.config.settings import Address
+    from hivemind_core_client.config.tls import Tls
+    from hivemind_core_client.kernel.policy import Deadlines
+    from hivemind_core_client.kernel.progress import Progress
+    from hivemind_core_client.plugins.contract import Frame
+
 log = logging.getLogger(__name__)
 
-_BROKEN = (OSError, ssl.SSLError, websocket.WebSocketException)
+_BROKEN = (OSError, ssl.SSLError, websocket.WebSocketException, WriteStalled)
 _KEEP_ALIVE = (websocket.ABNF.OPCODE_PING, websocket.ABNF.OPCODE_PONG)
+#: What may be read beside the data of a message: the header of a frame, and the data of a ping (RFC 6455, 5.2, 5.5).
+_AROUND_BYTES = 14 + 125
 
 
 class WebSocketTransport:
@@ -52,6 +58,7 @@ class WebSocketTransport:
         self._ping_interval = ping_interval or None
         self._ping_timeout = ping_timeout
         self._socket: Union[socket.socket, SharedSocket, None] = None
+        self._shared: Optional[SharedSocket] = None
         self._ws: Optional[websocket.WebSocket] = None
         self._aborted = False
         self._probed = False
@@ -60,7 +67,7 @@ class WebSocketTransport:
     def open(self, url: str) -> None:
         """TCP, TLS, upgrade. Raises a HubConnectionError, InvalidOption, or KeyRefused where the key is not taken."""
         connected = tcp.dial(self._address, self._tls, self._deadlines, self._keep)
-        shared = SharedSocket(connected, self._deadlines.write)
+        self._shared = shared = SharedSocket(connected, self._deadlines.write)
         self._keep(shared)
         self._ws = self._upgrade(shared, url)
 
@@ -80,51 +87,81 @@ class WebSocketTransport:
 
     def receive(self) -> Union[Frame, Closed]:
         """The next message or the end. Raises ConnectionLost for one that broke, FrameTooLarge for a flood."""
-        ws = self._ready()
+        ws, first, fragments = self._ready(), 0, bytearray()
+        while True:
+            frame = self._next_frame(ws, self._max_frame - len(fragments))
+            if frame is None:
+                return Closed(None)
+            opcode, data, is_last = frame
+            if opcode == websocket.ABNF.OPCODE_CLOSE:
+                return _closed(data)
+            if opcode == websocket.ABNF.OPCODE_PONG:
+                self._note_pong(data)
+            if opcode in _KEEP_ALIVE:
+                continue
+            if len(fragments) + len(data) > self._max_frame:
+                raise self._too_large(len(fragments) + len(data))
+            if is_last and not first:
+                return self._message(opcode, data)
+            first = first or opcode
+            fragments += data
+            if is_last:
+                return self._message(first, bytes(fragments))
+
+    def _next_frame(self, ws: websocket.WebSocket, most: int) -> Optional[tuple[int, bytes, bool]]:
+        """Opcode and data of the next frame, and whether it is the last one of its message; None when the hub hung up.
+
+        `most` bytes may be added to the message that has begun.
+        """
+        if self._shared is not None:
+            self._shared.allow(most + _AROUND_BYTES)
         while True:
             try:
                 opcode, frame = ws.recv_data_frame(control_frame=True)
+                break
             except websocket.WebSocketTimeoutException:
                 self._probe()
-                continue
             except websocket.WebSocketConnectionClosedException:
-                return Closed(None)
+                return None
+            except ReadBoundReached as error:
+                raise self._too_large(self._max_frame + 1) from error
             except _BROKEN as error:
-                raise failures.broken(self._address, error) from error
-            if self._probed:
-                self._probed = False
-                ws.settimeout(self._ping_interval)
-            if opcode == websocket.ABNF.OPCODE_CLOSE:
-                return _closed(frame.data)
-            if opcode == websocket.ABNF.OPCODE_PONG:
-                self._note_pong(bytes(frame.data))
-            if opcode not in _KEEP_ALIVE:
-                return self._message(opcode, frame.data)
+                raise self._broken(error) from error
+        if self._probed:
+            self._probed = False
+            ws.settimeout(self._ping_interval)
+        return opcode, frame.data, bool(frame.fin)
+
+    def _too_large(self, size: int) -> FrameTooLarge:
+        return FrameTooLarge(f"a message of {size} bytes or more; the limit is {self._max_frame}")
 
     def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
-        """Write whole frames in order, telling `progress` how far each came. Raises ConnectionLost when it broke."""
-        try:
-            with self._writing() as ws, self._reporting(progress, frames) as told:
-                for frame in frames:
-                    if isinstance(frame, str):
-                        ws.send(frame)
-                    else:
-                        ws.send_binary(frame)
-                    if told is not None:
-                        told.next()
-        except ConnectionLost as error:
-            raise failures.explained(error, max(map(len, frames), default=0)) from error
+        """Write whole frames in order, and tell `progress` how far they came.
+
+        Raises ConnectionLost when the connection broke, or the hub has taken nothing for `Deadlines.write` seconds.
+        """
+        size = max(map(len, frames), default=0)
+        with self._writing(size) as ws, self._reporting(progress, frames) as reporter:
+            for frame in frames:
+                if isinstance(frame, str):
+                    ws.send(frame)
+                else:
+                    ws.send_binary(frame)  # type: ignore[arg-type]  # a bytearray will do
+                if reporter is not None:
+                    reporter.next()
 
     @contextmanager
-    def _reporting(self, progress: Optional[Progress], frames: list[Frame]) -> Iterator[Optional[Told]]:
-        shared = self._socket
-        if progress is None or not isinstance(shared, SharedSocket):
+    def _reporting(
+        self, progress: Optional[Progress], frames: list[Frame]
+    ) -> Iterator[Optional[ProgressReporter]]:
+        shared = self._shared
+        if progress is None or shared is None:
             yield None
             return
-        told = Told(progress, frames)
-        shared.report_to(told)
+        reporter = ProgressReporter(progress, frames)
+        shared.report_to(reporter)
         try:
-            yield told
+            yield reporter
         finally:
             shared.report_to(None)
 
@@ -145,17 +182,22 @@ class WebSocketTransport:
         return figures[0]
 
     @contextmanager
-    def _writing(self) -> Iterator[Any]:
+    def _writing(self, size: int = 0) -> Iterator[websocket.WebSocket]:
         """A write that fails may have left half a frame behind: the connection is then of no more use."""
-        ws: Any = self._ready()
+        ws = self._ready()
         try:
             yield ws
         except _BROKEN as error:
             self.abort()
-            raise failures.broken(self._address, error, while_sending=True) from error
+            raise self._broken(error, while_sending=True, size=size) from error
         except BaseException:  # Ctrl-C in the middle: half a frame may have left
             self.abort()
             raise
+
+    def _broken(self, error: Exception, while_sending: bool = False, size: int = 0) -> ConnectionLost:
+        if isinstance(error, WriteStalled):
+            return failures.not_taken(self._address, self._deadlines.write)
+        return failures.explained(failures.broken(self._address, error, while_sending), size)
 
     def farewell(self) -> None:
         """Tell the hub that we go; it answers by closing."""
@@ -170,7 +212,7 @@ class WebSocketTransport:
         tcp.shut(self._socket)
 
     def release(self) -> None:
-        """Give the socket back to the system. For the reading thread, when it reads no more."""
+        """Close the socket. For the reading thread, when it reads no more."""
         self.abort()  # closing alone would not wake a thread that is stuck in writing
         for _, answered, _ in list(self._pongs.values()):
             answered.set()
@@ -189,12 +231,12 @@ class WebSocketTransport:
         return self._ws
 
     def _upgrade(self, connected: SharedSocket, url: str) -> websocket.WebSocket:
-        ws: Any = websocket.WebSocket(enable_multithread=True, skip_utf8_validation=True)
-        bound_frames(ws, self._max_frame)
+        # Each frame is handed out alone, and put together here, where the size of a message is bounded.
+        ws = websocket.WebSocket(fire_cont_frame=True, enable_multithread=True, skip_utf8_validation=True)
         with self.deadline("upgrade", self._deadlines.upgrade):
             try:
-                ws.connect(url, socket=connected, suppress_origin=True, redirect_limit=0)
-                self._check_status(ws.handshake_response.status)
+                ws.connect(url, socket=connected, suppress_origin=True, redirect_limit=0)  # type: ignore[no-untyped-call]
+                self._check_status(ws.getstatus())
             except HiveMindError:
                 raise
             except websocket.WebSocketBadStatusException as error:
@@ -202,9 +244,9 @@ class WebSocketTransport:
             except Exception as error:  # old websocket-client versions stumble over odd answers in many ways
                 raise failures.no_websocket(self._address, error) from error
         connected.settimeout(None)
-        return cast(websocket.WebSocket, ws)
+        return ws
 
-    def _check_status(self, status: int) -> None:
+    def _check_status(self, status: Optional[int]) -> None:
         if status != 101:
             raise failures.bad_status(self._address, status)
 
@@ -223,34 +265,16 @@ class WebSocketTransport:
             figures.append(time.perf_counter() - began)
             answered.set()
 
-    def _message(self, opcode: int, data: Any) -> Frame:
+    def _message(self, opcode: int, data: bytes) -> Frame:
         if opcode != websocket.ABNF.OPCODE_TEXT:
-            return bytes(data)
+            return data
         try:
-            return bytes(data).decode()
+            return data.decode()
         except UnicodeDecodeError as error:
             raise ConnectionLost(f"{self._address} sent a text message that is no UTF-8") from error
-
-
-def bound_frames(ws: websocket.WebSocket, limit: int) -> None:
-    """Let no message of more than `limit` bytes pile up in memory, whole or in fragments.
-
-    Raises FrameTooLarge from the reading call, before the bytes are read.
-    """
-    reader: Any = ws.frame_buffer
-    fragments: Any = ws.cont_frame
-    read_length = reader.recv_length
-
-    def checked_length() -> None:
-        read_length()
-        size = reader.length + (len(fragments.cont_data[1]) if fragments.cont_data else 0)
-        if size > limit:
-            raise FrameTooLarge(f"a message of {size} bytes or more; the limit is {limit}")
-
-    reader.recv_length = checked_length
 
 
 def _closed(data: bytes) -> Closed:
     if len(data) < 2:
         return Closed(1005)
-    return Closed(int.from_bytes(data[:2], "big"), bytes(data[2:]).decode("utf-8", "replace"))
+    return Closed(int.from_bytes(data[:2], "big"), data[2:].decode("utf-8", "replace"))

@@ -8,17 +8,21 @@ import socket
 import ssl
 import sys
 from collections.abc import Awaitable
-from typing import Any, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
-from hivemind_core_client.config.settings import Address
-from hivemind_core_client.config.tls import Tls
-from hivemind_core_client.kernel.policy import Deadlines
-from hivemind_core_client.plugins.contract import Frame
+from hivemind_core_client.kernel.progress import ProgressReporter
+from hivemind_core_client.kernel.write_deadline import WriteDeadline
 from hivemind_core_client.transports import failures
 from hivemind_core_client.transports.failures import Closed
-from hivemind_core_client.transports.shared_socket import Progress, Told
 from hivemind_core_client.transports.timing import within
-from hivemind_core_client.wire.errors import FrameTooLarge, HubTimeout
+from hivemind_core_client.wire.errors import ConnectionLost, FrameTooLarge, HubTimeout
+
+if TYPE_CHECKING:
+    from hivemind_core_client.config.settings import Address
+    from hivemind_core_client.config.tls import Tls
+    from hivemind_core_client.kernel.policy import Deadlines
+    from hivemind_core_client.kernel.progress import Progress
+    from hivemind_core_client.plugins.contract import Frame
 
 _NEEDED = (
     "the asyncio client needs Python 3.10 or later and the websockets package: "
@@ -44,10 +48,14 @@ except ImportError as missing:
 
 T = TypeVar("T")
 
-#: How often, in seconds, progress of a large message is told.
-_PROGRESS = 0.02
-_TOO_BIG = 1009
-_KEEPALIVE = "keepalive ping timeout"
+#: Seconds between two reports of progress.
+_PROGRESS_PAUSE_S = 0.02
+#: More bytes than this in the buffer make `Connection.send` wait, until no more than a quarter is left.
+_BUFFER_BYTES = 2**15
+#: The header and the mask of a frame, in bytes (RFC 6455, 5.2).
+_HEADER_BYTES = 14
+_TOO_BIG_CODE = 1009
+_KEEPALIVE_REASON = "keepalive ping timeout"
 
 # What websockets would say at the level DEBUG holds the access key, so it says nothing there.
 _quiet = logging.getLogger(f"{__name__}.websockets")
@@ -65,7 +73,59 @@ class Connection(ClientConnection):
             self.transport.abort()
 
 
-class AsyncTransport:
+class EarlyData(asyncio.Protocol):
+    """Takes what the hub sends after the TLS handshake, until the WebSocket is there to take it."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def data_received(self, data: bytes) -> None:
+        """Keep it."""
+        self.data += data
+
+
+class WriteWatch:
+    """Looks, while a frame is written, how much is left: reports that, and aborts when the hub takes nothing of it.
+
+    `left()` tells how many bytes have not been taken yet.
+    """
+
+    def __init__(
+        self,
+        left: Callable[[], int],
+        seconds: float,
+        abort: Callable[[], None],
+        report: Optional[Callable[[int], None]],
+    ) -> None:
+        self.stalled = False
+        self._left = left
+        self._seconds = seconds
+        self._abort = abort
+        self._report = report
+        self._deadline: Optional[WriteDeadline] = None
+        self._loop = asyncio.get_running_loop()
+        self._next: asyncio.Handle = self._loop.call_soon(self._look)
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._next.cancel()
+
+    def _look(self) -> None:
+        now, left = self._loop.time(), self._left()
+        if self._deadline is None:
+            self._deadline = WriteDeadline(self._seconds, now, left)
+        pause = self._deadline.next_look(now, left)
+        if pause is None:
+            self.stalled = True
+            self._abort()
+            return
+        if self._report is not None:
+            self._report(left)
+            pause = min(pause, _PROGRESS_PAUSE_S)
+        self._next = self._loop.call_later(pause, self._look)
+
+
+class AsyncWebSocketTransport:
     """A connection, for the event loop that opens it. Whole messages are sent, in the order asked for."""
 
     def __init__(
@@ -84,6 +144,8 @@ class AsyncTransport:
         self._ping = (ping_interval or None, ping_timeout)
         self._socket: Optional[socket.socket] = None
         self._ws: Optional[Connection] = None
+        #: Below the TLS, where there is any: bytes wait in both, and which of them is not documented.
+        self._below: Optional[asyncio.WriteTransport] = None
 
     async def open(self, url: str) -> None:
         """TCP, TLS, upgrade. Raises a HubConnectionError, InvalidOption, or KeyRefused where the key is not taken."""
@@ -120,23 +182,28 @@ class AsyncTransport:
             raise failures.broken(self._address, error) from error
 
     async def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
-        """Write whole frames in order, telling `progress` how far each came. Raises ConnectionLost when it broke.
+        """Write whole frames in order, and tell `progress` how far they came.
 
-        A frame leaves whole even when this is cancelled. Of several, the rest is missing then: that ends it all.
+        Raises ConnectionLost when the connection broke, or the hub has taken nothing for `Deadlines.write` seconds. A
+        frame leaves whole even when this is cancelled. Of several, the rest is missing then: that ends the connection.
         """
-        ws, told = self._ready(), None if progress is None else Told(progress, frames)
+        ws, reporter = self._ready(), None if progress is None else ProgressReporter(progress, frames)
         try:
             for frame in frames:
-                if told is None:
-                    await ws.send(frame)
+                if (
+                    reporter is None
+                    and self._left(ws) + _size_of(frame) + _HEADER_BYTES <= _BUFFER_BYTES // 4
+                ):
+                    await ws.send(frame)  # which does not wait
                 else:
-                    await self._send_watched(ws, frame, told)
-                    told.next()
+                    await self._send_watched(ws, frame, reporter)
             if ws.state is State.CLOSED:  # while the last bytes waited here
                 raise ConnectionClosedError(None, None)
         except asyncio.CancelledError:
             if len(frames) > 1:
                 self.abort()
+            raise
+        except ConnectionLost:
             raise
         except (OSError, WebSocketException) as error:
             lost = failures.broken(self._address, error, while_sending=True)
@@ -164,7 +231,7 @@ class AsyncTransport:
             self._ready().transport.abort()
 
     async def release(self) -> None:
-        """Leave nothing behind: neither socket nor task."""
+        """Close what is still open, and leave no task behind."""
         if not self._is_open():
             if self._socket is not None:
                 self._socket.close()
@@ -208,15 +275,30 @@ class AsyncTransport:
 
     async def _secure(self, connected: socket.socket, ws: Connection, tls: Optional[ssl.SSLContext]) -> None:
         """TLS, where there is a context for it; then the connection is ready to be upgraded."""
-        loop, address = asyncio.get_running_loop(), self._address
-        options: dict[str, Any] = {"ssl": tls, "server_hostname": address.host} if tls else {}
+        made: Awaitable[object] = (
+            self._start_tls(connected, ws, tls)
+            if tls is not None
+            else asyncio.get_running_loop().create_connection(lambda: ws, sock=connected)
+        )
         try:
-            made = loop.create_connection(lambda: ws, sock=connected, **options)
             await self.deadline("tls", self._deadlines.tls, made)
         except HubTimeout:
             raise
         except (OSError, ValueError) as error:
-            raise failures.insecure(address, error) from error
+            raise failures.insecure(self._address, error) from error
+
+    async def _start_tls(self, connected: socket.socket, ws: Connection, tls: ssl.SSLContext) -> None:
+        loop, early = asyncio.get_running_loop(), EarlyData()
+        below, _ = await loop.create_connection(asyncio.Protocol, sock=connected)
+        secured = await loop.start_tls(below, early, tls, server_hostname=self._address.host)
+        if secured is None or secured.is_closing():
+            raise ConnectionAbortedError("the connection was closed during the TLS handshake")
+        secured.set_protocol(ws)
+        ws.connection_made(secured)
+        # Before Python 3.11 the buffer of the TLS is the one below it.
+        self._below = below if sys.version_info >= (3, 11) else None
+        if early.data:
+            ws.data_received(bytes(early.data))
 
     def _protocol(self, url: str) -> Connection:
         interval, timeout = self._ping
@@ -236,31 +318,45 @@ class AsyncTransport:
         except (WebSocketException, EOFError, OSError, ValueError) as error:
             raise failures.no_websocket(self._address, error) from error
 
-    async def _send_watched(self, ws: Connection, frame: Frame, told: Told) -> None:
-        """What is not in the buffer any more is with the system. Told of at once, then again and again."""
-        total, pause = len(frame.encode()) if isinstance(frame, str) else len(frame), 0.0
-        sending = asyncio.ensure_future(ws.send(frame))
+    async def _send_watched(self, ws: Connection, frame: Frame, reporter: Optional[ProgressReporter]) -> None:
+        """What is in the buffers no more is with the system. Reported at once, then again and again."""
+        total = _size_of(frame)
+        report = None if reporter is None else lambda left: reporter(max(0, total - left), total)
+        watch = WriteWatch(lambda: self._left(ws), self._deadlines.write, self.abort, report)
         try:
-            while not (await asyncio.wait({sending}, timeout=pause))[0]:
-                left, pause = ws.transport.get_write_buffer_size(), _PROGRESS
-                told(max(0, total - left), total)
-            sending.result()
+            await ws.send(frame)
+            while self._below is not None and self._left(ws) > _BUFFER_BYTES:
+                await asyncio.sleep(_PROGRESS_PAUSE_S)  # asyncio's TLS takes any amount at once
+        except (OSError, WebSocketException) as error:
+            if watch.stalled:
+                raise failures.not_taken(self._address, self._deadlines.write) from error
+            raise
         finally:
-            if not sending.done():
-                sending.cancel()
-                await asyncio.wait({sending})
-            if not sending.cancelled():
-                sending.exception()  # looked at, should nobody get to it
-        told(total, total)
+            watch.stop()
+        if watch.stalled:
+            raise failures.not_taken(self._address, self._deadlines.write)
+        if reporter is not None:
+            reporter(total, total)
+            reporter.next()
+
+    def _left(self, ws: Connection) -> int:
+        """How many bytes the system has not taken yet."""
+        left = ws.transport.get_write_buffer_size()
+        return left if self._below is None else left + self._below.get_write_buffer_size()
 
     def _ending(self, closed: ConnectionClosed) -> Closed:
         if closed.rcvd is not None:
             return Closed(closed.rcvd.code, closed.rcvd.reason)
-        if closed.sent is not None and closed.sent.code == _TOO_BIG:
+        if closed.sent is not None and closed.sent.code == _TOO_BIG_CODE:
             raise FrameTooLarge(f"a message of more than the limit of {self._max_frame} bytes") from closed
-        if closed.sent is not None and closed.sent.reason == _KEEPALIVE:
+        if closed.sent is not None and closed.sent.reason == _KEEPALIVE_REASON:
             raise failures.silent(self._address, self._ping[1]) from closed
         return Closed(None)
+
+
+def _size_of(frame: Frame) -> int:
+    """How many bytes a frame has on the wire, without its header."""
+    return len(frame.encode()) if isinstance(frame, str) and not frame.isascii() else len(frame)
 
 
 async def _ping(ws: Connection, payload: bytes) -> float:

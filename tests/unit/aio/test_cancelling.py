@@ -30,7 +30,7 @@ from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.testing import EmbeddedHub
 from hivemind_core_client.transports import websocket_asyncio
 from hivemind_core_client.transports.timing import within
-from hivemind_core_client.transports.websocket_asyncio import AsyncTransport
+from hivemind_core_client.transports.websocket_asyncio import AsyncWebSocketTransport
 from tests.unit import servers
 from tests.unit.aio_support import PASSWORD, PATIENCE, QUICK, ask, make, off_loop, run, until
 from tests.unit.sync.test_client_connecting import stalling_proxy
@@ -561,7 +561,7 @@ def test_what_came_before_the_hub_hung_up_is_read() -> None:
 
     async def main() -> None:
         address = Address.read("127.0.0.1", port, 5678)
-        transport = AsyncTransport(address, Tls(True, None, None), Deadlines(), 1000, None, 20)
+        transport = AsyncWebSocketTransport(address, Tls(True, None, None), Deadlines(), 1000, None, 20)
         assert await off_loop(lambda: True)
         await transport.open(f"ws://127.0.0.1:{port}/")
         await asyncio.sleep(0.1)
@@ -578,7 +578,7 @@ def test_what_came_before_the_hub_hung_up_is_read() -> None:
 def test_a_transport_that_never_opened_can_be_ended() -> None:
     async def main() -> None:
         address = Address.read("127.0.0.1", 9, 5678)
-        transport = AsyncTransport(address, Tls(True, None, None), Deadlines(), 1000, None, 20)
+        transport = AsyncWebSocketTransport(address, Tls(True, None, None), Deadlines(), 1000, None, 20)
         transport.abort()
         await transport.farewell()
         await transport.release()

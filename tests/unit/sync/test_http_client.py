@@ -35,7 +35,7 @@ from hivemind_core_client.config.settings import HttpAddress
 from hivemind_core_client.config.tls import Tls
 from hivemind_core_client.testing import Account, EmbeddedHub, HttpGateway
 from hivemind_core_client.transports.failures import Closed
-from hivemind_core_client.transports.http import HttpTransport, Past
+from hivemind_core_client.transports.http import HttpHistory, HttpTransport
 from hivemind_core_client.transports.http_connection import Answer
 from tests.unit import servers
 
@@ -549,7 +549,7 @@ def test_a_session_that_was_left_over_makes_room(gateway: Gateway, caplog: pytes
 
 def new_transport(port: int) -> HttpTransport:
     address = HttpAddress("127.0.0.1", port)
-    return HttpTransport(address, Tls(), Deadlines(), 1000, Polling(), 1.0, Past(None))
+    return HttpTransport(address, Tls(), Deadlines(), 1000, Polling(), 1.0, HttpHistory())
 
 
 def test_a_transport_that_is_ended_while_it_opens() -> None:

@@ -27,7 +27,7 @@ from hivemind_core_client.testing import EmbeddedHub
 from hivemind_core_client.testing.http_gateway import HttpGateway
 from hivemind_core_client.testing.hub_sockets import InOrder
 from hivemind_core_client.transports.websocket import WebSocketTransport
-from hivemind_core_client.transports.websocket_asyncio import AsyncTransport
+from hivemind_core_client.transports.websocket_asyncio import AsyncWebSocketTransport
 
 PASSWORD = "a long password of this node"
 #: The port of a node's gateway stays: pins belong to an address.
@@ -127,7 +127,7 @@ def test_a_hub_that_pinned_another_key_of_ours_refuses_us(
 
 def before_pings(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
     """Let something happen before each ping of the clients over a WebSocket."""
-    by_thread, by_task = WebSocketTransport.ping, AsyncTransport.ping
+    by_thread, by_task = WebSocketTransport.ping, AsyncWebSocketTransport.ping
 
     def in_thread(*arguments: Any) -> Any:
         happens()
@@ -138,7 +138,7 @@ def before_pings(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object])
         return await by_task(*arguments)
 
     monkeypatch.setattr(WebSocketTransport, "ping", in_thread)
-    monkeypatch.setattr(AsyncTransport, "ping", in_task)
+    monkeypatch.setattr(AsyncWebSocketTransport, "ping", in_task)
 
 
 @KINDS

@@ -8,7 +8,8 @@ from typing import Callable, NoReturn
 
 import pytest
 
-from hivemind_core_client.transports.shared_socket import SharedSocket, Told
+from hivemind_core_client.kernel.progress import ProgressReporter
+from hivemind_core_client.transports.shared_socket import SharedSocket
 
 SIZE = 3 * 2**20
 
@@ -36,7 +37,7 @@ def test_a_callback_that_raises_is_logged_once_for_each_message(
         reading.start()
         shared = SharedSocket(ours, write_timeout=5)
         for number in (1, 2):
-            shared.report_to(Told(progress))
+            shared.report_to(ProgressReporter(progress))
             assert shared.send(bytes(SIZE)) == SIZE
             shared.report_to(None)
             assert caplog.text.count("the callback for progress raised") == number
@@ -52,7 +53,7 @@ def test_one_that_raised_is_told_on() -> None:
         if written == 1:
             raise ValueError(written)
 
-    told = Told(progress)
+    told = ProgressReporter(progress)
     for written in (1, 2, 3):
         told(written, 3)
     assert steps == [1, 2, 3]
@@ -60,7 +61,9 @@ def test_one_that_raised_is_told_on() -> None:
 
 def test_the_frames_of_one_message_are_told_of_as_one() -> None:
     steps: list[tuple[int, int]] = []
-    told = Told(lambda written, total: steps.append((written, total)), [bytes(100), bytes(100), bytes(50)])
+    told = ProgressReporter(
+        lambda written, total: steps.append((written, total)), [bytes(100), bytes(100), bytes(50)]
+    )
     for frame in ([(60, 108), (108, 108), (108, 108)], [(108, 108)], [(3, 52), (52, 52)]):
         for written, total in frame:
             told(written, total)

@@ -1,0 +1,89 @@
+"""What a worker needs of a transport, for threads and for asyncio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional, Protocol, TypeVar, Union
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from contextlib import AbstractContextManager
+
+    from hivemind_core_client.kernel.progress import Progress
+    from hivemind_core_client.plugins.contract import Frame
+    from hivemind_core_client.transports.failures import Closed
+
+T = TypeVar("T")
+
+
+class Transport(Protocol):
+    """A connection for threads. `open` and `receive` belong to one thread; the rest may be called from any."""
+
+    def open(self, url: str) -> None:
+        """Connect. Raises a HubConnectionError, InvalidOption, or KeyRefused when the hub does not know the key."""
+
+    def deadline(self, phase: str, seconds: float) -> AbstractContextManager[None]:
+        """Whatever happens inside ends within `seconds`, or HubTimeout is raised."""
+
+    def receive(self) -> Union[Frame, Closed]:
+        """The next message or the end. Raises ConnectionLost or FrameTooLarge."""
+
+    def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
+        """Write whole frames in order, and tell `progress` how far they came.
+
+        Raises ConnectionLost when the connection broke, or the hub has taken nothing for `Deadlines.write` seconds.
+        """
+
+    def ping(self, payload: bytes, seconds: float) -> Optional[float]:
+        """Seconds of one round trip, or None when it did not end in time."""
+
+    def watch(self) -> None:
+        """Both sides own the key: from now on an idle connection is probed. For the reading thread."""
+
+    def stand(self) -> None:
+        """The session stands."""
+
+    def farewell(self) -> None:
+        """Tell the hub that we go."""
+
+    def abort(self) -> None:
+        """Close at once, and wake whoever reads or writes."""
+
+    def release(self) -> None:
+        """Close what is still open. For the reading thread, when it reads no more."""
+
+
+class AsyncTransport(Protocol):
+    """A connection for the event loop that opens it."""
+
+    async def open(self, url: str) -> None:
+        """Connect. Raises a HubConnectionError, InvalidOption, or KeyRefused when the hub does not know the key."""
+
+    async def deadline(self, phase: str, seconds: float, waiting: Awaitable[T]) -> T:
+        """The result of `waiting`. Raises HubTimeout when it has not come within `seconds`."""
+
+    async def receive(self) -> Union[Frame, Closed]:
+        """The next message or the end. Raises ConnectionLost or FrameTooLarge."""
+
+    async def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
+        """Write whole frames in order, and tell `progress` how far they came.
+
+        Raises ConnectionLost when the connection broke, or the hub has taken nothing for `Deadlines.write` seconds.
+        """
+
+    async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
+        """Seconds of one round trip, or None when it did not end in time."""
+
+    def watch(self) -> None:
+        """Both sides own the key: from now on an idle connection is probed."""
+
+    def stand(self) -> None:
+        """The session stands."""
+
+    async def farewell(self) -> None:
+        """Tell the hub that we go, and wait a little for its answer."""
+
+    def abort(self) -> None:
+        """Close at once, and wake whoever reads or writes."""
+
+    async def release(self) -> None:
+        """Close what is still open, and leave no task behind."""
