@@ -30,21 +30,22 @@ def receive(context: Context, message: HiveMessage) -> Actions:
         fields[VERIFIED_SOURCE] = context.verified_source
     if "destination" in fields:
         fields["source"] = fields.pop("destination")
-    if not context.wrapped:  # the state of our session is the hub's to tell, not another node's
-        _keep_session(context, fields.get("session"))
+    if "session" in fields and not context.wrapped:  # another node does not tell the state of our session
+        _keep_session(context, fields["session"])
     return [Deliver({"type": payload["type"], "data": payload.get("data") or {}, "context": fields})]
 
 
 def prepare(context: Context, message: HiveMessage) -> HiveMessage:
     """The same Message with the routing fields filled in that its sender left open."""
     payload: Json = message.raw_payload
-    fields: Json = dict(payload.get("context") or {})
-    fields.pop(
-        VERIFIED_SOURCE, None
-    )  # a reply copies its context, and the claim was about the message before
-    fields.setdefault("source", context.useragent)
-    fields.setdefault("platform", context.useragent)
-    fields.setdefault("destination", "HiveMind")
+    fields: Json = {
+        "source": context.useragent,
+        "platform": context.useragent,
+        "destination": "HiveMind",
+        **(payload.get("context") or {}),
+    }
+    # A reply copies its context, and the claim was about the message before.
+    fields.pop(VERIFIED_SOURCE, None)
     fields["session"] = _outgoing_session(context, fields.get("session"))
     return message.copy(payload={**payload, "data": payload.get("data") or {}, "context": fields})
 
@@ -70,17 +71,11 @@ def _can_be_sent_back(state: Json) -> bool:
 
 
 def _outgoing_session(context: Context, session: Any) -> Json:
+    """The session of a message, which its sender may have put as a dict, as an OVOS Session, or not at all."""
     own = context.session
-    given: Json = _as_dict(session)
-    if given.get("session_id", own.session_id) == own.session_id == own.state.get("session_id"):
-        given = {**own.state, **given}
-    given.setdefault("session_id", own.session_id)
-    given.setdefault("site_id", own.site_id)
-    return given
-
-
-def _as_dict(session: Any) -> Json:
-    """A session as the caller may have put it: a dict, an OVOS Session, or nothing."""
     serialize = getattr(session, "serialize", None)
     plain = serialize() if callable(serialize) else session
-    return dict(plain) if isinstance(plain, dict) else {}
+    given: Json = plain if isinstance(plain, dict) else {}
+    is_ours = given.get("session_id", own.session_id) == own.session_id == own.state.get("session_id")
+    known = own.state if is_ours else {}
+    return {"session_id": own.session_id, "site_id": own.site_id, **known, **given}

@@ -20,11 +20,11 @@ _FROM_URLSAFE = str.maketrans("-_", "+/")
 def hivemind_encodings() -> list[Encoding]:
     """Base64 and hex in C first; base91 and z85 where `z85base91` is installed; base32, the slowest, last."""
     return [
-        Encoding("JSON-B64", _b64_text, _b64_bytes),
-        Encoding("JSON-URLSAFE-B64", _urlsafe_text, _urlsafe_bytes),
-        Encoding("JSON-HEX", bytes.hex, bytes.fromhex),
+        Encoding("JSON-B64", _b64_text, _b64_bytes, plain=True),
+        Encoding("JSON-URLSAFE-B64", _urlsafe_text, _urlsafe_bytes, plain=True),
+        Encoding("JSON-HEX", bytes.hex, bytes.fromhex, plain=True),
         *_dense(),
-        Encoding("JSON-B32", lambda data: b32encode(data).decode("ascii"), b32decode),
+        Encoding("JSON-B32", lambda data: b32encode(data).decode("ascii"), b32decode, plain=True),
     ]
 
 

@@ -9,6 +9,8 @@ from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.wire.errors import FrameTooLarge
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
+_BINARY = HiveMessageType.BINARY
+
 
 @hookimpl(trylast=True)
 def hivemind_serializers() -> list[Serializer]:
@@ -18,7 +20,7 @@ def hivemind_serializers() -> list[Serializer]:
 
 def encode(message: HiveMessage, compress: Optional[bool] = None) -> Optional[str]:
     """JSON text, or None for BINARY, which has none. Text is never compressed."""
-    if message.msg_type is HiveMessageType.BINARY:
+    if message.msg_type is _BINARY:
         return None
     return message.as_json
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Optional, Protocol
+from typing import TYPE_CHECKING, Callable, Optional, Protocol
 
-from hivemind_core_client.plugins.contract import Cipher, Encoding, Frame
 from hivemind_core_client.wire.errors import (
     CleartextRefused,
     DecodingError,
@@ -17,8 +16,12 @@ from hivemind_core_client.wire.errors import (
 )
 from hivemind_core_client.wire.json_text import LONE_SURROGATE, json_object, json_string
 
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.contract import Cipher, Encoding, Frame
+
 #: Messages of this many bytes are sealed in place, where the cipher can: below, the copy is cheaper.
 _LARGE = 16384
+_FIELDS = ("ciphertext", "tag", "nonce")
 _MEND = "got encrypted message, but could not decrypt! The key or password differs from the hub's"
 
 
@@ -60,78 +63,81 @@ class CipherChannel:
     def seal(self, plain: Frame) -> list[Frame]:
         """Text becomes `{"ciphertext", "tag", "nonce"}`, bytes become nonce ‖ ciphertext ‖ tag."""
         if isinstance(plain, str):
-            return [self._seal_text(plain)]
+            return [self._sealed_text(plain)]
         nonce = self._random_bytes(self._cipher.nonce_size)
         if self._cipher.seal_into is not None and len(plain) >= _LARGE:
-            return [self._seal_in_place(nonce, bytes(plain))]
-        return [nonce + self._seal(nonce, bytes(plain))]
+            return [self._sealed_in_place(nonce, bytes(plain))]
+        return [nonce + self._sealed(nonce, bytes(plain))]
 
     def open(self, frame: Frame) -> Frame:
         """Raises CleartextRefused, FrameError or DecryptionFailed."""
-        if isinstance(frame, str):
-            return self._open_text(frame)
-        return self._open_bytes(bytes(frame))
-
-    def _seal(self, nonce: bytes, plain: bytes) -> bytes:
-        try:
-            return self._cipher.seal(self._key, nonce, plain)
-        except Exception as error:  # a cipher is a plugin: whatever it raises, the message was not sealed
-            raise EncryptionFailed(f"{self._cipher.name} could not seal: {type(error).__name__}") from error
-
-    def _seal_in_place(self, nonce: bytes, plain: bytes) -> bytearray:
-        frame = bytearray(len(nonce) + len(plain) + self._cipher.tag_size)
-        frame[: len(nonce)] = nonce
-        try:
-            self._cipher.seal_into(self._key, nonce, plain, memoryview(frame)[len(nonce) :])  # type: ignore[misc]
-        except Exception as error:  # as above
-            raise EncryptionFailed(f"{self._cipher.name} could not seal: {type(error).__name__}") from error
-        return frame
-
-    def _seal_text(self, plain: str) -> str:
-        try:
-            data = plain.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidMessage(LONE_SURROGATE) from error
-        nonce = self._random_bytes(self._cipher.nonce_size)
-        sealed = self._seal(nonce, data)
-        cut = len(sealed) - self._cipher.tag_size
-        encode = self._encoding.encode
-        ciphertext, tag, number = (json_string(encode(part)) for part in (sealed[:cut], sealed[cut:], nonce))
-        return f'{{"ciphertext":{ciphertext},"tag":{tag},"nonce":{number}}}'
-
-    def _open_text(self, frame: str) -> str:
-        fields = json_object(frame)
-        if "ciphertext" not in fields:
-            raise CleartextRefused("a frame in the clear on a keyed connection was dropped")
-        sealed = self._decode(fields, "ciphertext")
-        if fields.get("tag") is not None:
-            sealed += self._decode(fields, "tag")
-        try:
-            return self._open(self._decode(fields, "nonce"), sealed).decode()
-        except UnicodeDecodeError as error:
-            raise FrameError("a sealed text frame holds no UTF-8") from error
-
-    def _open_bytes(self, frame: bytes) -> bytes:
-        size = self._cipher.nonce_size
-        if len(frame) < size + self._cipher.tag_size:
-            raise FrameError(f"a sealed binary frame of {len(frame)} bytes is shorter than nonce and tag")
-        return self._open(frame[:size], frame[size:])
-
-    def _decode(self, fields: dict[str, Any], name: str) -> bytes:
-        text = fields.get(name)
-        if not isinstance(text, str):
-            raise FrameError(f"{name!r} of a sealed frame is a {type(text).__name__}, not text")
-        try:
-            return self._encoding.decode(text)
-        except Exception as error:  # an encoding is a plugin and may raise anything on a peer's text
-            raise DecodingError(f"{name!r} of a sealed frame is not in {self._encoding.name}") from error
-
-    def _open(self, nonce: bytes, sealed: bytes) -> bytes:
+        is_text = isinstance(frame, str)
+        nonce, sealed = self._parts(frame) if isinstance(frame, str) else self._slices(bytes(frame))
         if len(nonce) != self._cipher.nonce_size:
             raise FrameError(
                 f"a nonce of {len(nonce)} bytes; {self._cipher.name} takes {self._cipher.nonce_size}"
             )
         try:
-            return self._cipher.open(self._key, nonce, sealed)
+            plain = self._cipher.open(self._key, nonce, sealed)
         except Exception as error:  # ciphers differ in what they raise for a wrong tag
             raise DecryptionFailed(_MEND) from error
+        try:
+            return plain.decode() if is_text else plain
+        except UnicodeDecodeError as error:
+            raise FrameError("a sealed text frame holds no UTF-8") from error
+
+    def _sealed(self, nonce: bytes, data: bytes) -> bytes:
+        try:
+            return self._cipher.seal(self._key, nonce, data)
+        except Exception as error:  # a cipher is a plugin: whatever it raises, the message was not sealed
+            raise EncryptionFailed(f"{self._cipher.name} could not seal: {type(error).__name__}") from error
+
+    def _sealed_in_place(self, nonce: bytes, data: bytes) -> bytearray:
+        frame = bytearray(len(nonce) + len(data) + self._cipher.tag_size)
+        frame[: len(nonce)] = nonce
+        try:
+            self._cipher.seal_into(self._key, nonce, data, memoryview(frame)[len(nonce) :])  # type: ignore[misc]
+        except Exception as error:  # as above
+            raise EncryptionFailed(f"{self._cipher.name} could not seal: {type(error).__name__}") from error
+        return frame
+
+    def _sealed_text(self, plain: str) -> str:
+        try:
+            data = plain.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidMessage(LONE_SURROGATE) from error
+        nonce = self._random_bytes(self._cipher.nonce_size)
+        sealed = self._sealed(nonce, data)
+        cut, encode = len(sealed) - self._cipher.tag_size, self._encoding.encode
+        ciphertext, tag, number = encode(sealed[:cut]), encode(sealed[cut:]), encode(nonce)
+        if self._encoding.plain:
+            return f'{{"ciphertext":"{ciphertext}","tag":"{tag}","nonce":"{number}"}}'
+        return f'{{"ciphertext":{json_string(ciphertext)},"tag":{json_string(tag)},"nonce":{json_string(number)}}}'
+
+    def _parts(self, frame: str) -> tuple[bytes, bytes]:
+        """Nonce, and ciphertext with tag, of a text frame."""
+        fields = json_object(frame)
+        if "ciphertext" not in fields:
+            raise CleartextRefused("a frame in the clear on a keyed connection was dropped")
+        decode = self._encoding.decode
+        parts: list[bytes] = []
+        for name in _FIELDS:
+            text = fields.get(name)
+            if text is None and name == "tag":  # the ciphertext has it at its end
+                parts.append(b"")
+                continue
+            if not isinstance(text, str):
+                raise FrameError(f"{name!r} of a sealed frame is a {type(text).__name__}, not text")
+            try:
+                parts.append(decode(text))
+            except Exception as error:  # an encoding is a plugin and may raise anything on a peer's text
+                raise DecodingError(f"{name!r} of a sealed frame is not in {self._encoding.name}") from error
+        ciphertext, tag, nonce = parts
+        return nonce, ciphertext + tag
+
+    def _slices(self, frame: bytes) -> tuple[bytes, bytes]:
+        """The same of a binary frame."""
+        size = self._cipher.nonce_size
+        if len(frame) < size + self._cipher.tag_size:
+            raise FrameError(f"a sealed binary frame of {len(frame)} bytes is shorter than nonce and tag")
+        return frame[:size], frame[size:]

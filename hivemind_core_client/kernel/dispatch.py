@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from typing import Any, Callable, Optional
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
-from attrs import evolve
-
-from hivemind_core_client.plugins.contract import Action, Actions, Context, Dispatch
-from hivemind_core_client.plugins.registry import Registry
+from hivemind_core_client.plugins.contract import Dispatch
 from hivemind_core_client.wire.errors import HiveMindError, InvalidMessage, PluginError, ProtocolError
 from hivemind_core_client.wire.message import WRAPPER_TYPES, HiveMessage, HiveMessageType
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.contract import (
+        Action,
+        Actions,
+        BinaryHandler,
+        Context,
+        MessageHandler,
+    )
+    from hivemind_core_client.plugins.registry import Registry
 
 log = logging.getLogger(__name__)
 
 #: How deep messages may be wrapped in messages.
 MAX_DEPTH = 8
+
+_BINARY = HiveMessageType.BINARY
+_UNHANDLED = "dropped %s: no plugin handles %s"
 
 
 class Dispatcher:
@@ -29,17 +39,20 @@ class Dispatcher:
 
     def receive(
         self, message: HiveMessage, depth: int = 0, verified_source: Optional[str] = None
-    ) -> Iterator[Action]:
+    ) -> Sequence[Action]:
         """The actions for a message that arrived, those of messages inside it included."""
-        if depth > MAX_DEPTH:
-            log.warning(
-                "dropped a %s message: messages are nested deeper than %d", message.msg_type, MAX_DEPTH
-            )
-            return
-        context = self.context
-        if depth:
-            context = evolve(context, verified_source=verified_source, wrapped=True)
-        yield from self._expanded(self._actions_for(context, message), depth)
+        context = self.context if depth == 0 else self.context.within(verified_source)
+        handler: Union[MessageHandler, BinaryHandler, None]
+        arguments: tuple[Any, ...]
+        if message.msg_type is _BINARY:
+            handler = self._binary_handlers.get(message.bin_type)
+            arguments = (context, message.raw_payload, message.metadata)
+        else:
+            handler, arguments = self._handlers.get(message.msg_type), (context, message)
+        if handler is None:
+            log.info(_UNHANDLED, *_shown(message))
+            return ()
+        return self._run(handler.name, handler.receive, arguments, depth)
 
     def prepare(self, message: HiveMessage, depth: int = 0) -> HiveMessage:
         """The message to send in place of one that the user sends; messages inside it are prepared first.
@@ -61,30 +74,25 @@ class Dispatcher:
                 f"handler {handler.name} raised {type(error).__name__}: the message was not sent"
             ) from error
 
-    def sending(self, message: HiveMessage) -> Iterator[Action]:
+    def sending(self, message: HiveMessage) -> Sequence[Action]:
         """The actions for a prepared message that is about to leave."""
         handler = self._handlers.get(message.msg_type)
-        if handler is not None and handler.on_send is not None:
-            yield from self._expanded(self._run(handler.name, handler.on_send, self.context, message), 0)
+        if handler is None or handler.on_send is None:
+            return ()
+        return self._run(handler.name, handler.on_send, (self.context, message))
 
     def ended(self) -> Iterator[Action]:
         """The actions for a session that has ended."""
         for handler in self._handlers.values():
             if handler.on_end is not None:
-                yield from self._expanded(self._run(handler.name, handler.on_end, self.context), 0)
+                yield from self._run(handler.name, handler.on_end, (self.context,))
 
-    def due(self, msg_type: HiveMessageType, key: str) -> Iterator[Action]:
+    def due(self, msg_type: HiveMessageType, key: str) -> Sequence[Action]:
         """The actions of a handler whose timer `key` ran out."""
         handler = self._handlers.get(msg_type)
-        if handler is not None and handler.on_timer is not None:
-            yield from self._expanded(self._run(handler.name, handler.on_timer, self.context, key), 0)
-
-    def _expanded(self, actions: Iterable[Action], depth: int) -> Iterator[Action]:
-        for action in actions:
-            if type(action) is Dispatch:
-                yield from self.receive(action.message, depth + 1, action.verified_source)
-            else:
-                yield action
+        if handler is None or handler.on_timer is None:
+            return ()
+        return self._run(handler.name, handler.on_timer, (self.context, key))
 
     def _with_prepared_payload(self, message: HiveMessage, depth: int) -> HiveMessage:
         if depth >= MAX_DEPTH:
@@ -97,29 +105,39 @@ class Dispatcher:
             ) from error
         return message.copy(payload=self.prepare(inner, depth + 1))
 
-    def _actions_for(self, context: Context, message: HiveMessage) -> Iterator[Action]:
-        if message.msg_type is HiveMessageType.BINARY:
-            yield from self._binary_actions(context, message)
-            return
-        handler = self._handlers.get(message.msg_type)
-        if handler is None:
-            log.info("dropped a %s message: no plugin handles that type", message.msg_type)
-            return
-        yield from self._run(handler.name, handler.receive, context, message)
-
-    def _binary_actions(self, context: Context, message: HiveMessage) -> Iterator[Action]:
-        handler = self._binary_handlers.get(message.bin_type)
-        if handler is None:
-            log.info("dropped binary data: no plugin handles %s", message.bin_type.name)
-            return
-        arguments = (context, message.raw_payload, message.metadata)
-        yield from self._run(handler.name, handler.receive, *arguments)
-
-    def _run(self, name: str, function: Callable[..., Actions], *arguments: Any) -> list[Action]:
+    def _run(
+        self, name: str, function: Callable[..., Actions], arguments: tuple[Any, ...], depth: int = 0
+    ) -> list[Action]:
+        """The actions of a handler, with those of a message inside in place of its Dispatch."""
         try:
-            return list(function(*arguments) or ())
+            actions = list(function(*arguments) or ())
         except KeyboardInterrupt:
             raise
         except BaseException:  # a handler is a plugin: it may fail or even exit, the connection may not
             log.exception("handler %s raised; its message was dropped", name)
             return []
+        for action in actions:
+            if type(action) is Dispatch:
+                return self._expanded(actions, depth + 1)
+        return actions
+
+    def _expanded(self, actions: list[Action], depth: int) -> list[Action]:
+        expanded: list[Action] = []
+        for action in actions:
+            if type(action) is not Dispatch:
+                expanded.append(action)
+            elif depth > MAX_DEPTH:
+                log.warning(
+                    "dropped a %s message: messages are nested deeper than %d",
+                    action.message.msg_type,
+                    MAX_DEPTH,
+                )
+            else:
+                expanded += self.receive(action.message, depth, action.verified_source)
+        return expanded
+
+
+def _shown(message: HiveMessage) -> tuple[str, str]:
+    if message.msg_type is _BINARY:
+        return "binary data", message.bin_type.name
+    return f"a {message.msg_type} message", "that type"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Optional, Protocol, Union
+from typing import TYPE_CHECKING, Optional, Protocol, Union
 
-from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.wire.errors import (
     CleartextRefused,
     ConnectionLost,
@@ -13,6 +12,9 @@ from hivemind_core_client.wire.errors import (
     InvalidMessage,
 )
 from hivemind_core_client.wire.json_text import LONE_SURROGATE
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.contract import Frame
 
 #: The most bytes of a message that one transport message carries.
 CHUNK = 65_000

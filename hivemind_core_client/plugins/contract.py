@@ -51,12 +51,14 @@ class Encoding:
     """How bytes become text inside a sealed text frame.
 
     `decode(encode(data)) == data` for every `data`; `decode` raises ValueError for anything else. It
-    is tried before it is offered, and left out if it does not round-trip.
+    is tried before it is offered, and left out if it does not round-trip. `plain` is True if no character that
+    `encode` returns needs an escape inside a JSON string, which spares a search for such.
     """
 
     name: str = field(validator=instance_of(str))
     encode: Callable[[bytes], str]
     decode: Callable[[str], bytes]
+    plain: bool = False
 
 
 @frozen
@@ -258,6 +260,22 @@ class Context:
         said = self.hub.peer if self.hub is not None else ""
         name = said.rpartition("::")[0] or self.identity.name
         return f"{name}::{self.session.session_id}"
+
+    def within(self, verified_source: Optional[str]) -> Context:
+        """The context of a message that came inside another one. Memory, session and hive map are the same objects."""
+        return Context(
+            identity=self.identity,
+            session=self.session,
+            useragent=self.useragent,
+            hub=self.hub,
+            negotiated=self.negotiated,
+            memory=self.memory,
+            hive_map=self.hive_map,
+            now=self.now,
+            query_timeout=self.query_timeout,
+            verified_source=verified_source,
+            wrapped=True,
+        )
 
     def recall(self, name: str) -> dict[str, Any]:
         """The memory of the handler called `name`."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hivemind_core_client.plugins.contract import Context
 from hivemind_core_client.wire.message import HiveMessage
 from hivemind_core_client.wire.text import printable
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.contract import Context
 
 #: Names, in the context of a Message, the key whose signature was verified. Set by us alone.
 VERIFIED_SOURCE = "hivemind_verified_source_peer"

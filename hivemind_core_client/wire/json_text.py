@@ -11,18 +11,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, Callable, Optional, Union, cast
+from typing import Any, Callable, Union, cast
 
 from hivemind_core_client.wire.errors import FrameError, InvalidMessage
-
-try:
-    import msgspec
-except ImportError:
-    _fast_decode: Optional[Callable[[Union[str, bytes]], Any]] = None
-    _NotRead: type[Exception] = ValueError
-else:
-    _fast_decode = msgspec.json.Decoder().decode
-    _NotRead = msgspec.MsgspecError
 
 Json = dict[str, Any]
 
@@ -72,24 +63,24 @@ def json_object(text: Union[str, bytes], what: str = "frame") -> Json:
     Raises FrameError otherwise, and for lone surrogates and numbers that are not finite.
     """
     try:
-        value = _read(text)
-    except (ValueError, RecursionError) as error:
-        raise FrameError(f"{what} is not JSON: {type(error).__name__}") from error
+        value = decode(text)
+    except _NOT_READ:
+        value = _read_again(text, what)
     if type(value) is not dict:
         raise FrameError(f"{what} is a JSON {type(value).__name__}, not an object")
     return cast(Json, value)
 
 
-def _read(text: Union[str, bytes]) -> Any:
-    if _fast_decode is not None:
-        try:
-            return _fast_decode(text)
-        except _NotRead:
-            return _read_slowly(text)
-    return _read_slowly(text)
+def _read_again(text: Union[str, bytes], what: str) -> Any:
+    """What the fastest library does not read, integers of any size above all."""
+    try:
+        return standard_decode(text)
+    except (ValueError, RecursionError) as error:
+        raise FrameError(f"{what} is not JSON: {type(error).__name__}") from error
 
 
-def _read_slowly(text: Union[str, bytes]) -> Any:
+def standard_decode(text: Union[str, bytes]) -> Any:
+    """Parse with the standard library. Raises ValueError or RecursionError."""
     if not isinstance(text, str):
         text = str(text, "utf-8")
     elif not text.isascii():
@@ -114,3 +105,14 @@ def _no_number(name: str) -> Any:
 
 # Made once: json.loads makes one at each call that is given such functions.
 _DECODE = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number).decode
+
+#: Parses with the fastest library that is installed.
+decode: Callable[[Union[str, bytes]], Any] = standard_decode
+_NOT_READ: tuple[type[Exception], ...] = (ValueError, RecursionError)
+try:
+    import msgspec
+except ImportError:
+    pass
+else:
+    decode = msgspec.json.Decoder().decode
+    _NOT_READ = (*_NOT_READ, msgspec.MsgspecError)

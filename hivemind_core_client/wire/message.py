@@ -2,66 +2,34 @@
 
 from __future__ import annotations
 
-from enum import Enum, IntEnum
-from typing import Any, Union
+from operator import attrgetter
+from typing import Any, Callable, Final, Union
 
-from hivemind_core_client.wire.errors import FrameError, InvalidMessage, UnknownMessageType
+from hivemind_core_client.wire.errors import FrameError, InvalidMessage
 from hivemind_core_client.wire.json_text import Json, json_object, json_text
+from hivemind_core_client.wire.message_types import (
+    BY_NAME,
+    OVOS_TYPES,
+    WRAPPER_TYPES,
+    HiveMessageType,
+    HiveMindBinaryPayloadType,
+    read_message_type,
+)
 from hivemind_core_client.wire.ovos import to_message
 
-
-class HiveMessageType(str, Enum):
-    """The wire name of each message type; a member equals its wire name."""
-
-    HANDSHAKE = "shake"
-    BUS = "bus"
-    SHARED_BUS = "shared_bus"
-    BROADCAST = "broadcast"
-    PROPAGATE = "propagate"
-    ESCALATE = "escalate"
-    HELLO = "hello"
-    QUERY = "query"
-    CASCADE = "cascade"
-    PING = "ping"
-    RENDEZVOUS = "rendezvous"
-    THIRDPRTY = "3rdparty"
-    BINARY = "bin"
-    INTERCOM = "intercom"
-
-    __str__ = str.__str__
-
-    def __format__(self, format_spec: str) -> str:
-        """The wire name, on every Python."""
-        return str.__format__(self.value, format_spec)
+__all__ = [
+    "OVOS_TYPES",
+    "WRAPPER_TYPES",
+    "HiveMessage",
+    "HiveMessageType",
+    "HiveMindBinaryPayloadType",
+    "is_ovos_message",
+    "read_message_type",
+]
 
 
-class HiveMindBinaryPayloadType(IntEnum):
-    """What the payload of a BINARY message is (4 bits on the wire)."""
-
-    UNDEFINED = 0
-    RAW_AUDIO = 1
-    NUMPY_IMAGE = 2
-    FILE = 3
-    STT_AUDIO_TRANSCRIBE = 4
-    STT_AUDIO_HANDLE = 5
-    TTS_AUDIO = 6
-
-
-#: Types whose payload is an OVOS Message.
-OVOS_TYPES = frozenset({HiveMessageType.BUS, HiveMessageType.SHARED_BUS})
-#: Types whose payload is another HiveMessage.
-WRAPPER_TYPES = frozenset(
-    {
-        HiveMessageType.BROADCAST,
-        HiveMessageType.PROPAGATE,
-        HiveMessageType.ESCALATE,
-        HiveMessageType.QUERY,
-        HiveMessageType.CASCADE,
-    }
-)
-
-_BY_NAME: dict[str, HiveMessageType] = {member.value: member for member in HiveMessageType}
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
+_BINARY = HiveMessageType.BINARY
 #: What the optional fields of a message must be.
 _FIELD_KINDS: tuple[tuple[str, type], ...] = (
     ("node", str),
@@ -71,14 +39,18 @@ _FIELD_KINDS: tuple[tuple[str, type], ...] = (
     ("route", list),
     ("metadata", dict),
 )
-
-
-def read_message_type(name: Any) -> HiveMessageType:
-    """The member for a wire name. Raises UnknownMessageType for anything else."""
-    try:
-        return _BY_NAME[name]
-    except (KeyError, TypeError):
-        raise UnknownMessageType(f"unknown message type {str(name)[:40]!r}") from None
+#: Arguments of the constructor that are taken as they come, and what stands for None.
+_UNCHECKED: dict[str, Callable[[], Any]] = {
+    "node": type(None),
+    "source_peer": type(None),
+    "route": list,
+    "target_peers": list,
+    "target_site_id": type(None),
+    "target_pubkey": type(None),
+    "metadata": dict,
+}
+#: Arguments that `copy` changes without a look at the others.
+_COPIED = frozenset({"payload", *_UNCHECKED})
 
 
 def is_ovos_message(value: Any) -> bool:
@@ -88,6 +60,11 @@ def is_ovos_message(value: Any) -> bool:
         and isinstance(getattr(value, "data", None), dict)
         and isinstance(getattr(value, "context", None), dict)
     )
+
+
+def _reads(slot: str, meaning: str) -> Any:
+    """A read-only property that makes no Python call: each message is asked for its type many times."""
+    return property(attrgetter(slot), doc=meaning)
 
 
 class HiveMessage:
@@ -128,9 +105,10 @@ class HiveMessage:
         bin_type: HiveMindBinaryPayloadType = _UNDEFINED,
         metadata: Json | None = None,
     ) -> None:
-        self._msg_type = read_message_type(msg_type)
-        self._bin_type = _checked_bin_type(self._msg_type, bin_type)
-        self._payload = _checked_payload(self._msg_type, payload)
+        kind = msg_type if type(msg_type) is HiveMessageType else read_message_type(msg_type)
+        self._msg_type = kind
+        self._bin_type = _checked_bin_type(kind, bin_type) if bin_type or kind is _BINARY else _UNDEFINED
+        self._payload = (_checked_fields if type(payload) is dict else _checked_payload)(kind, payload)
         self._metadata: Json = metadata if metadata is not None else {}
         self._node = node
         self._source_peer = source_peer
@@ -139,30 +117,27 @@ class HiveMessage:
         self._target_site_id = target_site_id
         self._target_pubkey = target_pubkey
 
-    @property
-    def msg_type(self) -> HiveMessageType:
-        """The message type."""
-        return self._msg_type
-
-    @property
-    def bin_type(self) -> HiveMindBinaryPayloadType:
-        """What a BINARY payload is; UNDEFINED on every other type."""
-        return self._bin_type
-
-    @property
-    def metadata(self) -> Json:
-        """Facts about the payload, such as `lang` or `file_name`."""
-        return self._metadata
-
-    @property
-    def node_id(self) -> str | None:
-        """The node that the sender names, if any."""
-        return self._node
-
-    @property
-    def source_peer(self) -> str | None:
-        """The peer this message came from, as the receiver names it."""
-        return self._source_peer
+    msg_type: Final[HiveMessageType] = _reads("_msg_type", "The message type.")
+    bin_type: Final[HiveMindBinaryPayloadType] = _reads(
+        "_bin_type", "What a BINARY payload is; UNDEFINED on every other type."
+    )
+    metadata: Final[Json] = _reads("_metadata", "Facts about the payload, such as `lang` or `file_name`.")
+    node_id: Final[Union[str, None]] = _reads("_node", "The node that the sender names, if any.")
+    source_peer: Final[Union[str, None]] = _reads(
+        "_source_peer", "The peer this message came from, as the receiver names it."
+    )
+    target_site_id: Final[Union[str, None]] = _reads(
+        "_target_site_id", "The site this message is for, or None."
+    )
+    target_public_key: Final[Union[str, None]] = _reads(
+        "_target_pubkey", "PEM text of the RSA key this message is for, or None."
+    )
+    raw_route: Final[list[Any]] = _reads(
+        "_route", "The route as it came, malformed hops included. Not a copy."
+    )
+    raw_payload: Final[Any] = _reads(
+        "_payload", "The payload as it travels: a dict, or bytes for BINARY. Not a copy."
+    )
 
     @property
     def target_peers(self) -> list[str]:
@@ -172,24 +147,9 @@ class HiveMessage:
         return self._target_peers
 
     @property
-    def target_site_id(self) -> str | None:
-        """The site this message is for, or None."""
-        return self._target_site_id
-
-    @property
-    def target_public_key(self) -> str | None:
-        """PEM text of the RSA key this message is for, or None."""
-        return self._target_pubkey
-
-    @property
     def route(self) -> list[Json]:
         """The hops so far; hops without a source or targets are left out."""
-        return [hop for hop in self._route if _is_hop(hop)]
-
-    @property
-    def raw_route(self) -> list[Any]:
-        """The route as it came, malformed hops included. Not a copy."""
-        return self._route
+        return [hop for hop in self._route if _is_hop(hop)] if self._route else []
 
     @property
     def payload(self) -> Any:
@@ -205,20 +165,15 @@ class HiveMessage:
         self._payload = _checked_payload(self._msg_type, value)
 
     @property
-    def raw_payload(self) -> Any:
-        """The payload as it travels: a dict, or bytes for BINARY. Not a copy."""
-        return self._payload
-
-    @property
     def as_dict(self) -> Json:
         """The object of a text frame. Raises InvalidMessage for BINARY, which has none."""
-        if self._msg_type is HiveMessageType.BINARY:
+        if self._msg_type is _BINARY:
             raise InvalidMessage("a BINARY message has no JSON form; it travels as a binary frame")
         return {
-            "msg_type": self._msg_type.value,
+            "msg_type": str(self._msg_type),
             "payload": self._payload,
             "metadata": self._metadata,
-            "route": self.route,
+            "route": [hop for hop in self._route if _is_hop(hop)] if self._route else [],
             "node": self._node,
             "target_site_id": self._target_site_id,
             "target_pubkey": self._target_pubkey,
@@ -238,8 +193,9 @@ class HiveMessage:
     def deserialize(payload: Union[str, bytes, Json]) -> HiveMessage:
         """Read JSON text, or the object it holds. Raises FrameError for anything that is no HiveMessage."""
         fields = payload if isinstance(payload, dict) else json_object(payload)
-        msg_type = read_message_type(fields.get("msg_type"))
-        if msg_type is HiveMessageType.BINARY:
+        name = fields.get("msg_type")
+        msg_type = (BY_NAME.get(name) if type(name) is str else None) or read_message_type(name)
+        if msg_type is _BINARY:
             raise FrameError("a BINARY message cannot travel as text")
         body = fields.get("payload")
         if type(body) is not dict:
@@ -264,19 +220,27 @@ class HiveMessage:
 
     def copy(self, **changes: Any) -> HiveMessage:
         """The same message with some arguments of the constructor changed. The payload is shared, not copied."""
-        fields = {
-            "msg_type": self._msg_type,
-            "payload": self._payload,
-            "node": self._node,
-            "source_peer": self._source_peer,
-            "route": list(self._route),
-            "target_peers": list(self._target_peers),
-            "target_site_id": self._target_site_id,
-            "target_pubkey": self._target_pubkey,
-            "bin_type": self._bin_type,
-            "metadata": self._metadata,
-        }
-        return HiveMessage(**{**fields, **changes})
+        if not changes.keys() <= _COPIED:
+            return self._made_anew(changes)
+        copied = object.__new__(HiveMessage)
+        copied._msg_type = self._msg_type
+        copied._bin_type = self._bin_type
+        copied._payload = self._payload
+        copied._metadata = self._metadata
+        copied._node = self._node
+        copied._source_peer = self._source_peer
+        copied._route = list(self._route)
+        copied._target_peers = list(self._target_peers)
+        copied._target_site_id = self._target_site_id
+        copied._target_pubkey = self._target_pubkey
+        for name, value in changes.items():
+            if name == "payload":
+                copied._payload = (_checked_fields if type(value) is dict else _checked_payload)(
+                    self._msg_type, value
+                )
+            else:
+                setattr(copied, f"_{name}", _UNCHECKED[name]() if value is None else value)
+        return copied
 
     def __getitem__(self, key: str) -> Any:
         """A field of a dict payload, or None where it is missing."""
@@ -301,7 +265,7 @@ class HiveMessage:
 
     def __str__(self) -> str:
         """JSON text, or the short form for BINARY."""
-        return repr(self) if self._msg_type is HiveMessageType.BINARY else self.as_json
+        return repr(self) if self._msg_type is _BINARY else self.as_json
 
     def update_hop_data(self, data: Json | None = None, **extra: Any) -> None:
         """Note this node's hop in the route, and merge `data` into the last hop."""
@@ -327,6 +291,12 @@ class HiveMessage:
         """Name one peer less; a peer that was not named is no error."""
         if peer in self._target_peers:
             self._target_peers.remove(peer)
+
+    def _made_anew(self, changes: Json) -> HiveMessage:
+        """The same with another type, so that everything is checked again. Raises TypeError for an unknown argument."""
+        unchecked = {name: getattr(self, f"_{name}") for name in _UNCHECKED}
+        checked = {"msg_type": self._msg_type, "payload": self._payload, "bin_type": self._bin_type}
+        return HiveMessage(**{**checked, **unchecked, **changes})
 
     def _fields(self) -> Json:
         if not isinstance(self._payload, dict):
@@ -355,7 +325,7 @@ def _is_hop(hop: Any) -> bool:
 
 
 def _checked_bin_type(msg_type: HiveMessageType, bin_type: int) -> HiveMindBinaryPayloadType:
-    if msg_type is not HiveMessageType.BINARY:
+    if msg_type is not _BINARY:
         if bin_type:
             raise InvalidMessage(f"bin_type is for BINARY messages, not for {msg_type.name}")
         return _UNDEFINED
@@ -366,30 +336,37 @@ def _checked_bin_type(msg_type: HiveMessageType, bin_type: int) -> HiveMindBinar
 
 
 def _checked_payload(msg_type: HiveMessageType, payload: Any) -> Any:
-    if msg_type is HiveMessageType.BINARY:
+    """The payload as it travels, of what the constructor takes."""
+    if msg_type is _BINARY:
         if isinstance(payload, (bytes, bytearray, memoryview)):
             return bytes(payload)
         raise InvalidMessage(f"a BINARY payload is bytes, not {type(payload).__name__}")
+    if isinstance(payload, dict):
+        return _checked_fields(msg_type, payload)
     if isinstance(payload, HiveMessage):
-        payload = payload.as_dict
-    elif payload is None:
-        payload = {}
-    elif not isinstance(payload, dict) and is_ovos_message(payload):
-        payload = {"type": payload.msg_type, "data": payload.data, "context": payload.context}
-    if not isinstance(payload, dict):
+        return _checked_fields(msg_type, payload.as_dict)
+    if payload is None:
+        return _checked_fields(msg_type, {})
+    if not is_ovos_message(payload):
         raise InvalidMessage(
             f"the payload of {msg_type.name} is a {type(payload).__name__}; pass a dict, a Message or a HiveMessage"
         )
+    fields = {"type": payload.msg_type, "data": payload.data, "context": payload.context}
+    return fields if msg_type in OVOS_TYPES else _checked_fields(msg_type, fields)
+
+
+def _checked_fields(msg_type: HiveMessageType, fields: Json) -> Json:
+    """The dict of a payload, if it fits the type."""
     if msg_type in OVOS_TYPES:
-        _check_ovos_payload(msg_type, payload)
-    elif msg_type in WRAPPER_TYPES and not isinstance(payload.get("msg_type"), str):
-        raise InvalidMessage(f"the payload of {msg_type.name} is no HiveMessage: it has no msg_type")
-    return payload
-
-
-def _check_ovos_payload(msg_type: HiveMessageType, payload: Json) -> None:
-    if not isinstance(payload.get("type"), str):
-        raise InvalidMessage(f"the payload of {msg_type.name} is no Message: it has no type")
-    for key in ("data", "context"):
-        if not isinstance(payload.get(key, {}), (dict, type(None))):
-            raise InvalidMessage(f"{key!r} of the Message in {msg_type.name} is no object")
+        if not isinstance(fields.get("type"), str):
+            raise InvalidMessage(f"the payload of {msg_type.name} is no Message: it has no type")
+        for key in ("data", "context"):
+            value = fields.get(key)
+            if value is not None and not isinstance(value, dict):
+                raise InvalidMessage(f"{key!r} of the Message in {msg_type.name} is no object")
+    elif msg_type in WRAPPER_TYPES:
+        if not isinstance(fields.get("msg_type"), str):
+            raise InvalidMessage(f"the payload of {msg_type.name} is no HiveMessage: it has no msg_type")
+    elif msg_type is _BINARY:
+        raise InvalidMessage("a BINARY payload is bytes, not dict")
+    return fields

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
-
-from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
     from ovos_bus_client.message import CollectionMessage, Message
 
+    from hivemind_core_client.wire.json_text import Json
+
+
+@cache
+def _message_class() -> Any:
+    """Imported when the first one is made: OVOS takes its time."""
+    from ovos_bus_client.message import Message
+
+    return Message
+
 
 def to_message(fields: Json) -> Message:
     """An OVOS Message from `{"type", "data", "context"}`."""
-    from ovos_bus_client.message import Message
-
-    return Message(fields["type"], fields.get("data") or {}, fields.get("context") or {})
+    message: Message = _message_class()(fields["type"], fields.get("data") or {}, fields.get("context") or {})
+    return message
 
 
 def to_collection_message(message: Message, handler_id: str, collect_id: str) -> CollectionMessage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import importlib.util
+import json
 import logging
 import subprocess
 import sys
@@ -69,6 +70,13 @@ def test_every_length_comes_back(name: str, size: int) -> None:
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_handshake_what_is_offered_passes_its_self_test(name: str) -> None:
     assert encoding_fault(OFFERED[name]) == ""
+
+
+@pytest.mark.parametrize("name", [name for name in ENCODINGS if OFFERED[name].plain])
+@given(data=st.binary(max_size=100))
+def test_what_is_called_plain_needs_no_escape(name: str, data: bytes) -> None:
+    text = OFFERED[name].encode(data)
+    assert json.dumps(text) == f'"{text}"'
 
 
 @pytest.mark.parametrize("name", REFERENCES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Callable, Optional
 
+import attrs
 import pytest
 
 from hivemind_core_client.errors import InvalidMessage, PluginError
@@ -271,3 +272,12 @@ def test_no_message_inside_another_tells_the_state_of_our_session(outer: str) ->
     assert delivered.message["type"] == "a" and context.session.state == {}
     list(dispatcher.receive(inner))
     assert context.session.state["lang"] == "xx"
+
+
+def test_the_context_within_a_message_differs_in_what_is_known_of_its_sender_only() -> None:
+    outer = new_context(useragent="sat", query_timeout=3.0, now=lambda: 5.0)
+    inner = outer.within("PEM")
+    different = {"verified_source": "PEM", "wrapped": True}
+    for attribute in attrs.fields(Context):
+        expected = different.get(attribute.name, getattr(outer, attribute.name))
+        assert getattr(inner, attribute.name) is expected

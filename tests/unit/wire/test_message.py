@@ -416,7 +416,7 @@ def test_what_has_no_json_form_is_refused(name: str) -> None:
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Which JSON library reads: the one of Python, or the fastest that is installed."""
     if request.param == "standard library":
-        monkeypatch.setattr(jsontext, "_fast_decode", None)
+        monkeypatch.setattr(jsontext, "decode", jsontext.standard_decode)
     return str(request.param)
 
 
@@ -475,12 +475,13 @@ TEXTS = st.recursive(
 @given(TEXTS)
 def test_what_is_read_can_be_written_and_both_libraries_agree(text: str) -> None:
     text = f'{{"a": {text}}}'
-    assert jsontext._fast_decode is not None, "the tests are run with msgspec"
+    fastest = jsontext.decode
+    assert fastest is not jsontext.standard_decode, "the tests are run with msgspec"
     results: list[object] = []
     for source in (text, text.encode()):
-        for fast in (jsontext._fast_decode, None):
+        for decode in (fastest, jsontext.standard_decode):
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(jsontext, "_fast_decode", fast)
+                patch.setattr(jsontext, "decode", decode)
                 try:
                     results.append(json_object(source))
                 except FrameError:
@@ -586,6 +587,20 @@ def test_a_copy_is_checked_like_any_message() -> None:
     with pytest.raises(InvalidMessage):
         sample(T.BUS).copy(bin_type=BIN.FILE)
     assert sample(T.BINARY).copy(bin_type=BIN.TTS_AUDIO).bin_type is BIN.TTS_AUDIO
+    inner = {"msg_type": "bus", "payload": {"type": "a"}}
+    assert sample(T.BUS).copy(payload=inner, msg_type=T.BROADCAST).payload.msg_type is T.BUS
+    assert sample(T.BUS).copy(payload=SimpleNamespace(msg_type="a", data={"b": 1}, context={})).raw_payload[
+        "data"
+    ] == {"b": 1}
+    with pytest.raises(TypeError, match="no_such_argument"):
+        sample(T.BUS).copy(no_such_argument=1)
+
+
+@pytest.mark.parametrize("name", sorted(set(CHANGES) - {"payload"}))
+def test_none_in_a_copy_means_what_it_means_in_the_constructor(name: str) -> None:
+    copied = sample(T.PING, **ENVELOPE).copy(**{name: None})
+    made = sample(T.PING, **{**ENVELOPE, name: None})
+    assert facts_of(copied) == facts_of(made)
 
 
 @pytest.mark.parametrize(("hop", "kept"), HOPS)

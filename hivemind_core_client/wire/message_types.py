@@ -1,0 +1,69 @@
+"""The types of messages, and of what a BINARY message carries. A new type of message is a line here."""
+
+from __future__ import annotations
+
+from enum import Enum, IntEnum
+from typing import Any
+
+from hivemind_core_client.wire.errors import UnknownMessageType
+
+
+class HiveMessageType(str, Enum):
+    """The wire name of each message type; a member equals its wire name."""
+
+    HANDSHAKE = "shake"
+    BUS = "bus"
+    SHARED_BUS = "shared_bus"
+    BROADCAST = "broadcast"
+    PROPAGATE = "propagate"
+    ESCALATE = "escalate"
+    HELLO = "hello"
+    QUERY = "query"
+    CASCADE = "cascade"
+    PING = "ping"
+    RENDEZVOUS = "rendezvous"
+    THIRDPRTY = "3rdparty"
+    BINARY = "bin"
+    INTERCOM = "intercom"
+
+    __str__ = str.__str__
+
+    def __format__(self, format_spec: str) -> str:
+        """The wire name, on every Python."""
+        return str.__format__(self.value, format_spec)
+
+
+class HiveMindBinaryPayloadType(IntEnum):
+    """What the payload of a BINARY message is (4 bits on the wire)."""
+
+    UNDEFINED = 0
+    RAW_AUDIO = 1
+    NUMPY_IMAGE = 2
+    FILE = 3
+    STT_AUDIO_TRANSCRIBE = 4
+    STT_AUDIO_HANDLE = 5
+    TTS_AUDIO = 6
+
+
+#: Types whose payload is an OVOS Message.
+OVOS_TYPES = frozenset({HiveMessageType.BUS, HiveMessageType.SHARED_BUS})
+#: Types whose payload is another HiveMessage.
+WRAPPER_TYPES = frozenset(
+    {
+        HiveMessageType.BROADCAST,
+        HiveMessageType.PROPAGATE,
+        HiveMessageType.ESCALATE,
+        HiveMessageType.QUERY,
+        HiveMessageType.CASCADE,
+    }
+)
+#: The type of each wire name.
+BY_NAME: dict[str, HiveMessageType] = {member.value: member for member in HiveMessageType}
+
+
+def read_message_type(name: Any) -> HiveMessageType:
+    """The member for a wire name. Raises UnknownMessageType for anything else."""
+    try:
+        return BY_NAME[name]
+    except (KeyError, TypeError):
+        raise UnknownMessageType(f"unknown message type {str(name)[:40]!r}") from None
