@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -63,16 +63,24 @@ def codec(sides: Sequence[Side], effort: Effort, facts: Json) -> Iterator[Row]:
 
 
 def start(sides: Sequence[Side], effort: Effort, _facts: Json) -> Iterator[Row]:
-    """Import time, measured inside a fresh interpreter, and the wall time of `hivemind-client --help`."""
-    for name, measure in (
-        ("import the package", _import_package),
-        ("import HiveMessageBusClient", _import_client),
-        ("hivemind-client --help", _help),
+    """Import time, measured inside a fresh interpreter, and the wall time of whole processes.
+
+    Python alone, and with click imported, are what the start of `hivemind-client` is to be compared with.
+    """
+    for name, measure, ours_only in (
+        ("import the package", _import_package, False),
+        ("import HiveMessageBusClient", _import_client, False),
+        ("Python alone", _process("python", "-c", "pass"), False),
+        ("Python that imports click", _process("python", "-c", "import click"), False),
+        ("hivemind-client --help", _process("hivemind-client", "--help"), False),
+        # The reference has no such option.
+        ("hivemind-client --version", _process("hivemind-client", "--version"), True),
     ):
-        samples: dict[str, Sample] = {side.name: Sample() for side in sides}
+        measured = [side for side in sides if side.name == "ours" or not ours_only]
+        samples: dict[str, Sample] = {side.name: Sample() for side in measured}
         # The first round is not counted: it fills the file cache and writes the bytecode.
         for repeat in range(effort.starts + 1):
-            for side in sides:
+            for side in measured:
                 _collect(samples[side.name], lambda side=side, m=measure: m(side), counted=repeat > 0)
         yield _row("start", name, SECONDS, samples)
 
@@ -125,10 +133,15 @@ def _timed_statement(side: Side, statement: str) -> float:
     return float(side.run([side.python, "-c", code]).splitlines()[-1])
 
 
-def _help(side: Side) -> float:
-    started = time.perf_counter()
-    side.run([side.script("hivemind-client"), "--help"])
-    return time.perf_counter() - started
+def _process(script: str, *args: str) -> Callable[[Side], float]:
+    """A measurement of a whole process, from start to end."""
+
+    def measure(side: Side) -> float:
+        started = time.perf_counter()
+        side.run([side.script(script), *args])
+        return time.perf_counter() - started
+
+    return measure
 
 
 def _collect(sample: Sample, measure: Any, counted: bool) -> None:
