@@ -11,8 +11,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
-
 if TYPE_CHECKING:
     from hivemind_core_client.async_client import AsyncHiveMessageBusClient as AsyncHiveMessageBusClient
     from hivemind_core_client.client import BinaryDataCallbacks, HiveMessageBusClient
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.http_client import Polling as Polling
     from hivemind_core_client.identity import NodeIdentity
     from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
+    from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
 __version__ = "0.1.0"
 
@@ -49,7 +48,10 @@ _HOMES = {
     "BinaryDataCallbacks": "client",
     "Deadlines": "kernel.policy",
     "FakeHiveMessageBus": "fakebus",
+    "HiveMessage": "message",
     "HiveMessageBusClient": "client",
+    "HiveMessageType": "message",
+    "HiveMindBinaryPayloadType": "message",
     "HiveMindError": "errors",
     "HiveMindHTTPClient": "http_client",
     "Limits": "kernel.policy",

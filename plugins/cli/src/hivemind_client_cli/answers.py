@@ -37,7 +37,7 @@ _MENDS_OF_DENIED = {
 
 
 class Dropped(ConnectionLost):
-    """The hub ended the connection right after it got a message: nobody knows what it did with that."""
+    """The hub ended the connection right after it got a message, which it may or may not have handled."""
 
     exit_code: ClassVar[int] = 1
 
@@ -111,7 +111,7 @@ def confirm_receipt(
         pass
     except (ConnectionLost, NotConnected) as error:
         raise Dropped(loss(sent, name, error)) from error
-    # The client may be back by now, so that its present state tells nothing.
+    # Not the state of the client, which may be connected again by now.
     if inbox.ended.is_set():
         raise Dropped(loss(sent, name, client.last_error))
     return confirmed

@@ -24,7 +24,7 @@ T = TypeVar("T")
 class ArrivalQueue(Generic[T]):
     """Items from the threads of `client` to the thread that prints them.
 
-    When nobody reads stdout, what does not fit is dropped, and `output` warns of it.
+    If stdout is read too slowly, items that do not fit are dropped, and `output` warns of it.
     """
 
     def __init__(self, output: Output, client: HiveMessageBusClient) -> None:

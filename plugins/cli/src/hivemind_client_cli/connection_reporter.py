@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class ConnectionReporter:
     """Calls `report` with a text when `client` loses its connection, and when it has one again.
 
-    Make it when the client is connected: nobody needs to hear of the first connection.
+    Make it when the client is connected: the first connection is not reported.
     """
 
     def __init__(self, client: HiveMessageBusClient, report: Callable[[str], None]) -> None:

@@ -1,28 +1,34 @@
-"""The root of the command: who may add subcommands, and how a run ends."""
+"""The root of the command: which subcommands there are, and how a run ends."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-from attrs import define
 
-from hivemind_client_cli.logs import logging_to_stderr
+from hivemind_client_cli.builtin_commands import BUILTIN_COMMANDS, LazyCommands
+from hivemind_client_cli.command_cache import CommandCache
+from hivemind_client_cli.command_summary import CommandSummary
+from hivemind_client_cli.logs import collected_warnings, logging_to_stderr
 from hivemind_client_cli.output import Guarded, Output, OutputFailed, to_stderr
 from hivemind_client_cli.program import is_completing
-from hivemind_core_client.errors import HiveMindError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from hivemind_core_client.plugins.manager import Plugins
 
 #: Exit code after Ctrl-C, as shells have it.
 INTERRUPTED = 130
 _IDENTITY_FILE = "--identity-file"
+#: True in `click.Context.meta` when the warnings about plugins have been printed.
+_PLUGINS_REPORTED = "hivemind_client_cli.plugins_reported"
 
 
-@define
-class CommandConflict:
+class CommandConflict(NamedTuple):
     """Two plugins brought the same subcommand: the first one called, `winner`, provides it."""
 
     name: str
@@ -31,20 +37,54 @@ class CommandConflict:
 
 
 class HiveMindGroup(click.Group):
-    """A click group that knows which plugin brought which command and turns errors into exit codes.
+    """A click group that imports built-in subcommands when they are used, and turns errors into exit codes.
+
+    Plugins are loaded when a subcommand is looked up. Help and completion of names do without, where they can.
+    `owners` says which plugin brought which subcommand, `conflicts` which names were brought twice, and `broken`
+    which plugins failed to bring theirs, and why.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by the hub, 4 unreachable or timed out, 130 Ctrl-C.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    commands: LazyCommands
+
+    def __init__(self, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(name, LazyCommands(), **kwargs)
         self.owners: dict[str, str] = {}
         self.conflicts: list[CommandConflict] = []
         self.broken: dict[str, str] = {}
         self._plugin = ""
+        self._plugins: Plugins | None = None
+
+    # --- the subcommands of plugins
+
+    def plugins(self, ctx: click.Context) -> Plugins:
+        """The plugins in use: those that were given, else those that are found and not blocked."""
+        if self._plugins is None:
+            from hivemind_core_client.plugins.manager import load_plugins
+
+            # What a plugin prints while it is loaded must not mix with results.
+            with contextlib.redirect_stdout(sys.stderr):
+                self.use(load_plugins())
+        assert self._plugins is not None
+        self._report_plugins(ctx)
+        return self._plugins
+
+    def use(self, plugins: Plugins) -> None:
+        """Take the subcommands that these plugins bring. The built-in ones are there whatever they are."""
+        from hivemind_client_cli.plugin_commands import builtin_owner, call, implementations
+
+        self._plugins = plugins
+        for each in implementations(plugins):
+            with self._commands_of(each.plugin_name):
+                call(each, self)
+        builtin = builtin_owner(plugins)
+        replaced = [name for name in BUILTIN_COMMANDS if name in self.owners]
+        self.conflicts += [CommandConflict(name, self.owners[name], builtin) for name in replaced]
+        self.owners.update((name, builtin) for name in BUILTIN_COMMANDS if name not in replaced)
 
     @contextlib.contextmanager
-    def commands_of(self, plugin: str) -> Iterator[None]:
+    def _commands_of(self, plugin: str) -> Iterator[None]:
         """Within the block, commands that are added belong to `plugin`; if it raises, none of them stay."""
         self._plugin = plugin
         try:
@@ -66,6 +106,82 @@ class HiveMindGroup(click.Group):
         super().add_command(cmd, name)
         self.owners[name] = self._plugin
 
+    def _report_plugins(self, ctx: click.Context) -> None:
+        """Warn, once in a run, of plugins that failed, and with `--verbose` of what they replace."""
+        output = ctx.find_object(Output)
+        if output is None or ctx.meta.setdefault(_PLUGINS_REPORTED, False):
+            return
+        ctx.meta[_PLUGINS_REPORTED] = True
+        for plugin, error in self.broken.items():
+            output.warn(f"plugin {plugin!r} could not add its commands: {error}")
+        if output.verbose:
+            for each in self.conflicts:
+                output.warn(
+                    f"command {each.name!r} of plugin {each.winner!r} replaces that of {each.loser!r}"
+                )
+
+    # --- what click asks for
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand to run. What is kept of other runs is not asked."""
+        self.plugins(ctx)
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all subcommands."""
+        self.plugins(ctx)
+        return super().list_commands(ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the section of the subcommands."""
+        self._stand_ins(ctx).format_commands(ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a subcommand, or an option."""
+        from click.shell_completion import CompletionItem
+
+        names = [
+            CompletionItem(name, help=command.get_short_help_str())
+            for name, command in sorted(self._stand_ins(ctx).commands.items())
+            if name.startswith(incomplete) and not command.hidden
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
+    def _stand_ins(self, ctx: click.Context) -> click.Group:
+        """A group that looks like this one in help, without any subcommand being imported."""
+        builtin = [CommandSummary(name, each.summary) for name, each in BUILTIN_COMMANDS.items()]
+        # Those of plugins come last, and so in the place of built-in ones.
+        summaries = [*builtin, *self._plugin_summaries(ctx)]
+        return click.Group(commands={each.name: each.stand_in() for each in summaries})
+
+    def _plugin_summaries(self, ctx: click.Context) -> list[CommandSummary]:
+        """The summaries of what plugins bring; they are loaded only if that is not known."""
+        output = ctx.find_object(Output)
+        if self._plugins is not None or (output is not None and output.verbose):
+            self.plugins(ctx)
+            return self._added_summaries()
+        cache = CommandCache()
+        kept = cache.read()
+        if kept is not None:
+            return kept
+        return [] if cache.is_needless() else self._found_summaries(ctx, cache)
+
+    def _found_summaries(self, ctx: click.Context, cache: CommandCache) -> list[CommandSummary]:
+        """Load the plugins, and keep what they bring; but not after a warning, which every run has to show."""
+        with collected_warnings() as warnings:
+            plugins = self.plugins(ctx)
+        found = self._added_summaries()
+        if not (warnings or self.broken):
+            from hivemind_client_cli.plugin_commands import module_files
+
+            cache.write(found, module_files(plugins))
+        return found
+
+    def _added_summaries(self) -> list[CommandSummary]:
+        return [CommandSummary.of(name, command) for name, command in self.commands.added.items()]
+
+    # --- a run
+
     def invoke(self, ctx: click.Context) -> None:
         """Run the subcommand. What it returns is dropped, or it would be taken for an exit code."""
         super().invoke(ctx)
@@ -84,43 +200,34 @@ class HiveMindGroup(click.Group):
         arguments = list(sys.argv[1:] if args is None else args)
         output = output_for(arguments)
         with logging_to_stderr(output):
-            code = self.run(output, arguments, prog_name, complete_var, **extra)
-        sys.exit(code)
+            try:
+                with contextlib.redirect_stdout(Guarded(output)):
+                    code = super().main(
+                        arguments, prog_name, complete_var, standalone_mode=False, obj=output, **extra
+                    )
+            except Exception as error:
+                # A shell that completes a line would show what is printed in the middle of it.
+                code = 1 if is_completing() else _report(output, error)
+        sys.exit(code if isinstance(code, int) else 0)
 
-    def run(
-        self,
-        output: Output,
-        args: list[str],
-        prog_name: str | None = None,
-        complete_var: str | None = None,
-        **extra: Any,
-    ) -> int:
-        """Run the command line `args`, report errors through `output`, and return the exit code."""
-        self._report_plugins(output)
-        try:
-            with contextlib.redirect_stdout(Guarded(output)):
-                code = super().main(args, prog_name, complete_var, standalone_mode=False, obj=output, **extra)
-        except Exception as error:
-            # What is printed while a line is being completed would stand in the midst of it.
-            return 1 if is_completing() else _report(output, error)
-        return code if isinstance(code, int) else 0
 
-    def _report_plugins(self, output: Output) -> None:
-        for plugin, error in self.broken.items():
-            output.warn(f"plugin {plugin!r} could not add its commands: {error}")
-        if output.verbose:
-            for each in self.conflicts:
-                output.warn(
-                    f"command {each.name!r} of plugin {each.winner!r} replaces that of {each.loser!r}"
-                )
+def group_of(ctx: click.Context) -> HiveMindGroup:
+    """The root that a command is run under. Raises RuntimeError outside of one."""
+    parent: click.Context | None = ctx
+    while parent is not None:
+        if isinstance(parent.command, HiveMindGroup):
+            return parent.command
+        parent = parent.parent
+    raise RuntimeError(f"{ctx.command_path} is no subcommand of hivemind-client")
 
 
 def output_for(args: list[str]) -> Output:
-    """The manners of a run, known before click parses: errors in parsing and in plugins obey them too."""
+    """The `Output` that these arguments ask for. Made before click reads them, so that its errors obey it too."""
     given = args[: args.index("--")] if "--" in args else args
     return Output(
         json="--json" in given,
-        quiet="--quiet" in given or "-q" in given,
+        # A shell that completes a line would show what is printed in the middle of it.
+        quiet="--quiet" in given or "-q" in given or is_completing(),
         verbose="--verbose" in given or "-v" in given,
         identity_file=_identity_file(given),
     )
@@ -138,6 +245,8 @@ def _identity_file(args: list[str]) -> str | None:
 
 def _report(output: Output, error: Exception) -> int:
     """Print what went wrong; returns the exit code."""
+    from hivemind_core_client.errors import HiveMindError
+
     if isinstance(error, click.Abort):
         return INTERRUPTED
     if isinstance(error, click.exceptions.Exit):
@@ -149,6 +258,8 @@ def _report(output: Output, error: Exception) -> int:
     else:
         text, code = f"{type(error).__name__}: {error}", 1
         if output.verbose:
+            import traceback
+
             to_stderr(output.masked(traceback.format_exc()).rstrip())
     with contextlib.suppress(click.exceptions.Exit, OutputFailed):
         output.error(text, type(error).__name__, code)

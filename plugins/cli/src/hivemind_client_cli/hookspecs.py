@@ -16,5 +16,6 @@ def hivemind_cli_commands(cli: click.Group) -> None:
 
     A command under the name of a built-in one takes its place. Of two plugins that claim one name the
     one that pluggy calls first wins; `hivemind-client plugins` shows both. Import what is heavy inside the
-    command, not beside it: this hook runs for `hivemind-client --help` too.
+    command, not beside it: this hook is called for every subcommand, and for the first `--help` after something
+    was installed. The names and texts that help shows are kept until then.
     """

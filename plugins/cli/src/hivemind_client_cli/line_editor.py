@@ -17,6 +17,7 @@ from hivemind_client_cli.answers import DENIED, denied
 from hivemind_client_cli.connection_reporter import ConnectionReporter
 from hivemind_client_cli.output import Output, shown
 from hivemind_client_cli.ovos_messages import SPEAK, UTTERANCE, as_text, utterance
+from hivemind_client_cli.user_folders import user_folder
 from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 
@@ -81,10 +82,7 @@ def _session(output: Output) -> PromptSession[str]:
 
 def _history() -> History:
     """History in `hivemind/terminal_history` under the XDG state home, readable by its owner alone."""
-    home = os.environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(home):
-        home = os.path.join(os.path.expanduser("~"), ".local", "state")
-    folder = os.path.join(home, "hivemind")
+    folder = user_folder("XDG_STATE_HOME", ".local", "state")
     path = os.path.join(folder, "terminal_history")
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)

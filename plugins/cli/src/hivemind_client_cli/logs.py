@@ -41,3 +41,24 @@ def logging_to_stderr(output: Output) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
         ours.setLevel(before)
+
+
+class _Collector(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the text of one record."""
+        self.messages.append(record.getMessage())
+
+
+@contextlib.contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """What our library warns of within the block. It is logged all the same."""
+    collector, ours = _Collector(), logging.getLogger("hivemind_core_client")
+    ours.addHandler(collector)
+    try:
+        yield collector.messages
+    finally:
+        ours.removeHandler(collector)

@@ -13,10 +13,7 @@ from typing import Any, ClassVar, TextIO
 
 import click
 
-from hivemind_core_client.wire.mends import for_identity
-from hivemind_core_client.wire.text import json_printable
-
-#: What stands in the place of a secret.
+#: Printed in place of a secret.
 MASK = "***"
 #: Shorter secrets are not searched for in texts: they would blot out half of every line.
 _SHORTEST_SECRET = 4
@@ -27,7 +24,7 @@ _JOINERS = "\u200c\u200d\xad"
 
 
 class OutputFailed(click.ClickException):
-    """Standard output takes nothing: the disk is full, or nobody opened it."""
+    """Standard output cannot be written to: the disk is full, or it was closed from the start."""
 
     exit_code: ClassVar[int] = 1
 
@@ -39,7 +36,7 @@ class NotShown(click.ClickException):
 
 
 class _Missing(io.TextIOBase):
-    """Stands in for a stdout that was closed before the process began."""
+    """Takes the place of a stdout that was closed before the process began."""
 
     encoding = "utf-8"
 
@@ -49,7 +46,7 @@ class _Missing(io.TextIOBase):
 
 
 class Guarded(io.TextIOBase):
-    """Stands in for `sys.stdout`, for whatever prints without an Output, such as click's help."""
+    """Takes the place of `sys.stdout` for code that prints without an Output, such as click's help."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -82,7 +79,7 @@ class Guarded(io.TextIOBase):
 
 
 class Output:
-    """The streams and the manners of one run of the command.
+    """Where one run of the command prints, and in which form.
 
     `json` prints JSON and nothing else on stdout, `quiet` leaves out everything but results and errors,
     `verbose` shows what the library logs and where an unexpected error came from. `identity_file` is what was
@@ -119,6 +116,8 @@ class Output:
 
     def advice(self, text: str) -> str:
         """An error, or what mends it: the commands in it are for this run's identity file, and secrets masked."""
+        from hivemind_core_client.wire.mends import for_identity  # not beside it: --help does without
+
         return self.masked(for_identity(text, self.identity_file))
 
     def result(self, data: Any, text: str | None = None) -> None:
@@ -143,7 +142,7 @@ class Output:
             to_stderr(f"warning: {self.masked(text)}")
 
     def remark(self, text: str) -> None:
-        """Print a remark for people on stderr, where it is in nobody's way; not at all with `--quiet`."""
+        """Print a remark for people on stderr; not at all with `--quiet`."""
         if not self.quiet:
             to_stderr(self.masked(text))
 
@@ -166,6 +165,8 @@ class Output:
             raise self._abandon(error) from None
 
     def _write_json(self, data: Any) -> None:
+        from hivemind_core_client.wire.text import json_printable  # not beside it: --help does without
+
         try:
             text = json.dumps(data, ensure_ascii=False, allow_nan=False, default=str)
             text = json_printable(self._masked_json(text))
@@ -201,7 +202,7 @@ class Output:
         return text.encode(self.encoding, "replace").decode(self.encoding)
 
     def _abandon(self, error: Exception) -> Exception:
-        """Let the rest go nowhere; returns what to raise: an Exit without a word when nobody reads on."""
+        """Discard the rest; returns the error to raise: an Exit without a message when the reader is gone."""
         self.stdout = open(os.devnull, "w")  # noqa: SIM115  lives as long as the process
         with contextlib.suppress(OSError):
             os.dup2(self.stdout.fileno(), 1)
@@ -229,7 +230,7 @@ def _without_any(secrets: list[str], value: Any) -> Any:
 
 
 def to_stderr(text: str) -> None:
-    """Print a line on stderr, safe for a terminal; a stderr that takes nothing harms nobody."""
+    """Print a line on stderr, safe for a terminal; errors of stderr itself are ignored."""
     with contextlib.suppress(OSError, ValueError):
         click.echo(shown(text), err=True)
 

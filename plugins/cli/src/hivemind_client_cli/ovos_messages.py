@@ -1,4 +1,4 @@
-"""OVOS messages: made for the way to the hub, and shown to people."""
+"""OVOS messages: made to be sent, and as text for people."""
 
 from __future__ import annotations
 

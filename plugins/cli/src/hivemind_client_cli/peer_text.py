@@ -1,4 +1,4 @@
-"""What peers say and call themselves, as text for people: nothing from the wire reaches a terminal as it is."""
+"""Messages, names and keys of peers as text that is safe to show: it may hold what steers a terminal."""
 
 from __future__ import annotations
 

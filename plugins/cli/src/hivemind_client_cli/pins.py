@@ -9,9 +9,9 @@ from hivemind_core_client.wire.text import fingerprint
 if TYPE_CHECKING:
     from hivemind_core_client.identity import NodeIdentity
 
-#: Stands for the fingerprint of a pin that is no key.
+#: Shown in place of the fingerprint of a pin that is no key.
 UNREADABLE = "unreadable"
-#: Stands for the address where all that is noted of pins makes no sense.
+#: Shown in place of an address if the whole entry of pins cannot be read.
 _EVERY_HUB = "*"
 
 

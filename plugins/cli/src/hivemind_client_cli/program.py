@@ -12,7 +12,3 @@ COMPLETE_VARIABLE = "_HIVEMIND_CLIENT_COMPLETE"
 def is_completing() -> bool:
     """Whether a shell runs this command to complete a line."""
     return bool(os.environ.get(COMPLETE_VARIABLE))
-
-
-#: Where `click.Context.meta` of the root keeps the loaded plugins.
-PLUGINS = "hivemind_client_cli.plugins"

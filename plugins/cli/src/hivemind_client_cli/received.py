@@ -22,7 +22,7 @@ _MAX_LAYERS = 8
 
 
 class Matcher:
-    """Tells whether a message is of one of `types`: hive types, or OVOS types, in wrappers too. None: all are."""
+    """A test whether a message is of one of `types`: hive types or OVOS types, in wrappers too. None means all."""
 
     def __init__(self, types: tuple[str, ...]) -> None:
         self._types = frozenset(types)

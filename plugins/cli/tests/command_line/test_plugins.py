@@ -71,6 +71,13 @@ def test_a_subcommand_of_an_installed_plugin(folder: Path) -> None:
     assert "hello" in spawn("--help", folders=(folder,)).expect(0).out
 
 
+def test_a_plugin_that_prints_does_not_mix_with_results(folder: Path) -> None:
+    install(folder, "hello", f"print('hello from the module')\n{HELLO.format(name='hello')}")
+    done = spawn("plugins", "--json", folders=(folder,)).expect(0)
+    assert {row["name"]: row for row in done.json["plugins"]}["hello"]["state"] == "loaded"
+    assert "hello from the module" in done.err
+
+
 def test_broken_plugins_harm_nobody(folder: Path) -> None:
     install(folder, "hello", HELLO.format(name="hello"))
     install(folder, "broken", BROKEN)

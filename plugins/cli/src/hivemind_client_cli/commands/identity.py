@@ -141,7 +141,7 @@ def reset_pgp(output: Output, yes: bool, identity_file: str | None) -> None:
 
 
 def _ask(identity: NodeIdentity) -> None:
-    """Return if the user agrees. Raises click.UsageError where nobody can be asked."""
+    """Return if the user agrees. Raises click.UsageError if stdin is no terminal."""
     if not can_ask():
         raise click.UsageError("nobody to ask: confirm with --yes")
     if not click.confirm(f"Replace the RSA key pair of {identity.path}?", err=True):
@@ -149,7 +149,7 @@ def _ask(identity: NodeIdentity) -> None:
 
 
 def can_ask() -> bool:
-    """Whether somebody sits at the terminal."""
+    """Whether stdin is a terminal."""
     return sys.stdin.isatty()
 
 

@@ -13,13 +13,13 @@ from hivemind_client_cli.answers import Dropped, Inbox, confirm_receipt
 from hivemind_client_cli.arrival_queue import ArrivalQueue
 from hivemind_client_cli.commands.trust import complete_alias, public_key
 from hivemind_client_cli.connection import Connection, connected, prepared, read_identity
+from hivemind_client_cli.group import group_of
 from hivemind_client_cli.message_options import typed_message_options
 from hivemind_client_cli.options import connection_options
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import output_options, reporting
 from hivemind_client_cli.ovos_messages import bus_message
 from hivemind_client_cli.peer_text import described, fingerprint, plain
-from hivemind_client_cli.program import PLUGINS
 from hivemind_core_client.errors import PluginError, QueryTimeout
 from hivemind_core_client.hive_map import normal_key
 from hivemind_core_client.message import HiveMessage, HiveMessageType
@@ -219,7 +219,7 @@ def _introduce(output: Output, key: str, identity: NodeIdentity) -> None:
 
 def _require_plugin(ctx: click.Context) -> None:
     """Raises PluginError where nothing handles INTERCOM: better now than after connecting."""
-    plugins = ctx.meta[PLUGINS]
+    plugins = group_of(ctx).plugins(ctx)
     handler = plugins.registry().handlers.get(HiveMessageType.INTERCOM)
     if handler is None or handler.prepare is None:
         installed = next((info for info in plugins.report if info.name == _PLUGIN), None)

@@ -1,4 +1,4 @@
-"""Commands that ask or tell the whole hive: `query`, `cascade` and `broadcast`."""
+"""Commands that speak to the whole hive: `query`, `cascade` and `broadcast`."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def _explaining(name: str, privilege: str, timeout: float) -> Iterator[None]:
     try:
         yield
     except QueryTimeout as error:
-        # A hub that says itself that nobody answers says so early, and then this would mislead.
+        # A hub may say early that there is no answer; then its version is not the reason.
         silent = time.monotonic() - began >= timeout
         raise QueryTimeout(f"{error}. Hub 4.0.0 answers no {name}" if silent else str(error)) from error
     except ConnectionLost as error:

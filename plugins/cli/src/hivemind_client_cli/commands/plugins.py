@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hivemind_client_cli.group import HiveMindGroup
+from hivemind_client_cli.group import HiveMindGroup, group_of
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
-from hivemind_client_cli.program import PLUGINS
 from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
-    from hivemind_core_client.plugins.manager import PluginInfo, Plugins
+    from hivemind_core_client.plugins.manager import PluginInfo
 
 #: States of a plugin that is installed and was not loaded.
 _LEFT_OUT = ("blocked", "not selected")
@@ -29,8 +28,8 @@ def plugins(output: Output, ctx: click.Context) -> None:
     HIVEMIND_CLIENT_PLUGINS names the only ones to load besides the built-in ones (empty: none),
     HIVEMIND_CLIENT_PLUGINS_BLOCK names those to leave out.
     """
-    loaded: Plugins = ctx.meta[PLUGINS]
-    root = ctx.find_root().command
+    root = group_of(ctx)
+    loaded = root.plugins(ctx)
     problem = ""
     try:
         loaded.require()
@@ -41,12 +40,11 @@ def plugins(output: Output, ctx: click.Context) -> None:
         {"kind": each.kind, "name": str(each.name), "winner": each.winner, "losers": list(each.losers)}
         for each in loaded.conflicts()
     ]
-    if isinstance(root, HiveMindGroup):
-        _add_commands(rows, root)
-        conflicts += [
-            {"kind": "command", "name": each.name, "winner": each.winner, "losers": [each.loser]}
-            for each in root.conflicts
-        ]
+    _add_commands(rows, root)
+    conflicts += [
+        {"kind": "command", "name": each.name, "winner": each.winner, "losers": [each.loser]}
+        for each in root.conflicts
+    ]
     output.result(
         {"plugins": rows, "conflicts": conflicts, "problem": problem or None}, _table(rows, conflicts)
     )

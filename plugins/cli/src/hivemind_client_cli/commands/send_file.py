@@ -95,7 +95,7 @@ def _check_size(path: str) -> None:
 
 @contextlib.contextmanager
 def _bar(output: Output, label: str) -> Iterator[Progress | None]:
-    """Within the block: a function that draws how far it is, or None where nobody looks."""
+    """Within the block: a function that draws the bar on stderr, or None if stderr is no terminal."""
     stream = sys.stderr
     if output.json or output.quiet or stream is None or not stream.isatty():
         yield None

@@ -1,0 +1,50 @@
+"""The subcommands that plugins bring, by the hook `hivemind_cli_commands`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from hivemind_client_cli import plugin
+
+if TYPE_CHECKING:
+    import click
+    import pluggy
+
+    from hivemind_core_client.plugins.manager import Plugins
+
+_OURS = ("hivemind_core_client", "hivemind_client_cli")
+
+
+def implementations(plugins: Plugins) -> list[pluggy.HookImpl]:
+    """The implementations of the hook, in the order in which they are called."""
+    plugin.hivemind_addhooks(plugins.pm)
+    return list(reversed(plugins.pm.hook.hivemind_cli_commands.get_hookimpls()))
+
+
+def call(implementation: pluggy.HookImpl, cli: click.Group) -> None:
+    """Call one implementation alone: a call through pluggy would end at the first one that raises."""
+    if set(implementation.argnames) - {"cli"}:
+        raise TypeError(f"hivemind_cli_commands takes cli, not {', '.join(implementation.argnames)}")
+    implementation.function(*[cli] * len(implementation.argnames))
+
+
+def builtin_owner(plugins: Plugins) -> str:
+    """The name of the plugin that the built-in subcommands belong to: its entry point, if that was loaded."""
+    taken = plugins.pm.has_plugin("cli")
+    return plugins.pm.get_name(plugin) or (plugin.__name__ if taken else "cli")
+
+
+def module_files(plugins: Plugins) -> Iterator[str]:
+    """The files of everyone's plugins but our own: of all modules in their packages that are imported."""
+    packages = {_package(each) for each in plugins.pm.get_plugins()}.difference(_OURS)
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in packages and getattr(module, "__file__", None):
+            yield str(module.__file__)
+
+
+def _package(registered: object) -> str:
+    name: str = registered.__name__ if isinstance(registered, ModuleType) else registered.__module__
+    return name.partition(".")[0]
