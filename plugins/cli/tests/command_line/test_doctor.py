@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any, Callable
 
 import pytest
-from ovos_bus_client.message import Message
 
 from hivemind_client_cli.commands import doctor
 from hivemind_client_cli.connection import Connection
@@ -164,7 +163,7 @@ def test_a_denial(run: Any, hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch, a
         denied = message(
             "hive.policy.denied", denied_type="my\x1b.type", code="no", reason="not \x9b allowed"
         )
-        hub.broadcast(Message(denied["type"], denied["data"]))
+        hub.broadcast(HiveMessage("bus", denied))
 
     monkeypatch.setattr(HiveMessageBusClient, "emit", emit)
     data = run(*at(hub.port, *args, "--json")).expect(3).json
@@ -313,7 +312,7 @@ def test_a_hub_that_says_our_secrets(
 ) -> None:
     def emit(client: HiveMessageBusClient, packet: HiveMessage) -> None:
         reason = f"{KEY} and {client.password} and pin9"
-        hub.broadcast(Message("hive.policy.denied", {"denied_type": "x", "reason": reason}))
+        hub.broadcast(HiveMessage("bus", message("hive.policy.denied", denied_type="x", reason=reason)))
 
     monkeypatch.setattr(HiveMessageBusClient, "emit", emit)
     monkeypatch.setattr(Output, "_secrets_in_results", lambda output: [])
