@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import hashlib
 import os
 import shutil
 import signal
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 if sys.version_info < (3, 10):
     # The asyncio client needs Python 3.10, and so do the examples that use it.
@@ -35,6 +38,11 @@ _FOLDERS = {
 }
 _HOME = pytest.StashKey[Path]()
 
+# HYPOTHESIS_PROFILE=thorough searches longer than fits into every run.
+settings.register_profile("quick", max_examples=50, deadline=None)
+settings.register_profile("thorough", max_examples=2000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Point the XDG folders at a temporary place, drop this library's variables, and let Ctrl-C through."""
@@ -50,6 +58,12 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith("HIVEMIND_") and not name.startswith("HIVEMIND_INTEROP_"):
             del os.environ[name]
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what is loaded by now from garbage collection: many tests collect, and each would walk all of it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -86,6 +100,37 @@ def ports_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[socket.socket]]
     yield kept
     for place in kept:
         place.close()
+
+
+@pytest.fixture
+def cheap_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Derive keys from passwords in one round, for tests with both ends in this process: tests/interop pays in full."""
+    monkeypatch.setattr(hashlib, "pbkdf2_hmac", _in_one_round(hashlib.pbkdf2_hmac))
+    if sys.version_info < (3, 10):
+        yield
+        return
+    from poorman_handshake import noise
+
+    from hivemind_core_client.testing.hub_noise import pre_shared_key
+
+    monkeypatch.setattr(noise, "hash_secret_raw", _in_little_memory(noise.hash_secret_raw))
+    pre_shared_key.cache_clear()
+    yield
+    pre_shared_key.cache_clear()
+
+
+def _in_one_round(derive: Any) -> Any:
+    def pbkdf2_hmac(name: str, password: bytes, salt: bytes, iterations: int, dklen: Any = None) -> bytes:
+        return bytes(derive(name, password, salt, 1, dklen))
+
+    return pbkdf2_hmac
+
+
+def _in_little_memory(derive: Any) -> Any:
+    def hash_secret_raw(**parameters: Any) -> bytes:
+        return bytes(derive(**{**parameters, "time_cost": 1, "memory_cost": 8}))
+
+    return hash_secret_raw
 
 
 def _keep_pip_settings() -> None:

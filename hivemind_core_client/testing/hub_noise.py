@@ -38,7 +38,7 @@ class NoiseResponder:
         self.channel: Optional[NoiseChannel] = None
         self.client_key = pinned or b""
         self.binarize = False
-        self._psk = _derived(password, node_id)
+        self._psk = pre_shared_key(password, node_id)
         self._static_key = static_key
         self._pinned = pinned
         self._offered = offered
@@ -96,7 +96,8 @@ def _message_of(noise: Any) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _derived(password: str, node_id: str) -> bytes:
+def pre_shared_key(password: str, node_id: str) -> bytes:
+    """The key that a password stands for at the hub of this id, derived once in a process."""
     from poorman_handshake.noise import derive_psk
 
     return bytes(derive_psk(password, node_id=node_id))

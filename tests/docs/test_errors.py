@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import inspect
 import re
 
@@ -30,6 +31,7 @@ def _said(node: ast.expr) -> str:
     return "…"
 
 
+@functools.lru_cache(maxsize=1)
 def _all_texts() -> str:
     texts = []
     for folder in SOURCES:
@@ -47,9 +49,6 @@ def _quoted() -> list[str]:
     return [text for cell in cells for text in re.findall(r"`([^`]+)`", cell)]
 
 
-ALL_TEXTS = _all_texts()
-
-
 def _readings(piece: str) -> list[str]:
     """A piece of a text, as it is and with any run of its words filled in by the code."""
     words = piece.split()
@@ -63,7 +62,7 @@ def _readings(piece: str) -> list[str]:
 @pytest.mark.parametrize("text", _quoted())
 def test_what_troubleshooting_quotes_is_said(text: str) -> None:
     for piece in re.split(r"\W*…\W*", text):
-        assert any(reading in ALL_TEXTS for reading in _readings(piece)), piece
+        assert any(reading in _all_texts() for reading in _readings(piece)), piece
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)

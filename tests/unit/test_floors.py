@@ -9,6 +9,7 @@ functions and only when a name is asked for.
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -94,6 +95,7 @@ def submodule(full: str) -> str:
     return full if head == PACKAGE and rest in MODULES else ""
 
 
+@functools.lru_cache(maxsize=1)
 def graph() -> dict[str, tuple[set[str], set[str]]]:
     """For each module of ours: which of ours it imports, and which others (by their first name)."""
     edges = {}
@@ -105,7 +107,6 @@ def graph() -> dict[str, tuple[set[str], set[str]]]:
     return edges
 
 
-GRAPH = graph()
 KERNEL = [name for name in MODULES if name.split(".")[0] == "kernel"]
 
 
@@ -125,7 +126,7 @@ def longest_chain(name: str, known: dict[str, list[str]]) -> list[str]:
         known[name] = []  # a module that reaches itself ends the way; another test finds it
         known[name] = [
             name,
-            *max((longest_chain(below, known) for below in GRAPH[name][0]), key=len, default=[]),
+            *max((longest_chain(below, known) for below in graph()[name][0]), key=len, default=[]),
         ]
     return known[name]
 
@@ -136,18 +137,18 @@ def reach(name: str) -> dict[str, tuple[str, ...]]:
     waiting = [name]
     while waiting:
         here = waiting.pop()
-        for further in GRAPH[here][0] - set(ways):
+        for further in graph()[here][0] - set(ways):
             ways[further] = (*ways[here], further)
             waiting.append(further)
     return ways
 
 
 def test_the_graph_is_the_one_of_the_source() -> None:
-    assert "kernel.handshake.password" in GRAPH["kernel.handshake"][0]
-    assert "poorman_handshake" in GRAPH["kernel.handshake.rsa"][1]  # within a function
-    assert "plugins.hookspecs" in GRAPH["plugins.manager"][0]  # a module out of its package
+    assert "kernel.handshake.password" in graph()["kernel.handshake"][0]
+    assert "poorman_handshake" in graph()["kernel.handshake.rsa"][1]  # within a function
+    assert "plugins.hookspecs" in graph()["plugins.manager"][0]  # a module out of its package
     assert (
-        "client" not in GRAPH[""][0] and "ovos_bus_client" in GRAPH["wire.ovos"][1]
+        "client" not in graph()[""][0] and "ovos_bus_client" in graph()["wire.ovos"][1]
     )  # for type checkers only, and within a function
     assert len(KERNEL) > 8
 
@@ -178,7 +179,7 @@ def test_every_folder_has_one_floor() -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_imports_go_down_only(name: str) -> None:
-    for imported in GRAPH[name][0]:
+    for imported in graph()[name][0]:
         same = folder_of(imported) == folder_of(name)
         assert same or floor_of(imported) < floor_of(name), (
             f"{name} imports {imported}, which is no floor below"
@@ -196,7 +197,7 @@ def test_few_modules_stand_in_the_root() -> None:
 
 
 def test_no_module_reaches_itself() -> None:
-    circles = [name for name in MODULES for imported in GRAPH[name][0] if name in reach(imported)]
+    circles = [name for name in MODULES for imported in graph()[name][0] if name in reach(imported)]
     assert circles == []
 
 
@@ -205,7 +206,7 @@ def test_the_kernel_touches_neither_sockets_nor_threads_nor_clocks(name: str) ->
     for reached, way in reach(name).items():
         if reached == "wire.ovos":  # loads OVOS when a Message is asked for, and not before
             continue
-        forbidden = GRAPH[reached][1] & OUTSIDE
+        forbidden = graph()[reached][1] & OUTSIDE
         assert not forbidden, f"{' → '.join(way)} imports {', '.join(sorted(forbidden))}"
 
 
@@ -224,7 +225,7 @@ def test_builtins_stand_on_the_contract_alone_like_any_plugin(name: str) -> None
         "plugins.asking",
         "plugins.wrapping",
     }
-    assert GRAPH[name][0] <= allowed
+    assert graph()[name][0] <= allowed
 
 
 HEAVY = [

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_client_binary_tts import Player, SavingCallbacks, plugin, wav_bytes
@@ -93,7 +93,6 @@ def outside(root: Path, directory: Path) -> dict[str, Any]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
 @given(NAMES, st.booleans(), st.sampled_from([BinType.FILE, BinType.TTS_AUDIO]))
 def test_whatever_the_name_a_file_lands_in_the_directory_itself(
     sandbox: tuple[Path, SavingCallbacks], name: Any, directly: bool, kind: BinType

@@ -360,7 +360,7 @@ JSON = st.recursive(
 FIELDS = st.sampled_from(["ciphertext", "signature", "encrypted_key", "nonce", "tag", "msg_type", "payload"])
 BASE64 = st.binary(max_size=300).map(lambda value: base64.b64encode(value).decode())
 GARBAGE = st.dictionaries(FIELDS | st.text(max_size=5), JSON | BASE64, max_size=7)
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @QUICK

@@ -7,7 +7,7 @@ import logging
 from typing import Any, Optional
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client.builtins import ping as ping_handler
@@ -467,7 +467,6 @@ def packets(inner: Any) -> Any:
 PACKETS = st.recursive(packets(OBJECTS), packets, max_leaves=3)
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.lists(PACKETS, min_size=1, max_size=4))
 def test_whatever_a_hub_sends_costs_itself_only(packed: list[Any]) -> None:
     hub = FUZZED

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client.builtins import ciphers_openssl, ciphers_pycryptodome
@@ -33,7 +33,6 @@ def test_sizes_of_the_protocol(provider: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("sealer", "opener", "name"), PAIRS)
-@settings(deadline=None, max_examples=40)
 @given(data=st.binary(max_size=500), seed=st.integers(0, 255), size=st.sampled_from([16, 24, 32]))
 def test_what_one_library_seals_the_other_opens(
     sealer: str, opener: str, name: str, data: bytes, seed: int, size: int

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client.builtins import encodings
@@ -51,7 +51,6 @@ def test_the_fastest_come_first_and_the_slowest_last() -> None:
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-@settings(deadline=None, max_examples=60)
 @given(data=st.binary(max_size=300))
 def test_every_byte_comes_back(name: str, data: bytes) -> None:
     text = OFFERED[name].encode(data)
@@ -80,7 +79,6 @@ def test_what_is_called_plain_needs_no_escape(name: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-@settings(deadline=None, max_examples=60)
 @given(data=st.binary(max_size=100))
 def test_standard_encodings_are_the_standard_ones(name: str, data: bytes) -> None:
     assert OFFERED[name].encode(data).encode() == REFERENCES[name](data)
@@ -93,7 +91,6 @@ def test_text_that_is_none_is_a_value_error(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-@settings(deadline=None, max_examples=100)
 @given(text=st.text(max_size=40) | st.text(alphabet=st.characters(max_codepoint=127), max_size=40))
 def test_any_text_gives_bytes_or_a_value_error(name: str, text: str) -> None:
     with contextlib.suppress(ValueError):

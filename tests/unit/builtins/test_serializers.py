@@ -9,7 +9,7 @@ import zlib
 from typing import Any, Optional
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client.builtins import binary_serializer, text_serializer
@@ -64,7 +64,6 @@ def messages(draw: Any, types: Any = tuple(T)) -> HiveMessage:
     return HiveMessage(msg_type, draw(OBJECTS), metadata=metadata)
 
 
-@settings(deadline=None, max_examples=100)
 @given(messages(), st.sampled_from([True, False, None]))
 def test_text_round_trip(message: HiveMessage, compress: Optional[bool]) -> None:
     if not utf8(message):
@@ -86,7 +85,6 @@ def utf8(message: HiveMessage) -> bool:
     return True
 
 
-@settings(deadline=None, max_examples=150)
 @given(messages(tuple(CODED)), st.sampled_from([True, False, None]), st.booleans())
 def test_binary_round_trip(message: HiveMessage, compress: Optional[bool], versioned: bool) -> None:
     if not utf8(message):
@@ -261,7 +259,6 @@ def test_text_beyond_the_limit_is_refused() -> None:
         text_serializer.decode(text, len(text) - 1)
 
 
-@settings(deadline=None, max_examples=150)
 @given(st.binary(max_size=120))
 def test_any_bytes_give_a_message_or_one_typed_error(frame: bytes) -> None:
     for start in (b"", b"\x82", b"\x92\x02{}", b"\x83", b"\x09\x80\x02", b"\xc0\x52"):
@@ -269,7 +266,6 @@ def test_any_bytes_give_a_message_or_one_typed_error(frame: bytes) -> None:
             assert isinstance(decode(start + frame, 1000), HiveMessage)
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.sampled_from(WHOLE), st.data())
 def test_any_flipped_byte_gives_a_message_or_one_typed_error(frame: bytes, data: Any) -> None:
     at = data.draw(st.integers(0, len(frame) - 1))
@@ -278,7 +274,6 @@ def test_any_flipped_byte_gives_a_message_or_one_typed_error(frame: bytes, data:
         assert isinstance(decode(frame[:at] + bytes([value]) + frame[at + 1 :], 1000), HiveMessage)
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.text() | JSON.map(json.dumps))
 def test_any_text_gives_a_message_or_one_typed_error(frame: str) -> None:
     with contextlib.suppress(ProtocolError):
@@ -355,7 +350,6 @@ NAMES_OR_NONE = st.none() | st.sampled_from(["", "s", "t"])
 ROUTES = st.none() | st.lists(st.sampled_from([HOP, {"source": "c", "targets": ["d"]}]), max_size=2)
 
 
-@settings(deadline=None, max_examples=200)
 @given(
     st.sampled_from([t for t in T if t is not T.BINARY]),
     *[NAMES_OR_NONE] * 2,

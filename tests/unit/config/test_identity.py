@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client.config import key_files as keyfiles
@@ -571,7 +571,6 @@ plain = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
 json_values = plain | st.lists(plain, max_size=3) | st.dictionaries(st.text(max_size=8), plain, max_size=3)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     before=st.dictionaries(st.text(max_size=8), json_values, max_size=5),
     changes=st.dictionaries(st.sampled_from(TEXT_FIELDS), st.text() | st.none()),
@@ -592,7 +591,6 @@ def test_any_fields_survive(
         assert json.loads(path.read_bytes()) == {k: v for k, v in expected.items() if k not in gone}
 
 
-@settings(max_examples=100, deadline=None)
 @given(content=st.binary(max_size=200))
 def test_any_bytes_are_an_object_or_an_error_and_stay(content: bytes) -> None:
     """identity-corrupt"""

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client.config.settings import ENVIRONMENT, Address, read_crypto_key, read_port, resolve
@@ -65,7 +65,6 @@ def test_addresses_that_are_none(host: str, port: Any) -> None:
         Address.read(host, port)
 
 
-@settings(deadline=None, max_examples=300)
 @given(
     st.text(max_size=30) | st.from_regex(r"(wss?://)?[\[\]:.a-z0-9@/?#%]{0,20}", fullmatch=True),
     st.none() | st.integers(),

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client.errors import (
@@ -69,7 +69,6 @@ def test_a_cipher_that_fails_in_place_is_an_error_of_ours() -> None:
     assert "secret" not in str(caught.value)
 
 
-@settings(deadline=None, max_examples=150)
 @given(st.sampled_from(CHANNELS), st.text(alphabet=st.characters(exclude_categories=["Cs"])) | st.binary())
 def test_anything_sealed_opens(names: tuple[str, str], plain: Frame) -> None:
     assert channel(*names).open(channel(*names).seal(plain)[0]) == plain
@@ -166,7 +165,6 @@ def test_sealed_text_that_is_no_utf8() -> None:
         channel().open(frame)
 
 
-@settings(deadline=None, max_examples=200)
 @given(
     st.sampled_from(CHANNELS),
     st.text(max_size=80)

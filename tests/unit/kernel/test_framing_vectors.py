@@ -7,7 +7,7 @@ import zlib
 from typing import Any, Optional
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client.builtins.binary_serializer import CODES, decode, encode
@@ -187,7 +187,6 @@ def test_messages_a_broken_inner_route_is_no_route(route: Any) -> None:
     assert decode(by_hand(CODES[T.BROADCAST], b"{}", payload), MAX).route == []
 
 
-@settings(deadline=None, max_examples=150)
 @given(
     data=st.binary(max_size=300),
     bin_type=st.sampled_from(list(BIN)),

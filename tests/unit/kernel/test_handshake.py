@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client.errors import (
@@ -105,7 +105,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.dictionaries(st.sampled_from([*offer_payload(), "noise"]), JSON))
 def test_any_offer_is_read_or_one_typed_error(payload: dict[str, Any]) -> None:
     try:

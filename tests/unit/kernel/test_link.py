@@ -811,7 +811,7 @@ TEXTS = st.text(max_size=60) | st.builds(
 )
 FRAMES = TEXTS | st.binary(max_size=80) | st.just("[" * 100_000) | st.just('{"msg_type":' * 5000)
 STATES = [State.AWAITING_HELLO, State.AWAITING_OFFER, State.AWAITING_ANSWER, State.ESTABLISHED]
-FAST = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+FAST = settings(suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("state", STATES)

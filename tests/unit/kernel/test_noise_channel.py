@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client.errors import (
@@ -74,7 +74,6 @@ def test_what_the_first_byte_says(plain: Any, markers: list[int]) -> None:
     assert [frame[4] for frame in channel().seal(plain)] == markers
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.text() | st.binary() | st.integers(CHUNK, 3 * CHUNK).map(bytes), max_size=4))
 def test_messages_one_after_another(plains: list[Any]) -> None:
     sender, receiver = channel(), channel()
@@ -82,7 +81,6 @@ def test_messages_one_after_another(plains: list[Any]) -> None:
     assert came == plains
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(st.binary(max_size=20), max_size=8))
 def test_whatever_a_peer_seals_is_a_message_or_an_error(plains: list[bytes]) -> None:
     receiver = channel(limit=30)

@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client import errors as err
@@ -34,9 +34,6 @@ from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Frame, HubFacts
 from hivemind_core_client.testing.hub_link import Account, HubLink, HubOptions
 from tests.unit.support import PASSWORD, WHERE, new_link, offer_payload, registry
-
-# Some keys are derived while tests are collected.
-pytestmark = pytest.mark.real_keys
 
 NODE_ID = "embedded:0.0.0.0"
 HUB_KEY, OTHER_HUB_KEY = bytes(range(32)), bytes(range(1, 33))
@@ -227,7 +224,7 @@ def test_a_key_that_cannot_be_derived_ends_the_connection(
         raise RuntimeError("Memory allocation error")
 
     psk = derived()
-    monkeypatch.setattr("hivemind_core_client.testing.hub_noise._derived", lambda *_: psk)
+    monkeypatch.setattr("hivemind_core_client.testing.hub_noise.pre_shared_key", lambda *_: psk)
     monkeypatch.setattr("poorman_handshake.noise.derive_psk", without_memory)
     keys, hub = Keys(pinned=public(HUB_KEY) if pinned else None), noise_hub()
     hub.client_pins["key"] = public(keys.static_key)
@@ -523,7 +520,6 @@ def test_an_answer_that_is_no_noise_message(noise: Any) -> None:
     assert isinstance(failed.error, (err.HandshakeError, err.PasswordRefused))
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=200))
 def test_whatever_the_hub_answers_is_a_typed_outcome(message: bytes) -> None:
     keys = known()
@@ -539,7 +535,7 @@ def test_whatever_the_hub_answers_is_a_typed_outcome(message: bytes) -> None:
 def noise_terms(keys: Optional[Keys] = None, **changes: Any) -> Terms:
     tables = registry()
     base = Terms(
-        Credentials(password=PASSWORD, noise=keys or Keys(psk=derived())),
+        Credentials(password=PASSWORD, noise=keys or Keys(psk=bytes(32))),
         tables,
         HubFacts(NODE_ID),
         tuple(tables.ciphers),
@@ -575,7 +571,11 @@ ONLY_NOISE = {"max_protocol_version": 3, "noise": {"patterns": ["XXpsk2"], "suit
         (noise_offer(noise={"patterns": ["XXpsk2"], "suites": ["448"]}), noise_terms(), PasswordHandshake),
         (noise_offer(noise={}), noise_terms(), PasswordHandshake),
         (noise_offer(), noise_terms(credentials=Credentials(password=PASSWORD)), PasswordHandshake),
-        (noise_offer(), noise_terms(known(), max_version=2), PasswordHandshake),
+        (
+            noise_offer(),
+            noise_terms(Keys(psk=bytes(32), pinned=public(HUB_KEY)), max_version=2),
+            PasswordHandshake,
+        ),
     ],
 )
 def test_the_best_that_both_can_is_taken(offer: Offer, terms: Terms, kind: type) -> None:
@@ -653,7 +653,6 @@ def test_a_hub_that_breaks_on_pieces_is_warned_of(only_noise: bool, caplog: pyte
         met.link.seal(met.link.prepare(big))
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text()))
 )

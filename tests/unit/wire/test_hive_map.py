@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client.hive_map import HiveMapper, NodeInfo, is_public_key, normal_key
@@ -313,7 +313,6 @@ PINGS = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=120)
 @given(st.lists(PINGS, max_size=25), st.none() | NAMES)
 def test_whatever_comes_the_map_is_bounded_and_can_be_drawn(pings: list[Any], root: str | None) -> None:
     hive_map = HiveMapper(max_nodes=4, max_floods=3)

@@ -10,7 +10,7 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client.errors import FrameError, InvalidMessage, ProtocolError, UnknownMessageType
@@ -230,14 +230,12 @@ OBJECTS = st.dictionaries(st.text(max_size=6), JSON, max_size=4)
 NAMES = st.none() | st.text(max_size=8)
 
 
-@settings(deadline=None, max_examples=150)
 @given(st.text() | st.binary())
 def test_any_text_or_bytes_give_a_message_or_one_typed_error(text: Any) -> None:
     with contextlib.suppress(ProtocolError):
         assert isinstance(HiveMessage.deserialize(text), HiveMessage)
 
 
-@settings(deadline=None, max_examples=150)
 @given(
     msg_type=st.sampled_from(list(WIRE_NAMES.values())) | JSON,
     payload=JSON | st.fixed_dictionaries({"type": JSON}, optional={"data": JSON, "context": JSON}),
@@ -254,7 +252,6 @@ def test_any_object_gives_a_message_or_one_typed_error(msg_type: Any, payload: A
     assert again == message and again.route == message.route
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.sampled_from(OBJECT_TYPES), OBJECTS, OBJECTS, NAMES, NAMES)
 def test_any_payload_comes_back(
     msg_type: HiveMessageType, payload: Any, metadata: Any, node: Any, site: Any

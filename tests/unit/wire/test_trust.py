@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client.hive_map import HiveMapper
@@ -240,7 +240,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=150)
 @given(st.lists(JSON, max_size=4), st.lists(JSON, max_size=3))
 def test_no_route_with_the_hop_of_a_stranger_is_trusted(before: list[Any], after: list[Any]) -> None:
     assert not trust(KNOWN).trusts_all([*before, hop(MALLORY), *after])
