@@ -7,6 +7,8 @@ import inspect
 import logging
 import weakref
 from collections import deque
+from collections.abc import Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Callable, Optional, TypeVar
 
 from hivemind_core_client.transports.timing import wake
@@ -149,6 +151,39 @@ class ReaderFeed:
         reader = self._reader()
         if reader is not None:
             reader.end()
+
+
+class AsyncWritingLock(asyncio.Lock):
+    """The lock under which a message is sealed and written, one after the other.
+
+    Where the hub takes nothing for `seconds`, the transport tells who waits: `stuck()` is not needed.
+    """
+
+    def __init__(self, seconds: float, stuck: Callable[[], HiveMindError]) -> None:
+        super().__init__()
+
+
+def new_link_lock() -> AbstractContextManager[None]:
+    """What whoever makes a Link act holds meanwhile: on a loop there is only one at a time."""
+    return nullcontext()
+
+
+class AsyncBeside:
+    """Runs one thing beside what else goes on."""
+
+    def __init__(self) -> None:
+        self._task: Optional[asyncio.Task[None]] = None
+
+    def begin(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """Run `work()` in a task of that name."""
+        self._task = asyncio.get_running_loop().create_task(work(), name=name)
+
+    async def end(self) -> None:
+        """Cancel it, and wait for its end."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
 
 
 async def off_loop(work: Callable[[], T]) -> T:

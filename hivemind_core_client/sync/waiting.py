@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Callable, Optional, TypeVar
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
+
+from hivemind_core_client.wire.errors import InvalidOption
+
+if TYPE_CHECKING:
+    from hivemind_core_client.wire.errors import HiveMindError
 
 T = TypeVar("T")
 
@@ -51,6 +57,60 @@ class Notifier:
                 return self._changed.wait_for(reached, left)
 
         return wait_in_slices(wait, seconds)
+
+
+class WritingLock:
+    """The lock under which a message is sealed and written, for a `with`.
+
+    Raises `stuck()` if one holder keeps it for `seconds`, and InvalidOption on the thread of who holds it.
+    """
+
+    def __init__(self, seconds: float, stuck: Callable[[], HiveMindError]) -> None:
+        self._lock = threading.Lock()
+        self._owner: Optional[int] = None
+        self._turns = 0
+        self._seconds = seconds
+        self._stuck = stuck
+
+    def __enter__(self) -> None:
+        """Acquire."""
+        if not self._lock.acquire(blocking=False):
+            self._wait()
+        self._owner = threading.get_ident()
+
+    def __exit__(self, *exception: object) -> None:
+        """Let others write."""
+        self._owner = None
+        self._turns += 1
+        self._lock.release()
+
+    def _wait(self) -> None:
+        if self._owner == threading.get_ident():
+            raise InvalidOption(
+                "a callback for progress cannot send: it is called while a message is written"
+            )
+        turns = -1
+        while turns != self._turns:  # others had their turns meanwhile: nothing is stuck
+            turns = self._turns
+            if self._lock.acquire(timeout=self._seconds):
+                return
+        raise self._stuck()
+
+
+def new_link_lock() -> AbstractContextManager[Any]:
+    """What whoever makes a Link act holds meanwhile: it is not made for two threads at once."""
+    return threading.Lock()
+
+
+class Beside:
+    """Runs one thing beside what else goes on."""
+
+    def begin(self, work: Callable[[], None], name: str) -> None:
+        """Run `work` on a thread of that name."""
+        threading.Thread(target=work, name=name, daemon=True).start()
+
+    def end(self) -> None:
+        """Nothing to do: the thread ends with the connection that it waits on."""
 
 
 def off_loop(work: Callable[[], T]) -> T:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional, Protocol, TypeVar, Union
+from typing import TYPE_CHECKING, Callable, Optional, Protocol, TypeVar, Union
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
-    from contextlib import AbstractContextManager
 
     from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.plugins.contract import Frame
@@ -21,8 +20,8 @@ class Transport(Protocol):
     def open(self, url: str) -> None:
         """Connect. Raises a HubConnectionError, InvalidOption, or KeyRefused when the hub does not know the key."""
 
-    def deadline(self, phase: str, seconds: float) -> AbstractContextManager[None]:
-        """Whatever happens inside ends within `seconds`, or HubTimeout is raised."""
+    def within(self, phase: str, seconds: float, work: Callable[[], T]) -> T:
+        """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""
 
     def receive(self) -> Union[Frame, Closed]:
         """The next message or the end. Raises ConnectionLost or FrameTooLarge."""
@@ -58,8 +57,8 @@ class AsyncTransport(Protocol):
     async def open(self, url: str) -> None:
         """Connect. Raises a HubConnectionError, InvalidOption, or KeyRefused when the hub does not know the key."""
 
-    async def deadline(self, phase: str, seconds: float, waiting: Awaitable[T]) -> T:
-        """The result of `waiting`. Raises HubTimeout when it has not come within `seconds`."""
+    async def within(self, phase: str, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
+        """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""
 
     async def receive(self) -> Union[Frame, Closed]:
         """The next message or the end. Raises ConnectionLost or FrameTooLarge."""

@@ -10,7 +10,7 @@ import time
 from base64 import b64decode, b64encode
 from collections import deque
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional, TypeVar, Union
 from urllib.parse import quote
 
 from attrs import define
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Frame
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: What hivemind-http-protocol takes in one request, in bytes.
 _COMMON_LIMIT_BYTES = 2**20
@@ -133,6 +135,11 @@ class HttpTransport:
                 f"{self._address} answers {answer.error or 'something else'} and no session. Is this the port of "
                 "hivemind-http-protocol? Its first releases answer a status 500 to a wrong access key"
             )
+
+    def within(self, phase: str, seconds: float, work: Callable[[], T]) -> T:
+        """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""
+        with self.deadline(phase, seconds):
+            return work()
 
     def deadline(self, phase: str, seconds: float) -> AbstractContextManager[None]:
         """Whatever happens inside ends within `seconds`, or HubTimeout is raised."""

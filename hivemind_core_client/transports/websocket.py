@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Optional, Union
+from typing import TYPE_CHECKING, Callable, Optional, TypeVar, Union
 
 import websocket
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Frame
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _BROKEN = (OSError, ssl.SSLError, websocket.WebSocketException, WriteStalled)
 _KEEP_ALIVE = (websocket.ABNF.OPCODE_PING, websocket.ABNF.OPCODE_PONG)
@@ -70,6 +72,11 @@ class WebSocketTransport:
         self._shared = shared = SharedSocket(connected, self._deadlines.write)
         self._keep(shared)
         self._ws = self._upgrade(shared, url)
+
+    def within(self, phase: str, seconds: float, work: Callable[[], T]) -> T:
+        """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""
+        with self.deadline(phase, seconds):
+            return work()
 
     @contextmanager
     def deadline(self, phase: str, seconds: float) -> Iterator[None]:

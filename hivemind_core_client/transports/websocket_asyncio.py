@@ -155,6 +155,10 @@ class AsyncWebSocketTransport:
         await self._secure(connected, self._ws, context)
         await self._upgrade(self._ws)
 
+    async def within(self, phase: str, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
+        """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""
+        return await self.deadline(phase, seconds, work())
+
     async def deadline(self, phase: str, seconds: float, waiting: Awaitable[T]) -> T:
         """The result of `waiting`, if it comes within `seconds`; else HubTimeout."""
         try:

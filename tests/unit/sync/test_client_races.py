@@ -12,11 +12,11 @@ import pytest
 from ovos_bus_client.message import Message
 
 from hivemind_core_client import Backoff, HiveMessageBusClient, NodeIdentity
-from hivemind_core_client.errors import ClientClosed, InvalidOption
+from hivemind_core_client.errors import ClientClosed, ConnectionLost, InvalidOption
 from hivemind_core_client.kernel.events import Event
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.shell.local_bus import call_safely
-from hivemind_core_client.sync.worker import WritingLock
+from hivemind_core_client.sync.waiting import WritingLock
 from hivemind_core_client.testing import EmbeddedHub
 
 PASSWORD = "seven green lanterns above the quiet harbour"
@@ -41,35 +41,46 @@ def on_a_thread(job: Callable[[], object]) -> threading.Thread:
     return thread
 
 
+def stuck() -> ConnectionLost:
+    return ConnectionLost("the hub is stuck")
+
+
 def test_a_writer_waits_as_long_as_others_have_their_turns() -> None:
-    lock, waits = WritingLock(), []
+    lock, turns = WritingLock(0.05, stuck), threading.Barrier(2)
 
-    class Busy:
-        """Another one's turn ends in each of the first eight waits, and somebody else is quicker than we are."""
+    def others() -> None:
+        for turn in range(8):
+            with lock:
+                if turn == 0:
+                    turns.wait(5)
+                waited.wait(0.02)  # shorter than the bound, and all of them longer
 
-        def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-            if not blocking:
-                return False
-            waits.append(timeout)
-            if len(waits) <= 8:
-                WritingLock.release(lock)
-            return len(waits) == 9
-
-        def release(self) -> None:
-            """Somebody else has it at once."""
-
-    lock._lock = Busy()  # type: ignore[assignment]  # all that is asked of it here
-    assert lock.acquire(0.3)
-    assert waits == [0.3] * 9
+    waited = threading.Event()
+    other = on_a_thread(others)
+    turns.wait(5)
+    with lock:
+        waited.set()
+    other.join(5)
 
 
 def test_a_writer_does_not_wait_behind_one_that_is_stuck() -> None:
-    lock, outcome = WritingLock(), []
-    assert lock.acquire(1)
-    with pytest.raises(InvalidOption, match="progress"):
-        lock.acquire(1)
-    on_a_thread(lambda: outcome.append(lock.acquire(0.05))).join(5)
-    assert outcome == [False]
+    lock, outcome = WritingLock(0.05, stuck), []
+
+    def write() -> None:
+        try:
+            with lock:
+                outcome.append("written")
+        except ConnectionLost as error:
+            outcome.append(str(error))
+
+    with lock:
+        with pytest.raises(InvalidOption, match="progress"):
+            with lock:
+                raise AssertionError("not reached")
+        on_a_thread(write).join(5)
+    assert outcome == ["the hub is stuck"]
+    on_a_thread(write).join(5)
+    assert outcome == ["the hub is stuck", "written"]
 
 
 def test_who_asks_while_a_session_ends_is_answered_in_the_next(
@@ -150,7 +161,7 @@ def test_a_worker_that_is_replaced_ends(hub: EmbeddedHub) -> None:
     with make(hub) as client:
         old = client._worker
         old.detach()
-        old.thread.join(5)
+        old.running.join(5)
         assert old.is_finished
         hub.wait_for_sessions(0)
 

@@ -1,0 +1,268 @@
+"""One connection after the other: opened, read until it ends, and written to meanwhile."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Callable, NoReturn, Optional
+
+from attrs import frozen
+
+from hivemind_core_client.aio.base_worker import AsyncBaseWorker
+from hivemind_core_client.aio.waiting import (
+    AsyncBeside,
+    AsyncNotifier,
+    AsyncWritingLock,
+    new_link_lock,
+    off_loop,
+)
+from hivemind_core_client.kernel.events import AwaitProof, RunDuringWait, Transmit
+from hivemind_core_client.kernel.lifecycle import CLOSE_REASON_WAIT_S, ClientState
+from hivemind_core_client.shell.worker import not_sent
+from hivemind_core_client.transports.failures import Closed
+from hivemind_core_client.wire.errors import (
+    ClientClosed,
+    ConnectionLost,
+    HiveMindError,
+    HubConnectionError,
+    again,
+)
+
+if TYPE_CHECKING:
+    from hivemind_core_client.aio.mailbox import AsyncMailbox
+    from hivemind_core_client.config.profile import ClientProfile
+    from hivemind_core_client.kernel.events import Event
+    from hivemind_core_client.kernel.link import Link
+    from hivemind_core_client.kernel.policy import Backoff, Deadlines
+    from hivemind_core_client.kernel.progress import Progress
+    from hivemind_core_client.plugins.contract import Frame
+    from hivemind_core_client.transports.base import AsyncTransport
+    from hivemind_core_client.wire.message import HiveMessage
+
+
+@frozen
+class AsyncConnection:
+    """One connection: its Link, its transport, and the lock under which a message is sealed and written."""
+
+    link: Link
+    transport: AsyncTransport
+    writing: AsyncWritingLock
+
+
+class AsyncServingWorker(AsyncBaseWorker):
+    """Connects, serves and reconnects in `_run`, until it is stopped or refused. A subclass says where that runs."""
+
+    _mailbox: AsyncMailbox
+
+    def __init__(
+        self,
+        profile: ClientProfile,
+        mailbox: AsyncMailbox,
+        new_transport: Callable[[], AsyncTransport],
+        deadlines: Deadlines,
+        backoff: Backoff,
+    ) -> None:
+        super().__init__(profile, mailbox, deadlines, backoff)
+        self._new_transport = new_transport
+        self._link_lock = new_link_lock()
+        self._changed = AsyncNotifier()
+        self._connection: Optional[AsyncConnection] = None
+        self._ended: Optional[AsyncConnection] = None
+        self._proof = AsyncBeside()
+
+    async def wait_connected(self, seconds: Optional[float]) -> bool:
+        """Wait until a session stands or none will; False when neither came in time."""
+        with self._mailbox.blocking():
+            return await self._changed.wait_until(self._is_settled, seconds)
+
+    async def wait_finished(self, seconds: Optional[float] = None) -> bool:
+        """Wait until nothing more is tried; False when that did not come in time."""
+        with self._mailbox.blocking():
+            return await self._changed.wait_until(lambda: self.is_finished, seconds)
+
+    # sending
+
+    async def send(self, message: HiveMessage, progress: Optional[Progress] = None) -> HiveMessage:
+        """Send, and return the message as it was sent.
+
+        Waits a little for a session. Raises NotConnected when none came, and what ended the connection
+        when it broke under the message.
+        """
+        connection = self._connection
+        if connection is None or self.lifecycle.state is not ClientState.CONNECTED:
+            connection = await self._session()
+        prepared = connection.link.prepare(message)
+        try:
+            async with connection.writing:
+                frames, events = self._sealed(connection, prepared)
+                await connection.transport.send(frames, progress)
+        except ConnectionLost as error:
+            raise await self._why_broken(connection, error) from error
+        if events:
+            self._act(events)
+        return prepared
+
+    async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
+        """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
+        connection = await self._session()
+        try:
+            return await connection.transport.ping(payload, seconds)
+        except ConnectionLost as error:
+            raise await self._why_broken(connection, error) from error
+
+    async def _try_to_send(self, message: HiveMessage) -> None:
+        try:
+            await self.send(message)
+        except HiveMindError as error:
+            not_sent(message, error)
+
+    async def _session(self) -> AsyncConnection:
+        """The connection of a session that stands, now or soon."""
+        self.lifecycle.check_begun()
+        await self.wait_connected(self._deadlines.send)
+        if self._connection is None or not self.lifecycle.stands:
+            raise again(self.lifecycle.why_not_sent())
+        return self._connection
+
+    def _sealed(self, connection: AsyncConnection, prepared: HiveMessage) -> tuple[list[Frame], list[Event]]:
+        """The frames of a message, and what handlers want done: before it leaves, since the answer may be quick."""
+        link = connection.link
+        try:
+            frames = link.seal(prepared)
+            with self._link_lock:
+                return frames, link.sending(prepared)
+        except HiveMindError:
+            raise
+        except BaseException:
+            # Such as Ctrl-C: a frame that was sealed and is not written would keep the next from being opened.
+            connection.transport.abort()
+            raise
+
+    async def _why_broken(self, connection: AsyncConnection, error: HiveMindError) -> HiveMindError:
+        """What ended the connection, if the reader finds it out at once; else the failure to send."""
+        await self._changed.wait_until(partial(self._has_ended, connection), CLOSE_REASON_WAIT_S)
+        return self.lifecycle.why_broken(error)
+
+    def _has_ended(self, connection: AsyncConnection) -> bool:
+        return self._ended is connection or self.is_finished
+
+    def _is_settled(self) -> bool:
+        return self.lifecycle.stands or self.lifecycle.stopping or self.is_finished
+
+    # connecting
+
+    async def _run(self) -> None:
+        """One attempt after the other, until the lifecycle says that it was the last."""
+        delay = await self._attempt()
+        while delay is not None:
+            if await self._changed.wait_until(lambda: self.lifecycle.stopping, delay):
+                return
+            delay = await self._attempt()
+
+    async def _attempt(self) -> Optional[float]:
+        """One connection from its opening to its end. Returns the seconds until the next one, None for none."""
+        connection: Optional[AsyncConnection] = None
+        cause: HiveMindError = ClientClosed("the client is closed")
+        try:
+            self.link = self._profile.new_link()
+            writing = AsyncWritingLock(self._deadlines.write, self.lifecycle.hub_is_stuck)
+            self._connection = connection = AsyncConnection(self.link, self._new_transport(), writing)
+            await self._converse(connection)
+        except HiveMindError as error:
+            cause = error
+        except Exception as error:
+            cause = self.lifecycle.fault(error)
+        finally:
+            delay = self._close_off(connection, cause)
+            await self._proof.end()
+            if connection is not None:
+                await connection.transport.release()
+        return delay
+
+    def _close_off(self, connection: Optional[AsyncConnection], cause: HiveMindError) -> Optional[float]:
+        if connection is not None:
+            with self._link_lock:  # whoever still waits for a proof of this session finds it closed
+                connection.link.ended(now=self._changed.now())
+        delay = self._end(cause)
+        self._ended = connection
+        self._changed.notify()
+        return delay
+
+    async def _converse(self, connection: AsyncConnection) -> NoReturn:
+        """Serve one connection; raises what ended it."""
+        link, transport = connection.link, connection.transport
+        if self.lifecycle.stopping:  # after the connection is known to `stop`, so that one of the two ends it
+            raise ClientClosed("the client is closed")
+        await transport.open(self._profile.settings.url())
+        link.opened()
+        while link.phase is not None:
+            phase = link.phase
+            await transport.within(phase, self._deadlines.of(phase), partial(self._pass, connection, phase))
+        while True:
+            self._act(self._taken(link, await self._frame(connection)))
+            # asyncio only
+            if self._mailbox.is_crowded():
+                await self._mailbox.room()
+            # end of asyncio only
+
+    async def _pass(self, connection: AsyncConnection, phase: str) -> None:
+        """Take frames until the phase is over. A handshake derives keys, which takes long."""
+        while connection.link.phase == phase:
+            frame = await self._frame(connection)
+            for event in await off_loop(partial(self._taken, connection.link, frame)):
+                if type(event) is Transmit:
+                    async with connection.writing:
+                        await connection.transport.send(event.frames)
+                elif type(event) is RunDuringWait:
+                    await off_loop(event.work)
+                else:
+                    self._handle[type(event)](event)
+
+    async def _frame(self, connection: AsyncConnection) -> Frame:
+        incoming = await connection.transport.receive()
+        if isinstance(incoming, Closed):
+            raise connection.link.ended(incoming.code, incoming.reason, now=self._changed.now())
+        return incoming
+
+    def _taken(self, link: Link, frame: Frame) -> list[Event]:
+        with self._link_lock:
+            return link.receive(frame)
+
+    def _await_proof(self, event: AwaitProof) -> None:
+        connection = self._connection
+        if connection is not None:
+            connection.transport.watch()
+            self._proof.begin(partial(self._prove, connection), "hivemind-proof")
+
+    async def _prove(self, connection: AsyncConnection) -> None:
+        with suppress(HubConnectionError):  # the reader finds out what that means
+            await connection.transport.ping(secrets.token_bytes(8), self._deadlines.handshake)
+            with self._link_lock:
+                self._act(connection.link.hub_answered(now=self._changed.now()))
+
+    def _session_stands(self) -> None:
+        connection = self._connection
+        if connection is not None:
+            connection.transport.watch()
+            connection.transport.stand()
+        self._changed.notify()
+
+    # ending
+
+    def _abandon(self) -> None:
+        self._stop_trying()
+        if self._connection is not None and not self.is_finished:
+            self._connection.transport.abort()
+
+    def _stop_trying(self) -> None:
+        self.lifecycle.stop()
+        self._changed.notify()
+
+    def _finish(self) -> None:
+        """Nothing more is tried."""
+        if not self.is_finished:
+            self.lifecycle.finish()
+            self.is_finished = True
+        self._changed.notify()
+        self._tell_over()
