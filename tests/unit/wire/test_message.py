@@ -6,10 +6,15 @@ import contextlib
 import json
 import math
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
+from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -360,6 +365,15 @@ def test_binary_has_no_json_form() -> None:
         message.serialize()
 
 
+@pytest.fixture(params=["standard library", "fastest"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Which JSON library reads and writes: the one of Python, or the fastest that is installed."""
+    if request.param == "standard library":
+        monkeypatch.setattr(jsontext, "decode", jsontext.standard_decode)
+        monkeypatch.setattr(jsontext, "fast_encode", None)
+    return str(request.param)
+
+
 class Serializable:
     def serialize(self) -> dict[str, int]:
         return {"n": 1}
@@ -374,10 +388,21 @@ class Serializable:
         ({"m": MappingProxyType({"a": 1})}, '{"m":{"a":1}}'),
         ({"e": T.BUS}, '{"e":"bus"}'),
         ({"ü": "\U0001f600"}, '{"ü":"\U0001f600"}'),
+        ({1: 2**70, "x": 1.5}, '{"1":1180591620717411303424,"x":1.5}'),
+        ({"s": "\ud800"}, '{"s":"\ud800"}'),
     ],
 )
-def test_objects_inside_a_payload_take_their_json_form(value: Any, text: str) -> None:
+def test_objects_inside_a_payload_take_their_json_form(value: Any, text: str, library: str) -> None:
     assert json_text(value) == text
+
+
+@frozen
+class FrozenThing:
+    size: int
+
+
+class Colour(Enum):
+    RED = "red"
 
 
 def circle() -> dict[str, Any]:
@@ -397,6 +422,12 @@ NO_FORM: dict[str, Callable[[], Any]] = {
     "an object": object,
     "bytes": lambda: b"x",
     "infinity": lambda: float("inf"),
+    "no number": lambda: [{"a": float("nan")}],
+    "a time": lambda: datetime(2026, 1, 1),
+    "an id": lambda: UUID(int=1),
+    "a decimal number": lambda: Decimal(1),
+    "an attrs object": lambda: FrozenThing(1),
+    "a member of an enumeration": lambda: Colour.RED,
     "a key that is no text": lambda: {(1, 2): 3},
     "a circle": circle,
     "a tower": tower,
@@ -404,17 +435,9 @@ NO_FORM: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("name", NO_FORM)
-def test_what_has_no_json_form_is_refused(name: str) -> None:
+def test_what_has_no_json_form_is_refused(name: str, library: str) -> None:
     with pytest.raises(InvalidMessage):
         json_text({"value": NO_FORM[name]()})
-
-
-@pytest.fixture(params=["standard library", "fastest"])
-def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Which JSON library reads: the one of Python, or the fastest that is installed."""
-    if request.param == "standard library":
-        monkeypatch.setattr(jsontext, "decode", jsontext.standard_decode)
-    return str(request.param)
 
 
 @pytest.mark.parametrize(
@@ -456,6 +479,29 @@ def test_json_is_read_alike_by_both_libraries(text: str | bytes, value: object, 
 def test_what_is_no_json_is_one_error_by_both_libraries(text: str | bytes, library: str) -> None:
     with pytest.raises(FrameError):
         json_object(text)
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(max_size=2)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner)
+        | st.dictionaries(st.text(max_size=2) | st.integers() | st.booleans() | st.none(), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(VALUES)
+def test_what_is_written_means_the_same_by_both_libraries(value: Any) -> None:
+    try:
+        standard = jsontext.standard_text({"value": value})
+    except InvalidMessage:
+        with pytest.raises(InvalidMessage):
+            json_text({"value": value})
+    else:
+        assert json.loads(json_text({"value": value})) == json.loads(standard)
 
 
 NUMBERS = st.from_regex(r"-?[1-9][0-9]{0,330}(\.[0-9]{1,3})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
