@@ -21,7 +21,7 @@ from hivemind_core_client.wire.errors import (
     UnknownMessageType,
     UnsupportedProtocolVersion,
 )
-from hivemind_core_client.wire.json_text import LONE_SURROGATE, json_object, json_text
+from hivemind_core_client.wire.json_text import LONE_SURROGATE, Json, json_object, json_text
 from hivemind_core_client.wire.message import (
     WRAPPER_TYPES,
     HiveMessage,
@@ -50,6 +50,8 @@ CODES: dict[HiveMessageType, int] = {
 }
 _TYPES = {code: msg_type for msg_type, code in CODES.items()}
 _BINARY = HiveMessageType.BINARY
+#: The metadata of most messages, and its compressed form.
+_NONE, _NONE_SMALL = b"{}", zlib.compress(b"{}")
 
 
 @hookimpl(trylast=True)
@@ -80,7 +82,7 @@ def encode(message: HiveMessage, compress: Optional[bool] = None, versioned: boo
     code = CODES.get(message.msg_type)
     if code is None or _has_more(message):
         return None
-    metadata = _bytes_of(message.metadata)
+    metadata = _bytes_of(message.metadata) if message.metadata else _NONE
     payload = message.raw_payload if message.msg_type is _BINARY else _bytes_of(message.raw_payload)
     compressed, metadata, payload = _compressed(message.msg_type, compress, metadata, payload)
     if len(metadata) <= _MAX_METADATA:
@@ -98,13 +100,17 @@ def decode(frame: bytes, max_size: int) -> HiveMessage:
     msg_type = _TYPES.get(head.code)
     if msg_type is None:
         raise UnknownMessageType(f"unknown message type code {head.code}")
-    metadata = _object(head.metadata, head.compressed, max_size, "metadata") if head.metadata else {}
+    metadata: Json = {}
+    if head.metadata and head.metadata != (_NONE_SMALL if head.compressed else _NONE):
+        metadata = _object(head.metadata, head.compressed, max_size, "metadata")
     payload = frame[head.end :]
     try:
         if msg_type is _BINARY:
             return HiveMessage(msg_type, payload, bin_type=_bin_type(head.bin_type), metadata=metadata)
         body = _object(payload, head.compressed, max_size, "payload")
-        return HiveMessage(msg_type, body, metadata=metadata, **_from_inner(msg_type, body))
+        if msg_type not in WRAPPER_TYPES:
+            return HiveMessage(msg_type, body, metadata=metadata)
+        return HiveMessage(msg_type, body, metadata=metadata, **_from_inner(body))
     except InvalidMessage as error:
         raise FrameError(str(error)) from error
 
@@ -121,7 +127,7 @@ def _compressed(
 ) -> tuple[bool, bytes, bytes]:
     if compress is False:
         return False, metadata, payload
-    small_metadata = zlib.compress(metadata)
+    small_metadata = _NONE_SMALL if metadata is _NONE else zlib.compress(metadata)
     small_payload = payload if msg_type is _BINARY else zlib.compress(payload)
     if compress or len(small_metadata) + len(small_payload) < len(metadata) + len(payload):
         return True, small_metadata, small_payload
@@ -184,7 +190,7 @@ def _bin_type(value: int) -> HiveMindBinaryPayloadType:
         raise FrameError(f"unknown bin type code {value}") from None
 
 
-def _object(data: bytes, compressed: bool, max_size: int, what: str) -> dict[str, Any]:
+def _object(data: bytes, compressed: bool, max_size: int, what: str) -> Json:
     return json_object(_inflated(data, max_size, what) if compressed else data, what)
 
 
@@ -205,16 +211,17 @@ def _has_more(message: HiveMessage) -> bool:
     """Whether a message says what its binary frame, unlike its text frame, cannot."""
     if message.msg_type is _BINARY:
         return False
-    inner = _from_inner(message.msg_type, message.raw_payload)
-    outer = {"route": message.raw_route or None, "target_site_id": message.target_site_id}
-    lost = [name for name, value in outer.items() if value is not None and value != inner.get(name)]
-    return bool(lost) or message.target_public_key is not None
+    route, site = message.raw_route or None, message.target_site_id
+    if message.target_public_key is not None:
+        return True
+    if route is None and site is None:
+        return False
+    inner = _from_inner(message.raw_payload) if message.msg_type in WRAPPER_TYPES else {}
+    return route not in (None, inner.get("route")) or site not in (None, inner.get("target_site_id"))
 
 
-def _from_inner(msg_type: HiveMessageType, body: dict[str, Any]) -> dict[str, Any]:
+def _from_inner(body: Json) -> Json:
     """The binary frame has no field for route and site; those of a wrapper are the ones of the message inside."""
-    if msg_type not in WRAPPER_TYPES:
-        return {}
     route, site = body.get("route"), body.get("target_site_id")
     return {
         "route": list(route) if isinstance(route, list) else None,

@@ -98,6 +98,8 @@ class NoiseChannel:
                 f"a frame from {self._where} does not open at its place: it was changed, repeated, lost or moved on "
                 "the way"
             ) from error
+        if self._pieces is None and plain[:1] == _JSON:  # what nearly every frame is
+            return self._text(plain[1:])
         return self._taken(plain[:1], plain[1:])
 
     def _sealed(self, marker: bytes, body: memoryview) -> bytes:
@@ -107,8 +109,6 @@ class NoiseChannel:
         begins = marker in (_JSON, _BINARY, _FIRST_JSON, _FIRST_BINARY)
         if begins == (self._pieces is not None) or not (begins or marker in (_MIDDLE, _LAST)):
             raise ConnectionLost(f"the pieces of a message from {self._where} are out of order")
-        if marker == _JSON:
-            return self._text(body)
         if marker == _BINARY:
             return body
         return self._piece(marker, body)
