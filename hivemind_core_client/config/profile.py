@@ -13,7 +13,7 @@ from hivemind_core_client.config.hub_keys import HubKeys
 from hivemind_core_client.config.identity import NodeIdentity
 from hivemind_core_client.config.key_files import public_key_of
 from hivemind_core_client.config.settings import Settings, resolve, variable_of
-from hivemind_core_client.kernel.handshake import Credentials
+from hivemind_core_client.kernel.handshake.base import Credentials
 from hivemind_core_client.kernel.link import MAX_PROTOCOL_VERSION, Link, LinkOptions
 from hivemind_core_client.kernel.policy import Limits
 from hivemind_core_client.plugins.contract import Context, Session

@@ -21,8 +21,17 @@ from hivemind_core_client.kernel.events import (
     RunDuringWait,
     Transmit,
 )
-from hivemind_core_client.kernel.handshake import Credentials, Handshake, Offer, Terms, choose
-from hivemind_core_client.kernel.handshake.base import Doubt, Outcome, Progress
+from hivemind_core_client.kernel.handshake.base import (
+    Credentials,
+    Doubt,
+    Handshake,
+    Offer,
+    Outcome,
+    Progress,
+    Terms,
+)
+from hivemind_core_client.kernel.handshake.choice import choose
+from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.policy import Limits
 from hivemind_core_client.kernel.states import PHASES, Signal, State, advance
 from hivemind_core_client.plugins.contract import (
@@ -309,7 +318,7 @@ class Link:
             log.debug("ignored an offer in the state %r", self.state.value)
             return
         try:
-            handshake = choose(Offer.read(action.offer), self._terms(self.context.hub))
+            handshake = choose(KINDS, Offer.read(action.offer), self._terms(self.context.hub))
             progress = handshake.begin()
         except (ProtocolError, HubRefused, UsageError) as error:
             yield self._fail(error)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Optional
 
-from hivemind_core_client.kernel.handshake.noise import KK, SUITES, VERSION, XX, canonical, new_exchange
+from hivemind_core_client.kernel.handshake.choice import NOISE_VERSION
+from hivemind_core_client.kernel.handshake.noise import KK, SUITES, XX, canonical, new_exchange
 from hivemind_core_client.kernel.noise_channel import NoiseChannel
 from hivemind_core_client.wire.errors import HandshakeError, HubRefused
 from hivemind_core_client.wire.json_text import Json, json_object
@@ -25,7 +26,7 @@ class NoiseResponder:
     `offered` are the payloads of the hub's HELLO and of its offer.
     """
 
-    version = VERSION
+    version = NOISE_VERSION
 
     def __init__(
         self,

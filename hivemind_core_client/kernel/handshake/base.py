@@ -6,16 +6,19 @@ import hashlib
 import logging
 from abc import ABC, abstractmethod
 from functools import lru_cache
-from typing import Any, Callable, ClassVar, Optional, Protocol
+from typing import TYPE_CHECKING, Callable, ClassVar, Optional, Protocol
 
 from attrs import field, frozen
 
-from hivemind_core_client.kernel.crypto import Channel, CipherChannel
-from hivemind_core_client.plugins.contract import HubFacts, Negotiated
-from hivemind_core_client.plugins.registry import Registry
+from hivemind_core_client.kernel.crypto import CipherChannel
 from hivemind_core_client.wire.errors import HandshakeError, HiveMindError, NegotiationRefused
-from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.text import printable
+
+if TYPE_CHECKING:
+    from hivemind_core_client.kernel.crypto import Channel
+    from hivemind_core_client.plugins.contract import HubFacts, Negotiated
+    from hivemind_core_client.plugins.registry import Registry
+    from hivemind_core_client.wire.json_text import Json
 
 log = logging.getLogger(__name__)
 
@@ -238,6 +241,11 @@ class Handshake(ABC):
     def fits(cls, offer: Offer, terms: Terms) -> bool:
         """True when the hub offers this kind and we have what it needs."""
 
+    @classmethod
+    def obstacle(cls, terms: Terms) -> str:
+        """What keeps us from this kind with a hub that offers it, in words that may follow a "but"."""
+        return f"the handshake {cls.kind!r} is the newest here, and does not fit"
+
     @abstractmethod
     def begin(self) -> Progress:
         """Our first step, once the offer is there."""
@@ -288,7 +296,7 @@ def envelope_of(answer: Json) -> str:
 
 
 def _integer(payload: Json, name: str, default: int) -> int:
-    value: Any = payload.get(name, default)
+    value = payload.get(name, default)
     if type(value) is not int:
         raise HandshakeError(f"{name!r} of the hub's offer is a {type(value).__name__}, not a number")
     return value

@@ -16,6 +16,7 @@ from hivemind_core_client.kernel.handshake.base import (
     Terms,
     warn_of_weakness,
 )
+from hivemind_core_client.kernel.handshake.choice import NOISE_VERSION
 from hivemind_core_client.kernel.noise_channel import CHUNK, NoiseChannel
 from hivemind_core_client.plugins.contract import Negotiated
 from hivemind_core_client.wire.errors import (
@@ -31,7 +32,6 @@ from hivemind_core_client.wire.text import fingerprint, text_of
 
 log = logging.getLogger(__name__)
 
-VERSION = 3
 XX, KK = "XXpsk2", "KKpsk0"
 #: The suites of Noise by the wire name of their cipher, so that one order of preference serves all versions.
 SUITES = {"AES-GCM": "25519_AESGCM_SHA256", "CHACHA20-POLY1305": "25519_ChaChaPoly_SHA256"}
@@ -46,7 +46,7 @@ class NoiseHandshake(Handshake):
     """
 
     kind = "noise"
-    max_version = VERSION
+    max_version = NOISE_VERSION
 
     def __init__(self, offer: Offer, terms: Terms) -> None:
         super().__init__(offer, terms)
@@ -63,11 +63,20 @@ class NoiseHandshake(Handshake):
     def fits(cls, offer: Offer, terms: Terms) -> bool:
         """Both speak version 3 with a pattern and a suite in common, and we have a password and what Noise needs."""
         credentials = terms.credentials
-        if min(terms.max_version, offer.max_version) < VERSION or credentials.noise is None:
+        if min(terms.max_version, offer.max_version) < NOISE_VERSION or credentials.noise is None:
             return False
         if not credentials.password or not is_installed():
             return False
         return _pattern(offer, credentials.noise) is not None and _cipher(offer, terms) is not None
+
+    @classmethod
+    def obstacle(cls, terms: Terms) -> str:
+        """Why this kind does not fit a hub that offers it."""
+        if not terms.credentials.password:
+            return "that needs a password, and there is none here"
+        if not is_installed():
+            return "that needs Python 3.10 or later here, and poorman-handshake 2"
+        return "none of the Noise patterns and suites that it offers is ours"
 
     def begin(self) -> Progress:
         """The first Noise message, with what we take in its payload."""
@@ -182,7 +191,9 @@ class NoiseHandshake(Handshake):
                 CHUNK,
             )
         channel = NoiseChannel(sending, receiving, self.terms.limit, self.terms.where, self.offer.only_noise)
-        negotiated = Negotiated(VERSION, self.kind, self._cipher, "binary", self._binarize, self._pattern)
+        negotiated = Negotiated(
+            NOISE_VERSION, self.kind, self._cipher, "binary", self._binarize, self._pattern
+        )
         if self._pattern == XX:
             return Outcome(channel, negotiated, Doubt(self._end_refused, self._end_taken))
         self._end_taken()

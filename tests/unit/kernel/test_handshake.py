@@ -21,8 +21,10 @@ from hivemind_core_client.errors import (
     VersionRefused,
 )
 from hivemind_core_client.kernel.events import Failed
-from hivemind_core_client.kernel.handshake import KINDS, Credentials, Offer, Terms, base, choose, password
-from hivemind_core_client.kernel.handshake.base import Handshake, Progress
+from hivemind_core_client.kernel.handshake import base, password
+from hivemind_core_client.kernel.handshake.base import Credentials, Handshake, Offer, Progress, Terms
+from hivemind_core_client.kernel.handshake.choice import choose
+from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
 from hivemind_core_client.plugins.contract import Cipher, HubFacts
 from tests.unit.support import (
@@ -154,29 +156,29 @@ def test_the_offer_decides_the_kind(
     """Row: every handshake the hub may offer, chosen by its offer alone."""
     if kind is None:
         with pytest.raises(NegotiationRefused, match="no handshake fits"):
-            choose(offer(**changes), terms(credentials))
+            choose(KINDS, offer(**changes), terms(credentials))
     else:
-        assert choose(offer(**changes), terms(credentials)).kind == kind
+        assert choose(KINDS, offer(**changes), terms(credentials)).kind == kind
 
 
 def test_a_refusal_names_what_both_sides_have() -> None:
     with pytest.raises(NegotiationRefused, match=r"has pre-shared key for .* we have password"):
-        choose(offer(password=False, preshared_key=True), terms())
+        choose(KINDS, offer(password=False, preshared_key=True), terms())
     with pytest.raises(NegotiationRefused, match=r"has neither a password nor a key .* we have crypto_key"):
-        choose(offer(password=False), terms(PRESHARED))
+        choose(KINDS, offer(password=False), terms(PRESHARED))
 
 
 @pytest.mark.parametrize(("lowest", "ours"), [(3, 2), (2, 1), (1, 0)])
 def test_versions_without_overlap_are_refused(lowest: int, ours: int) -> None:
     with pytest.raises(VersionRefused, match=f"{lowest} to 9.*up to {ours}"):
-        choose(offer(min_protocol_version=lowest, max_protocol_version=9), terms(max_version=ours))
+        choose(KINDS, offer(min_protocol_version=lowest, max_protocol_version=9), terms(max_version=ours))
 
 
 @pytest.mark.parametrize(
     ("highest", "ours", "version"), [(0, 2, 0), (1, 2, 1), (2, 2, 2), (3, 2, 2), (2, 1, 1)]
 )
 def test_the_version_is_the_highest_both_speak(highest: int, ours: int, version: int) -> None:
-    handshake = choose(offer(max_protocol_version=highest), terms(max_version=ours))
+    handshake = choose(KINDS, offer(max_protocol_version=highest), terms(max_version=ours))
     outcome = run(handshake).outcome
     assert outcome is not None and outcome.negotiated.version == version
 
@@ -191,7 +193,7 @@ def run(handshake: Handshake, **changes: Any) -> Progress:
 
 
 def test_what_a_hub_does_not_name_is_the_default() -> None:
-    outcome = run(choose(offer(), terms()), cipher="", encoding=None).outcome
+    outcome = run(choose(KINDS, offer(), terms()), cipher="", encoding=None).outcome
     assert outcome is not None
     assert (outcome.negotiated.cipher, outcome.negotiated.encoding) == ("AES-GCM", "JSON-HEX")
 
@@ -199,7 +201,7 @@ def test_what_a_hub_does_not_name_is_the_default() -> None:
 def test_defaults_that_we_do_not_allow_are_refused() -> None:
     limited = terms(ciphers=("CHACHA20-POLY1305",))
     with pytest.raises(NegotiationRefused, match="AES-GCM"):
-        run(choose(offer(), limited), cipher=None)
+        run(choose(KINDS, offer(), limited), cipher=None)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +217,7 @@ def test_nothing_in_common_says_what_to_change(
     theirs: dict[str, Any], ours: dict[str, Any], error: str
 ) -> None:
     with pytest.raises(NegotiationRefused, match=error):
-        choose(offer(**theirs), terms(**ours)).begin()
+        choose(KINDS, offer(**theirs), terms(**ours)).begin()
 
 
 def test_the_proposal_keeps_our_order_and_leaves_out_what_the_hub_lacks() -> None:
@@ -230,7 +232,7 @@ def test_the_proposal_keeps_our_order_and_leaves_out_what_the_hub_lacks() -> Non
 
 @pytest.mark.parametrize("hub_password", [f"{PASSWORD}x", PASSWORD.lower()])
 def test_a_password_that_differs_is_refused(hub_password: str) -> None:
-    handshake = choose(offer(), terms())
+    handshake = choose(KINDS, offer(), terms())
     handshake.begin()
     with pytest.raises(PasswordRefused, match="got encrypted message, but could not decrypt!") as refused:
         handshake.receive({"envelope": password_exchange(hub_password).generate_handshake()})
@@ -238,7 +240,7 @@ def test_a_password_that_differs_is_refused(hub_password: str) -> None:
 
 
 def test_both_sides_own_one_key() -> None:
-    handshake = choose(offer(), terms())
+    handshake = choose(KINDS, offer(), terms())
     reply = handshake.begin().reply
     assert reply is not None
     exchange = password_exchange(PASSWORD)
@@ -305,12 +307,12 @@ def test_a_preshared_key_uses_the_defaults_or_nothing() -> None:
 
 
 def test_a_hub_that_hangs_up_on_our_part_refused_the_terms() -> None:
-    assert isinstance(choose(offer(), terms()).interrupted(by_policy=False), NegotiationRefused)
+    assert isinstance(choose(KINDS, offer(), terms()).interrupted(by_policy=False), NegotiationRefused)
 
 
 def test_a_hub_that_checks_our_password_and_hangs_up_refused_it() -> None:
     verifying = offer(max_protocol_version=2)
-    assert isinstance(choose(verifying, terms()).interrupted(by_policy=False), PasswordRefused)
+    assert isinstance(choose(KINDS, verifying, terms()).interrupted(by_policy=False), PasswordRefused)
 
 
 @pytest.mark.parametrize(

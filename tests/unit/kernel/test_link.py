@@ -30,7 +30,7 @@ from hivemind_core_client.errors import (
     PasswordRefused,
 )
 from hivemind_core_client.kernel.events import Arrived, Event, Failed, Rejected
-from hivemind_core_client.kernel.handshake import Credentials
+from hivemind_core_client.kernel.handshake.base import Credentials
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Deadlines, Limits
 from hivemind_core_client.kernel.states import State

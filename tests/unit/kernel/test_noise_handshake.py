@@ -25,7 +25,10 @@ from hivemind_core_client.kernel.events import (
     RunDuringWait,
     Transmit,
 )
-from hivemind_core_client.kernel.handshake import Credentials, Offer, Terms, base, choose
+from hivemind_core_client.kernel.handshake import base
+from hivemind_core_client.kernel.handshake.base import Credentials, Offer, Terms
+from hivemind_core_client.kernel.handshake.choice import choose
+from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.handshake.noise import NoiseHandshake, canonical, is_installed
 from hivemind_core_client.kernel.handshake.password import PasswordHandshake
 from hivemind_core_client.kernel.link import Link
@@ -579,7 +582,7 @@ ONLY_NOISE = {"max_protocol_version": 3, "noise": {"patterns": ["XXpsk2"], "suit
     ],
 )
 def test_the_best_that_both_can_is_taken(offer: Offer, terms: Terms, kind: type) -> None:
-    assert type(choose(offer, terms)) is kind
+    assert type(choose(KINDS, offer, terms)) is kind
 
 
 @pytest.mark.parametrize(
@@ -592,7 +595,7 @@ def test_the_best_that_both_can_is_taken(offer: Offer, terms: Terms, kind: type)
 )
 def test_a_hub_that_falls_back_behind_its_pin_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(err.VersionRefused, match=r"forget-server.*max_protocol_version=2"):
-        choose(noise_offer(**changes), noise_terms(known()))
+        choose(KINDS, noise_offer(**changes), noise_terms(known()))
 
 
 @pytest.mark.parametrize(
@@ -610,7 +613,7 @@ def test_a_hub_that_falls_back_behind_its_pin_is_refused(changes: dict[str, Any]
 )
 def test_a_hub_that_speaks_noise_only(offer: Any, terms: Terms, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
-        choose(Offer.read(offer), terms)
+        choose(KINDS, Offer.read(offer), terms)
 
 
 def test_without_the_library_the_error_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -618,7 +621,7 @@ def test_without_the_library_the_error_says_what_is_missing(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "poorman_handshake.noise", None)
     assert not is_installed()
     with pytest.raises(err.VersionRefused, match=r"Python 3\.10"):
-        choose(Offer.read(ONLY_NOISE), noise_terms())
+        choose(KINDS, Offer.read(ONLY_NOISE), noise_terms())
 
 
 @pytest.mark.parametrize("noise", [5, "XXpsk2", [], True, {"patterns": "XXpsk2"}, {"suites": [1]}])

@@ -9,8 +9,10 @@ from typing import Any, Optional
 import pytest
 
 from hivemind_core_client.errors import NegotiationRefused, VersionRefused
-from hivemind_core_client.kernel import handshake
-from hivemind_core_client.kernel.handshake import Credentials, Offer, Terms, choose
+from hivemind_core_client.kernel.handshake import choice
+from hivemind_core_client.kernel.handshake.base import Credentials, Offer, Terms
+from hivemind_core_client.kernel.handshake.choice import choose
+from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.handshake.password import PasswordHandshake
 from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
 from hivemind_core_client.plugins.contract import HubFacts
@@ -36,7 +38,7 @@ class Keys:
 
 @pytest.fixture(autouse=True)
 def _nobody_was_warned() -> None:
-    handshake._warn_of_older.cache_clear()
+    choice._warn_of_older.cache_clear()
 
 
 def terms(
@@ -71,7 +73,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_a_suite_that_is_not_ours_is_told(caplog: pytest.LogCaptureFixture) -> None:
     if sys.version_info >= (3, 10):
-        assert type(choose(offer(noise=FOREIGN), terms())) is PasswordHandshake
+        assert type(choose(KINDS, offer(noise=FOREIGN), terms())) is PasswordHandshake
         (text,) = warnings(caplog)
         assert WHERE in text
         assert "none of the Noise patterns and suites" in text
@@ -82,14 +84,14 @@ def test_a_library_that_is_missing_is_told(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "poorman_handshake.noise", None)
-    assert type(choose(offer(noise=NOISE), terms())) is PasswordHandshake
+    assert type(choose(KINDS, offer(noise=NOISE), terms())) is PasswordHandshake
     (text,) = warnings(caplog)
     assert "Python 3.10 or later here, and poorman-handshake 2" in text
 
 
 def test_a_password_that_is_missing_is_told(caplog: pytest.LogCaptureFixture) -> None:
     keyed = terms(password=None, crypto_key=KEY)
-    assert type(choose(offer(noise=NOISE, preshared_key=True), keyed)) is PresharedHandshake
+    assert type(choose(KINDS, offer(noise=NOISE, preshared_key=True), keyed)) is PresharedHandshake
     (text,) = warnings(caplog)
     assert "needs a password" in text
     assert "handshake (preshared)" in text
@@ -97,7 +99,7 @@ def test_a_password_that_is_missing_is_told(caplog: pytest.LogCaptureFixture) ->
 
 def test_it_is_told_once_and_not_at_each_reconnection(caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
-        choose(offer(noise=FOREIGN), terms())
+        choose(KINDS, offer(noise=FOREIGN), terms())
     assert len(warnings(caplog)) == 1
 
 
@@ -112,7 +114,7 @@ def test_it_is_told_once_and_not_at_each_reconnection(caplog: pytest.LogCaptureF
 def test_an_older_kind_that_nobody_could_better_is_no_matter(
     changes: dict[str, Any], facts: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert type(choose(offer(**changes), terms(**facts))) is PasswordHandshake
+    assert type(choose(KINDS, offer(**changes), terms(**facts))) is PasswordHandshake
     assert warnings(caplog) == []
 
 
@@ -121,7 +123,7 @@ def test_an_older_kind_that_nobody_could_better_is_no_matter(
 
 def test_a_hub_that_fell_back_names_the_command_with_its_address() -> None:
     with pytest.raises(VersionRefused) as refused:
-        choose(offer(), terms(pinned=bytes(32)))
+        choose(KINDS, offer(), terms(pinned=bytes(32)))
     text = str(refused.value)
     assert "the hub no longer offers version 3" in text
     assert "Only if the hub's owner says that it was set back: run 'hivemind-client forget-server" in text
@@ -132,7 +134,7 @@ def test_a_hub_that_fell_back_names_the_command_with_its_address() -> None:
 def test_what_keeps_us_from_it_is_not_laid_at_the_hubs_door(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "poorman_handshake.noise", None)
     with pytest.raises(VersionRefused) as refused:
-        choose(offer(noise=NOISE), terms(pinned=bytes(32)))
+        choose(KINDS, offer(noise=NOISE), terms(pinned=bytes(32)))
     text = str(refused.value)
     assert "no longer offers" not in text
     assert "Only if the hub's owner agrees to an older version: run 'hivemind-client forget-server" in text
@@ -148,7 +150,7 @@ ONLY_NOISE = {"max_protocol_version": 3, "noise": NOISE}
 
 def refusal(payload: dict[str, Any], ours: Terms) -> str:
     with pytest.raises(VersionRefused) as refused:
-        choose(Offer.read(payload), ours)
+        choose(KINDS, Offer.read(payload), ours)
     return str(refused.value)
 
 
@@ -182,4 +184,11 @@ def test_a_hub_whose_highest_version_is_below_its_lowest() -> None:
 
 def test_a_hub_of_version_3_only_has_a_password_for_us() -> None:
     with pytest.raises(NegotiationRefused, match="has password for this access key, and we have neither"):
-        choose(Offer.read(ONLY_NOISE), terms(password=None))
+        choose(KINDS, Offer.read(ONLY_NOISE), terms(password=None))
+
+
+def test_the_kinds_to_choose_from_are_given() -> None:
+    older = (PresharedHandshake, PasswordHandshake)
+    assert type(choose(older, offer(), terms())) is PasswordHandshake
+    with pytest.raises(VersionRefused, match="version 3 only: the handshake 'password' is the newest here"):
+        choose(older, Offer.read(ONLY_NOISE), terms())

@@ -43,29 +43,3 @@ def test_a_callback_that_raises_is_logged_once_for_each_message(
             assert caplog.text.count("the callback for progress raised") == number
         reading.join(5)
         assert not reading.is_alive()
-
-
-def test_one_that_raised_is_told_on() -> None:
-    steps: list[int] = []
-
-    def progress(written: int, total: int) -> None:
-        steps.append(written)
-        if written == 1:
-            raise ValueError(written)
-
-    told = ProgressReporter(progress)
-    for written in (1, 2, 3):
-        told(written, 3)
-    assert steps == [1, 2, 3]
-
-
-def test_the_frames_of_one_message_are_told_of_as_one() -> None:
-    steps: list[tuple[int, int]] = []
-    told = ProgressReporter(
-        lambda written, total: steps.append((written, total)), [bytes(100), bytes(100), bytes(50)]
-    )
-    for frame in ([(60, 108), (108, 108), (108, 108)], [(108, 108)], [(3, 52), (52, 52)]):
-        for written, total in frame:
-            told(written, total)
-        told.next()
-    assert steps == [(60, 250), (100, 250), (100, 250), (200, 250), (203, 250), (250, 250)]

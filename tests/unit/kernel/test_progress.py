@@ -1,0 +1,31 @@
+"""How far a message has come is reported whatever the callback does, and as one for all its frames."""
+
+from __future__ import annotations
+
+from hivemind_core_client.kernel.progress import ProgressReporter
+
+
+def test_a_callback_that_raised_is_called_again() -> None:
+    steps: list[int] = []
+
+    def progress(written: int, total: int) -> None:
+        steps.append(written)
+        if written == 1:
+            raise ValueError(written)
+
+    report = ProgressReporter(progress)
+    for written in (1, 2, 3):
+        report(written, 3)
+    assert steps == [1, 2, 3]
+
+
+def test_the_frames_of_one_message_are_reported_as_one() -> None:
+    steps: list[tuple[int, int]] = []
+    report = ProgressReporter(
+        lambda written, total: steps.append((written, total)), [bytes(100), bytes(100), bytes(50)]
+    )
+    for frame in ([(60, 108), (108, 108), (108, 108)], [(108, 108)], [(3, 52), (52, 52)]):
+        for written, total in frame:
+            report(written, total)
+        report.next()
+    assert steps == [(60, 250), (100, 250), (100, 250), (200, 250), (203, 250), (250, 250)]
