@@ -9,6 +9,16 @@ import os
 import shutil
 import ssl
 import tempfile
+from typing import Optional, Union
+
+
+def server_context(
+    tls: Union[bool, ssl.SSLContext, None], address: str
+) -> tuple[Optional[ssl.SSLContext], Optional[str]]:
+    """The context for the option `tls` of a server, and the certificate to verify it by where True asked for one."""
+    if tls is True:
+        return self_signed(address)
+    return tls or None, None
 
 
 def self_signed(address: str) -> tuple[ssl.SSLContext, str]:

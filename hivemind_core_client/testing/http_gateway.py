@@ -14,10 +14,13 @@ from contextlib import suppress
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar, Optional, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Optional, Union
 from urllib.parse import parse_qs, urlsplit
 
-from hivemind_core_client.plugins.contract import Frame
+from hivemind_core_client.testing.certificates import server_context
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.contract import Frame
 
 try:
     from websockets.exceptions import ConnectionClosed, WebSocketException
@@ -51,10 +54,9 @@ class HttpGateway:
     def __init__(self, url: str, tls: Union[bool, ssl.SSLContext, None] = None, port: int = 0) -> None:
         self.host = "127.0.0.1"
         self.port = port
-        self.ca_file: Optional[str] = None
         self.requests: list[str] = []
         self._hub_url = url
-        self._tls = self._tls_context(tls)
+        self._tls, self.ca_file = server_context(tls, self.host)
         self._sessions: dict[str, _Session] = {}
         self._server: Optional[ThreadingHTTPServer] = None
         self._thread: Optional[threading.Thread] = None
@@ -140,14 +142,6 @@ class HttpGateway:
                 return refused if session.reached else (500, {"error": "Connection failed"})
             self._sessions[login] = session
         return 200, {"status": "Connected"}
-
-    def _tls_context(self, tls: Union[bool, ssl.SSLContext, None]) -> Optional[ssl.SSLContext]:
-        if not tls or isinstance(tls, ssl.SSLContext):
-            return tls or None
-        from hivemind_core_client.testing.certificates import self_signed
-
-        context, self.ca_file = self_signed(self.host)
-        return context
 
 
 class _Session:

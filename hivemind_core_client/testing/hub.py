@@ -8,11 +8,12 @@ import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, Callable, Optional, Union, cast
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
 
 from hivemind_core_client.config.key_files import generate_rsa_key
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.manager import load_plugins
+from hivemind_core_client.testing.certificates import server_context
 from hivemind_core_client.testing.hub_link import (
     Account,
     HubLink,
@@ -40,11 +41,15 @@ try:
     from websockets.exceptions import ConnectionClosed
     from websockets.sync.server import Server, ServerConnection, serve
 
-    from hivemind_core_client.testing.hub_sockets import InOrder, bound_writing, shut
+    from hivemind_core_client.testing.hub_clients import HubClients
+    from hivemind_core_client.testing.hub_sockets import InOrder, bound_writing
 except ImportError as missing:
     raise ImportError(
         "the embedded hub needs the websockets package: pip install 'hivemind-core-client[testing]'"
     ) from missing
+
+if TYPE_CHECKING:
+    from hivemind_core_client.sync.client import HiveMessageBusClient
 
 __all__ = ["Account", "EmbeddedHub"]
 
@@ -102,7 +107,6 @@ class EmbeddedHub:
         self.host = "127.0.0.1"
         self.port = port
         self.received: list[HiveMessage] = []
-        self.ca_file: Optional[str] = None
         self.site_id = site_id
         self._accounts = accounts_of(clients)
         self._agent = agent
@@ -118,9 +122,8 @@ class EmbeddedHub:
         )
         self._upstream = self._below(*upstream) if upstream is not None else None
         self._router = Router(public, site_id, self._texts, has_upstream=upstream is not None)
-        self._tls = self._tls_context(tls)
-        self._links: dict[ServerConnection, HubLink] = {}
-        self._changed = threading.Condition()
+        self._tls, self.ca_file = server_context(tls, self.host)
+        self._clients = HubClients()
         self._server: Optional[Server] = None
         self._thread: Optional[threading.Thread] = None
 
@@ -137,7 +140,7 @@ class EmbeddedHub:
     @property
     def sessions(self) -> int:
         """How many clients have finished their handshake and are connected."""
-        return sum(link.ready for link in list(self._links.values()))
+        return self._clients.sessions
 
     def start(self) -> EmbeddedHub:
         """Listen; returns this hub. The same port is taken again after `stop`.
@@ -193,10 +196,10 @@ class EmbeddedHub:
         A client that is still in its handshake is waited for, a second at most.
         """
         packet = _packet(message)
-        self._wait_for_handshakes()
-        if not self._links:
+        self._clients.wait_for_handshakes()
+        if not self._clients.links:
             log.warning("a broadcast of the embedded hub reached nobody: no client is connected")
-        return sum(self._send(connection, packet) for connection in list(self._links))
+        return self._clients.send_where(lambda _: True, packet)
 
     def send(self, client: str, message: Any) -> int:
         """Send a HiveMessage, or an OVOS Message as BUS, to one client; returns how many connections got it.
@@ -210,10 +213,8 @@ class EmbeddedHub:
             raise InvalidOption(
                 f"the embedded hub has no account {client!r}, but: {', '.join(sorted(names))}"
             )
-        self._wait_for_handshakes()
-        links = list(self._links.items())
-        wanted = [one for one, link in links if client in (link.peer, link.account.name)]
-        return sum(self._send(connection, packet) for connection in wanted)
+        self._clients.wait_for_handshakes()
+        return self._clients.send_where(lambda link: client in (link.peer, link.account.name), packet)
 
     def send_tts(
         self, data: bytes, utterance: str = "", lang: str = "en", file_name: str = "speech.wav"
@@ -223,18 +224,13 @@ class EmbeddedHub:
         tts = HiveMindBinaryPayloadType.TTS_AUDIO
         return self.broadcast(HiveMessage(HiveMessageType.BINARY, data, bin_type=tts, metadata=metadata))
 
-    def send_raw(self, frame: Frame) -> None:
-        """Send a frame as it is to all clients, whatever it does to them."""
-        for connection in list(self._links):
-            connection.send(frame)
+    def send_raw(self, frame: Frame, seal: bool = False) -> None:
+        """Send a frame to all clients, whatever it does to them: as it is, or sealed as a message would be."""
+        self._clients.send_raw(frame, seal)
 
     def drop(self, code: Optional[int] = None) -> None:
         """End every connection: with a close frame of `code`, or without one, like a hub that was killed."""
-        for connection in list(self._links):
-            if code is None:
-                shut(connection.socket)
-            else:
-                connection.close(code)
+        self._clients.drop(code)
 
     def wait_for(self, msg_type: str, timeout: float = 5.0, count: int = 1) -> list[HiveMessage]:
         """The messages received of a hive type or OVOS type, as soon as there are `count` of them.
@@ -245,22 +241,20 @@ class EmbeddedHub:
         def found() -> list[HiveMessage]:
             return [message for message in self.received if is_of(message, msg_type)]
 
-        with self._changed:
-            if not self._changed.wait_for(lambda: len(found()) >= count, timeout):
-                raise TimeoutError(f"{len(found())} of {count} {msg_type} messages came within {timeout:g} s")
-            return found()
+        if not self._clients.wait_until(lambda: len(found()) >= count, timeout):
+            raise TimeoutError(f"{len(found())} of {count} {msg_type} messages came within {timeout:g} s")
+        return found()
 
     def wait_for_sessions(self, count: int, timeout: float = 5.0) -> None:
         """Return when `count` clients have a session. Raises TimeoutError."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: self.sessions == count, timeout):
-                raise TimeoutError(f"{self.sessions} of {count} clients have a session after {timeout:g} s")
+        if not self._clients.wait_until(lambda: self.sessions == count, timeout):
+            raise TimeoutError(f"{self.sessions} of {count} clients have a session after {timeout:g} s")
 
     def _serve(self, connection: InOrder) -> None:
         link = self._welcome(connection)
         if link is None:
             return
-        self._note(lambda: self._links.update({connection: link}))
+        self._clients.add(connection, link)
         try:
             bound_writing(connection.socket, _WRITE_PATIENCE)
             for frame in link.greeting():
@@ -274,7 +268,7 @@ class EmbeddedHub:
         except (ConnectionClosed, OSError) as error:
             log.debug("a client went: %s", error)
         finally:
-            self._note(lambda: self._links.pop(connection, None))
+            self._clients.remove(connection)
 
     def _welcome(self, connection: ServerConnection) -> Optional[HubLink]:
         useragent, key = login_of(connection.request.path if connection.request else "")
@@ -290,7 +284,7 @@ class EmbeddedHub:
             connection.send(answer)
         if message is None:
             return
-        self._note(lambda: self._arrived(link, message))
+        self._clients.note(lambda: self._arrived(link, message))
         if message.msg_type is HiveMessageType.BUS:
             self._converse(connection, link, message)
         elif link.ready:
@@ -302,13 +296,13 @@ class EmbeddedHub:
         del self.received[:-_MOST_RECEIVED]
         if message.msg_type is HiveMessageType.HELLO:
             link.introduce(message)
-            if any(other is not link and other.peer == link.peer for other in self._links.values()):
+            if any(other is not link and other.peer == link.peer for other in self._clients.links.values()):
                 link.suffix = f"::{uuid.uuid4().hex[:8]}"
 
     def _converse(self, connection: ServerConnection, link: HubLink, message: HiveMessage) -> None:
         if message["type"] == UTTERANCE:
             for spoken in self._texts(utterance_of(message.raw_payload)):
-                self._try_to_send(connection, speech(link.peer, message.raw_payload, spoken))
+                self._clients.try_to_send(connection, speech(link.peer, message.raw_payload, spoken))
 
     def _texts(self, utterance: str) -> Iterator[str]:
         """What the agent says, as it says it."""
@@ -324,16 +318,16 @@ class EmbeddedHub:
     ) -> None:
         """Do what the router says about a message of `link`; None for the hub above."""
         if isinstance(order, ToPeer):
-            self._pass_on(order.message, lambda peer: peer == order.peer)
+            self._clients.pass_on(order.message, lambda peer: peer == order.peer)
         elif isinstance(order, ToAll):
-            self._pass_on(order.message, lambda peer: peer != order.but)
+            self._clients.pass_on(order.message, lambda peer: peer != order.but)
         elif isinstance(order, ToUpstream):
             if self._upstream is not None:
                 self._upstream.send(order.message)
         elif isinstance(order, Expel):
             raise HubRefused(order.reason)
         elif link is not None and connection is not None:
-            self._note(lambda: self.received.append(order.message))
+            self._clients.note(lambda: self.received.append(order.message))
             self._converse(connection, link, order.message)
 
     def _from_above(self, message: HiveMessage) -> None:
@@ -344,48 +338,25 @@ class EmbeddedHub:
         account = above._accounts.get(key)
         if account is None:
             raise InvalidOption("the hub above has no account with the access key that `upstream` names")
-        return Upstream(account, lambda: (above.url, above.port), self.public_key, self.site_id)
+        return Upstream(lambda: _client_of(above, account, self.public_key), self.site_id)
 
-    def _wait_for_handshakes(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: all(link.ready for link in self._links.values()), 1.0)
 
-    def _pass_on(self, message: HiveMessage, is_for: Callable[[str], bool]) -> None:
-        for connection, link in list(self._links.items()):
-            if is_for(link.peer):
-                self._try_to_send(connection, message)
+def _client_of(above: EmbeddedHub, account: Account, public_key: str) -> HiveMessageBusClient:
+    """The client that a hub with this key is of the hub above. It acts on nothing by itself."""
+    from hivemind_core_client.config.identity import NodeIdentity
+    from hivemind_core_client.sync.client import HiveMessageBusClient
 
-    def _try_to_send(self, connection: ServerConnection, message: HiveMessage) -> None:
-        try:
-            self._send(connection, message)
-        except HiveMindError as error:  # whoever made this message must not end the connections of others
-            log.warning("a %s was not passed on: %s", message.msg_type.name, error)
-
-    def _send(self, connection: ServerConnection, message: HiveMessage) -> bool:
-        link = self._links.get(connection)
-        if link is None or not link.ready:
-            return False
-        try:
-            with link.writing:  # frames of version 3 count, so they leave in the order they were sealed
-                for frame in link.seal(message):
-                    connection.send(frame)
-        except (ConnectionClosed, OSError) as error:
-            log.debug("a client went: %s", error)
-            return False
-        return True
-
-    def _note(self, change: Callable[[], object]) -> None:
-        with self._changed:
-            change()
-            self._changed.notify_all()
-
-    def _tls_context(self, tls: Union[bool, ssl.SSLContext, None]) -> Optional[ssl.SSLContext]:
-        if not tls or isinstance(tls, ssl.SSLContext):
-            return tls or None
-        from hivemind_core_client.testing.certificates import self_signed
-
-        context, self.ca_file = self_signed(self.host)
-        return context
+    return HiveMessageBusClient(
+        account.key,
+        account.password,
+        account.crypto_key,
+        host=above.url,
+        port=above.port,
+        identity=NodeIdentity({"name": account.name, "public_key": public_key}),
+        plugins=(),
+        # The hub answers floods itself, with the name that its clients know.
+        blocked_plugins=("builtin_ping",),
+    )
 
 
 @cache

@@ -177,13 +177,17 @@ class HubLink:
 
     def seal(self, message: HiveMessage) -> list[Frame]:
         """The frames of a message for this client. Raises HandshakeError before there is a key."""
-        if self._channel is None:
-            raise HandshakeError("the client has not finished its handshake")
         binary = self._registry.serializers["binary"]
         plain = None
         if self._binarize or message.msg_type is HiveMessageType.BINARY:
             plain = binary.encode(message, True)
-        return self._channel.seal(message.as_json if plain is None else plain)
+        return self.seal_frame(message.as_json if plain is None else plain)
+
+    def seal_frame(self, plain: Frame) -> list[Frame]:
+        """The frames that carry this one, whatever it is. Raises HandshakeError before there is a key."""
+        if self._channel is None:
+            raise HandshakeError("the client has not finished its handshake")
+        return self._channel.seal(plain)
 
     def _read(self, frame: Frame) -> Optional[HiveMessage]:
         plain: Optional[Frame] = frame

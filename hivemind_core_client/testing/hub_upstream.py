@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Callable, Optional
+from typing import Callable, Optional, Protocol
 
-from hivemind_core_client.config.identity import NodeIdentity
-from hivemind_core_client.sync.client import HiveMessageBusClient
-from hivemind_core_client.testing.hub_link import Account
 from hivemind_core_client.wire.errors import HiveMindError
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
@@ -22,37 +19,36 @@ _DOWN = (
 )
 
 
-class Upstream:
-    """A client of the hub at `address()` (URL and port), by `account` there. It carries messages and acts on none.
+class UpstreamClient(Protocol):
+    """What is needed of the client of the hub above."""
 
-    `public_key` and `site_id` are those of the hub below.
+    def on(self, event_name: str, func: Callable[[HiveMessage], object]) -> None:
+        """Call `func` for each message of a type."""
+
+    def connect(self, *, site_id: str) -> object:
+        """Connect."""
+
+    def emit(self, message: HiveMessage) -> object:
+        """Send a message."""
+
+    def close(self) -> object:
+        """Disconnect."""
+
+
+class Upstream:
+    """A client of the hub above, made by `new_client`. It carries messages and acts on none.
+
+    `site_id` is that of the hub below.
     """
 
-    def __init__(
-        self, account: Account, address: Callable[[], tuple[str, int]], public_key: str, site_id: str
-    ) -> None:
-        self._account = account
-        self._address = address
-        self._public_key = public_key
+    def __init__(self, new_client: Callable[[], UpstreamClient], site_id: str) -> None:
+        self._new_client = new_client
         self._site_id = site_id
-        self._client: Optional[HiveMessageBusClient] = None
+        self._client: Optional[UpstreamClient] = None
 
     def start(self, receive: Callable[[HiveMessage], None]) -> None:
         """Connect; `receive` gets what comes down. Raises like `HiveMessageBusClient.connect`."""
-        account = self._account
-        url, port = self._address()
-        client = HiveMessageBusClient(
-            account.key,
-            account.password,
-            account.crypto_key,
-            host=url,
-            port=port,
-            identity=NodeIdentity({"name": account.name, "public_key": self._public_key}),
-            plugins=(),
-            blocked_plugins=(
-                "builtin_ping",
-            ),  # the hub answers floods itself, with the name that its clients know
-        )
+        client = self._new_client()
         for msg_type in _DOWN:
             client.on(msg_type, receive)
         self._client = client  # before it connects: something may come down at once

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from attrs import frozen
 
-from hivemind_core_client.config.settings import Address
 from hivemind_core_client.wire.errors import (
     ConnectionLost,
     HubConnectionError,
@@ -16,6 +15,9 @@ from hivemind_core_client.wire.errors import (
     SecureConnectionFailed,
 )
 from hivemind_core_client.wire.text import text_of
+
+if TYPE_CHECKING:
+    from hivemind_core_client.config.settings import Address
 
 #: What hubs take as installed, in bytes: the default of their WebSocket server.
 _COMMON_LIMIT = 10 * 2**20

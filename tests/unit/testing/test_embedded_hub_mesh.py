@@ -539,7 +539,7 @@ def test_a_message_that_has_no_form_for_one_satellite_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    links = {link.account.name: link for link in hub._links.values()}
+    links = {link.account.name: link for link in hub._clients.links.values()}
 
     def refuse(message: Optional[HiveMessage]) -> Any:
         raise InvalidMessage("no form")
