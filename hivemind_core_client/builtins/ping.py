@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 _LONGEST_FLOOD_ID = 128
 #: How many floods are answered within so many seconds: each answer goes through the whole hive.
-MOST_ANSWERS, WINDOW = 30, 10.0
+MOST_ANSWERS, WINDOW_S = 30, 10.0
 
 
 @hookimpl(trylast=True)
@@ -47,11 +47,11 @@ def receive(context: Context, message: HiveMessage) -> Actions:
 def _may_answer(context: Context) -> bool:
     """Whether this flood is answered; those beyond the measure are drawn and left alone."""
     memory, now = context.recall("ping"), context.now()
-    answered = [moment for moment in memory.get("answered", ()) if 0 <= now - moment < WINDOW]
+    answered = [moment for moment in memory.get("answered", ()) if 0 <= now - moment < WINDOW_S]
     may = len(answered) < MOST_ANSWERS
     memory["answered"] = [*answered, now] if may else answered
     if not may:
-        log.debug("a PING flood was not answered: %d were within %g s", MOST_ANSWERS, WINDOW)
+        log.debug("a PING flood was not answered: %d were within %g s", MOST_ANSWERS, WINDOW_S)
     return may
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _ID = "__collect_id__"
 _PROMISE, _RESPONSE = ".handling", ".response"
 #: More seconds than anybody promises, or waits, in earnest.
-_FOREVER = 2**31
+_FOREVER_S = 2**31
 
 Enough = Optional[Callable[["Message"], Any]]
 
@@ -47,7 +47,7 @@ class Collection:
         self.wake: Callable[[], None] = _nobody
         self._shortest, self._longest = min_timeout, max_timeout
         self._enough = enough
-        self._is_enough = self._has_settled = False
+        self._is_enough = self._is_min_time_over = False
         self._promised: dict[str, float] = {}
         self._responses: dict[str, Message] = {}
 
@@ -67,13 +67,13 @@ class Collection:
             else:
                 self._promise(handler, message.data.get("timeout"))
         finally:
-            if self._has_settled and self._is_over():
+            if self._is_min_time_over and self._is_over():
                 self.wake()
 
     def pauses(self) -> Iterator[float]:
         """How long to wait, again and again, in seconds; each but the first is cut short by `wake`."""
         yield self._shortest
-        self._has_settled, waited = True, self._shortest
+        self._is_min_time_over, waited = True, self._shortest
         while not self._is_over():
             until = min(self._longest, self._patience())
             if until <= waited:
@@ -89,7 +89,7 @@ class Collection:
 
     def _promise(self, handler: str, seconds: Any) -> None:
         usable = (
-            isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 <= seconds < _FOREVER
+            isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 <= seconds < _FOREVER_S
         )
         if usable and (handler in self._promised or len(self._promised) < MOST_ANSWERS):
             self._promised[handler] = self._promised.get(handler, 0.0) + seconds

@@ -14,7 +14,7 @@ from contextlib import suppress
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, ClassVar, Optional, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Optional, TypeVar, Union
 from urllib.parse import parse_qs, urlsplit
 
 from hivemind_core_client.testing.certificates import server_context
@@ -36,11 +36,12 @@ __all__ = ["HttpGateway"]
 log = logging.getLogger(__name__)
 
 #: What hivemind-http-protocol takes in one request, in bytes.
-_MOST_BODY = 2**20
-_SECONDS = 5.0
+_MOST_BODY_BYTES = 2**20
+_WAIT_S = 5.0
 
 _GONE = {"error": "Client is not connected"}
 
+T = TypeVar("T")
 Reply = tuple[int, dict[str, Any]]
 
 
@@ -89,7 +90,7 @@ class HttpGateway:
             return
         server.shutdown()
         server.server_close()
-        self._thread.join(_SECONDS)
+        self._thread.join(_WAIT_S)
         self.forget()
 
     def forget(self) -> None:
@@ -163,7 +164,7 @@ class _Session:
     def greeted(self) -> bool:
         """True once the hub said something, False if it hung up instead."""
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._frames) or self.ended, _SECONDS)
+            self._changed.wait_for(lambda: bool(self._frames) or self.ended, _WAIT_S)
             return bool(self._frames)
 
     @property
@@ -171,10 +172,10 @@ class _Session:
         """True when the hub was there at all."""
         return self._connection is not None
 
-    def take(self, kind: type[Any]) -> list[Any]:
+    def take(self, kind: type[T]) -> list[T]:
         """The frames of this kind, in order; they are then gone."""
         with self._changed:
-            taken = [frame for frame in self._frames if isinstance(frame, kind)]
+            taken: list[T] = [frame for frame in self._frames if isinstance(frame, kind)]
             self._frames = deque(frame for frame in self._frames if not isinstance(frame, kind))
         return taken
 
@@ -195,7 +196,7 @@ class _Session:
         except ConnectionClosed:
             return 409, _GONE
         with suppress(ConnectionClosed):
-            self._connection.ping(ack_on_close=True).wait(_SECONDS)
+            self._connection.ping(ack_on_close=True).wait(_WAIT_S)
         return (409, _GONE) if self._is_forgotten else (200, {"status": "message sent"})
 
     def close(self) -> None:
@@ -208,7 +209,7 @@ class _Session:
         hub = urlsplit(url)
         try:
             # A socket of our own, so that the environment is not asked for a proxy.
-            connected = socket.create_connection((hub.hostname or "", hub.port or 0), _SECONDS)
+            connected = socket.create_connection((hub.hostname or "", hub.port or 0), _WAIT_S)
             connected.settimeout(None)
             with connect(url, sock=connected, compression=None, max_size=None) as self._connection:
                 for frame in self._connection:
@@ -250,7 +251,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         size = int(self.headers.get("Content-Length") or 0)
-        if size > _MOST_BODY:
+        if size > _MOST_BODY_BYTES:
             self.close_connection = True
             self._write(400, b"")
             return

@@ -59,9 +59,9 @@ Agent = Callable[[str], Union[str, Iterable[str], None]]
 Clients = Union[Mapping[str, str], Iterable[Account]]
 
 #: How long, in seconds, a client may take to log in, and to answer a farewell.
-_OPEN_PATIENCE, _CLOSE_PATIENCE = 5.0, 1.0
+_OPEN_TIMEOUT_S, _CLOSE_TIMEOUT_S = 5.0, 1.0
 #: Seconds after which a client that does not read is given up; those whose messages go to it wait so long.
-_WRITE_PATIENCE = 5.0
+_WRITE_TIMEOUT_S = 5.0
 #: How many messages `received` holds.
 _MOST_RECEIVED = 10_000
 
@@ -159,8 +159,8 @@ class EmbeddedHub:
                 compression=None,
                 max_size=None,
                 ping_interval=None,
-                open_timeout=_OPEN_PATIENCE,
-                close_timeout=_CLOSE_PATIENCE,
+                open_timeout=_OPEN_TIMEOUT_S,
+                close_timeout=_CLOSE_TIMEOUT_S,
             )
         except OSError:
             self.stop()
@@ -256,7 +256,7 @@ class EmbeddedHub:
             return
         self._clients.add(connection, link)
         try:
-            bound_writing(connection.socket, _WRITE_PATIENCE)
+            bound_writing(connection.socket, _WRITE_TIMEOUT_S)
             for frame in link.greeting():
                 connection.send(frame)
             for frame in connection:

@@ -27,7 +27,7 @@ from hivemind_core_client.wire.errors import (
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
-_MAX_INFLATED = 32 * 2**20
+_MAX_INFLATED_BYTES = 32 * 2**20
 #: A session id from the wire that is longer than this is none: it is part of the hub's name for a client.
 _LONGEST_ID = 256
 
@@ -196,7 +196,7 @@ class HubLink:
         if plain is None:
             return None
         name = "text" if isinstance(plain, str) else "binary"
-        return self._registry.serializers[name].decode(plain, _MAX_INFLATED)
+        return self._registry.serializers[name].decode(plain, _MAX_INFLATED_BYTES)
 
     def _answer(self, payload: Json) -> list[Frame]:
         if "noise" in payload and "noise" in self._offered[1]:

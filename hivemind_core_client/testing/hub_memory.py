@@ -9,7 +9,7 @@ from typing import Any, Callable, Optional
 MOST_FLOODS = 1000
 MOST_QUESTIONS = 256
 #: Seconds for which a question may be answered.
-QUESTION_LIFE = 300.0
+QUESTION_LIFE_S = 300.0
 
 
 class Seen:
@@ -32,7 +32,7 @@ class Seen:
 
 
 class Questions:
-    """On which connection each open question came: MOST_QUESTIONS of them, for QUESTION_LIFE seconds."""
+    """On which connection each open question came: MOST_QUESTIONS of them, for QUESTION_LIFE_S seconds."""
 
     def __init__(self, now: Callable[[], float], most: int = MOST_QUESTIONS) -> None:
         self._now = now
@@ -53,7 +53,7 @@ class Questions:
     def asker(self, query_id: Any) -> Optional[str]:
         """Who asked; None for what nobody asked, or too long ago."""
         with self._lock:
-            oldest = self._now() - QUESTION_LIFE
+            oldest = self._now() - QUESTION_LIFE_S
             self._askers = {key: entry for key, entry in self._askers.items() if entry[1] >= oldest}
             entry = self._askers.get(query_id) if isinstance(query_id, str) else None
             return entry[0] if entry else None

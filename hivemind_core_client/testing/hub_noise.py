@@ -12,7 +12,7 @@ from hivemind_core_client.wire.errors import HandshakeError, HubRefused
 from hivemind_core_client.wire.json_text import Json, json_object
 from hivemind_core_client.wire.text import fingerprint
 
-_MOST_ASSEMBLED = 32 * 2**20
+_MOST_ASSEMBLED_BYTES = 32 * 2**20
 
 
 def noise_offer(is_pinned: bool) -> Json:
@@ -86,7 +86,7 @@ class NoiseResponder:
                 f"the client shows the static key {shown}, and {pinned} is pinned for its access key"
             )
         sending, receiving = self._exchange.split()
-        self.channel = NoiseChannel(sending, receiving, _MOST_ASSEMBLED, "the client")
+        self.channel = NoiseChannel(sending, receiving, _MOST_ASSEMBLED_BYTES, "the client")
 
 
 def _message_of(noise: Any) -> bytes:

@@ -17,7 +17,7 @@ from hivemind_core_client.wire.message import WRAPPER_TYPES, HiveMessage, HiveMe
 #: What is spoken to the agent, in a QUERY or CASCADE too.
 UTTERANCE = "recognizer_loop:utterance"
 #: Seconds in which the hub's own PING goes to all at most once; in between only to the one who floods.
-FLOOD_INTERVAL = 30.0
+FLOOD_INTERVAL_S = 30.0
 #: An id or a name from the wire that is longer than this is none: it would be remembered.
 _LONGEST = 1024
 #: Behind this many wrappers nobody looks.
@@ -222,7 +222,7 @@ class Router:
             return
         answer = self._own_ping(flood_id)
         now = self._now()
-        if self._last_flood is not None and now - self._last_flood < FLOOD_INTERVAL:
+        if self._last_flood is not None and now - self._last_flood < FLOOD_INTERVAL_S:
             yield ToPeer(asked.peer, answer)
             return
         self._last_flood = now

@@ -148,7 +148,14 @@ class WebSocketTransport:
         Raises ConnectionLost when the connection broke, or the hub has taken nothing for `Deadlines.write` seconds.
         """
         size = max(map(len, frames), default=0)
-        with self._writing(size) as ws, self._reporting(progress, frames) as reporter:
+        self._write(lambda ws: self._send_all(ws, frames, progress), size)
+
+    def _send_all(self, ws: websocket.WebSocket, frames: list[Frame], progress: Optional[Progress]) -> None:
+        reporter = None
+        if progress is not None and self._shared is not None:
+            reporter = ProgressReporter(progress, frames)
+            self._shared.report_to(reporter)
+        try:
             for frame in frames:
                 if isinstance(frame, str):
                     ws.send(frame)
@@ -156,21 +163,9 @@ class WebSocketTransport:
                     ws.send_binary(frame)  # type: ignore[arg-type]  # a bytearray will do
                 if reporter is not None:
                     reporter.next()
-
-    @contextmanager
-    def _reporting(
-        self, progress: Optional[Progress], frames: list[Frame]
-    ) -> Iterator[Optional[ProgressReporter]]:
-        shared = self._shared
-        if progress is None or shared is None:
-            yield None
-            return
-        reporter = ProgressReporter(progress, frames)
-        shared.report_to(reporter)
-        try:
-            yield reporter
         finally:
-            shared.report_to(None)
+            if reporter is not None and self._shared is not None:
+                self._shared.report_to(None)
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds until the hub's pong, or None when it did not come in time."""
@@ -178,8 +173,7 @@ class WebSocketTransport:
         figures: list[float] = []
         self._pongs[payload] = (time.perf_counter(), answered, figures)
         try:
-            with self._writing() as ws:
-                ws.ping(payload)
+            self._write(lambda ws: ws.ping(payload))
             answered.wait(seconds)
         finally:
             self._pongs.pop(payload, None)
@@ -188,12 +182,11 @@ class WebSocketTransport:
             return None
         return figures[0]
 
-    @contextmanager
-    def _writing(self, size: int = 0) -> Iterator[websocket.WebSocket]:
+    def _write(self, write: Callable[[websocket.WebSocket], object], size: int = 0) -> None:
         """A write that fails may have left half a frame behind: the connection is then of no more use."""
         ws = self._ready()
         try:
-            yield ws
+            write(ws)
         except _BROKEN as error:
             self.abort()
             raise self._broken(error, while_sending=True, size=size) from error
@@ -261,9 +254,8 @@ class WebSocketTransport:
         if self._probed:
             raise failures.silent(self._address, self._ping_timeout)
         self._probed = True
-        with self._writing() as ws:
-            ws.ping()
-        ws.settimeout(self._ping_timeout)
+        self._write(lambda ws: ws.ping())
+        self._ready().settimeout(self._ping_timeout)
 
     def _note_pong(self, payload: bytes) -> None:
         pending = self._pongs.get(payload)

@@ -35,7 +35,7 @@ def _no_private_key() -> str:
 #: Hubs of this protocol version and later answer QUERY and CASCADE.
 _ASKING_VERSION = 2
 #: What is left of the metadata of a binary frame for the name of who answers, in bytes: the ids take the rest.
-_LONGEST_NAME = 80
+_LONGEST_NAME_BYTES = 80
 
 
 class NoiseKeys(Protocol):
@@ -180,7 +180,7 @@ class Terms:
         the connection where that does not fit, so with such a hub only BINARY goes binary.
         """
         asks = offer.max_version >= _ASKING_VERSION
-        return not asks or len(self.hub.public_key) <= _LONGEST_NAME
+        return not asks or len(self.hub.public_key) <= _LONGEST_NAME_BYTES
 
     def _common(self, what: str, ours: tuple[str, ...], theirs: tuple[str, ...]) -> list[str]:
         common = [name for name in ours if name in theirs] if theirs else list(ours)

@@ -16,7 +16,7 @@ from hivemind_core_client.plugins.contract import Negotiated
 from hivemind_core_client.wire.errors import HandshakeError, HubRefused
 from hivemind_core_client.wire.json_text import Json
 
-_KEY_SIZE = 32
+_KEY_BYTES = 32
 
 
 class RsaHandshake(Handshake):
@@ -76,6 +76,6 @@ class RsaHandshake(Handshake):
             key = bytes(decrypt_RSA(private_key, wrapped))
         except ValueError as error:
             raise HandshakeError("the hub's RSA envelope is not wrapped for our key") from error
-        if len(key) != _KEY_SIZE:
-            raise HandshakeError(f"the hub's RSA envelope holds a key of {len(key)} bytes, not {_KEY_SIZE}")
+        if len(key) != _KEY_BYTES:
+            raise HandshakeError(f"the hub's RSA envelope holds a key of {len(key)} bytes, not {_KEY_BYTES}")
         return key

@@ -502,5 +502,5 @@ def test_floods_are_answered_in_measure() -> None:
         )
 
     assert sum(answered(number) for number in range(100)) == ping_handler.MOST_ANSWERS
-    moment[0] += ping_handler.WINDOW
+    moment[0] += ping_handler.WINDOW_S
     assert answered(100)

@@ -510,7 +510,7 @@ def test_the_last_messages_are_kept(hub: EmbeddedHub, join: Join, monkeypatch: p
 def test_a_satellite_that_does_not_read_is_given_up(
     hub: EmbeddedHub, join: Join, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(hub_module, "_WRITE_PATIENCE", 0.2)
+    monkeypatch.setattr(hub_module, "_WRITE_TIMEOUT_S", 0.2)
     caplog.set_level("DEBUG", logger=hub_module.__name__)
     kitchen, hall, deaf = join(hub, "kitchen"), join(hub, "hall"), join(hub, "office")
     stuck, free = threading.Event(), threading.Event()

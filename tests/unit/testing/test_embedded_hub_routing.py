@@ -11,12 +11,12 @@ from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.testing.hub_memory import (
     MOST_FLOODS,
     MOST_QUESTIONS,
-    QUESTION_LIFE,
+    QUESTION_LIFE_S,
     Questions,
     Seen,
 )
 from hivemind_core_client.testing.hub_routing import (
-    FLOOD_INTERVAL,
+    FLOOD_INTERVAL_S,
     UTTERANCE,
     Expel,
     ForHub,
@@ -251,7 +251,7 @@ def test_each_nodes_ping_of_a_flood_passes_once(router: Router) -> None:
 
 def test_a_second_flood_is_answered_to_the_one_who_floods(router: Router, clock: Clock) -> None:
     route(router, ping("f-1"))
-    clock.seconds += FLOOD_INTERVAL - 1
+    clock.seconds += FLOOD_INTERVAL_S - 1
     own, *_ = route(router, ping("f-2", HALL), HALL)
     assert isinstance(own, ToPeer) and own.peer == HALL
     clock.seconds += 1
@@ -410,7 +410,7 @@ def test_a_question_is_answered_on_the_connection_on_which_it_came(router: Route
 
 def test_a_question_is_forgotten_in_time(router: Router, clock: Clock) -> None:
     route(router, asked("cascade", spoken("hum")))
-    clock.seconds += QUESTION_LIFE
+    clock.seconds += QUESTION_LIFE_S
     assert route(router, answer("cascade"), HALL)
     clock.seconds += 1
     assert route(router, answer("cascade"), HALL) == []
