@@ -8,6 +8,7 @@ import logging
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from attrs import frozen
@@ -53,6 +54,8 @@ class AsyncMailbox:
     def __init__(self, limit: int = 10_000) -> None:
         self.dropped = 0
         self.loop: Optional[asyncio.AbstractEventLoop] = None
+        #: The thread of that loop.
+        self._thread: Optional[int] = None
         self._limit = limit
         self._spare = limit // 100
         self._waiting = 0
@@ -64,9 +67,11 @@ class AsyncMailbox:
 
     def put(self, job: Job) -> None:
         """Run `job` after those that were put before it; from any thread."""
-        if not self.on_loop(partial(self._queue, job)) and not self._closed:
-            self.dropped += 1
-            log.warning("dropped a callback: there is no event loop for it")
+        if self._thread != get_ident():
+            if not self.on_loop(partial(self._queue, job)) and not self._closed:
+                self._drop_without_loop()
+        elif not self._closed:
+            self._queue(job)
 
     def on_loop(self, job: Job) -> bool:
         """Run `job` on the loop, at once where that itself calls. False when there is none, or none any more."""
@@ -195,7 +200,7 @@ class AsyncMailbox:
         loop = asyncio.get_running_loop()
         if loop is not self.loop:
             self.shut()
-            self.loop, self._waiting = loop, 0
+            self.loop, self._thread, self._waiting = loop, get_ident(), 0
             self._tasks.clear()
         self._closed = self._ended = False
 
@@ -209,8 +214,15 @@ class AsyncMailbox:
         if self._waiting >= self._limit:
             self._drop("callbacks wait")
             return
-        self._waiting += 1
-        asyncio.get_running_loop().call_soon(self._run, job)
+        try:
+            (self.loop or asyncio.get_running_loop()).call_soon(self._run, job)
+            self._waiting += 1
+        except RuntimeError:  # it is closed
+            self._drop_without_loop()
+
+    def _drop_without_loop(self) -> None:
+        self.dropped += 1
+        log.warning("dropped a callback: there is no event loop for it")
 
     def _others(self) -> set[asyncio.Task[Any]]:
         """All coroutines but the one that calls. Of two that close, neither waits for the other."""

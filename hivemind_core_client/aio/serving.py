@@ -200,7 +200,13 @@ class AsyncServingWorker(AsyncBaseWorker):
             phase = link.phase
             await transport.within(phase, self._deadlines.of(phase), partial(self._pass, connection, phase))
         while True:
-            self._act(self._taken(link, await self._frame(connection)))
+            incoming = await transport.receive()
+            if isinstance(incoming, Closed):
+                raise self._closed(link, incoming)
+            with self._link_lock:
+                events = link.receive(incoming)
+            for event in events:
+                self._handle[type(event)](event)
             # asyncio only
             if self._mailbox.is_crowded():
                 await self._mailbox.room()
@@ -209,8 +215,10 @@ class AsyncServingWorker(AsyncBaseWorker):
     async def _pass(self, connection: AsyncConnection, phase: str) -> None:
         """Take frames until the phase is over. A handshake derives keys, which takes long."""
         while connection.link.phase == phase:
-            frame = await self._frame(connection)
-            for event in await off_loop(partial(self._taken, connection.link, frame)):
+            incoming = await connection.transport.receive()
+            if isinstance(incoming, Closed):
+                raise self._closed(connection.link, incoming)
+            for event in await off_loop(partial(self._taken, connection.link, incoming)):
                 if type(event) is Transmit:
                     async with connection.writing:
                         await connection.transport.send(event.frames)
@@ -219,11 +227,8 @@ class AsyncServingWorker(AsyncBaseWorker):
                 else:
                     self._handle[type(event)](event)
 
-    async def _frame(self, connection: AsyncConnection) -> Frame:
-        incoming = await connection.transport.receive()
-        if isinstance(incoming, Closed):
-            raise connection.link.ended(incoming.code, incoming.reason, now=self._changed.now())
-        return incoming
+    def _closed(self, link: Link, closed: Closed) -> HiveMindError:
+        return link.ended(closed.code, closed.reason, now=self._changed.now())
 
     def _taken(self, link: Link, frame: Frame) -> list[Event]:
         with self._link_lock:

@@ -57,15 +57,14 @@ class LocalBusBridge:
 
     def from_hub(self, fields: Json) -> None:
         """Say what the hub sent, on the thread that calls. Only this device may ask us to send something up."""
-        name = fields.get("type")
-        if name == UPSTREAM:
+        if fields["type"] == UPSTREAM:
             log.warning("dropped a %s from the hive: only the local bus may ask for that", UPSTREAM)
             return
         bus = self.bus
-        if not isinstance(bus, LocalBus):
+        if isinstance(bus, LocalBus):
+            bus.deliver_now(fields)
+        else:
             bus.emit(to_message(fields))
-        elif bus.listens_to(name):
-            bus.deliver_now(to_message(fields))
 
     def from_us(self, sent: HiveMessage) -> None:
         """Say what we have sent up, if it is an OVOS Message for the hub, so that the handlers here hear it too."""
@@ -73,8 +72,7 @@ class LocalBusBridge:
             return
         bus, fields = self.bus, sent.raw_payload
         if isinstance(bus, LocalBus):
-            if bus.listens_to(fields["type"]):
-                bus.deliver(to_message(fields))
+            bus.deliver_fields(fields)
             return
         try:
             bus.emit(to_message(marked(self._context, fields)))

@@ -8,9 +8,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Callable
 
 from hivemind_core_client.wire.errors import InvalidOption
+from hivemind_core_client.wire.ovos import to_message
 
 if TYPE_CHECKING:
     from hivemind_core_client.shell.protocols import Handler
+    from hivemind_core_client.wire.json_text import Json
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,8 @@ class Subscriptions:
     def __init__(self) -> None:
         self._lock = Lock()
         self._handlers: dict[str, dict[Handler, bool]] = {}
+        #: The names that have a handler for one call only.
+        self._once: frozenset[str] = frozenset()
 
     def add(self, name: str, handler: Handler, once: bool = False) -> None:
         """Call `handler` for what is published under `name`; with `once`, for the first of it only."""
@@ -43,28 +47,28 @@ class Subscriptions:
                 f"the handler of {name!r} is a {type(handler).__name__}, which cannot be called"
             )
         with self._lock:
-            self._handlers = {**self._handlers, name: {**self._handlers.get(name, {}), handler: once}}
+            self._set(name, {**self._handlers.get(name, {}), handler: once})
 
     def remove(self, name: str, handler: Handler) -> bool:
         """False when it was not registered."""
         with self._lock:
             remaining = dict(self._handlers.get(name, {}))
             found = remaining.pop(handler, None) is not None
-            self._handlers = {**self._handlers, name: remaining}
-            if not remaining:
-                del self._handlers[name]
+            self._set(name, remaining)
             return found
 
     def clear(self, name: str) -> None:
         """Forget every handler of `name`."""
         with self._lock:
-            self._handlers = {key: value for key, value in self._handlers.items() if key != name}
+            self._set(name, {})
 
     def take(self, name: str) -> list[Handler]:
         """The handlers to call now for `name`; those for one call only are removed by this."""
         found = self._handlers.get(name)
-        if not found:
+        if found is None:
             return []
+        if name not in self._once:
+            return list(found)
         return [handler for handler, once in found.items() if not once or self.remove(name, handler)]
 
     def has(self, name: str) -> bool:
@@ -76,6 +80,12 @@ class Subscriptions:
         return [
             (name, handler, once) for name, some in self._handlers.items() for handler, once in some.items()
         ]
+
+    def _set(self, name: str, handlers: dict[Handler, bool]) -> None:
+        """Put others in their place: whoever looks meanwhile sees the old or the new ones."""
+        others = {key: some for key, some in self._handlers.items() if key != name}
+        self._handlers = {**others, name: handlers} if handlers else others
+        self._once = frozenset(key for key, some in self._handlers.items() if any(some.values()))
 
 
 class LocalBus:
@@ -113,10 +123,6 @@ class LocalBus:
         """Forget every handler of this type."""
         self.subscriptions.clear(event_name)
 
-    def listens_to(self, event_name: Any) -> bool:
-        """Whether anybody wants the messages of this type."""
-        return self.subscriptions.has(event_name) or self.subscriptions.has("message")
-
     def emit(self, message: Any) -> None:
         """Say an OVOS Message on this bus: to its handlers, and to the hub if it is for the hub."""
         self.deliver(message)
@@ -124,17 +130,35 @@ class LocalBus:
 
     def deliver(self, message: Any) -> None:
         """Hand an OVOS Message to its handlers, and to nobody else."""
-        for handler, argument in self._calls(message):
+        name = message.msg_type
+        for handler, argument in self._calls(name, lambda: message):
             self._run(partial(self._call, handler, argument))
 
-    def deliver_now(self, message: Any) -> None:
-        """Like `deliver`, on the thread that calls."""
-        for handler, argument in self._calls(message):
-            self._call(handler, argument)
+    def deliver_fields(self, fields: Json) -> None:
+        """Like `deliver`, for the fields of a Message, which is made where somebody wants it."""
+        for handler, argument in self._calls(fields["type"], lambda: to_message(fields)):
+            self._run(partial(self._call, handler, argument))
 
-    def _calls(self, message: Any) -> list[tuple[Handler, Any]]:
-        calls = [(handler, message) for handler in self.subscriptions.take(message.msg_type)]
-        watchers = self.subscriptions.take("message")
+    def deliver_now(self, fields: Json) -> None:
+        """Like `deliver_fields`, on the thread that calls."""
+        name, subscriptions = fields["type"], self.subscriptions
+        if subscriptions.has("message"):
+            for handler, argument in self._calls(name, lambda: to_message(fields)):
+                self._call(handler, argument)
+            return
+        handlers = subscriptions.take(name)
+        if handlers:
+            message = to_message(fields)
+            for handler in handlers:
+                self._call(handler, message)
+
+    def _calls(self, name: str, made: Callable[[], Any]) -> list[tuple[Handler, Any]]:
+        """Who is to be called with what; `made()` is the Message, asked for where somebody wants it."""
+        handlers, watchers = self.subscriptions.take(name), self.subscriptions.take("message")
+        if not handlers and not watchers:
+            return []
+        message = made()
+        calls = [(handler, message) for handler in handlers]
         if watchers:
             text = message.serialize()
             calls += [(handler, text) for handler in watchers]

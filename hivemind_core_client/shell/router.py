@@ -42,7 +42,7 @@ class EventRouter:
         self._admit = admit
         self._put = client.mailbox.put
         self._call = client.mailbox.call
-        self._offer = client.waiters.offer
+        self._waiters = client.waiters
         self._handlers_of = handlers.hive.take
         self._from_hub = bridge.from_hub
         self._steps: dict[Step, Callable[[HiveMindError], None]] = {
@@ -57,7 +57,8 @@ class EventRouter:
     def arrived(self, event: Arrived) -> None:
         """A message: for those who wait for it, and the handlers of its type."""
         message = event.message
-        self._offer(message)
+        if self._waiters.waiting:
+            self._waiters.offer(message)
         for handler in self._handlers_of(message.msg_type.value):
             self._put(partial(self._call, handler, message))
 

@@ -106,34 +106,32 @@ class Waiters:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._waiting: list[Waits] = []
+        #: Those who wait; another list each time that somebody comes or goes.
+        self.waiting: list[Waits] = []
         self._closed = False
 
     def __len__(self) -> int:
         """How many wait."""
-        return sum(not waiter.is_over for waiter in self._waiting)
+        return sum(not waiter.is_over for waiter in self.waiting)
 
     def join(self, waiter: Waits) -> None:
         """Let this one wait too: what arrives from now on counts."""
         with self._lock:
             closed = self._closed
             if not closed:
-                self._waiting.append(waiter)
+                self.waiting = [*self.waiting, waiter]
         if closed:
             waiter.give_up()
 
     def remove(self, waiter: Waits) -> None:
         """Wait no more; a waiter that is gone already is no error."""
         with self._lock:
-            if waiter in self._waiting:
-                self._waiting.remove(waiter)
+            self.waiting = [other for other in self.waiting if other is not waiter]
 
     def offer(self, message: HiveMessage) -> None:
         """Show a message to all who wait."""
-        if not self._waiting:
-            return
         with self._lock:
-            self._waiting = [waiter for waiter in self._waiting if not waiter.offer(message)]
+            self.waiting = [waiter for waiter in self.waiting if not waiter.offer(message)]
 
     def close(self) -> None:
         """End all waits, and every new one at once: nothing can arrive any more."""
@@ -150,8 +148,8 @@ class Waiters:
 
     def _give_up(self, chosen: Callable[[list[Waits]], list[Waits]]) -> None:
         with self._lock:
-            ended = chosen(self._waiting)
-            self._waiting = [waiter for waiter in self._waiting if waiter not in ended]
+            ended = chosen(self.waiting)
+            self.waiting = [waiter for waiter in self.waiting if waiter not in ended]
         for waiter in ended:
             waiter.give_up()
 

@@ -61,10 +61,14 @@ class Mailbox:
     def put(self, job: Job) -> None:
         """Run `job` after those that were put before it."""
         with self._changed:
-            if self._closed or not self._has_room():
+            full = len(self._jobs) >= self._limit
+            if self._closed or (full and not self._has_room()):
                 return
             self._jobs.append(job)
-            self._wake()
+            if self._leader is None or (self._busy_since is not None and not self._watched):
+                self._wake()
+            else:
+                self._changed.notify_all()
 
     def later(self, seconds: float, key: object, job: Job) -> None:
         """Run `job` after `seconds`, in place of an earlier one under the same `key`."""
@@ -79,9 +83,8 @@ class Mailbox:
         with self._changed:
             self._forget(key)
 
-    def call(self, handler: Handler, *arguments: Any) -> None:
-        """Call a user's handler; one that raises is logged by name, and costs nobody else anything."""
-        call_safely(handler, *arguments)
+    #: Calls a user's handler; one that raises is logged by name, and costs nobody else anything.
+    call = staticmethod(call_safely)
 
     def finish(
         self, result: Any, then: Callable[[Any], None], failed: Callable[[BaseException], None]
@@ -233,22 +236,21 @@ class Mailbox:
         """The next job, or None when this thread leads no more."""
         with self._changed:
             while self._leader is threading.current_thread():
-                self._ripen()
+                if self._timers:
+                    self._ripen()
                 if self._jobs:
                     self._busy_since = time.monotonic()
                     job = self._jobs.popleft()
-                    self._guard()
+                    if self._jobs:
+                        self._guard()
                     self._changed.notify_all()
                     return job
                 if self._closed:
                     return None
-                if not self._changed.wait(self._rest()) and not self._timers and not self._jobs:
+                rest = self._timers[0][0] - time.monotonic() if self._timers else self._idle
+                if not self._changed.wait(rest) and not self._timers and not self._jobs:
                     self._leader = None
             return None
-
-    def _rest(self) -> float:
-        """Seconds to wait for a job: until the next timer, or as long as an idle thread is kept."""
-        return self._timers[0][0] - time.monotonic() if self._timers else self._idle
 
     def _ripen(self) -> None:
         now = time.monotonic()

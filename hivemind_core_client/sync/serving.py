@@ -201,13 +201,21 @@ class ServingWorker(BaseWorker):
             phase = link.phase
             transport.within(phase, self._deadlines.of(phase), partial(self._pass, connection, phase))
         while True:
-            self._act(self._taken(link, self._frame(connection)))
+            incoming = transport.receive()
+            if isinstance(incoming, Closed):
+                raise self._closed(link, incoming)
+            with self._link_lock:
+                events = link.receive(incoming)
+            for event in events:
+                self._handle[type(event)](event)
 
     def _pass(self, connection: Connection, phase: str) -> None:
         """Take frames until the phase is over. A handshake derives keys, which takes long."""
         while connection.link.phase == phase:
-            frame = self._frame(connection)
-            for event in off_loop(partial(self._taken, connection.link, frame)):
+            incoming = connection.transport.receive()
+            if isinstance(incoming, Closed):
+                raise self._closed(connection.link, incoming)
+            for event in off_loop(partial(self._taken, connection.link, incoming)):
                 if type(event) is Transmit:
                     with connection.writing:
                         connection.transport.send(event.frames)
@@ -216,11 +224,8 @@ class ServingWorker(BaseWorker):
                 else:
                     self._handle[type(event)](event)
 
-    def _frame(self, connection: Connection) -> Frame:
-        incoming = connection.transport.receive()
-        if isinstance(incoming, Closed):
-            raise connection.link.ended(incoming.code, incoming.reason, now=self._changed.now())
-        return incoming
+    def _closed(self, link: Link, closed: Closed) -> HiveMindError:
+        return link.ended(closed.code, closed.reason, now=self._changed.now())
 
     def _taken(self, link: Link, frame: Frame) -> list[Event]:
         with self._link_lock:

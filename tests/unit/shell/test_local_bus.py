@@ -115,7 +115,7 @@ def test_how_handlers_run_can_be_chosen() -> None:
     for job in jobs:
         job()
     assert len(seen) == 2
-    bus.deliver_now(message())
+    bus.deliver_now({"type": "speak", "data": {}, "context": {}})
     assert len(seen) == 4 and len(jobs) == 2
 
 

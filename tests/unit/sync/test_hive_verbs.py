@@ -410,7 +410,7 @@ class Scripted(EmbeddedHub):
         for answer in answers:
             connection.send(answer)
         if message is not None:
-            self._note(lambda: self._arrived(link, message))
+            self._clients.note(lambda: self._arrived(link, message))
 
 
 @pytest.fixture
