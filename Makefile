@@ -31,10 +31,11 @@ test: $(VENV)/.test ## unit tests, documentation and plugins; the kernel must be
 	$(BIN)/python -m pytest -n 4 --dist worksteal $(addprefix --ignore=,$(KERNEL_TESTS))
 	$(BIN)/python -m pytest -n 4 --dist worksteal --cov --cov-report=term-missing:skip-covered --cov-fail-under=100 $(KERNEL_TESTS)
 
-lint: $(VENV)/.lint ## ruff, its formatter, mypy --strict
+lint: $(VENV)/.lint ## ruff, its formatter, mypy --strict, and that generated modules are what their sources make
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/python -m mypy --strict
+	$(BIN)/python tools/unasync --check
 
 house: $(VENV)/.test ## the figures of the house: imports, sizes, repetition, private names; fails where one does not hold
 	@$(BIN)/python tools/house

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 from attrs import field, frozen
 
-from hivemind_core_client.plugins.contract import (
-    CallBack,
-    CancelTimer,
-    Deliver,
-    Frame,
-    Negotiated,
-    Select,
-    Send,
-    SetTimer,
-)
-from hivemind_core_client.wire.errors import HiveMindError, ProtocolError
-from hivemind_core_client.wire.message import HiveMessage
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.contract import (
+        CallBack,
+        CancelTimer,
+        Deliver,
+        Frame,
+        Negotiated,
+        Select,
+        Send,
+        SetTimer,
+    )
+    from hivemind_core_client.wire.errors import HiveMindError, ProtocolError
+    from hivemind_core_client.wire.message import HiveMessage
 
 
 @frozen
@@ -79,10 +80,10 @@ Event = Union[
     Arrived,
     Rejected,
     Failed,
-    Send,
-    Deliver,
-    Select,
-    CallBack,
-    SetTimer,
-    CancelTimer,
+    "Send",
+    "Deliver",
+    "Select",
+    "CallBack",
+    "SetTimer",
+    "CancelTimer",
 ]

@@ -299,7 +299,7 @@ class Link:
         for action in actions:
             kind = type(action)
             if kind in _FOR_THE_SHELL:
-                events.append(cast(Event, action))
+                events.append(cast("Event", action))
             elif kind in self._acts:
                 events.extend(self._acts[kind](action))
             else:

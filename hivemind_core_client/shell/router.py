@@ -6,16 +6,17 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
+from hivemind_core_client.kernel.events import Arrived
 from hivemind_core_client.kernel.lifecycle import Step
 from hivemind_core_client.plugins import asking
+from hivemind_core_client.plugins.contract import CallBack, CancelTimer, Deliver, Select, Send, SetTimer
 from hivemind_core_client.wire.message import HiveMessage
 
 if TYPE_CHECKING:
-    from hivemind_core_client.kernel.events import Arrived
-    from hivemind_core_client.plugins.contract import CallBack, Deliver, Select
     from hivemind_core_client.shell.base import BaseClient
     from hivemind_core_client.shell.handlers import Handlers
     from hivemind_core_client.shell.local_bridge import LocalBusBridge
+    from hivemind_core_client.shell.worker import SharedWorker
     from hivemind_core_client.wire.errors import HiveMindError
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,21 @@ class EventRouter:
             Step.TELL_RECONNECTING: lambda _: self._tell("reconnecting"),
             Step.TELL_ERROR: lambda error: self._tell("error", error),
             Step.OBSERVE_END: lambda error: self._observe("hivemind_disconnected", reason=error),
+        }
+
+    def routes(self, worker: SharedWorker) -> dict[type, Callable[[Any], None]]:
+        """What to call for each kind of event that a worker does not deal with by itself."""
+        put, later, cancel = self._put, self._client.mailbox.later, self._client.mailbox.cancel
+        return {
+            Arrived: self.arrived,
+            Deliver: self.deliver,
+            CallBack: self.call_back,
+            Select: self.select,
+            Send: lambda event: put(partial(worker.send_quietly, event.message)),
+            SetTimer: lambda event: later(
+                event.seconds, (event.msg_type, event.key), partial(worker.due, event.msg_type, event.key)
+            ),
+            CancelTimer: lambda event: cancel((event.msg_type, event.key)),
         }
 
     def arrived(self, event: Arrived) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from hivemind_core_client.kernel.events import (
-    Arrived,
     AwaitProof,
     Established,
     Event,
@@ -17,7 +15,6 @@ from hivemind_core_client.kernel.events import (
     Rejected,
 )
 from hivemind_core_client.kernel.lifecycle import ConnectionLifecycle, Step
-from hivemind_core_client.plugins.contract import CallBack, CancelTimer, Deliver, Select, Send, SetTimer
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.shell.protocols import MailboxProtocol
     from hivemind_core_client.shell.router import EventRouter
     from hivemind_core_client.wire.errors import HiveMindError
-    from hivemind_core_client.wire.message import HiveMessage
+    from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +58,6 @@ class SharedWorker(ABC):
             AwaitProof: self._await_proof,
             Rejected: self._reject,
             Failed: self._fail,
-            Send: lambda event: mailbox.put(partial(self.send_quietly, event.message)),
-            SetTimer: self._set_timer,
-            CancelTimer: lambda event: mailbox.cancel((event.msg_type, event.key)),
         }
         self._step: Callable[[Step, HiveMindError], None] = _ignore
         self._tell_established: Callable[[], None] = _ignore
@@ -71,10 +65,7 @@ class SharedWorker(ABC):
 
     def report_to(self, router: EventRouter, over: Callable[[], None]) -> None:
         """Hand events to this router, and call `over` when no more attempts to connect are made."""
-        self._handle[Arrived] = router.arrived
-        self._handle[Deliver] = router.deliver
-        self._handle[CallBack] = router.call_back
-        self._handle[Select] = router.select
+        self._handle.update(router.routes(self))
         self._step = router.step
         self._tell_established = router.established
         self._tell_over = over
@@ -90,6 +81,12 @@ class SharedWorker(ABC):
         link = self.link
         if link is not None:
             self._act_on(lambda: link.admit(message))
+
+    def due(self, msg_type: HiveMessageType, key: str) -> None:
+        """A timer of a handler has run out."""
+        link = self.link
+        if link is not None:
+            self._act_on(lambda: link.due(msg_type, key))
 
     @abstractmethod
     def start(self, retries: Optional[int]) -> None:
@@ -142,14 +139,6 @@ class SharedWorker(ABC):
     def _reject(self, event: Rejected) -> None:
         self.rejected += 1
         log.warning("dropped a frame from %s: %s", self._profile.settings.address, event.error)
-
-    def _set_timer(self, event: SetTimer) -> None:
-        self._mailbox.later(event.seconds, (event.msg_type, event.key), partial(self._due, event))
-
-    def _due(self, event: SetTimer) -> None:
-        link = self.link
-        if link is not None:
-            self._act_on(lambda: link.due(event.msg_type, event.key))
 
 
 def not_sent(message: HiveMessage, error: HiveMindError) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Optional
 from hivemind_core_client.aio.client import AsyncHiveMessageBusClient
 from hivemind_core_client.config.settings import DEFAULT_SITE
 from hivemind_core_client.kernel.lifecycle import ClientState
-from hivemind_core_client.testing.async_fake_mailbox import AsyncFakeMailbox, AsyncFakeNotifier
+from hivemind_core_client.testing.async_fake_mailbox import AsyncFakeMailbox
+from hivemind_core_client.testing.async_fake_notifier import AsyncFakeNotifier
 from hivemind_core_client.testing.async_fake_worker import AsyncFakeWorker
 from hivemind_core_client.testing.fake_hub import NODE_ID, FakeHub, completed
 from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from attrs import define
 
 from hivemind_core_client.aio.mailbox import AsyncMailbox, Running
-from hivemind_core_client.aio.waiting import AsyncNotifier
 from hivemind_core_client.transports.timing import wake
 
 if TYPE_CHECKING:
@@ -215,23 +214,3 @@ class AsyncFakeMailbox(AsyncMailbox):
         while self._delayed and self._delayed[0][0] <= self.elapsed:
             self.put(heapq.heappop(self._delayed)[3])
         self.stir()
-
-
-class AsyncFakeNotifier(AsyncNotifier):
-    """Waits by the clock of an AsyncFakeMailbox."""
-
-    def __init__(self, mailbox: AsyncFakeMailbox) -> None:
-        super().__init__()
-        self._mailbox = mailbox
-
-    def now(self) -> float:
-        """Seconds on that clock."""
-        return self._mailbox.elapsed
-
-    def notify(self) -> None:
-        """Let those who wait look again."""
-        self._mailbox.stir()
-
-    async def wait_until(self, reached: Callable[[], bool], seconds: Optional[float]) -> bool:
-        """Wait until `reached()`, for `seconds` of the clock at most; returns whether it was."""
-        return await self._mailbox.wait_until(reached, seconds)

@@ -10,7 +10,8 @@ from hivemind_core_client.config.settings import DEFAULT_SITE
 from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.sync.client import HiveMessageBusClient
 from hivemind_core_client.testing.fake_hub import NODE_ID, FakeHub, completed
-from hivemind_core_client.testing.fake_mailbox import FakeMailbox, FakeNotifier
+from hivemind_core_client.testing.fake_mailbox import FakeMailbox
+from hivemind_core_client.testing.fake_notifier import FakeNotifier
 from hivemind_core_client.testing.fake_worker import FakeWorker
 from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError
 from hivemind_core_client.wire.message import HiveMessage, HiveMindBinaryPayloadType

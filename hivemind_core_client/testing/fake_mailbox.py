@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable, Optional
 
 from hivemind_core_client.sync.mailbox import Mailbox, Running
-from hivemind_core_client.sync.waiting import Notifier
 
 if TYPE_CHECKING:
     from hivemind_core_client.shell.protocols import Job
@@ -142,22 +141,6 @@ class FakeMailbox(Mailbox):
         due, _, _, job = heapq.heappop(self._timers)
         self.elapsed = max(self.elapsed, due)
         return job
-
-
-class FakeNotifier(Notifier):
-    """Waits by moving the clock of a FakeMailbox."""
-
-    def __init__(self, mailbox: FakeMailbox) -> None:
-        super().__init__()
-        self._mailbox = mailbox
-
-    def now(self) -> float:
-        """Seconds on that clock."""
-        return self._mailbox.elapsed
-
-    def wait_until(self, reached: Callable[[], bool], seconds: Optional[float]) -> bool:
-        """Move the clock until `reached()`, by `seconds` at most; returns whether it was."""
-        return self._mailbox.wait_until(reached, seconds)
 
 
 def _run(job: Job) -> None:
