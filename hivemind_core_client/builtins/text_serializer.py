@@ -7,6 +7,7 @@ from typing import Optional
 from hivemind_core_client.plugins.contract import Serializer
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.wire.errors import FrameTooLarge
+from hivemind_core_client.wire.json_text import json_text
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 _BINARY = HiveMessageType.BINARY
@@ -22,7 +23,7 @@ def encode(message: HiveMessage, compress: Optional[bool] = None) -> Optional[st
     """JSON text, or None for BINARY, which has none. Text is never compressed."""
     if message.msg_type is _BINARY:
         return None
-    return message.as_json
+    return json_text(message.as_dict)
 
 
 def decode(frame: str, max_size: int) -> HiveMessage:

@@ -62,12 +62,19 @@ class CipherChannel:
 
     def seal(self, plain: Frame) -> list[Frame]:
         """Text becomes `{"ciphertext", "tag", "nonce"}`, bytes become nonce ‖ ciphertext ‖ tag."""
-        if isinstance(plain, str):
-            return [self._sealed_text(plain)]
-        nonce = self._random_bytes(self._cipher.nonce_size)
-        if self._cipher.seal_into is not None and len(plain) >= _LARGE:
-            return [self._sealed_in_place(nonce, bytes(plain))]
-        return [nonce + self._sealed(nonce, bytes(plain))]
+        try:
+            data = plain.encode() if isinstance(plain, str) else bytes(plain)
+        except UnicodeEncodeError as error:
+            raise InvalidMessage(LONE_SURROGATE) from error
+        is_text, cipher = isinstance(plain, str), self._cipher
+        nonce = self._random_bytes(cipher.nonce_size)
+        try:
+            if cipher.seal_into is not None and len(data) >= _LARGE and not is_text:
+                return [self._sealed_in_place(nonce, data)]
+            sealed = cipher.seal(self._key, nonce, data)
+        except Exception as error:  # a cipher is a plugin: whatever it raises, the message was not sealed
+            raise EncryptionFailed(f"{cipher.name} could not seal: {type(error).__name__}") from error
+        return [self._text_frame(nonce, sealed) if is_text else nonce + sealed]
 
     def open(self, frame: Frame) -> Frame:
         """Raises CleartextRefused, FrameError or DecryptionFailed."""
@@ -86,28 +93,13 @@ class CipherChannel:
         except UnicodeDecodeError as error:
             raise FrameError("a sealed text frame holds no UTF-8") from error
 
-    def _sealed(self, nonce: bytes, data: bytes) -> bytes:
-        try:
-            return self._cipher.seal(self._key, nonce, data)
-        except Exception as error:  # a cipher is a plugin: whatever it raises, the message was not sealed
-            raise EncryptionFailed(f"{self._cipher.name} could not seal: {type(error).__name__}") from error
-
     def _sealed_in_place(self, nonce: bytes, data: bytes) -> bytearray:
         frame = bytearray(len(nonce) + len(data) + self._cipher.tag_size)
         frame[: len(nonce)] = nonce
-        try:
-            self._cipher.seal_into(self._key, nonce, data, memoryview(frame)[len(nonce) :])  # type: ignore[misc]
-        except Exception as error:  # as above
-            raise EncryptionFailed(f"{self._cipher.name} could not seal: {type(error).__name__}") from error
+        self._cipher.seal_into(self._key, nonce, data, memoryview(frame)[len(nonce) :])  # type: ignore[misc]
         return frame
 
-    def _sealed_text(self, plain: str) -> str:
-        try:
-            data = plain.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidMessage(LONE_SURROGATE) from error
-        nonce = self._random_bytes(self._cipher.nonce_size)
-        sealed = self._sealed(nonce, data)
+    def _text_frame(self, nonce: bytes, sealed: bytes) -> str:
         cut, encode = len(sealed) - self._cipher.tag_size, self._encoding.encode
         ciphertext, tag, number = encode(sealed[:cut]), encode(sealed[cut:]), encode(nonce)
         if self._encoding.plain:
