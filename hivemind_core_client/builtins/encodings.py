@@ -7,10 +7,17 @@ import importlib.util
 import logging
 import struct
 from base64 import b32decode, b32encode
-from typing import Any
+from typing import Any, Callable
 
 from hivemind_core_client.plugins.contract import Encoding
 from hivemind_core_client.plugins.hookspecs import hookimpl
+
+try:
+    import msgspec
+except ImportError:
+    _has_msgspec = False
+else:
+    _has_msgspec = True
 
 _TO_URLSAFE = str.maketrans("+/", "-_")
 _FROM_URLSAFE = str.maketrans("-_", "+/")
@@ -20,7 +27,7 @@ _FROM_URLSAFE = str.maketrans("-_", "+/")
 def hivemind_encodings() -> list[Encoding]:
     """Base64 and hex in C first; base91 and z85 where `z85base91` is installed; base32, the slowest, last."""
     return [
-        Encoding("JSON-B64", _b64_text, _b64_bytes, plain=True),
+        Encoding("JSON-B64", b64_text, b64_bytes, plain=True),
         Encoding("JSON-URLSAFE-B64", _urlsafe_text, _urlsafe_bytes, plain=True),
         Encoding("JSON-HEX", bytes.hex, bytes.fromhex, plain=True),
         *_dense(),
@@ -28,23 +35,38 @@ def hivemind_encodings() -> list[Encoding]:
     ]
 
 
-def _b64_text(data: bytes) -> str:
+def standard_b64_text(data: bytes) -> str:
+    """Base64 by the standard library."""
     return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
-def _b64_bytes(text: str) -> bytes:
+def standard_b64_bytes(text: str) -> bytes:
+    """The same read. Raises ValueError."""
     data = binascii.a2b_base64(text)
     if len(text) != (len(data) + 2) // 3 * 4:  # a2b_base64 skips what is no base64
         raise ValueError("characters that are not base64")
     return data
 
 
+def fast_b64_bytes(text: str) -> bytes:
+    """The same by msgspec, in a third of the time: in its JSON, too, bytes are base64."""
+    try:
+        return msgspec.convert(text, bytes)
+    except msgspec.MsgspecError:
+        raise ValueError("characters that are not base64") from None
+
+
+#: Base64 by the fastest library that is installed.
+b64_text: Callable[[bytes], str] = msgspec.to_builtins if _has_msgspec else standard_b64_text
+b64_bytes: Callable[[str], bytes] = fast_b64_bytes if _has_msgspec else standard_b64_bytes
+
+
 def _urlsafe_text(data: bytes) -> str:
-    return _b64_text(data).translate(_TO_URLSAFE)
+    return b64_text(data).translate(_TO_URLSAFE)
 
 
 def _urlsafe_bytes(text: str) -> bytes:
-    return _b64_bytes(text.translate(_FROM_URLSAFE))
+    return b64_bytes(text.translate(_FROM_URLSAFE))
 
 
 def _dense() -> list[Encoding]:

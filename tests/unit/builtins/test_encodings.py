@@ -84,6 +84,31 @@ def test_standard_encodings_are_the_standard_ones(name: str, data: bytes) -> Non
     assert OFFERED[name].encode(data).encode() == REFERENCES[name](data)
 
 
+@given(data=st.binary(max_size=100))
+def test_both_libraries_write_and_read_the_same_base64(data: bytes) -> None:
+    text = encodings.standard_b64_text(data)
+    assert encodings.b64_text(data) == text
+    assert encodings.standard_b64_bytes(text) == encodings.fast_b64_bytes(text) == data
+
+
+@pytest.mark.parametrize("text", WRONG["JSON-B64"])
+@pytest.mark.parametrize("decode", [encodings.standard_b64_bytes, encodings.fast_b64_bytes])
+def test_both_libraries_refuse_what_is_no_base64(decode: Callable[[str], bytes], text: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        decode(text)
+
+
+@given(text=st.text(alphabet="AQgw+/=-_ \n", max_size=12))
+def test_both_libraries_agree_on_what_is_base64(text: str) -> None:
+    results: list[Any] = []
+    for decode in (encodings.standard_b64_bytes, encodings.fast_b64_bytes):
+        try:
+            results.append(decode(text))
+        except ValueError:
+            results.append(None)
+    assert results[0] == results[1]
+
+
 @pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in WRONG.items() for text in texts])
 def test_text_that_is_none_is_a_value_error(name: str, text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
