@@ -285,6 +285,10 @@ class EmbeddedHub:
         if message is None:
             return
         self._clients.note(lambda: self._arrived(link, message))
+        self._route(connection, link, message)
+
+    def _route(self, connection: ServerConnection, link: HubLink, message: HiveMessage) -> None:
+        """Do what a hub does about a message of a client."""
         if message.msg_type is HiveMessageType.BUS:
             self._converse(connection, link, message)
         elif link.ready:

@@ -23,7 +23,7 @@ from hivemind_core_client.transports.websocket import WebSocketTransport
 from tests.unit import servers
 
 #: How long a write may stand still, how long the slow hub takes for all of it, and how often it takes some.
-BOUND_S, SLOW_S, PIECES = 0.4, 1.0, 32
+BOUND_S, SLOW_S, PIECES = 0.6, 1.4, 32
 MESSAGE = "x" * (2 * 2**20)
 SMALL_BUFFER_BYTES = 32 * 1024
 
