@@ -22,6 +22,7 @@ if sys.version_info < (3, 10):
     # The asyncio client needs Python 3.10, and so do the examples that use it.
     collect_ignore_glob = [
         "tests/unit/aio/test_*.py",
+        "tests/unit/clients/test_noise*.py",
         "tests/unit/testing/test_async*.py",
         "tests/unit/kernel/test_noise*.py",
         "tests/unit/sync/test_noise*.py",

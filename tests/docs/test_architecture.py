@@ -10,7 +10,7 @@ import pytest
 from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 from hivemind_core_client.kernel.states import PHASES, TRANSITIONS, Signal, State
-from tests.unit.test_floors import FLOORS
+from tests.unit.floors import FLOORS
 
 from .documents import ROOT, page
 

@@ -10,29 +10,19 @@ import warnings
 from collections.abc import Coroutine, Iterator
 from typing import Any, Callable, ClassVar, TypeVar
 
-from ovos_bus_client.message import Message
-
-from hivemind_core_client import Backoff
 from hivemind_core_client.aio.answers import AsyncAnswerStream
 from hivemind_core_client.async_client import AsyncHiveMessageBusClient
-from hivemind_core_client.identity import NodeIdentity
+from tests.unit.client_support import PATIENCE, login, utterance
 
 T = TypeVar("T")
 
-PASSWORD = "seven green lanterns above the quiet harbour"
-UTTERANCE = "recognizer_loop:utterance"
-QUICK = Backoff(first=0.01, cap=0.05)
-#: For what comes sooner, unless the machine is busy.
-PATIENCE = 20.0
-
 
 def make(hub: Any, **options: Any) -> AsyncHiveMessageBusClient:
-    defaults: dict[str, Any] = {"key": "k", "password": PASSWORD, "host": hub.url, "backoff": QUICK}
-    return AsyncHiveMessageBusClient(**{"identity": NodeIdentity({}), **defaults, **options})
+    return AsyncHiveMessageBusClient(**login(hub.url, **options))
 
 
 async def ask(client: AsyncHiveMessageBusClient, text: str = "hello") -> str:
-    answer = await client.wait_for_response(Message(UTTERANCE, {"utterances": [text]}), "speak", PATIENCE)
+    answer = await client.wait_for_response(utterance(text), "speak", PATIENCE)
     assert answer is not None
     return str(answer.payload.data["utterance"])
 

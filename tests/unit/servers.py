@@ -104,6 +104,28 @@ def upgraded_then_drips(connection: socket.socket, stop: threading.Event) -> Non
         connection.sendall(b"{")
 
 
+def stalling_proxy(port: int, flow: threading.Event) -> Script:
+    """Pass bytes on both ways while `flow` is set; else leave them unread, and the connections open."""
+
+    def script(connection: socket.socket, done: threading.Event) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as upstream:
+            down = threading.Thread(target=pump, args=(upstream, connection), daemon=True)
+            down.start()
+            pump(connection, upstream)
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        while flow.wait(30):
+            try:
+                data = source.recv(65536)
+                if not data or not flow.wait(30):
+                    return
+                sink.sendall(data)
+            except OSError:
+                return
+
+    return script
+
+
 def upgrade(connection: socket.socket) -> None:
     """The server's half of the WebSocket upgrade (RFC 6455, 4.2.2)."""
     from base64 import b64encode

@@ -18,25 +18,10 @@ from pathlib import Path
 import pytest
 
 import hivemind_core_client
+from tests.unit.floors import FLOORS, LONGEST_CHAIN
 
 ROOT = Path(hivemind_core_client.__file__).parent
 PACKAGE = "hivemind_core_client"
-
-#: The folders from the ground up; the root, which users import from, stands on top of them. A module imports from
-#: floors below, and from its own folder. Two folders on one floor do not know each other.
-FLOORS: list[tuple[str, ...]] = [
-    ("wire",),
-    ("plugins",),
-    ("kernel", "builtins"),
-    ("config",),
-    ("transports", "shell"),
-    ("sync",),
-    ("aio",),
-    ("testing",),
-    ("",),
-]
-#: The longest way of imports from a module down to one that imports nothing of ours, counted in modules.
-LONGEST_CHAIN = 20
 
 #: What no module of the kernel may reach.
 OUTSIDE = {

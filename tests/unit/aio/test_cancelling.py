@@ -32,8 +32,10 @@ from hivemind_core_client.transports import websocket_asyncio
 from hivemind_core_client.transports.timing import within
 from hivemind_core_client.transports.websocket_asyncio import AsyncWebSocketTransport
 from tests.unit import servers
-from tests.unit.aio_support import PASSWORD, PATIENCE, QUICK, ask, make, off_loop, run, until
-from tests.unit.sync.test_client_connecting import stalling_proxy
+from tests.unit.aio_support import ask, make, off_loop, run, until
+from tests.unit.client_support import PATIENCE, QUICK
+from tests.unit.servers import stalling_proxy
+from tests.unit.support import PASSWORD
 
 BIG = HiveMessage("bin", os.urandom(20 * 2**20))
 

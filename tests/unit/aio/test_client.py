@@ -33,7 +33,9 @@ from hivemind_core_client.plugins.contract import MessageHandler
 from hivemind_core_client.shell.local_bus import LocalBus
 from hivemind_core_client.testing import Account, EmbeddedHub
 from hivemind_core_client.transports import websocket_asyncio
-from tests.unit.aio_support import PASSWORD, PATIENCE, UTTERANCE, ask, make, off_loop, run, until
+from tests.unit.aio_support import ask, make, off_loop, run, until
+from tests.unit.client_support import PATIENCE, UTTERANCE
+from tests.unit.support import PASSWORD
 
 T = HiveMessageType
 

@@ -29,7 +29,7 @@ from hivemind_core_client.message import (
     HiveMessageType,
     HiveMindBinaryPayloadType,
 )
-from tests.unit.kernel.test_framing_vectors import by_hand
+from tests.unit.framing_support import by_hand
 from tests.unit.support import MAX
 
 T = HiveMessageType

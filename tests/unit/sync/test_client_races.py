@@ -5,34 +5,25 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from ovos_bus_client.message import Message
 
-from hivemind_core_client import Backoff, HiveMessageBusClient, NodeIdentity
+from hivemind_core_client import HiveMessageBusClient, NodeIdentity
 from hivemind_core_client.errors import ClientClosed, ConnectionLost, InvalidOption
 from hivemind_core_client.kernel.events import Event
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.shell.local_bus import call_safely
 from hivemind_core_client.sync.waiting import WritingLock
 from hivemind_core_client.testing import EmbeddedHub
-
-PASSWORD = "seven green lanterns above the quiet harbour"
-QUESTION = Message("recognizer_loop:utterance", {"utterances": ["hello"]})
-
-
-@pytest.fixture
-def hub() -> Iterator[EmbeddedHub]:
-    with EmbeddedHub({"k": PASSWORD}) as running:
-        yield running
+from tests.unit.client_support import login, utterance
+from tests.unit.support import PASSWORD
 
 
 def make(hub: EmbeddedHub, **options: Any) -> HiveMessageBusClient:
-    return HiveMessageBusClient(
-        "k", PASSWORD, host=hub.url, identity=NodeIdentity({}), backoff=Backoff(first=0.01), **options
-    )
+    return HiveMessageBusClient(**login(hub.url, **options))
 
 
 def on_a_thread(job: Callable[[], object]) -> threading.Thread:
@@ -99,7 +90,7 @@ def test_who_asks_while_a_session_ends_is_answered_in_the_next(
         hub.drop()
         assert ending.wait(5)
         answers: list[Any] = []
-        asking = on_a_thread(lambda: answers.append(client.wait_for_response(QUESTION, "speak", 5)))
+        asking = on_a_thread(lambda: answers.append(client.wait_for_response(utterance("hello"), "speak", 5)))
         while not len(client.waiters):
             asking.join(0.01)
         asked.set()

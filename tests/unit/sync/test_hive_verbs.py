@@ -19,16 +19,14 @@ from hivemind_core_client import errors as err
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.questions import first_answer
 from hivemind_core_client.plugins.contract import MessageHandler
-from hivemind_core_client.shell.waiters import Waiters
-from hivemind_core_client.sync.gathering import Gatherer, wait_for_quiet
-from hivemind_core_client.sync.hive_verbs import HiveVerbs
-from hivemind_core_client.sync.mailbox import Mailbox
+from hivemind_core_client.shell.waiters import Gatherer
+from hivemind_core_client.sync.answers import wait_for_quiet
+from hivemind_core_client.sync.waiting import Notifier
 from hivemind_core_client.testing import EmbeddedHub
-from tests.unit.support import new_context
-from tests.unit.sync.test_client_messages import Log, settled
+from tests.unit.client_support import Log, settled
+from tests.unit.support import PASSWORD
 
 T = HiveMessageType
-PASSWORD = "seven green lanterns above the quiet harbour"
 COMPLETE, TIMEOUT, DENIED = "hive.query.complete", "hive.query.timeout", "hive.policy.denied"
 ASK = Message("ask", {"a": 1})
 
@@ -41,20 +39,14 @@ def answer_to(asked: HiveMessage, name: str = "speak", responder: str = "hub", *
 Script = Callable[["Fake", HiveMessage], None]
 
 
-class Fake(HiveVerbs):
+class Fake(HiveMessageBusClient):
     """The verbs without a wire: `script` plays the hub, while the question is sent."""
 
     def __init__(self, script: Optional[Script] = None, error: Optional[BaseException] = None) -> None:
-        self.satellite: Any = SimpleNamespace(context=new_context())
-        self.waiters = Waiters()
-        self.mailbox = Mailbox("test")
+        super().__init__("key", PASSWORD, host="hub.invalid", identity=NodeIdentity({}))
         self.sent: list[HiveMessage] = []
         self.script = script or (lambda client, message: None)
         self.error = error
-
-    @property
-    def last_error(self) -> Optional[err.HiveMindError]:
-        return None
 
     def emit(self, message: Any) -> None:
         if self.error is not None:
@@ -64,7 +56,7 @@ class Fake(HiveVerbs):
 
     @property
     def waiting(self) -> int:
-        return len(self.waiters._waiting)
+        return len(self.waiters)
 
 
 def replies(*names: str, responder: str = "hub") -> Script:
@@ -76,7 +68,7 @@ def replies(*names: str, responder: str = "hub") -> Script:
 
 
 def lost(client: Fake, asked: HiveMessage) -> None:
-    client.waiters.give_up(requests_only=True)
+    client.waiters.end_requests()
 
 
 def denied(client: Fake, asked: HiveMessage) -> None:
@@ -359,7 +351,7 @@ def test_ping_keeps_what_came_before_the_connection_ended() -> None:
 
 def test_a_wait_for_quiet_goes_on_while_there_is_news() -> None:
     counts = iter([1, 1, 2, 2, 3, 3, 3, 3])
-    gatherer = Gatherer(lambda message: True)
+    gatherer = Gatherer(lambda message: True, Notifier())
     seen: list[int] = []
 
     def count() -> int:
@@ -379,7 +371,7 @@ def test_intercom_names_the_plugin_that_is_missing() -> None:
         {},
         {T.INTERCOM: MessageHandler(T.INTERCOM, "reads only", lambda context, message: None)},
     ):
-        client.satellite.registry = SimpleNamespace(handlers=handlers)
+        client.profile.registry = SimpleNamespace(handlers=handlers)
         with pytest.raises(err.PluginError, match=r"hivemind-core-client\[intercom\]"):
             client.emit_intercom(ASK, "PEM")
     assert client.sent == []
@@ -389,8 +381,8 @@ def test_intercom_goes_out_in_a_propagate_and_makes_a_key_first() -> None:
     made: list[int] = []
     handler = MessageHandler(T.INTERCOM, "i", lambda context, message: None, lambda context, message: message)
     client = Fake()
-    client.satellite.registry = SimpleNamespace(handlers={T.INTERCOM: handler})
-    client.satellite.private_key = lambda: made.append(len(client.sent))
+    client.profile.registry = SimpleNamespace(handlers={T.INTERCOM: handler})
+    client.profile.private_key = lambda: made.append(len(client.sent))
     client.emit_intercom(ASK, "PEM")
     (sent,) = client.sent
     assert made == [0]
@@ -400,13 +392,6 @@ def test_intercom_goes_out_in_a_propagate_and_makes_a_key_first() -> None:
         "PEM",
     )
     assert sent.payload.payload["msg_type"] == "bus" and sent.payload.payload["payload"]["type"] == "ask"
-
-
-def test_a_client_brings_its_own() -> None:
-    with pytest.raises(TypeError):
-        HiveVerbs().emit(ASK)
-    with pytest.raises(TypeError):
-        HiveVerbs().last_error  # noqa: B018  # the property is what is tried
 
 
 def test_the_first_answer_is_the_pick() -> None:
@@ -420,8 +405,12 @@ def test_the_first_answer_is_the_pick() -> None:
 class Scripted(EmbeddedHub):
     """A hub that says what its test says, and routes nothing by itself."""
 
-    def _route(self, *_: Any) -> None:
-        """Nothing."""
+    def _receive(self, connection: Any, link: Any, frame: Any) -> None:
+        message, answers = link.receive(frame)
+        for answer in answers:
+            connection.send(answer)
+        if message is not None:
+            self._note(lambda: self._arrived(link, message))
 
 
 @pytest.fixture
@@ -532,7 +521,7 @@ def test_the_bus_hears_the_end_of_a_question_when_its_asker_gives_up(
         with pytest.raises(err.QueryTimeout):
             ask(ASK, timeout=0.05)
         assert [message.data["error"] for message in over.wait(count)] == ["no_answer"] * count
-    assert client.satellite.context.recall("asking") == {}
+    assert client.profile.context.recall("asking") == {}
 
 
 def test_a_handler_may_ask_and_others_run_meanwhile(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:

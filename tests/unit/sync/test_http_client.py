@@ -14,57 +14,39 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import pytest
-from ovos_bus_client.message import Message
 
 from hivemind_core_client import (
-    Backoff,
     BinaryDataCallbacks,
     Deadlines,
     HiveMessage,
     HiveMessageType,
     HiveMindHTTPClient,
     Limits,
-    NodeIdentity,
     Polling,
 )
 from hivemind_core_client import errors as err
 from hivemind_core_client.config.settings import HttpAddress
 from hivemind_core_client.config.tls import Tls
-from hivemind_core_client.testing import Account, EmbeddedHub, HttpGateway
+from hivemind_core_client.testing import Account, EmbeddedHub
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.transports.http import HttpHistory, HttpTransport
 from hivemind_core_client.transports.http_connection import Answer
 from tests.unit import servers
+from tests.unit.client_support import NewThreads, ask, until, utterance
+from tests.unit.http_support import (
+    Gateway,
+    back,
+    check_restart_in_handshake,
+    check_second_refusal,
+    make,
+    restart,
+)
+from tests.unit.support import PASSWORD
 
-PASSWORD = "seven green lanterns above the quiet harbour"
-UTTERANCE = "recognizer_loop:utterance"
-QUICK = Backoff(first=0.01, cap=0.05)
 URL = "http://hub?authorization=abc"
-
-
-class Gateway(HttpGateway):
-    """A gateway whose answers a test may change, by endpoint."""
-
-    def __init__(self, url: str, **options: Any) -> None:
-        super().__init__(url, **options)
-        self.instead: dict[str, Callable[[], Optional[tuple[int, dict[str, Any]]]]] = {}
-
-    def __enter__(self) -> Gateway:
-        self.start()
-        return self
-
-    def answer(self, method: str, endpoint: str, login: str, form: dict[str, str]) -> Any:
-        instead = self.instead.get(endpoint, lambda: None)()
-        return super().answer(method, endpoint, login, form) if instead is None else instead
-
-
-@pytest.fixture
-def hub() -> Iterator[EmbeddedHub]:
-    with EmbeddedHub(clients={"k": PASSWORD}) as running:
-        yield running
 
 
 @pytest.fixture
@@ -73,43 +55,10 @@ def gateway(hub: EmbeddedHub) -> Iterator[Gateway]:
         yield running
 
 
-def make(host: str, **options: Any) -> HiveMindHTTPClient:
-    defaults: dict[str, Any] = {"key": "k", "password": PASSWORD, "host": host, "backoff": QUICK}
-    return HiveMindHTTPClient(**{"identity": NodeIdentity({}), **defaults, **options})
-
-
 @pytest.fixture
 def client(gateway: Gateway) -> Iterator[HiveMindHTTPClient]:
     with make(gateway.url) as connected:
         yield connected  # type: ignore[misc]  # `__enter__` returns the base's type
-
-
-def utterance(text: str) -> Message:
-    return Message(UTTERANCE, {"utterances": [text]})
-
-
-def ask(client: HiveMindHTTPClient, text: str = "hello") -> str:
-    answer = client.wait_for_response(utterance(text), "speak", 5)
-    assert answer is not None
-    return str(answer.payload.data["utterance"])
-
-
-@pytest.fixture
-def new_threads() -> Callable[[], list[threading.Thread]]:
-    """The client's threads that were not there when the test began."""
-    before = set(threading.enumerate())
-
-    def new() -> list[threading.Thread]:
-        return [one for one in threading.enumerate() if one not in before and "hivemind-" in one.name]
-
-    return new
-
-
-def until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    tick, end = threading.Event(), time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        tick.wait(0.01)
-    return condition()
 
 
 @pytest.mark.parametrize(
@@ -157,10 +106,8 @@ def test_a_client_that_does_not_take_the_certificate_is_no_fault_of_the_gateway(
     with Gateway(hub.url, tls=True) as gateway:
         with pytest.raises(err.SecureConnectionFailed):
             make(gateway.url, self_signed=False).connect()
-        end = time.monotonic() + 5
-        while "broke off" not in caplog.text and time.monotonic() < end:
-            time.sleep(0.01)
-    assert "broke off" in caplog.text and capsys.readouterr().err == ""
+        assert until(lambda: "broke off" in caplog.text)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_fault_of_the_gateway_is_shown(
@@ -270,9 +217,7 @@ def test_a_quiet_client_asks_seldom(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("act", ["send", "ping", "close"])
-def test_whoever_acts_wakes_the_poller(
-    gateway: Gateway, act: str, new_threads: Callable[[], list[threading.Thread]]
-) -> None:
+def test_whoever_acts_wakes_the_poller(gateway: Gateway, act: str, new_threads: NewThreads) -> None:
     resting, rests = threading.Event(), itertools.count()
 
     class Once(Polling):
@@ -354,26 +299,6 @@ def test_a_client_that_is_overtaken_in_its_handshake_is_not_refused(gateway: Gat
     client.close()
 
 
-def restart(gateway: Gateway, before: int = 0, answered: bool = True) -> None:
-    """Let the hub lose its sessions with one of the next messages to it, after `before` others."""
-    count = itertools.count()
-
-    def end() -> Optional[tuple[int, dict[str, Any]]]:
-        if next(count) < before:
-            return None
-        del gateway.instead["send_message"]
-        gateway.forget()
-        return (200, {"status": "message sent"}) if answered else None
-
-    gateway.instead["send_message"] = end
-
-
-def back(gateway: Gateway, client: HiveMindHTTPClient, contacts: int) -> bool:
-    """Whether the client has a session again with its contact of this number."""
-    until(lambda: gateway.requests.count("connect") >= contacts and client.connected_event.is_set())
-    return client.state == "connected" and gateway.requests.count("connect") == contacts
-
-
 def test_a_session_that_was_lost_before_our_handshake_came_is_no_refusal(gateway: Gateway) -> None:
     restart(gateway, answered=False)
     client = make(gateway.url)
@@ -385,16 +310,6 @@ def test_a_session_that_was_lost_before_our_handshake_came_is_no_refusal(gateway
 @pytest.mark.parametrize("versions", [(0, 1), (0, 2)])
 def test_a_hub_that_restarts_in_the_handshake_of_a_client_it_knows(versions: tuple[int, int]) -> None:
     check_restart_in_handshake(versions, 0)
-
-
-def check_restart_in_handshake(versions: tuple[int, int], before: int) -> None:
-    with EmbeddedHub({"k": PASSWORD}, versions=versions) as hub, Gateway(hub.url) as gateway:
-        with make(gateway.url) as client:
-            assert ask(client) == "you said: hello"
-            restart(gateway, before)
-            gateway.forget()
-            assert back(gateway, client, 3)
-            assert ask(client) == "you said: hello"
 
 
 def test_restarts_in_two_handshakes_between_which_the_hub_was_away(
@@ -419,23 +334,6 @@ def test_a_hub_that_refuses_a_client_it_knew_is_found_out_by_its_second_refusal(
     versions: tuple[int, int],
 ) -> None:
     check_second_refusal(versions)
-
-
-def check_second_refusal(versions: tuple[int, int]) -> None:
-    def refuse() -> Optional[tuple[int, dict[str, Any]]]:
-        if not gateway._sessions:
-            return None
-        gateway.forget()
-        return 200, {"status": "message sent"}
-
-    with EmbeddedHub({"k": PASSWORD}, versions=versions) as hub, Gateway(hub.url) as gateway:
-        with make(gateway.url) as client:
-            assert ask(client) == "you said: hello"
-            gateway.instead["send_message"] = refuse
-            gateway.forget()
-            assert until(lambda: client.state == "refused")
-            assert isinstance(client.last_error, err.HubRefused)
-            assert gateway.requests.count("connect") == 3
 
 
 @pytest.mark.parametrize("anew", [True, False])
@@ -648,7 +546,7 @@ def test_a_message_beyond_what_hubs_take_over_http(client: HiveMindHTTPClient) -
     assert ask(client) == "you said: hello"
 
 
-def test_closing_from_a_handler(gateway: Gateway, new_threads: Callable[[], list[threading.Thread]]) -> None:
+def test_closing_from_a_handler(gateway: Gateway, new_threads: NewThreads) -> None:
     client = make(gateway.url)
     client.on_mycroft("speak", lambda _: client.close())
     client.connect()
@@ -779,7 +677,7 @@ def test_peers_that_misbehave(
     answers: dict[str, Any],
     error: type[Exception],
     text: str,
-    new_threads: Callable[[], list[threading.Thread]],
+    new_threads: NewThreads,
 ) -> None:
     deadlines = Deadlines(upgrade=0.5, first_frame=1.0)
     with servers.server(scripted({**WELCOME, **NOTHING, **answers})) as port:

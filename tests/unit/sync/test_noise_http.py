@@ -10,16 +10,9 @@ from hivemind_core_client import HiveMessage, HiveMessageType
 from hivemind_core_client import errors as err
 from hivemind_core_client.kernel.handshake import noise
 from hivemind_core_client.testing import EmbeddedHub
-from tests.unit.sync.test_http_client import (
-    PASSWORD,
-    Gateway,
-    ask,
-    back,
-    check_restart_in_handshake,
-    check_second_refusal,
-    make,
-    utterance,
-)
+from tests.unit.client_support import ask, utterance
+from tests.unit.http_support import Gateway, back, check_restart_in_handshake, check_second_refusal, make
+from tests.unit.support import PASSWORD
 
 
 @pytest.mark.parametrize(("pattern", "before"), [("", 0), (noise.XX, 0), (noise.XX, 1)])

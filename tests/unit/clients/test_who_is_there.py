@@ -13,10 +13,8 @@ from ovos_bus_client.message import Message
 from hivemind_core_client import HiveMessage, HiveMessageBusClient, HiveMessageType, NodeIdentity
 from hivemind_core_client.hive_map import HiveMapper
 from hivemind_core_client.testing import EmbeddedHub
-from tests.unit.sync.test_client_messages import Log
-
-PASSWORD = "seven green lanterns above the quiet harbour"
-UTTERANCE = Message("recognizer_loop:utterance", {"utterances": ["who is there"]})
+from tests.unit.client_support import Log, login, utterance
+from tests.unit.support import PASSWORD
 
 Connect = Callable[[str], HiveMessageBusClient]
 
@@ -34,7 +32,7 @@ def connect(hub: EmbeddedHub, tmp_path: Path) -> Iterator[Connect]:
 
     def new(name: str) -> HiveMessageBusClient:
         identity = NodeIdentity(tmp_path / str(len(clients)) / "_identity.json")
-        client = HiveMessageBusClient(f"key-{name}", PASSWORD, host=hub.url, port=hub.port, identity=identity)
+        client = HiveMessageBusClient(**login(hub.url, key=f"key-{name}", identity=identity))
         clients.append(client)
 
         def answer(request: HiveMessage) -> None:
@@ -51,15 +49,18 @@ def connect(hub: EmbeddedHub, tmp_path: Path) -> Iterator[Connect]:
 
 
 def said(client: HiveMessageBusClient) -> set[str]:
-    return {answer.message.data["utterance"] for answer in client.cascade(UTTERANCE, timeout=30)}
+    return {
+        answer.message.data["utterance"] for answer in client.cascade(utterance("who is there"), timeout=30)
+    }
 
 
 def map_of(client: HiveMessageBusClient, peers: set[str]) -> HiveMapper:
-    """The map, once it shows these; on a busy machine one flood may settle before all have answered."""
-    found = client.ping(settle=1.0)
-    for _ in range(3):
-        if set(found.nodes) != peers:
-            found = client.ping(settle=1.0)
+    """The map, once it shows these; on a busy machine a flood may settle before all have answered."""
+    found = client.ping(settle=0.2)
+    for _ in range(20):
+        if set(found.nodes) == peers:
+            break
+        found = client.ping(settle=0.2)
     return found
 
 

@@ -1,11 +1,10 @@
-"""The threaded client: handlers, buses, sessions, credentials, callbacks (defects.md, Messages and Identity)."""
+"""All clients: handlers, buses, sessions, credentials, callbacks (defects.md, Messages and Identity)."""
 
 from __future__ import annotations
 
 import json
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,58 +24,11 @@ from hivemind_core_client.client import BinaryDataCallbacks
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.testing import EmbeddedHub
-
-PASSWORD = "seven green lanterns above the quiet harbour"
-UTTERANCE = "recognizer_loop:utterance"
-
-
-@pytest.fixture
-def hub() -> Iterator[EmbeddedHub]:
-    with EmbeddedHub({"k": PASSWORD}) as hub:
-        yield hub
+from tests.unit.client_support import UTTERANCE, Log, Make, settled
+from tests.unit.support import PASSWORD
 
 
-@pytest.fixture
-def client(hub: EmbeddedHub) -> Iterator[HiveMessageBusClient]:
-    with make(hub) as client:
-        yield client
-
-
-def make(hub: EmbeddedHub, **options: Any) -> HiveMessageBusClient:
-    defaults: dict[str, Any] = {"key": "k", "password": PASSWORD, "host": hub.url, "site_id": "kitchen"}
-    site = {**defaults, **options}.pop("site_id")
-    arguments = {"identity": NodeIdentity({"site_id": site}), **defaults, **options}
-    arguments.pop("site_id")
-    return HiveMessageBusClient(**arguments)
-
-
-class Log:
-    """What a handler was called with, and waiting for it."""
-
-    def __init__(self) -> None:
-        self.calls: list[Any] = []
-        self._changed = threading.Condition()
-
-    def __call__(self, argument: Any = None) -> None:
-        with self._changed:
-            self.calls.append(argument)
-            self._changed.notify_all()
-
-    def wait(self, count: int) -> list[Any]:
-        with self._changed:
-            assert self._changed.wait_for(lambda: len(self.calls) >= count, 5), self.calls
-        return self.calls
-
-
-def settled(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
-    """Return when everything the hub sent so far has been handled."""
-    marker = Log()
-    client.on_mycroft("test.marker", marker)
-    hub.broadcast(Message("test.marker"))
-    marker.wait(1)
-    client.remove("test.marker", marker)
-
-
+@pytest.mark.otherwise("asyncio", why="it is no OVOS bus, whose verbs block")
 def test_it_is_an_ovos_bus_client(client: HiveMessageBusClient) -> None:
     assert isinstance(client, MessageBusClient)
 
@@ -142,6 +94,7 @@ def test_a_handler_that_raises_stops_nobody(
     assert client.state == "connected"
 
 
+@pytest.mark.otherwise("asyncio", why="its handlers are awaited where they wait")
 def test_a_handler_may_wait_for_an_answer(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
     answers = Log()
 
@@ -153,6 +106,7 @@ def test_a_handler_may_wait_for_an_answer(hub: EmbeddedHub, client: HiveMessageB
     assert answers.wait(1)[0].payload.data == {"utterance": "you said: inner"}
 
 
+@pytest.mark.otherwise("asyncio", why="its handlers are awaited where they wait")
 def test_a_handler_may_wait_for_a_handler_on_this_bus(client: HiveMessageBusClient) -> None:
     answers = Log()
     client.on("local.question", lambda message: client.internal_bus.emit(message.response({"value": 7})))
@@ -271,6 +225,7 @@ def test_what_the_hub_says_is_native_here(hub: EmbeddedHub, client: HiveMessageB
 
 
 @pytest.mark.parametrize("binary_type", [None, HiveMindBinaryPayloadType.FILE])
+@pytest.mark.otherwise("http", why="it sends no BINARY, and tells no progress")
 def test_the_bin_type_of_the_message_counts_unless_one_is_passed(
     hub: EmbeddedHub, client: HiveMessageBusClient, binary_type: HiveMindBinaryPayloadType | None
 ) -> None:
@@ -303,6 +258,7 @@ def test_binary_data_goes_to_callbacks_that_were_assigned_later(
 
 
 @pytest.mark.parametrize("bin_type", list(HiveMindBinaryPayloadType))
+@pytest.mark.otherwise("http", why="a BINARY comes beside the text, not in order with it")
 def test_every_bin_type_has_a_callback_that_says_what_it_ignored(
     bin_type: HiveMindBinaryPayloadType,
     hub: EmbeddedHub,
@@ -314,6 +270,7 @@ def test_every_bin_type_has_a_callback_that_says_what_it_ignored(
     assert "of 5 bytes" in caplog.text
 
 
+@pytest.mark.otherwise("http", why="a BINARY comes beside the text, not in order with it")
 def test_a_malformed_frame_costs_itself_only(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
     for frame in (
         "",
@@ -332,7 +289,7 @@ def test_a_malformed_frame_costs_itself_only(hub: EmbeddedHub, client: HiveMessa
 
 
 class TestInternalBus:
-    def test_a_bus_that_is_given_gets_what_the_hub_says_once(self, hub: EmbeddedHub) -> None:
+    def test_a_bus_that_is_given_gets_what_the_hub_says_once(self, hub: EmbeddedHub, make: Make) -> None:
         bus = FakeBus()
         direct, early, late = Log(), Log(), Log()
         bus.on("speak", direct)
@@ -347,7 +304,7 @@ class TestInternalBus:
         client.close()
 
     @pytest.mark.parametrize("own", [True, False], ids=["own-bus", "given-bus"])
-    def test_what_names_the_hub_goes_up_once(self, hub: EmbeddedHub, own: bool) -> None:
+    def test_what_names_the_hub_goes_up_once(self, hub: EmbeddedHub, own: bool, make: Make) -> None:
         with make(hub, internal_bus=None if own else FakeBus()) as client:
             assert client.hub is not None
             for_hub = {"destination": client.hub.node_id}
@@ -359,7 +316,7 @@ class TestInternalBus:
             types = [message["type"] for message in hub.received if message.msg_type == "bus"]
             assert types == ["for.the.hub", "sent.by.us", "last"]
 
-    def test_a_bus_that_was_replaced_is_listened_to_no_more(self, hub: EmbeddedHub) -> None:
+    def test_a_bus_that_was_replaced_is_listened_to_no_more(self, hub: EmbeddedHub, make: Make) -> None:
         first, second = FakeBus(), FakeBus()
         with make(hub, internal_bus=first, share_bus=True) as client:
             for bus in (second, first):
@@ -382,7 +339,7 @@ class TestInternalBus:
         assert [message.msg_type for message in hub.received] == ["hello", "3rdparty"]
 
     @pytest.mark.parametrize("own", [True, False], ids=["own-bus", "given-bus"])
-    def test_what_comes_down_never_asks_to_be_sent_up(self, hub: EmbeddedHub, own: bool) -> None:
+    def test_what_comes_down_never_asks_to_be_sent_up(self, hub: EmbeddedHub, own: bool, make: Make) -> None:
         """Somebody else's wish would be sealed and signed with our key."""
         with make(hub, internal_bus=None if own else FakeBus()) as client:
             wish = {"msg_type": "3rdparty", "payload": {"signed": "by us"}}
@@ -402,7 +359,7 @@ class TestInternalBus:
         hub.wait_for("the.end")
         assert [message.msg_type for message in hub.received[before:]] == ["bus"]
 
-    def test_the_whole_bus_is_shared_when_asked(self, hub: EmbeddedHub) -> None:
+    def test_the_whole_bus_is_shared_when_asked(self, hub: EmbeddedHub, make: Make) -> None:
         with make(hub, share_bus=True, internal_bus=FakeBus()) as client:
             client.internal_bus.emit(Message("overheard"))
             (shared,) = hub.wait_for("shared_bus")
@@ -476,7 +433,7 @@ class TestWaiting:
         answering.join(5)
         assert got is not None
 
-    def test_a_wait_for_an_answer_raises_what_sending_raised(self, hub: EmbeddedHub) -> None:
+    def test_a_wait_for_an_answer_raises_what_sending_raised(self, hub: EmbeddedHub, make: Make) -> None:
         client = make(hub)
         with pytest.raises(err.NotConnected, match="connect"):
             client.emit(Message("x"))
@@ -496,15 +453,22 @@ class TestCredentials:
             ("", "", "i", "i"),
         ],
     )
+    @pytest.mark.otherwise("http", why="nothing of it is in the way to the hub")
     def test_argument_then_environment_then_identity(
-        self, argument: Any, environment: Any, stored: Any, used: Any, monkeypatch: pytest.MonkeyPatch
+        self,
+        argument: Any,
+        environment: Any,
+        stored: Any,
+        used: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        client_class: Any,
     ) -> None:
         if environment is not None:
             monkeypatch.setenv("HIVEMIND_KEY", environment)
         identity = NodeIdentity({"access_key": stored, "default_master": "ws://hub"})
-        assert HiveMessageBusClient(argument, identity=identity).key == used
+        assert client_class(argument, identity=identity).key == used
 
-    def test_arguments_are_never_written_back(self, hub: EmbeddedHub, tmp_path: Any) -> None:
+    def test_arguments_are_never_written_back(self, hub: EmbeddedHub, tmp_path: Any, make: Make) -> None:
         path = tmp_path / "_identity.json"
         identity = NodeIdentity(path)
         identity.access_key, identity.password, identity.default_master = "mine", "my own", "ws://elsewhere"
@@ -530,16 +494,18 @@ class TestCredentials:
             (None, None, 7000, 7000),
         ],
     )
+    @pytest.mark.otherwise("http", why="its port is another one")
     def test_the_port_of_the_argument_beats_the_stored_one(
-        self, host: Any, port: Any, stored: Any, used: int
+        self, host: Any, port: Any, stored: Any, used: int, client_class: Any
     ) -> None:
         known = {"access_key": "k", "default_master": "ws://stored", "default_port": stored}
-        assert HiveMessageBusClient(host=host, port=port, identity=NodeIdentity(known)).port == used
+        assert client_class(host=host, port=port, identity=NodeIdentity(known)).port == used
 
     @pytest.mark.parametrize("known", [{}, {"access_key": "k"}, {"default_master": "hub"}])
-    def test_without_credentials_the_mend_is_named(self, known: dict[str, str]) -> None:
+    @pytest.mark.otherwise("http", why="nothing of it is in the way to the hub")
+    def test_without_credentials_the_mend_is_named(self, known: dict[str, str], client_class: Any) -> None:
         with pytest.raises(RuntimeError, match=r"NodeIdentity not set.*set-identity"):
-            HiveMessageBusClient(identity=NodeIdentity(known))
+            client_class(identity=NodeIdentity(known))
 
     @pytest.mark.parametrize(
         ("options", "error"),
@@ -562,14 +528,16 @@ class TestCredentials:
             ({"blocked_plugins": ["builtin_handshake"]}, err.PluginError),
         ],
     )
+    @pytest.mark.otherwise("http", why="its port is another one")
     def test_what_the_wire_cannot_carry_is_refused_here(
-        self, options: dict[str, Any], error: type[Exception]
+        self, options: dict[str, Any], error: type[Exception], client_class: Any
     ) -> None:
         defaults = {"key": "k", "password": PASSWORD, "host": "hub", "identity": NodeIdentity({})}
         with pytest.raises(error):
-            HiveMessageBusClient(**{**defaults, **options})
+            client_class(**{**defaults, **options})
 
-    def test_a_key_may_be_set_before_connecting(self, hub: EmbeddedHub) -> None:
+    @pytest.mark.otherwise("http", why="its port is another one")
+    def test_a_key_may_be_set_before_connecting(self, hub: EmbeddedHub, make: Make) -> None:
         client = make(hub, key="wrong")
         client.key = "k"
         with client:
@@ -582,7 +550,9 @@ class TestCredentials:
 
 
 class TestHooks:
-    def test_plugins_observe_sessions_and_one_that_raises_stops_nobody(self, hub: EmbeddedHub) -> None:
+    def test_plugins_observe_sessions_and_one_that_raises_stops_nobody(
+        self, hub: EmbeddedHub, make: Make
+    ) -> None:
         seen = Log()
 
         class Broken:
@@ -607,7 +577,7 @@ class TestHooks:
         assert seen.calls == [("connected", "connected"), ("disconnected", "ClientClosed")]
 
 
-def test_events_of_the_connection_are_told_like_the_base_class_does(hub: EmbeddedHub) -> None:
+def test_events_of_the_connection_are_told_like_the_base_class_does(hub: EmbeddedHub, make: Make) -> None:
     opened, closed, again = Log(), Log(), Log()
     client = make(hub, backoff=Backoff(first=0.01))
     client.on("open", opened)
@@ -621,7 +591,8 @@ def test_events_of_the_connection_are_told_like_the_base_class_does(hub: Embedde
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-def test_many_threads_lose_nothing_and_keep_their_order_both_ways(tls: bool) -> None:
+@pytest.mark.otherwise("http", why="it sends no BINARY, and tells no progress")
+def test_many_threads_lose_nothing_and_keep_their_order_both_ways(tls: bool, make: Make) -> None:
     """Large and small messages, four threads up while the hub sends down."""
     down, big = Log(), b"x" * 300_000
     with EmbeddedHub({"k": PASSWORD}, tls=tls) as hub, make(hub) as client:
@@ -658,7 +629,9 @@ def test_text_says_where_and_how_it_stands_and_no_secret(client: HiveMessageBusC
     assert client.handshake_event.is_set()
 
 
-def test_a_callback_for_progress_cannot_send_and_costs_nothing(hub: EmbeddedHub) -> None:
+@pytest.mark.otherwise("http", why="it sends no BINARY, and tells no progress")
+@pytest.mark.otherwise("asyncio", why="it writes without waiting, and what is written leaves whole")
+def test_a_callback_for_progress_cannot_send_and_costs_nothing(hub: EmbeddedHub, make: Make) -> None:
     with make(hub) as client:
         told: list[tuple[int, int]] = []
 
@@ -676,8 +649,10 @@ def test_a_callback_for_progress_cannot_send_and_costs_nothing(hub: EmbeddedHub)
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+@pytest.mark.otherwise("http", why="it sends no BINARY, and tells no progress")
+@pytest.mark.otherwise("asyncio", why="it writes without waiting, and what is written leaves whole")
 def test_an_interrupted_write_leaves_no_half_frame_in_the_stream(
-    hub: EmbeddedHub, interruption: type[BaseException]
+    hub: EmbeddedHub, interruption: type[BaseException], make: Make
 ) -> None:
     """Half a frame would swallow the next message: the connection is given up, and comes back."""
     with make(hub) as client:
@@ -698,20 +673,21 @@ def test_an_interrupted_write_leaves_no_half_frame_in_the_stream(
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+@pytest.mark.otherwise("asyncio", why="it writes without waiting, and what is written leaves whole")
 def test_an_interrupted_sealing_gives_the_connection_up(
-    hub: EmbeddedHub, interruption: type[BaseException], monkeypatch: pytest.MonkeyPatch
+    hub: EmbeddedHub, interruption: type[BaseException], monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:
-    check_broken_sealing(hub, interruption, monkeypatch)
+    check_broken_sealing(hub, interruption, monkeypatch, make)
 
 
 def test_a_sealing_that_breaks_gives_the_connection_up(
-    hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
+    hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:
-    check_broken_sealing(hub, ZeroDivisionError, monkeypatch)
+    check_broken_sealing(hub, ZeroDivisionError, monkeypatch, make)
 
 
 def check_broken_sealing(
-    hub: EmbeddedHub, interruption: type[BaseException], monkeypatch: pytest.MonkeyPatch
+    hub: EmbeddedHub, interruption: type[BaseException], monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:
     """What was sealed has its place in the order: with a piece missing, nothing that follows would open."""
     with make(hub) as client:
@@ -730,7 +706,7 @@ def check_broken_sealing(
         hub.wait_for("the.end")
 
 
-def test_an_error_that_is_raised_again_and_again_does_not_grow(hub: EmbeddedHub) -> None:
+def test_an_error_that_is_raised_again_and_again_does_not_grow(hub: EmbeddedHub, make: Make) -> None:
     client = make(hub, password="another-password-of-nobody-4711")
     with pytest.raises(err.PasswordRefused):
         client.connect()

@@ -1,4 +1,4 @@
-"""The threaded client: connecting, refusals, deadlines, reconnecting, closing (defects.md, first section)."""
+"""All clients: connecting, refusals, deadlines, reconnecting, closing (defects.md, first section)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 from ovos_bus_client.message import Message
@@ -22,40 +21,13 @@ from hivemind_core_client import (
     Limits,
 )
 from hivemind_core_client import errors as err
-from hivemind_core_client.config.settings import Address
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.testing import Account, EmbeddedHub
-from hivemind_core_client.transports.shared_socket import connect_tcp
-from hivemind_core_client.transports.tcp import _shake_hands, deadline
 from tests.unit import servers
+from tests.unit.client_support import UTTERANCE, Make, NewThreads, ask
+from tests.unit.support import PASSWORD
 
-PASSWORD = "seven green lanterns above the quiet harbour"
-UTTERANCE = "recognizer_loop:utterance"
-QUICK = Backoff(first=0.01, cap=0.05)
-
-
-def make(hub: EmbeddedHub, **options: Any) -> HiveMessageBusClient:
-    defaults: dict[str, Any] = {"key": "k", "password": PASSWORD, "host": hub.url, "backoff": QUICK}
-    return HiveMessageBusClient(**{"identity": NodeIdentity({}), **defaults, **options})
-
-
-def ask(client: HiveMessageBusClient, text: str = "hello") -> str:
-    answer = client.wait_for_response(Message(UTTERANCE, {"utterances": [text]}), "speak", 5)
-    assert answer is not None
-    return str(answer.payload.data["utterance"])
-
-
-@pytest.fixture
-def new_threads() -> Callable[[], list[threading.Thread]]:
-    """The client's threads that were not there when the test began."""
-    before = set(threading.enumerate())
-
-    def new() -> list[threading.Thread]:
-        return [
-            thread for thread in threading.enumerate() if thread not in before and "hivemind-" in thread.name
-        ]
-
-    return new
+GETADDRINFO = "hivemind_core_client.transports.shared_socket.socket.getaddrinfo"
 
 
 @pytest.mark.parametrize(
@@ -76,8 +48,9 @@ def new_threads() -> Callable[[], list[threading.Thread]]:
     ],
     ids=["defaults", "binarize", "binarize-off-here", "chacha", "base32", "preshared", "rsa", "tls"],
 )
+@pytest.mark.otherwise("http", why="it has other phases, and its TLS is that of the gateway")
 def test_every_kind_of_session_answers_an_utterance(
-    hub_options: dict[str, Any], client_options: dict[str, Any], kind: str
+    hub_options: dict[str, Any], client_options: dict[str, Any], kind: str, make: Make
 ) -> None:
     with (
         EmbeddedHub(**{"clients": {"k": PASSWORD}, **hub_options}) as hub,
@@ -94,7 +67,7 @@ def test_every_kind_of_session_answers_an_utterance(
 @pytest.mark.parametrize(
     "encoding", ["JSON-B91", "JSON-Z85B", "JSON-Z85P", "JSON-B64", "JSON-URLSAFE-B64", "JSON-B32", "JSON-HEX"]
 )
-def test_the_first_encoding_that_both_allow_is_used(encoding: str) -> None:
+def test_the_first_encoding_that_both_allow_is_used(encoding: str, make: Make) -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub, make(hub, encodings=[encoding]) as client:
         assert client.json_encoding == encoding
         assert ask(client) == "you said: hello"
@@ -113,12 +86,13 @@ def test_the_first_encoding_that_both_allow_is_used(encoding: str) -> None:
         (servers.forbidden, err.KeyRefused, "401"),
     ],
 )
+@pytest.mark.otherwise("http", why="it has other phases, and its TLS is that of the gateway")
 def test_connect_cannot_hang_and_says_which_phase(
-    script: Any, error: type[Exception], text: str, new_threads: Callable[[], list[threading.Thread]]
+    script: Any, error: type[Exception], text: str, new_threads: NewThreads, client_class: Any
 ) -> None:
     quick = Deadlines(tcp=1, tls=0.3, upgrade=0.3, first_frame=0.3, handshake=0.3)
     with servers.server(script) as port:
-        client = HiveMessageBusClient(
+        client = client_class(
             "k", PASSWORD, host="127.0.0.1", port=port, identity=NodeIdentity({}), deadlines=quick
         )
         began = time.monotonic()
@@ -131,9 +105,10 @@ def test_connect_cannot_hang_and_says_which_phase(
     assert not new_threads()
 
 
-def test_a_tls_port_that_stays_silent_runs_into_the_tls_deadline() -> None:
+@pytest.mark.otherwise("http", why="it has other phases, and its TLS is that of the gateway")
+def test_a_tls_port_that_stays_silent_runs_into_the_tls_deadline(client_class: Any) -> None:
     with servers.server(servers.silent) as port:
-        client = HiveMessageBusClient(
+        client = client_class(
             "k",
             PASSWORD,
             host=f"wss://127.0.0.1:{port}",
@@ -144,10 +119,10 @@ def test_a_tls_port_that_stays_silent_runs_into_the_tls_deadline() -> None:
             client.connect()
 
 
-def test_nobody_listens() -> None:
+def test_nobody_listens(client_class: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    client = HiveMessageBusClient("k", PASSWORD, host="127.0.0.1", port=port, identity=NodeIdentity({}))
+    client = client_class("k", PASSWORD, host="127.0.0.1", port=port, identity=NodeIdentity({}))
     with pytest.raises(err.HubUnreachable, match="other clients say: timed out waiting for handshake"):
         client.connect()
     assert client.state == "closed"
@@ -155,8 +130,8 @@ def test_nobody_listens() -> None:
     assert client.last_error.exit_code == 4
 
 
-def test_a_name_that_does_not_resolve_is_unreachable() -> None:
-    client = HiveMessageBusClient("k", PASSWORD, host="no-such-host.invalid", identity=NodeIdentity({}))
+def test_a_name_that_does_not_resolve_is_unreachable(client_class: Any) -> None:
+    client = client_class("k", PASSWORD, host="no-such-host.invalid", identity=NodeIdentity({}))
     with pytest.raises(err.HubUnreachable, match="does not resolve"):
         client.connect()
 
@@ -173,7 +148,7 @@ def test_a_name_that_does_not_resolve_is_unreachable() -> None:
     ids=["key", "password", "cipher", "no-credentials", "version"],
 )
 def test_a_refusal_is_typed_final_and_never_tried_again(
-    options: dict[str, Any], error: type[Exception]
+    options: dict[str, Any], error: type[Exception], make: Make
 ) -> None:
     with EmbeddedHub({"k": PASSWORD}, ciphers=["CHACHA20-POLY1305"]) as hub:
         client = make(hub, **options)
@@ -188,7 +163,7 @@ def test_a_refusal_is_typed_final_and_never_tried_again(
         client.close()
 
 
-def test_run_forever_raises_the_refusal() -> None:
+def test_run_forever_raises_the_refusal(make: Make) -> None:
     with EmbeddedHub({}) as hub:
         client = make(hub)
         with pytest.raises(err.KeyRefused):
@@ -197,7 +172,7 @@ def test_run_forever_raises_the_refusal() -> None:
 
 
 @pytest.mark.parametrize("code", [None, 1000, 1001, 1008, 1011], ids=str)
-def test_every_end_of_a_session_leads_to_a_new_one(code: int | None) -> None:
+def test_every_end_of_a_session_leads_to_a_new_one(code: int | None, make: Make) -> None:
     heard: list[str] = []
     again = threading.Event()
     with EmbeddedHub({"k": PASSWORD}) as hub, make(hub) as client:
@@ -214,7 +189,7 @@ def test_every_end_of_a_session_leads_to_a_new_one(code: int | None) -> None:
     assert heard == ["you said: back"]
 
 
-def test_the_client_comes_back_after_the_hub_was_away() -> None:
+def test_the_client_comes_back_after_the_hub_was_away(make: Make) -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub:
         client = make(hub)
         client.connect()
@@ -229,7 +204,7 @@ def test_the_client_comes_back_after_the_hub_was_away() -> None:
         client.close()
 
 
-def test_waits_for_answers_end_with_the_connection_and_other_waits_go_on() -> None:
+def test_waits_for_answers_end_with_the_connection_and_other_waits_go_on(make: Make) -> None:
     with EmbeddedHub({"k": PASSWORD}, agent=lambda utterance: None) as hub, make(hub) as client:
         passive: list[HiveMessage | None] = []
         waiting = threading.Thread(target=lambda: passive.append(client.wait_for_mycroft("later", 10)))
@@ -248,7 +223,7 @@ def test_waits_for_answers_end_with_the_connection_and_other_waits_go_on() -> No
         assert passive[0] is not None
 
 
-def test_emit_without_a_hub_raises_within_a_short_grace() -> None:
+def test_emit_without_a_hub_raises_within_a_short_grace(make: Make) -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub:
         client = make(hub, deadlines=Deadlines(send=0.1))
         with pytest.raises(err.NotConnected):
@@ -266,7 +241,8 @@ def test_emit_without_a_hub_raises_within_a_short_grace() -> None:
 
 
 def test_close_leaves_no_thread_behind_and_may_be_called_twice(
-    new_threads: Callable[[], list[threading.Thread]],
+    new_threads: NewThreads,
+    make: Make,
 ) -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub:
         client = make(hub)
@@ -278,7 +254,7 @@ def test_close_leaves_no_thread_behind_and_may_be_called_twice(
         hub.wait_for_sessions(0)
 
 
-def test_close_may_be_called_from_a_handler() -> None:
+def test_close_may_be_called_from_a_handler(make: Make) -> None:
     closed = threading.Event()
     with EmbeddedHub({"k": PASSWORD}) as hub:
         client = make(hub)
@@ -290,7 +266,8 @@ def test_close_may_be_called_from_a_handler() -> None:
 
 
 def test_close_wakes_a_client_that_waits_to_connect_again(
-    new_threads: Callable[[], list[threading.Thread]],
+    new_threads: NewThreads,
+    make: Make,
 ) -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub:
         client = make(hub, backoff=Backoff(first=60))
@@ -305,7 +282,7 @@ def test_close_wakes_a_client_that_waits_to_connect_again(
         assert not new_threads()
 
 
-def test_a_closed_client_can_connect_again() -> None:
+def test_a_closed_client_can_connect_again(make: Make) -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub:
         client = make(hub)
         for _ in range(2):
@@ -313,7 +290,7 @@ def test_a_closed_client_can_connect_again() -> None:
                 assert ask(client) == "you said: hello"
 
 
-def test_a_client_that_was_closed_before_it_ever_connected_can_connect() -> None:
+def test_a_client_that_was_closed_before_it_ever_connected_can_connect(make: Make) -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub:
         client = make(hub)
         client.close()
@@ -321,7 +298,7 @@ def test_a_client_that_was_closed_before_it_ever_connected_can_connect() -> None
             assert ask(client) == "you said: hello"
 
 
-def test_connect_retries_until_the_hub_is_there() -> None:
+def test_connect_retries_until_the_hub_is_there(make: Make) -> None:
     hub = EmbeddedHub({"k": PASSWORD})
     with hub:
         pass
@@ -339,7 +316,7 @@ def test_connect_retries_until_the_hub_is_there() -> None:
         hub.stop()
 
 
-def test_run_forever_after_connect_blocks_until_close() -> None:
+def test_run_forever_after_connect_blocks_until_close(make: Make) -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub:
         client = make(hub)
         client.connect()
@@ -352,7 +329,8 @@ def test_run_forever_after_connect_blocks_until_close() -> None:
         assert not running.is_alive()
 
 
-def test_run_in_thread_connects_in_the_background() -> None:
+@pytest.mark.otherwise("asyncio", why="it has no thread")
+def test_run_in_thread_connects_in_the_background(make: Make) -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub:
         client = make(hub)
         thread = client.run_in_thread()
@@ -362,7 +340,7 @@ def test_run_in_thread_connects_in_the_background() -> None:
         client.close()
 
 
-def test_a_flood_is_refused_before_it_is_read() -> None:
+def test_a_flood_is_refused_before_it_is_read(make: Make) -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub, make(hub, limits=Limits(frame=20_000)) as client:
         lost = threading.Event()
         client.on("close", lost.set)
@@ -372,10 +350,11 @@ def test_a_flood_is_refused_before_it_is_read() -> None:
         hub.wait_for(HiveMessageType.HELLO, count=2)
 
 
-def test_a_hub_that_stops_answering_pings_is_given_up() -> None:
+@pytest.mark.otherwise("http", why="it has no pings, but polls")
+def test_a_hub_that_stops_answering_pings_is_given_up(make: Make) -> None:
     flow = threading.Event()
     flow.set()
-    with EmbeddedHub({"k": PASSWORD}) as hub, servers.server(stalling_proxy(hub.port, flow)) as port:
+    with EmbeddedHub({"k": PASSWORD}) as hub, servers.server(servers.stalling_proxy(hub.port, flow)) as port:
         client = make(
             hub, host=f"ws://127.0.0.1:{port}", websocket_ping_interval=0.1, websocket_ping_timeout=0.1
         )
@@ -388,46 +367,10 @@ def test_a_hub_that_stops_answering_pings_is_given_up() -> None:
         client.close()
 
 
-def stalling_proxy(port: int, flow: threading.Event) -> servers.Script:
-    """Pass bytes on both ways while `flow` is set; else leave them unread, and the connections open."""
-
-    def script(connection: socket.socket, done: threading.Event) -> None:
-        with socket.create_connection(("127.0.0.1", port)) as upstream:
-            down = threading.Thread(target=pump, args=(upstream, connection), daemon=True)
-            down.start()
-            pump(connection, upstream)
-
-    def pump(source: socket.socket, sink: socket.socket) -> None:
-        while flow.wait(30):
-            try:
-                data = source.recv(65536)
-                if not data or not flow.wait(30):
-                    return
-                sink.sendall(data)
-            except OSError:
-                return
-
-    return script
-
-
-@pytest.fixture
-def stuck() -> Iterator[tuple[HiveMessageBusClient, EmbeddedHub, threading.Event]]:
-    """A client whose hub has stopped to read, and the event that lets it read on."""
-    flow = threading.Event()
-    flow.set()
-    with EmbeddedHub({"k": PASSWORD}) as hub, servers.server(stalling_proxy(hub.port, flow)) as port:
-        quick = Deadlines(write=0.3, close=0.5, send=0.5)
-        client = make(hub, host=f"ws://127.0.0.1:{port}", websocket_ping_interval=0, deadlines=quick)
-        client.connect()
-        flow.clear()
-        yield client, hub, flow
-        flow.set()
-        client.close()
-
-
 BIG = HiveMessage("bin", b"x" * 30_000_000)
 
 
+@pytest.mark.otherwise("http", why="it sends no BINARY, and tells no progress")
 def test_a_message_that_the_hub_does_not_take_is_given_up_with_its_connection(
     stuck: tuple[HiveMessageBusClient, EmbeddedHub, threading.Event],
 ) -> None:
@@ -441,6 +384,7 @@ def test_a_message_that_the_hub_does_not_take_is_given_up_with_its_connection(
     hub.wait_for("after")
 
 
+@pytest.mark.otherwise("http", why="it sends no BINARY, and tells no progress")
 def test_close_does_not_wait_for_a_writer_that_is_stuck(
     stuck: tuple[HiveMessageBusClient, EmbeddedHub, threading.Event],
 ) -> None:
@@ -474,7 +418,10 @@ def test_close_does_not_wait_for_a_writer_that_is_stuck(
     ],
     ids=["self-signed", "verified-by-system", "ca-file"],
 )
-def test_tls_options(options: dict[str, Any], works: bool, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.otherwise("http", why="it has other phases, and its TLS is that of the gateway")
+def test_tls_options(
+    options: dict[str, Any], works: bool, caplog: pytest.LogCaptureFixture, make: Make
+) -> None:
     with EmbeddedHub({"k": PASSWORD}, tls=True) as hub:
         if options.get("ca_file") is True:
             options = {"ca_file": hub.ca_file}
@@ -491,9 +438,9 @@ def test_tls_options(options: dict[str, Any], works: bool, caplog: pytest.LogCap
         assert len(warned) == (0 if options else 1)
 
 
-def test_a_ca_file_that_cannot_be_read_is_not_tried_again() -> None:
+def test_a_ca_file_that_cannot_be_read_is_not_tried_again(client_class: Any) -> None:
     """A mistake here, whatever the hub does; `run_in_thread` went on for ever."""
-    client = HiveMessageBusClient(
+    client = client_class(
         "k", PASSWORD, host="wss://127.0.0.1", identity=NodeIdentity({}), ca_file="/nonexistent/ca.pem"
     )
     expected = r"^the CA file '/nonexistent/ca.pem' cannot be read: \[Errno 2\] No such file or directory$"
@@ -505,7 +452,8 @@ def test_a_ca_file_that_cannot_be_read_is_not_tried_again() -> None:
     assert client.state == "closed"
 
 
-def test_why_tls_failed_is_told_where_the_hub_has_none() -> None:
+@pytest.mark.otherwise("http", why="it has other phases, and its TLS is that of the gateway")
+def test_why_tls_failed_is_told_where_the_hub_has_none(make: Make) -> None:
     """The exception of asyncio has no text."""
     with EmbeddedHub({"k": PASSWORD}) as hub:
         client = make(hub, host=hub.url.replace("ws://", "wss://"))
@@ -513,31 +461,11 @@ def test_why_tls_failed_is_told_where_the_hub_has_none() -> None:
             client.connect()
 
 
-def test_a_name_with_many_silent_addresses_has_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    full = socket.create_server(("127.0.0.1", 0), backlog=0)
-    port = full.getsockname()[1]
-    fillers = [socket.socket() for _ in range(4)]
-    for filler in fillers:
-        filler.setblocking(False)
-        filler.connect_ex(("127.0.0.1", port))
-    one = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
-    monkeypatch.setattr(
-        "hivemind_core_client.transports.shared_socket.socket.getaddrinfo", lambda *_, **__: [one] * 8
-    )
-    start = time.monotonic()
-    with pytest.raises((TimeoutError, socket.timeout)):
-        connect_tcp("many.invalid", port, 0.3)
-    assert time.monotonic() - start < 2
-    for each in [full, *fillers]:
-        each.close()
-
-    getaddrinfo = "hivemind_core_client.transports.shared_socket.socket.getaddrinfo"
-    monkeypatch.setattr(getaddrinfo, lambda *_, **__: release.wait(30))
+@pytest.mark.otherwise("http", why="nothing of it is in the way to the hub")
+def test_a_lookup_that_hangs_has_a_deadline(monkeypatch: pytest.MonkeyPatch, client_class: Any) -> None:
     release = threading.Event()
-    monkeypatch.setattr(
-        "hivemind_core_client.transports.shared_socket.socket.getaddrinfo", lambda *_, **__: release.wait(30)
-    )
-    client = HiveMessageBusClient(
+    monkeypatch.setattr(GETADDRINFO, lambda *_, **__: release.wait(30))
+    client = client_class(
         "k", PASSWORD, host="slow.invalid", identity=NodeIdentity({}), deadlines=Deadlines(tcp=0.1)
     )
     with pytest.raises(err.HubTimeout, match="'tcp'"):
@@ -545,19 +473,22 @@ def test_a_name_with_many_silent_addresses_has_one_deadline(monkeypatch: pytest.
     release.set()
 
 
-def test_an_old_worker_that_ends_late_does_not_touch_the_new_session(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.otherwise("asyncio", why="it has no thread")
+def test_an_old_worker_that_ends_late_does_not_touch_the_new_session(
+    monkeypatch: pytest.MonkeyPatch, make: Make
+) -> None:
     """A lookup that hangs longer than close() waits; then the client connects again."""
     asked, release, real = threading.Event(), threading.Event(), socket.getaddrinfo
 
     def slow_once(*arguments: Any, **options: Any) -> Any:
-        monkeypatch.setattr("hivemind_core_client.transports.shared_socket.socket.getaddrinfo", real)
+        monkeypatch.setattr(GETADDRINFO, real)
         asked.set()
         release.wait(30)
         return real(*arguments, **options)
 
     with EmbeddedHub({"k": PASSWORD}) as hub:
         client = make(hub, deadlines=Deadlines(close=0.1))
-        monkeypatch.setattr("hivemind_core_client.transports.shared_socket.socket.getaddrinfo", slow_once)
+        monkeypatch.setattr(GETADDRINFO, slow_once)
         old = client.run_in_thread()
         assert asked.wait(5)
         client.close()
@@ -571,15 +502,15 @@ def test_an_old_worker_that_ends_late_does_not_touch_the_new_session(monkeypatch
         client.close()
 
 
-def test_connect_leaves_a_client_alone_that_runs_already() -> None:
+def test_connect_leaves_a_client_alone_that_runs_already(make: Make) -> None:
     """It waits no longer than an attempt can take, and then goes without the client."""
-    quick = Deadlines(tcp=0.2, tls=0.1, upgrade=0.5, first_frame=0.5, handshake=1)
+    quick = Deadlines(tcp=0.1, tls=0.1, upgrade=0.2, first_frame=0.3, handshake=0.3)
     with EmbeddedHub({"k": PASSWORD}) as hub:
         client = make(hub, deadlines=quick)
         lost = threading.Event()
         client.on("close", lost.set)
         client.run_in_thread()
-        client.connect()
+        client.connect(handshake_max_retries=20)
         hub.stop()
         assert lost.wait(5)
         with pytest.raises(err.HubConnectionError):
@@ -590,7 +521,7 @@ def test_connect_leaves_a_client_alone_that_runs_already() -> None:
         client.close()
 
 
-def test_an_answer_that_is_asked_for_while_reconnecting_arrives() -> None:
+def test_an_answer_that_is_asked_for_while_reconnecting_arrives(make: Make) -> None:
     hub = EmbeddedHub({"k": PASSWORD})
     with hub:
         client = make(hub, deadlines=Deadlines(send=5))
@@ -608,6 +539,7 @@ def test_an_answer_that_is_asked_for_while_reconnecting_arrives() -> None:
         client.close()
 
 
+@pytest.mark.otherwise("http", why="it has no pings, but polls")
 def test_a_round_trip_ends_with_its_connection(
     stuck: tuple[HiveMessageBusClient, EmbeddedHub, threading.Event],
 ) -> None:
@@ -623,7 +555,7 @@ def test_a_round_trip_ends_with_its_connection(
     closing.join()
 
 
-def test_waiting_on_a_client_that_has_ended_ends_at_once() -> None:
+def test_waiting_on_a_client_that_has_ended_ends_at_once(make: Make) -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub:
         client = make(hub)
         client.connect()
@@ -636,8 +568,8 @@ def test_waiting_on_a_client_that_has_ended_ends_at_once() -> None:
         refused.close()
 
 
-def test_tls_by_a_context_of_the_callers() -> None:
-    import ssl
+@pytest.mark.otherwise("http", why="it has other phases, and its TLS is that of the gateway")
+def test_tls_by_a_context_of_the_callers(make: Make) -> None:
 
     with EmbeddedHub({"k": PASSWORD}, tls=True) as hub:
         context = ssl.create_default_context(cafile=hub.ca_file)
@@ -645,7 +577,8 @@ def test_tls_by_a_context_of_the_callers() -> None:
             assert ask(client) == "you said: hello"
 
 
-def test_a_plain_client_at_a_tls_port_is_told_so() -> None:
+@pytest.mark.otherwise("http", why="it has other phases, and its TLS is that of the gateway")
+def test_a_plain_client_at_a_tls_port_is_told_so(make: Make) -> None:
     with EmbeddedHub({"k": PASSWORD}, tls=True) as hub:
         client = make(hub, host=f"ws://127.0.0.1:{hub.port}", deadlines=Deadlines(upgrade=2))
         with pytest.raises((err.NotAHub, err.HubTimeout), match="port"):
@@ -663,23 +596,21 @@ def test_a_plain_client_at_a_tls_port_is_told_so() -> None:
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused_at_once(
-    option: str, values: list[Any], allowed: str
+    option: str, values: list[Any], allowed: str, client_class: Any
 ) -> None:
     """They were taken, `self_signed="false"` for any certificate, and others failed with the message that met them."""
     for value in values:
         with pytest.raises(err.InvalidOption) as raised:
-            HiveMessageBusClient(
-                "k", PASSWORD, host="127.0.0.1", identity=NodeIdentity({}), **{option: value}
-            )
+            client_class("k", PASSWORD, host="127.0.0.1", identity=NodeIdentity({}), **{option: value})
         assert str(raised.value) == f"{option} is {value!r}; it must be {allowed}"
 
 
-def test_connect_refuses_a_protocol_object() -> None:
+def test_connect_refuses_a_protocol_object(make: Make) -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub, pytest.raises(err.InvalidOption, match="plugin"):
         make(hub).connect(protocol=object())  # type: ignore[arg-type]
 
 
-def test_what_the_log_holds(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_the_log_holds(caplog: pytest.LogCaptureFixture, make: Make) -> None:
     """No password, access key, session key or envelope, at any level."""
     with caplog.at_level(logging.DEBUG), EmbeddedHub({"very-secret-key": PASSWORD}) as hub:
         with make(hub, key="very-secret-key") as client:
@@ -692,21 +623,3 @@ def test_what_the_log_holds(caplog: pytest.LogCaptureFixture) -> None:
     for secret in (PASSWORD, "very-secret-key", "envelope"):
         assert not any(secret in text for text in ours)
     assert PASSWORD not in repr(client)
-
-
-def test_a_connection_that_is_shut_before_its_tls_handshake_runs_into_the_deadline() -> None:
-    """A busy machine may come to the handshake after its deadline; the socket has no TLS object then."""
-    one, other = socket.socketpair()
-    with one, other:
-        wrapped = ssl.create_default_context().wrap_socket(
-            one, server_hostname="hub", do_handshake_on_connect=False
-        )
-
-        def late() -> None:
-            with deadline(Address("hub", 1, True), "tls", 0.01, lambda: None):
-                wrapped.shutdown(socket.SHUT_RDWR)
-                threading.Event().wait(0.05)
-                _shake_hands(wrapped)
-
-        with wrapped, pytest.raises(err.HubTimeout):
-            late()

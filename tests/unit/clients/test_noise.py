@@ -13,12 +13,12 @@ import pytest
 from ovos_bus_client.message import Message
 
 from hivemind_core_client import (
-    Backoff,
     HiveMessage,
     HiveMessageBusClient,
     HiveMessageType,
     HiveMindHTTPClient,
     NodeIdentity,
+    Polling,
 )
 from hivemind_core_client import errors as err
 from hivemind_core_client.async_client import AsyncHiveMessageBusClient
@@ -28,15 +28,17 @@ from hivemind_core_client.testing.http_gateway import HttpGateway
 from hivemind_core_client.testing.hub_sockets import InOrder
 from hivemind_core_client.transports.websocket import WebSocketTransport
 from hivemind_core_client.transports.websocket_asyncio import AsyncWebSocketTransport
+from tests.unit import aio_support
+from tests.unit.client_support import ask, login, utterance
+from tests.unit.support import PASSWORD
 
-PASSWORD = "a long password of this node"
 #: The port of a node's gateway stays: pins belong to an address.
 GATEWAYS: WeakKeyDictionary[NodeIdentity, int] = WeakKeyDictionary()
 
 
 @pytest.fixture
 def hub() -> Iterator[EmbeddedHub]:
-    with EmbeddedHub({"key": PASSWORD}, versions=(3, 3)) as running:
+    with EmbeddedHub({"k": PASSWORD}, versions=(3, 3)) as running:
         yield running
 
 
@@ -45,25 +47,16 @@ def identity() -> NodeIdentity:
     return NodeIdentity({})
 
 
-def utterance(text: str) -> Message:
-    return Message("recognizer_loop:utterance", {"utterances": [text]})
-
-
 def by_websocket(hub: EmbeddedHub, identity: NodeIdentity, **options: Any) -> Any:
-    settings = {"key": "key", "password": PASSWORD, "host": hub.url, "port": hub.port, **options}
-    with HiveMessageBusClient(identity=identity, **settings) as client:
-        answer = client.wait_for_response(utterance("hello"), "speak", timeout=5)
-        assert answer is not None and answer.payload.data["utterance"] == "you said: hello"
+    with HiveMessageBusClient(**login(hub.url, identity=identity, **options)) as client:
+        assert ask(client) == "you said: hello"
         return client.negotiated
 
 
 def by_asyncio(hub: EmbeddedHub, identity: NodeIdentity, **options: Any) -> Any:
-    settings = {"key": "key", "password": PASSWORD, "host": hub.url, "port": hub.port, **options}
-
     async def talk() -> Any:
-        async with AsyncHiveMessageBusClient(identity=identity, **settings) as client:
-            answer = await client.wait_for_response(utterance("hello"), "speak", timeout=5)
-            assert answer is not None and answer.payload.data["utterance"] == "you said: hello"
+        async with AsyncHiveMessageBusClient(**login(hub.url, identity=identity, **options)) as client:
+            assert await aio_support.ask(client) == "you said: hello"
             return client.negotiated
 
     return asyncio.run(talk())
@@ -72,10 +65,9 @@ def by_asyncio(hub: EmbeddedHub, identity: NodeIdentity, **options: Any) -> Any:
 def by_http(hub: EmbeddedHub, identity: NodeIdentity, **options: Any) -> Any:
     with HttpGateway(hub.url, port=GATEWAYS.get(identity, 0)) as gateway:
         GATEWAYS[identity] = gateway.port
-        settings = {"key": "key", "password": PASSWORD, "host": gateway.url, **options}
-        with HiveMindHTTPClient(identity=identity, **settings) as client:
-            answer = client.wait_for_response(utterance("hello"), "speak", timeout=5)
-            assert answer is not None and answer.payload.data["utterance"] == "you said: hello"
+        settings = login(gateway.url, identity=identity, polling=Polling(0.01, 0.05), **options)
+        with HiveMindHTTPClient(**settings) as client:
+            assert ask(client) == "you said: hello"
             return client.negotiated
 
 
@@ -114,11 +106,11 @@ def test_a_hub_that_pinned_another_key_of_ours_refuses_us(
 ) -> None:
     with HttpGateway(hub.url) as gateway:
         kind = HiveMindHTTPClient if over_http else HiveMessageBusClient
-        client = kind("key", PASSWORD, host=gateway.url if over_http else hub.url, identity=identity)
+        client = kind(**login(gateway.url if over_http else hub.url, identity=identity))
         for _ in range(2):
             client.connect()
             client.close()
-        hub._options.client_pins["key"] = bytes(range(32))  # so that it offers KKpsk0, and cannot do it
+        hub._options.client_pins["k"] = bytes(range(32))  # so that it offers KKpsk0, and cannot do it
         with pytest.raises(err.HubRefused, match="reset-noise-pin"):
             client.run_forever()
         assert client.state == "refused"
@@ -146,10 +138,10 @@ def test_a_first_contact_is_over_when_the_hub_has_answered(
     talk: Talk, hub: EmbeddedHub, identity: NodeIdentity
 ) -> None:
     """A hub reads in order: it has refused the end of a handshake before it answers a ping that came after."""
-    hub._options.client_pins["key"] = bytes(range(32))
+    hub._options.client_pins["k"] = bytes(range(32))
     for again in (identity, NodeIdentity({}), identity):
         with pytest.raises(err.HubRefused, match="reset-noise-pin"):
-            talk(hub, again, backoff=Backoff(first=0.05))
+            talk(hub, again)
 
 
 def test_the_embedded_hub_answers_a_ping_after_what_came_before_it() -> None:
@@ -160,12 +152,12 @@ def test_the_embedded_hub_answers_a_ping_after_what_came_before_it() -> None:
         assert released.wait(5)
         return utterance
 
-    with EmbeddedHub({"key": PASSWORD}, agent=agent) as hub:
-        with HiveMessageBusClient("key", PASSWORD, host=hub.url, identity=NodeIdentity({})) as client:
+    with EmbeddedHub({"k": PASSWORD}, agent=agent) as hub:
+        with HiveMessageBusClient(**login(hub.url)) as client:
             client.emit(utterance("hello"))
             assert asked.wait(5)
             with pytest.raises(err.HubTimeout):
-                client.round_trip(0.2)
+                client.round_trip(0.1)
             released.set()
             assert client.round_trip(5) > 0
 
@@ -183,7 +175,7 @@ def test_a_hub_that_breaks_after_each_first_contact_does_not_hold_connect_up(
     monkeypatch.setattr(noise, "_pattern", lambda offer, keys: noise.XX)
     before_pings(monkeypatch, drop)
     with pytest.raises(err.ConnectionLost):
-        talk(hub, identity, backoff=Backoff(first=0.05))
+        talk(hub, identity)
     assert len(drops) == 1
 
 
@@ -199,10 +191,8 @@ def test_a_hub_that_dies_after_a_first_contact_is_noticed(
             take(connection, frame)
 
     monkeypatch.setattr(InOrder, "_taken", swallow)
-    settings: dict[str, Any] = {"key": "key", "password": PASSWORD, "host": hub.url, "port": hub.port}
-    with HiveMessageBusClient(
-        identity=identity, websocket_ping_interval=0.2, websocket_ping_timeout=0.2, **settings
-    ) as client:
+    pinging = {"websocket_ping_interval": 0.1, "websocket_ping_timeout": 0.1}
+    with HiveMessageBusClient(**login(hub.url, identity=identity, **pinging)) as client:
         client.on("close", lost.set)
         silent.append(True)
         assert lost.wait(5)
@@ -213,7 +203,7 @@ def test_a_client_in_the_background_that_gives_up_says_why(
     asynchronous: bool, hub: EmbeddedHub, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = NodeIdentity({"hub_pins": {f"127.0.0.1:{hub.port}": "no key"}})
-    settings: dict[str, Any] = {"key": "key", "password": PASSWORD, "host": hub.url, "identity": broken}
+    settings = login(hub.url, identity=broken)
 
     def run() -> None:
         if asynchronous:
@@ -232,9 +222,7 @@ def test_a_file_that_cannot_be_read_for_a_moment_does_not_end_a_satellite(
 ) -> None:
     with HttpGateway(hub.url) as gateway:
         address = hub.url if talk_kind is HiveMessageBusClient else gateway.url
-        with talk_kind(
-            "key", PASSWORD, host=address, identity=identity, backoff=Backoff(first=0.05)
-        ) as client:
+        with talk_kind(**login(address, identity=identity)) as client:
             failed = threading.Event()
             client.on("error", lambda error: isinstance(error, err.IdentityFileError) and failed.set())
             pins = dict(identity.IDENTITY_FILE["hub_pins"])
@@ -254,10 +242,10 @@ def test_a_hub_that_answers_no_ping_is_not_waited_for(
 
 @KINDS
 def test_a_hub_with_another_key_is_refused(talk: Talk, identity: NodeIdentity) -> None:
-    with EmbeddedHub({"key": PASSWORD}, versions=(3, 3)) as first:
+    with EmbeddedHub({"k": PASSWORD}, versions=(3, 3)) as first:
         talk(first, identity)
         port = first.port
-    with EmbeddedHub({"key": PASSWORD}, versions=(3, 3), port=port) as second:
+    with EmbeddedHub({"k": PASSWORD}, versions=(3, 3), port=port) as second:
         address = f"127.0.0.1:{GATEWAYS.get(identity, port)}"
         with pytest.raises(err.HubKeyChanged, match=rf"forget_hub\('{address}'\)"):
             talk(second, identity)
@@ -267,7 +255,7 @@ def test_a_hub_with_another_key_is_refused(talk: Talk, identity: NodeIdentity) -
 
 def test_a_changed_key_of_the_hub_names_the_file_whose_pin_it_is(tmp_path: Path) -> None:
     own = NodeIdentity(tmp_path / "bridge.json")
-    with EmbeddedHub({"key": PASSWORD}, versions=(3, 3)) as hub:
+    with EmbeddedHub({"k": PASSWORD}, versions=(3, 3)) as hub:
         address = f"{hub.host}:{hub.port}"
         own.pin_hub(address, bytes(32))
         text = _refused(hub, own)
@@ -276,7 +264,7 @@ def test_a_changed_key_of_the_hub_names_the_file_whose_pin_it_is(tmp_path: Path)
         memory.pin_hub(address, bytes(32))
         assert f"run identity.forget_hub('{address}')" in _refused(hub, memory)
         memory.forget_hub(address)
-        with HiveMessageBusClient("key", PASSWORD, host=hub.url, identity=memory) as client:
+        with HiveMessageBusClient(**login(hub.url, identity=memory)) as client:
             assert client.negotiated is not None
 
 
@@ -288,10 +276,10 @@ def _refused(hub: EmbeddedHub, identity: NodeIdentity) -> str:
 
 @KINDS
 def test_a_hub_that_offers_no_noise_any_more_is_refused(talk: Talk, identity: NodeIdentity) -> None:
-    with EmbeddedHub({"key": PASSWORD}, versions=(3, 3)) as first:
+    with EmbeddedHub({"k": PASSWORD}, versions=(3, 3)) as first:
         talk(first, identity)
         port = first.port
-    with EmbeddedHub({"key": PASSWORD}, port=port) as second:
+    with EmbeddedHub({"k": PASSWORD}, port=port) as second:
         with pytest.raises(err.VersionRefused, match="forget_hub"):
             talk(second, identity)
         assert talk(second, identity, max_protocol_version=2).kind == "password"
@@ -300,10 +288,10 @@ def test_a_hub_that_offers_no_noise_any_more_is_refused(talk: Talk, identity: No
 @KINDS
 def test_a_password_that_was_changed_at_the_hub(talk: Talk, identity: NodeIdentity) -> None:
     new = "another long password of this node"
-    with EmbeddedHub({"key": PASSWORD}, versions=(3, 3)) as first:
+    with EmbeddedHub({"k": PASSWORD}, versions=(3, 3)) as first:
         talk(first, identity)
         port, static = first.port, first._options.noise_key
-    with EmbeddedHub({"key": new}, versions=(3, 3), port=port) as second:
+    with EmbeddedHub({"k": new}, versions=(3, 3), port=port) as second:
         object.__setattr__(second._options, "noise_key", static)
         with pytest.raises(err.PasswordRefused, match="set-identity"):
             talk(second, identity)
@@ -317,7 +305,7 @@ def test_a_hub_of_version_3_alone_and_a_client_below_it(hub: EmbeddedHub, identi
 
 def test_many_threads_send_in_order_and_lose_nothing(hub: EmbeddedHub, identity: NodeIdentity) -> None:
     count, threads = 200, 8
-    with HiveMessageBusClient("key", PASSWORD, host=hub.url, port=hub.port, identity=identity) as client:
+    with HiveMessageBusClient(**login(hub.url, identity=identity)) as client:
 
         def send(thread: int) -> None:
             for number in range(count):
@@ -342,7 +330,7 @@ def test_many_threads_send_in_order_and_lose_nothing(hub: EmbeddedHub, identity:
 
 def test_a_large_binary_message_both_ways(hub: EmbeddedHub, identity: NodeIdentity) -> None:
     data, steps = bytes(range(256)) * 12_000, []
-    with HiveMessageBusClient("key", PASSWORD, host=hub.url, port=hub.port, identity=identity) as client:
+    with HiveMessageBusClient(**login(hub.url, identity=identity)) as client:
         client.emit(HiveMessage(HiveMessageType.BINARY, data), progress=lambda *step: steps.append(step))
         [came] = hub.wait_for("bin", timeout=10)
         assert bytes(came.payload) == data
@@ -358,11 +346,11 @@ def test_a_large_binary_message_both_ways(hub: EmbeddedHub, identity: NodeIdenti
 
 
 def test_a_client_goes_on_after_a_frame_that_does_not_open(hub: EmbeddedHub, identity: NodeIdentity) -> None:
-    with HiveMessageBusClient("key", PASSWORD, host=hub.url, port=hub.port, identity=identity) as client:
+    with HiveMessageBusClient(**login(hub.url, identity=identity)) as client:
         protocol = client.protocol
         hub.send_raw(b"no frame of this session")
         hub.wait_for("hello", timeout=10, count=2)
-        assert client.wait_for_response(utterance("hello"), "speak", timeout=5) is not None
+        assert ask(client)
         assert client.protocol is not protocol
 
 
@@ -371,8 +359,7 @@ def test_progress_with_asyncio_is_told_of_all_pieces_as_one(hub: EmbeddedHub, id
     steps: list[tuple[int, int]] = []
 
     async def send() -> None:
-        settings = {"host": hub.url, "port": hub.port, "identity": identity}
-        async with AsyncHiveMessageBusClient("key", PASSWORD, **settings) as client:
+        async with AsyncHiveMessageBusClient(**login(hub.url, identity=identity)) as client:
             await client.emit(
                 HiveMessage(HiveMessageType.BINARY, data), progress=lambda *step: steps.append(step)
             )
