@@ -14,7 +14,7 @@ from typing import Any, Callable, Optional
 import pytest
 from ovos_bus_client.message import Message
 
-from hivemind_core_client import Backoff, HiveMessage, HiveMessageBusClient, HiveMessageType
+from hivemind_core_client import HiveMessage, HiveMessageBusClient, HiveMessageType
 from hivemind_core_client import errors as err
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.questions import first_answer
@@ -23,7 +23,8 @@ from hivemind_core_client.shell.waiters import Gatherer
 from hivemind_core_client.sync.answers import wait_for_quiet
 from hivemind_core_client.sync.waiting import Notifier
 from hivemind_core_client.testing import EmbeddedHub
-from tests.unit.client_support import Log, settled
+from hivemind_core_client.testing.hub_routing import Router
+from tests.unit.client_support import Log, login, settled
 from tests.unit.support import PASSWORD
 
 T = HiveMessageType
@@ -402,29 +403,17 @@ def test_the_first_answer_is_the_pick() -> None:
 # over a wire
 
 
-class Scripted(EmbeddedHub):
-    """A hub that says what its test says, and routes nothing by itself."""
-
-    def _receive(self, connection: Any, link: Any, frame: Any) -> None:
-        message, answers = link.receive(frame)
-        for answer in answers:
-            connection.send(answer)
-        if message is not None:
-            self._note(lambda: self._arrived(link, message))
-
-
 @pytest.fixture
-def hub() -> Iterator[EmbeddedHub]:
-    with Scripted({"k": PASSWORD}) as hub:
-        yield hub
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedHub]:
+    """A hub that says what its test says, and routes nothing by itself."""
+    monkeypatch.setattr(Router, "route", lambda *_: [])
+    with EmbeddedHub({"k": PASSWORD}, agent=lambda utterance: None) as running:
+        yield running
 
 
 @pytest.fixture
 def client(hub: EmbeddedHub) -> Iterator[HiveMessageBusClient]:
-    quick = Backoff(first=0.01, cap=0.02)
-    with HiveMessageBusClient(
-        "k", PASSWORD, host=hub.url, identity=NodeIdentity({}), backoff=quick
-    ) as client:
+    with HiveMessageBusClient(**login(hub.url)) as client:
         yield client
 
 
