@@ -155,7 +155,7 @@ class Link:
                 raise self._too_large(frame)
             plain = self._channel.open(frame)
             if self._doubt is not None:
-                proof = self._prove()
+                proof = self._prove(self._doubt)
             return proof if plain is None else proof + self._arrived(self._decode(plain))
         except (HubRefused, ConnectionLost) as end:
             return [*proof, self._fail(end)]
@@ -214,8 +214,8 @@ class Link:
 
         Returns what that means: a HubRefused when trying again is useless. `now` is on the clock of `hub_answered`.
         """
-        if self.state is State.PROOF_WINDOW and now >= self._proof_window_closes:
-            self._take_as_proven()
+        if self._doubt is not None and self.state is State.PROOF_WINDOW and now >= self._proof_window_closes:
+            self._take_as_proven(self._doubt)
         error = meaning_of_close(self.state, code, reason, self._options.where, self._handshake, self._doubt)
         if isinstance(error, HubRefused) and self.state is not State.REFUSED:
             self._advance(Signal.REFUSAL)
@@ -264,16 +264,15 @@ class Link:
         strip_claims(message.raw_payload)
         return message
 
-    def _prove(self) -> list[Event]:
+    def _prove(self, doubt: Doubt) -> list[Event]:
         """A sealed frame of the hub has opened: it took the handshake."""
         told = self.state is State.PROOF_WINDOW
-        self._take_as_proven()
+        self._take_as_proven(doubt)
         return [] if told else self._announced()
 
-    def _take_as_proven(self) -> None:
-        doubt, self._doubt = self._doubt, None
-        if doubt is not None:
-            doubt.taken()
+    def _take_as_proven(self, doubt: Doubt) -> None:
+        self._doubt = None
+        doubt.taken()
         self._advance(Signal.PROVEN)
 
     def _announced(self) -> list[Event]:

@@ -51,6 +51,8 @@ UPSTREAMS: list[tuple[Any, list[str]]] = [
     ({"msg_type": "bus", "payload": {"type": "x"}}, ["bus"]),
     ({"msg_type": "3rdparty"}, ["3rdparty"]),
     ({"msg_type": "broadcast", "payload": {"msg_type": "ping", "payload": {}}}, []),
+    ({"msg_type": "hello", "payload": {}}, []),
+    ({"msg_type": "shake", "payload": {}}, []),
     ({"msg_type": "nonsense", "payload": {}}, []),
     ({"msg_type": "bus", "payload": "text"}, []),
     ({"msg_type": "bin", "payload": "text"}, []),

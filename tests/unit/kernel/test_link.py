@@ -18,6 +18,7 @@ from hivemind_core_client.errors import (
     CleartextRefused,
     ConnectionLost,
     DecryptionFailed,
+    FrameError,
     FrameTooLarge,
     HandshakeError,
     HiveMindError,
@@ -45,6 +46,7 @@ from hivemind_core_client.plugins.contract import (
     MessageHandler,
     Negotiate,
     Send,
+    Serializer,
     SetTimer,
 )
 from tests.unit.support import (
@@ -647,6 +649,12 @@ def test_a_frame_beyond_the_limit_is_dropped() -> None:
     assert isinstance(only(Rejected, hub.feed("x" * 11)).error, FrameTooLarge)
 
 
+def test_a_frame_of_a_session_beyond_the_limit_costs_itself_only() -> None:
+    hub = keyed(limits=Limits(frame=5000))
+    assert isinstance(only(Rejected, hub.feed("x" * 5001)).error, FrameTooLarge)
+    assert told(hub.send(BUS)[0]) == "arrived BUS"
+
+
 def test_a_text_beyond_the_inflated_limit_is_dropped() -> None:
     hub = Hub(new_link(limits=Limits(inflated=10)))
     assert isinstance(only(Rejected, hub.hello()).error, FrameTooLarge)
@@ -961,6 +969,17 @@ def test_handlers_learn_of_the_end_of_a_session() -> None:
 
 def explode(*arguments: Any) -> Any:
     raise RuntimeError("broken")
+
+
+def test_a_serializer_that_raises_costs_its_message_only_and_is_named() -> None:
+    broken = Serializer("binary", explode, explode)
+    tables = plugins_of(plugin("acme", hivemind_serializers=lambda: [broken])).registry()
+    hub = keyed_by_password(tables=tables)
+    error = only(Rejected, hub.feed(hub.seal(b"\x92\x02{}{}"))).error
+    assert isinstance(error, FrameError) and str(error) == "the binary serializer raised RuntimeError"
+    with pytest.raises(InvalidMessage, match="the binary serializer raised RuntimeError"):
+        hub.link.seal(hub.link.prepare(HiveMessage("bin", b"x")))
+    assert told(hub.send(BUS)[0]) == "arrived BUS"
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,18 @@ def test_two_satellites_do_not_come_back_together() -> None:
     assert len({Backoff().delay(9) for _ in range(50)}) > 10
 
 
+def test_a_client_that_hears_nothing_asks_ever_slower() -> None:
+    polling = Polling(fast=0.05, slow=2.0)
+    assert [polling.interval(quiet) for quiet in (0, 0.01, 0.2, 1, 10, 3600)] == [
+        0.005,
+        0.01,
+        0.05,
+        0.1,
+        1,
+        2,
+    ]
+
+
 def test_deadlines_by_phase() -> None:
     deadlines = Deadlines(first_frame=1.0, handshake=2.0)
     assert {phase: deadlines.of(phase) for phase in PHASES.values()} == {"first frame": 1.0, "handshake": 2.0}

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hivemind_core_client.kernel.progress import ProgressReporter
 
 
-def test_a_callback_that_raised_is_called_again() -> None:
+def test_a_callback_that_raises_is_called_again_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     steps: list[int] = []
 
     def progress(written: int, total: int) -> None:
         steps.append(written)
-        if written == 1:
+        if written < 3:
             raise ValueError(written)
 
     report = ProgressReporter(progress)
     for written in (1, 2, 3):
         report(written, 3)
     assert steps == [1, 2, 3]
+    assert len(caplog.records) == 1
 
 
 def test_the_frames_of_one_message_are_reported_as_one() -> None:

@@ -9,9 +9,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ovos_bus_client.message import Message
 
-from hivemind_core_client.errors import ConnectionLost, InvalidMessage, MessageDenied, QueryTimeout
-from hivemind_core_client.kernel.questions import Answers, answers_to, question
+from hivemind_core_client.errors import (
+    ConnectionLost,
+    InvalidMessage,
+    MessageDenied,
+    PluginError,
+    QueryTimeout,
+)
+from hivemind_core_client.kernel.questions import (
+    Answers,
+    answers_to,
+    cascade,
+    first_answer,
+    flood,
+    may_answer_flood,
+    query,
+    question,
+    sealed_letter,
+)
 from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.plugins.contract import MessageHandler
+from tests.unit.support import plugin, plugins_of, registry
 
 T = HiveMessageType
 COMPLETE, TIMEOUT, DENIED = "hive.query.complete", "hive.query.timeout", "hive.policy.denied"
@@ -51,6 +69,38 @@ def test_an_id_that_is_no_text_is_replaced_before_anybody_waits_for_it(broken: A
     assert Answers(asked).take(answer(query_id=broken)) is False
 
 
+def test_each_verb_asks_in_its_kind_of_message() -> None:
+    assert (query(Message("ask")).msg_type, cascade(Message("ask")).msg_type) == (T.QUERY, T.CASCADE)
+    assert query(ASKED).payload == ASKED.payload
+
+
+def test_a_flood_is_a_ping_for_all_with_an_id_of_its_own() -> None:
+    flood_id, message = flood()
+    assert (message.msg_type, message.payload.msg_type) == (T.PROPAGATE, T.PING)
+    assert message.payload.payload == {"flood_id": flood_id} and flood()[0] != flood_id
+    assert may_answer_flood(message) and not may_answer_flood(message.payload)
+
+
+def test_a_letter_is_prepared_by_the_plugin_for_intercom_alone() -> None:
+    packet = HiveMessage("bus", {"type": "secret"})
+    with pytest.raises(PluginError, match=r"hivemind-core-client\[intercom\]"):
+        sealed_letter(registry(), packet, "PEM")
+    readers = plugin(
+        "reader", hivemind_message_handlers=lambda: [MessageHandler(T.INTERCOM, "reader", unused)]
+    )
+    with pytest.raises(PluginError):
+        sealed_letter(plugins_of(readers).registry(), packet, "PEM")
+    sealing = MessageHandler(T.INTERCOM, "sealing", unused, prepare=lambda context, message: message)
+    tables = plugins_of(plugin("sealing", hivemind_message_handlers=lambda: [sealing])).registry()
+    letter = sealed_letter(tables, packet, "PEM")
+    assert (letter.msg_type, letter.payload.msg_type) == (T.PROPAGATE, T.INTERCOM)
+    assert letter.payload.payload == packet.as_dict and letter.payload.target_public_key == "PEM"
+
+
+def unused(*_: Any) -> list[Any]:
+    raise AssertionError("nothing has arrived")
+
+
 @pytest.mark.parametrize("message", [HiveMessage("cascade", ASKED), HiveMessage("bus", {"type": "ask"})])
 def test_another_kind_of_message_is_no_question(message: HiveMessage) -> None:
     with pytest.raises(InvalidMessage, match=f"not with {message.msg_type.name}"):
@@ -81,6 +131,50 @@ def test_the_hub_says_that_nobody_answers() -> None:
     assert answers.take(answer(TIMEOUT)) and answers.over
     assert isinstance(answers.error, QueryTimeout) and "'ask'" in str(answers.error)
     assert not answers.fresh
+
+
+def lost() -> ConnectionLost:
+    return ConnectionLost("gone")
+
+
+def test_a_stream_that_ended_well_is_concluded_without_a_word() -> None:
+    answers = Answers(ASKED)
+    answers.take(answer(COMPLETE))
+    answers.conclude(lost=False, came=True, patience=5, some=False, cause=lost)
+    assert answers.error is None
+
+
+@pytest.mark.parametrize(("some", "text"), [(False, "no answer came"), (True, "no further answer came")])
+def test_a_silent_hive_ends_a_stream(some: bool, text: str) -> None:
+    answers = Answers(ASKED)
+    with pytest.raises(QueryTimeout, match=f"{text} within 5 s"):
+        answers.conclude(lost=False, came=False, patience=5, some=some, cause=lost)
+    assert answers.over
+
+
+def test_a_lost_connection_ends_a_stream_unless_it_was_over() -> None:
+    answers, over = Answers(ASKED), Answers(ASKED)
+    over.take(answer(COMPLETE))
+    with pytest.raises(ConnectionLost, match="gone"):
+        answers.conclude(lost=True, came=True, patience=5, some=True, cause=lost)
+    over.conclude(lost=True, came=True, patience=5, some=True, cause=lost)
+
+
+def test_the_answers_of_all_are_what_came_or_why_none_did() -> None:
+    some, denied_, silent = Answers(CASCADE), Answers(CASCADE), Answers(CASCADE)
+    some.take(answer(kind="cascade"))
+    assert [one.responder for one in some.all_of(True, 5, lost)] == ["hub"]
+    denied_.take(denied(denied_type="ask"))
+    with pytest.raises(MessageDenied):
+        denied_.all_of(False, 5, lost)
+    with pytest.raises(ConnectionLost):
+        silent.all_of(True, 5, lost)
+    with pytest.raises(QueryTimeout, match="within 5 s"):
+        silent.all_of(False, 5, lost)
+
+
+def test_the_first_answer_is_picked() -> None:
+    assert first_answer([answer("a"), answer("b")]) == answer("a")
 
 
 IGNORED: dict[str, HiveMessage] = {
