@@ -1,10 +1,58 @@
-"""Every error this library raises, in one tree (docs/errors.md)."""
+"""Every error this library raises, in one tree.
+
+::
+
+    HiveMindError
+    ├── UsageError                    the caller can mend it; nothing was sent
+    │   ├── IdentityNotSet            (RuntimeError) no access key or no hub address
+    │   ├── IdentityFileError         (ValueError) the identity file, or a key beside it, is unreadable or corrupt
+    │   ├── InvalidCredential         (ValueError) a key, password or user agent the wire cannot carry
+    │   ├── InvalidMessage            (ValueError) a message that has no form on the wire
+    │   ├── InvalidOption             (ValueError) an option whose value makes no sense
+    │   ├── UnknownCipher             (ValueError) no plugin offers this cipher
+    │   ├── UnknownEncoding           (ValueError) no plugin offers this encoding
+    │   ├── InvalidKeySize            (ValueError) a key of a length the cipher does not take
+    │   ├── EncryptionFailed          (ValueError) a message could not be sealed
+    │   └── NotConnected              (ConnectionError, RuntimeError) no session stands; nothing was sent
+    │       └── ClientClosed          close() was called
+    ├── PluginError                   (RuntimeError) plugins that are needed are missing or blocked
+    ├── HubConnectionError            (ConnectionError, RuntimeError) the way to the hub
+    │   ├── HubUnreachable            name or TCP: nobody listens there
+    │   ├── SecureConnectionFailed    TLS: certificate or version
+    │   ├── NotAHub                   something answers, but it speaks no WebSocket
+    │   ├── ConnectionLost            a session that stood has ended
+    │   └── HubTimeout                (TimeoutError) a phase of connecting ran into its deadline
+    ├── HubRefused                    (ConnectionError, PermissionError, RuntimeError) the hub or we said no: final
+    │   ├── KeyRefused                the access key
+    │   ├── PasswordRefused           the password
+    │   ├── NegotiationRefused        cipher, encoding or handshake kind
+    │   ├── VersionRefused            protocol version
+    │   └── HubKeyChanged             the hub's static key is not the pinned one
+    ├── ProtocolError                 (ValueError) a peer misbehaved
+    │   ├── FrameError                a frame that cannot be read
+    │   │   ├── UnknownMessageType    a type or code that is not in the protocol
+    │   │   ├── UnsupportedProtocolVersion
+    │   │   ├── FrameTooLarge         a frame beyond the limits
+    │   │   └── DecodingError         text that is not in the negotiated encoding
+    │   ├── DecryptionFailed          the frame does not open with the negotiated key
+    │   ├── CleartextRefused          a frame in the clear where only sealed ones are legal
+    │   └── HandshakeError            an offer or envelope that breaks the rules
+    │       └── HandshakeAgain        it failed, and is made anew at once in another way
+    ├── MessageDenied                 (PermissionError) the hub's policy does not take this message
+    └── QueryTimeout                  (TimeoutError) nobody answered in time
+
+`UsageError` is local misuse, `ProtocolError` remote misbehaviour; a caller who only wants to know
+"did it work" catches `HiveMindError`. Each class carries `exit_code`, the code `hivemind-client`
+ends with: 1 failed, 2 wrong usage, 3 refused by the hub, 4 unreachable or timed out.
+"""
 
 from __future__ import annotations
 
 from hivemind_core_client.wire.errors import (
+    Call,
     CleartextRefused,
     ClientClosed,
+    Command,
     ConnectionLost,
     DecodingError,
     DecryptionFailed,
@@ -14,6 +62,7 @@ from hivemind_core_client.wire.errors import (
     HandshakeAgain,
     HandshakeError,
     HiveMindError,
+    HubCommand,
     HubConnectionError,
     HubKeyChanged,
     HubRefused,
@@ -21,11 +70,14 @@ from hivemind_core_client.wire.errors import (
     HubUnreachable,
     IdentityFileError,
     IdentityNotSet,
+    IdentityPlace,
+    Instruction,
     InvalidCredential,
     InvalidKeySize,
     InvalidMessage,
     InvalidOption,
     KeyRefused,
+    Mend,
     MessageDenied,
     NegotiationRefused,
     NotAHub,
@@ -34,18 +86,24 @@ from hivemind_core_client.wire.errors import (
     PluginError,
     ProtocolError,
     QueryTimeout,
+    Reader,
     SecureConnectionFailed,
+    Setting,
     UnknownCipher,
     UnknownEncoding,
     UnknownMessageType,
     UnsupportedProtocolVersion,
     UsageError,
     VersionRefused,
+    allow_msg,
+    forget_server,
 )
 
 __all__ = [
+    "Call",
     "CleartextRefused",
     "ClientClosed",
+    "Command",
     "ConnectionLost",
     "DecodingError",
     "DecryptionFailed",
@@ -55,6 +113,7 @@ __all__ = [
     "HandshakeAgain",
     "HandshakeError",
     "HiveMindError",
+    "HubCommand",
     "HubConnectionError",
     "HubKeyChanged",
     "HubRefused",
@@ -62,11 +121,14 @@ __all__ = [
     "HubUnreachable",
     "IdentityFileError",
     "IdentityNotSet",
+    "IdentityPlace",
+    "Instruction",
     "InvalidCredential",
     "InvalidKeySize",
     "InvalidMessage",
     "InvalidOption",
     "KeyRefused",
+    "Mend",
     "MessageDenied",
     "NegotiationRefused",
     "NotAHub",
@@ -75,11 +137,15 @@ __all__ = [
     "PluginError",
     "ProtocolError",
     "QueryTimeout",
+    "Reader",
     "SecureConnectionFailed",
+    "Setting",
     "UnknownCipher",
     "UnknownEncoding",
     "UnknownMessageType",
     "UnsupportedProtocolVersion",
     "UsageError",
     "VersionRefused",
+    "allow_msg",
+    "forget_server",
 ]

@@ -18,6 +18,7 @@ from hivemind_core_client.wire.errors import (
     FrameError,
     FrameTooLarge,
     InvalidMessage,
+    Mend,
     UnknownMessageType,
     UnsupportedProtocolVersion,
 )
@@ -89,7 +90,8 @@ def encode(message: HiveMessage, compress: Optional[bool] = None, versioned: boo
         return _head(code, compressed, metadata, message, versioned) + payload
     if message.msg_type is _BINARY:
         raise InvalidMessage(
-            f"the metadata of a BINARY message is {len(metadata)} bytes; {_MAX_METADATA} fit. Shorten it"
+            f"the metadata of a BINARY message is {len(metadata)} bytes; {_MAX_METADATA} fit",
+            Mend("shorten it"),
         )
     return None
 

@@ -11,19 +11,22 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, Union, overload
 
 from hivemind_core_client.config.key_files import (
+    FILE_NAME,
     UNNAMED,
     IdentityFile,
+    common_file,
     field_error,
     file_folder,
-    generate_rsa_key,
+    place_of,
     prepare_private,
     read_private,
     tighten,
     write_private,
 )
 from hivemind_core_client.config.noise_identity import NoiseIdentity
-from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption
-from hivemind_core_client.wire.mends import FILE_NAME, common_file, for_file
+from hivemind_core_client.config.rsa_keys import generate_rsa_key
+from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption, Mend
+from hivemind_core_client.wire.mends import RESET_PGP, SHOW_KEY_THERE
 
 KEY_STEM = "HiveMindComs"
 _PUBLIC_PEM = re.compile(
@@ -244,9 +247,10 @@ class NodeIdentity(NoiseIdentity):
             return None
         text = data.decode("ascii", "replace")
         if "-----BEGIN" not in text or "PRIVATE KEY-----" not in text:
-            mend = for_file("Put the key back, or make a new one with 'hivemind-client reset-pgp'", self.path)
             raise IdentityFileError(
-                f"the private key file {path!r} holds no private key in PEM form; it was left as it is. {mend}"
+                f"the private key file {path!r} holds no private key in PEM form; it was left as it is",
+                Mend("put the key back, or make a new one with ", RESET_PGP),
+                place=place_of(self.path),
             )
         return text
 
@@ -362,8 +366,12 @@ def _check_public(alias: str, pem: object) -> None:
     if isinstance(pem, str) and "PRIVATE KEY" in pem:
         what = "a private key, which only its owner may have"
     raise InvalidOption(
-        f"the key to trust as {alias!r} is {what}. Pass the whole text that begins with '-----BEGIN PUBLIC KEY-----': "
-        "'hivemind-client trust show' prints it on that node"
+        f"the key to trust as {alias!r} is {what}",
+        Mend(
+            "pass the whole text that begins with '-----BEGIN PUBLIC KEY-----': ",
+            SHOW_KEY_THERE,
+            " prints it on that node",
+        ),
     )
 
 

@@ -11,11 +11,10 @@ import os
 import stat
 import time
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
-from importlib import import_module
 from typing import Any
 
-from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption, PluginError
-from hivemind_core_client.wire.mends import for_file
+from hivemind_core_client.wire.errors import IdentityFileError, IdentityPlace, InvalidOption, Mend
+from hivemind_core_client.wire.mends import SET_IDENTITY
 from hivemind_core_client.wire.text import safe_label
 
 try:
@@ -24,13 +23,26 @@ except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]
 
 LOG = logging.getLogger(__name__)
-RSA_BITS = 2048
+FILE_NAME = "_identity.json"
 #: How long a writer waits for another, and how often it asks, in seconds.
 _LOCK_SECONDS = 5.0
 _LOCK_PAUSE = 0.02
 UNNAMED = "unnamed-node"
 _GONE = object()
 _warned: set[str] = set()
+
+
+def common_file() -> str:
+    """The path of the identity file that is used where no other is named (`$XDG_CONFIG_HOME` is heeded)."""
+    # The XDG rules: a relative path in the variable does not count.
+    home = os.environ.get("XDG_CONFIG_HOME", "")
+    base = home if os.path.isabs(home) else os.path.join(os.path.expanduser("~"), ".config")
+    return os.path.join(base, "hivemind", FILE_NAME)
+
+
+def place_of(path: str | None) -> IdentityPlace:
+    """What errors say of an identity in the file `path`, None for one in memory."""
+    return IdentityPlace(path, is_default=path == common_file())
 
 
 def read_private(path: str, what: str) -> bytes | None:
@@ -49,8 +61,8 @@ def read_private(path: str, what: str) -> bytes | None:
         return None
     except (OSError, ValueError) as exc:
         raise IdentityFileError(
-            f"cannot read the {what} {path!r} ({_reason(exc)}); it was left as it is. "
-            "Make it a plain file that belongs to this user and has mode 600"
+            f"cannot read the {what} {path!r} ({_reason(exc)}); it was left as it is",
+            Mend("make it a plain file that belongs to this user and has mode 600"),
         ) from exc
     if _is_wide(mode) and path not in _warned:
         _warned.add(path)
@@ -70,8 +82,8 @@ def write_private(path: str, data: bytes, what: str) -> None:
         _replace(target, data)
     except (OSError, ValueError) as exc:
         raise IdentityFileError(
-            f"cannot write the {what} {path!r} ({_reason(exc)}); what was there is left as it was. "
-            "Check that this user may write in its folder and that the disk is not full"
+            f"cannot write the {what} {path!r} ({_reason(exc)}); what was there is left as it was",
+            Mend("check that this user may write in its folder and that the disk is not full"),
         ) from exc
     _warned.discard(path)
 
@@ -152,15 +164,22 @@ def read_object(path: str) -> dict[str, Any] | None:
     if isinstance(value, dict):
         return value
     # Raised out here: a JSONDecodeError carries the whole text, secrets and all.
-    mend = for_file("Correct it, or move it away and run 'hivemind-client set-identity'", path)
-    raise IdentityFileError(f"the identity file {path!r} {problem}; it was left as it is. {mend}")
+    raise IdentityFileError(
+        f"the identity file {path!r} {problem}; it was left as it is",
+        Mend("correct it, or move it away and run ", SET_IDENTITY),
+        place=place_of(path),
+    )
 
 
 def field_error(path: str | None, field: str, wanted: str) -> IdentityFileError:
     """The error for a known `field` of the identity file `path` (None: in memory) that is not `wanted`."""
     where = "the identity in memory" if path is None else f"the identity file {path!r}"
-    mend = for_file("Correct it, or set it again with 'hivemind-client set-identity'", path)
-    return IdentityFileError(f"{where}: the field {field!r} is not {wanted}. {mend}")
+    return IdentityFileError(
+        f"{where}: the field {field!r} is not {wanted}",
+        Mend("correct it, or set it again with ", SET_IDENTITY),
+        about=(field,),
+        place=place_of(path),
+    )
 
 
 class IdentityFile(MutableMapping[str, Any]):
@@ -316,7 +335,8 @@ def _lock(handle: int, folder: str) -> None:
             if time.monotonic() >= end:
                 raise IdentityFileError(
                     f"another process holds the folder {folder!r} of the identity for longer than {_LOCK_SECONDS:g} s; "
-                    "nothing was written. End it, or wait and try again"
+                    "nothing was written",
+                    Mend("end it, or wait and try again"),
                 ) from error
         except OSError:  # such as a file system without locks
             return None
@@ -335,50 +355,3 @@ def noise_key_file(fields: Mapping[str, Any]) -> str:
 def file_folder(path: str) -> str:
     """The folder that the file `path` really lies in: that of its target if it is a symlink."""
     return os.path.dirname(os.path.realpath(path) if os.path.islink(path) else os.path.abspath(path))
-
-
-def public_key_of(private_pem: str) -> str:
-    """The public half of a private RSA key, both PEM text. Raises IdentityFileError for what is no such key."""
-    from Crypto.PublicKey import RSA
-
-    try:
-        return RSA.import_key(private_pem).public_key().export_key().decode("ascii")
-    except (ValueError, IndexError, TypeError) as error:
-        raise IdentityFileError("the private key is no RSA key: run 'hivemind-client reset-pgp'") from error
-
-
-def generate_rsa_key() -> tuple[str, str]:
-    """A new RSA key of 2048 bits: (private, public) as PEM text (PKCS#1, SubjectPublicKeyInfo).
-
-    Takes 0.1 s to some seconds. Raises PluginError if no library for it is installed.
-    """
-    for generate in (_by_cryptography, _by_pycryptodome):
-        pair = generate()
-        if pair is not None:
-            # Peers compare public keys as text, without a newline at the end.
-            return pair[0].strip() + "\n", pair[1].strip()
-    raise PluginError("no library can make RSA keys: install 'cryptography' or 'pycryptodome'")
-
-
-def _by_cryptography() -> tuple[str, str] | None:
-    try:
-        rsa: Any = import_module("cryptography.hazmat.primitives.asymmetric.rsa")
-        to: Any = import_module("cryptography.hazmat.primitives.serialization")
-    except ImportError:
-        return None
-    key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
-    private = key.private_bytes(to.Encoding.PEM, to.PrivateFormat.TraditionalOpenSSL, to.NoEncryption())
-    public = key.public_key().public_bytes(to.Encoding.PEM, to.PublicFormat.SubjectPublicKeyInfo)
-    return private.decode("ascii"), public.decode("ascii")
-
-
-def _by_pycryptodome() -> tuple[str, str] | None:
-    # The same library goes by two names: pycryptodome and pycryptodomex.
-    for package in ("Crypto", "Cryptodome"):
-        try:
-            rsa: Any = import_module(f"{package}.PublicKey.RSA")
-        except ImportError:
-            continue
-        key = rsa.generate(RSA_BITS)
-        return key.export_key().decode("ascii"), key.public_key().export_key().decode("ascii")
-    return None

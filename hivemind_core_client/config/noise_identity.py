@@ -14,11 +14,12 @@ from hivemind_core_client.config.key_files import (
     IdentityFile,
     noise_key_file,
     only_one_writer,
+    place_of,
     read_private,
     write_private,
 )
-from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption
-from hivemind_core_client.wire.mends import for_file
+from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption, Mend, forget_server
+from hivemind_core_client.wire.mends import RESET_NOISE_PIN
 
 KEY_SIZE = 32
 #: How many derived keys are remembered; the oldest goes first.
@@ -75,8 +76,11 @@ class NoiseIdentity:
         key = _key_of(data.decode("ascii", "replace").strip().lower())
         if key is None:
             raise IdentityFileError(
-                f"the Noise key file {path!r} does not hold 64 hex digits; it was left as it is. Put the key back, or "
-                "remove the file and run 'hivemind-core reset-noise-pin NODE_ID' on the hub's machine"
+                f"the Noise key file {path!r} does not hold 64 hex digits; it was left as it is",
+                Mend(
+                    "put the key back, or remove the file and run ", RESET_NOISE_PIN, " on the hub's machine"
+                ),
+                about=("noise_key",),
             )
         return key
 
@@ -96,13 +100,15 @@ class NoiseIdentity:
         key = _key_of(pins[address]) if isinstance(pins, dict) else None
         if key is None:
             where = f"the identity file {self.path!r}" if self.path else "the identity in memory"
-            mend = for_file(
-                f"Correct it; or ask the hub's owner for its fingerprint, and run 'hivemind-client forget-server "
-                f"{address}': the next contact pins what the hub shows",
-                self.path,
-            )
             raise IdentityFileError(
-                f"{where}: what 'hub_pins' says of {address} is no static key of 64 hex digits. {mend}"
+                f"{where}: what 'hub_pins' says of {address} is no static key of 64 hex digits",
+                Mend(
+                    "correct it; or ask the hub's owner for its fingerprint, and run ",
+                    forget_server(address),
+                    ": the next contact pins what the hub shows",
+                ),
+                about=("hub_pins",),
+                place=place_of(self.path),
             )
         return key
 

@@ -11,8 +11,9 @@ from attrs import evolve
 
 from hivemind_core_client.config.hub_keys import HubKeys
 from hivemind_core_client.config.identity import NodeIdentity
-from hivemind_core_client.config.key_files import public_key_of
-from hivemind_core_client.config.settings import Settings, resolve, variable_of
+from hivemind_core_client.config.key_files import place_of
+from hivemind_core_client.config.rsa_keys import public_key_of
+from hivemind_core_client.config.settings import ENVIRONMENT, Settings, resolve, variable_of
 from hivemind_core_client.kernel.handshake.base import Credentials
 from hivemind_core_client.kernel.link import MAX_PROTOCOL_VERSION, Link, LinkOptions
 from hivemind_core_client.kernel.policy import Limits
@@ -23,21 +24,13 @@ from hivemind_core_client.wire.errors import (
     HubRefused,
     HubUnreachable,
     InvalidOption,
-    KeyRefused,
-    PasswordRefused,
+    Mend,
+    Setting,
     UnknownCipher,
     UnknownEncoding,
 )
-from hivemind_core_client.wire.mends import for_file
+from hivemind_core_client.wire.mends import ADD_CLIENT, SET_KEY, SHOW_PLUGINS
 from hivemind_core_client.wire.ovos import new_session
-
-#: The errors that are about what was set, and what that is.
-_ABOUT: dict[type[HiveMindError], tuple[str, ...]] = {
-    KeyRefused: ("key",),
-    PasswordRefused: ("password",),
-    HubUnreachable: ("host", "port"),
-}
-_OTHER_KEY = "reset-noise-pin"
 
 
 class ClientProfile:
@@ -113,20 +106,39 @@ class ClientProfile:
         self._given.update(fields)
 
     def advise(self, error: HiveMindError) -> None:
-        """Make the text of an error name what mends it here: the identity file, and where a refused value came from."""
-        text = str(error)
-        if type(error) is HubRefused and _OTHER_KEY in text and self.identity.noise_key_path:
-            text = (
-                f"{text}: its file is {self.identity.noise_key_path}. Or give this machine an access key of its own: "
-                "'hivemind-core add-client' makes one, 'hivemind-client set-identity --key KEY' takes it"
-            )
-        names = _ABOUT.get(type(error), ())
+        """Add to an error what is known here: which identity it is about, and where a refused value came from."""
+        if error.place is None:
+            error.place = place_of(self.identity.path)
+        if isinstance(error, HubRefused) and "noise_key" in error.about:
+            more = self._about_noise_key()
+        elif isinstance(error, (HubRefused, HubUnreachable)):
+            more = self._sources(error)
+        else:
+            return
+        error.mends += tuple(mend for mend in more if mend not in error.mends)
+
+    def _about_noise_key(self) -> tuple[Mend, ...]:
+        path = self.identity.noise_key_path
+        if path is None:
+            return ()
+        other = Mend(
+            "or give this machine an access key of its own: ",
+            ADD_CLIENT,
+            " makes one, ",
+            SET_KEY,
+            " takes it",
+        )
+        return Mend(f"its file is {path}", joint=": "), other
+
+    def _sources(self, error: HiveMindError) -> tuple[Mend, ...]:
+        """Where the values came from that an error is about, unless they are stored in the identity."""
+        names = [name for name in error.about if name in ENVIRONMENT]
         variables = [variable for name in names if (variable := variable_of(name, self._given.get(name)))]
         if variables:
-            text = f"{text}. Set in the environment, which goes before the identity file: {' and '.join(variables)}"
-        elif isinstance(error, HubRefused) and any(self._given.get(name) for name in names):
-            text = f"{text}. Passed to the client, which goes before the identity file: {' and '.join(names)}"
-        error.args = (for_file(text, self.identity.path),)
+            return (_in_a_row("set in the environment, which goes before the identity file: ", variables),)
+        if isinstance(error, HubRefused) and any(self._given.get(name) for name in names):
+            return (_in_a_row("passed to the client, which goes before the identity file: ", names),)
+        return ()
 
     def _credentials(self) -> Credentials:
         return Credentials(
@@ -155,6 +167,11 @@ class ClientProfile:
         return self.identity.public_key or public_key_of(private)
 
 
+def _in_a_row(what: str, names: list[str]) -> Mend:
+    first, *others = map(Setting, names)
+    return Mend(what, first, *(part for other in others for part in (" and ", other)))
+
+
 def _chosen(
     names: Optional[Iterable[str]],
     known: Iterable[str],
@@ -165,8 +182,8 @@ def _chosen(
     unknown = [name for name in chosen if name not in set(known)]
     if unknown:
         raise error(
-            f"no plugin offers the {what} {', '.join(unknown)}; there are: {', '.join(known)}. "
-            "See 'hivemind-client plugins'"
+            f"no plugin offers the {what} {', '.join(unknown)}; there are: {', '.join(known)}",
+            Mend("see ", SHOW_PLUGINS),
         )
     return chosen
 

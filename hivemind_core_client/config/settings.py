@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 
 from hivemind_core_client.config.identity import NodeIdentity
-from hivemind_core_client.wire.errors import IdentityNotSet, InvalidCredential, InvalidOption
+from hivemind_core_client.wire.errors import IdentityNotSet, InvalidCredential, InvalidOption, Mend, Setting
 
 T = TypeVar("T")
 
@@ -67,14 +67,10 @@ class Address:
             raise InvalidOption(f"the hub's address {host!r} cannot be read: {error}") from error
         if parts.scheme not in cls.schemes or not found or parts.username or parts.path.strip("/"):
             plain, secure = cls.schemes
-            other = (
-                ": HiveMindHTTPClient takes it"
-                if parts.scheme in HttpAddress.schemes and cls is Address
-                else ""
-            )
-            raise InvalidOption(
-                f"the hub's address {host!r} is not HOST, {plain}://HOST or {secure}://HOST{other}"
-            )
+            what = f"the hub's address {host!r} is not HOST, {plain}://HOST or {secure}://HOST"
+            if parts.scheme in HttpAddress.schemes and cls is Address:
+                raise InvalidOption(what, Mend("HiveMindHTTPClient takes it", joint=": "))
+            raise InvalidOption(what)
         _check_host(found)
         chosen = _first_port(port, inner_port, fallback, cls.default_port)
         return cls(found, chosen, parts.scheme == cls.schemes[1])
@@ -149,7 +145,9 @@ def one_of(kind: type[T], name: str, value: Optional[T]) -> T:
     if value is None:
         return kind()
     if not isinstance(value, kind):
-        raise InvalidOption(f"{name} is a {type(value).__name__}; pass a {kind.__name__}(…)")
+        raise InvalidOption(
+            f"{name} is a {type(value).__name__}", Mend(f"pass a {kind.__name__}(…)", joint="; ")
+        )
     return value
 
 
@@ -174,9 +172,9 @@ def _naming(name: str, argument: Any) -> Iterator[None]:
         yield
     except (InvalidOption, InvalidCredential) as error:
         variable = variable_of(name, argument)
-        if variable is None:
-            raise
-        raise type(error)(f"{error} (from the environment variable {variable})") from error
+        if variable is not None:
+            error.mends += (Mend("(from the environment variable ", Setting(variable), ")", joint=" "),)
+        raise
 
 
 def resolve(
@@ -229,7 +227,8 @@ def without_colon(what: str, value: Any) -> str:
     text = _text(what, value) or ""
     if ":" in text:
         raise InvalidCredential(
-            f"the {what} holds a colon, which the hub takes for a separator: choose another"
+            f"the {what} holds a colon, which the hub takes for a separator",
+            Mend("choose another", joint=": "),
         )
     return text
 

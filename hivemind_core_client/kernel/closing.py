@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Optional
 
 from hivemind_core_client.kernel.states import DOUBTFUL_STATES, State
 from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, HubRefused, KeyRefused
+from hivemind_core_client.wire.mends import COMPARE_KEYS
 from hivemind_core_client.wire.text import printable
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ def key_refusal(where: str, reason: str) -> KeyRefused:
     """The error for a hub that hung up before it said hello."""
     said = f" ({_shown(reason)})" if reason else ""
     return KeyRefused(
-        f"the hub at {where} refused the access key{said}: it does not know this client. Compare the "
-        "key with 'hivemind-core list-clients', and set it with 'hivemind-client set-identity --key KEY'"
+        f"the hub at {where} refused the access key{said}: it does not know this client", COMPARE_KEYS
     )
 
 

@@ -20,6 +20,7 @@ from hivemind_core_client.wire.errors import (
     HubRefused,
     HubTimeout,
     IdentityFileError,
+    Mend,
     NotConnected,
     UsageError,
     again,
@@ -103,7 +104,7 @@ class Ending:
 class ConnectionLifecycle:
     """The life of one client's connections, from `begin` to the end of all attempts.
 
-    `where()` names the hub in texts. `explain(error)` adds to an error what mends it here.
+    `where()` names the hub in texts. `advise(error)` adds to an error what mends it here.
     Not locked: `established` and `ended` belong to whoever reads the transport.
     """
 
@@ -112,7 +113,7 @@ class ConnectionLifecycle:
         where: Callable[[], str],
         deadlines: Deadlines,
         backoff: Backoff,
-        explain: Callable[[HiveMindError], None],
+        advise: Callable[[HiveMindError], None],
     ) -> None:
         self.state = ClientState.IDLE
         self.stopping = False
@@ -120,7 +121,7 @@ class ConnectionLifecycle:
         self._where = where
         self._deadlines = deadlines
         self._backoff = backoff
-        self._explain = explain
+        self._advise = advise
         self._retries: Optional[int] = None
         self._failures = 0
         self._has_stood = False
@@ -146,7 +147,7 @@ class ConnectionLifecycle:
     def ended(self, error: HiveMindError) -> Ending:
         """A connection, or an attempt at one, has ended by `error`."""
         stood = self.stands
-        self._explain(error)
+        self._advise(error)
         self.last_error = error = ClientClosed("the client is closed") if self.stopping else error
         if stood:
             self._retries, self._has_stood = None, True
@@ -183,7 +184,9 @@ class ConnectionLifecycle:
     def check_begun(self) -> None:
         """Raises NotConnected where nobody has called connect."""
         if self.state is ClientState.IDLE and not self.stopping:
-            raise NotConnected("the client was never connected: call connect() first, then send")
+            raise NotConnected(
+                "the client was never connected", Mend("call connect() first, then send", joint=": ")
+            )
 
     def timed_out(self, phase: str, seconds: float) -> HubTimeout:
         """The error for a phase that took too long."""
@@ -208,8 +211,9 @@ class ConnectionLifecycle:
             return ClientClosed("the client is closed: nothing was sent")
         if isinstance(self.last_error, HubRefused):
             return self.last_error
-        why = self.last_error or f"no session with {self._where()} stands yet"
-        return NotConnected(f"nothing was sent: {why}")
+        if self.last_error is not None:
+            return NotConnected.because("nothing was sent", self.last_error)
+        return NotConnected(f"nothing was sent: no session with {self._where()} stands yet")
 
     def why_broken(self, error: HiveMindError) -> HiveMindError:
         """Why sending broke by `error`: the refusal that the reader found out meanwhile is not hidden behind it."""

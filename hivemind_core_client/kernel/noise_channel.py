@@ -10,8 +10,10 @@ from hivemind_core_client.wire.errors import (
     FrameError,
     FrameTooLarge,
     InvalidMessage,
+    Mend,
 )
 from hivemind_core_client.wire.json_text import LONE_SURROGATE
+from hivemind_core_client.wire.mends import OLDER_VERSION
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Frame
@@ -67,14 +69,15 @@ class NoiseChannel:
         body = memoryview(_utf8(plain) if isinstance(plain, str) else plain)
         if len(body) > self._limit:
             raise InvalidMessage(
-                f"a message of {len(body)} bytes: the peer assembles {self._limit} at most. Send it in parts"
+                f"a message of {len(body)} bytes: the peer assembles {self._limit} at most",
+                Mend("send it in parts"),
             )
         if len(body) <= CHUNK:
             return [self._sealed(_JSON if is_text else _BINARY, body)]
         if not self._takes_pieces:
             raise InvalidMessage(
-                f"a message of {len(body)} bytes: {self._where} takes {CHUNK} at most in protocol version 3. Pass "
-                "max_protocol_version=2 ('--max-protocol 2') to send more"
+                f"a message of {len(body)} bytes: {self._where} takes {CHUNK} at most in protocol version 3",
+                Mend("pass ", OLDER_VERSION, " to send more"),
             )
         frames: list[Frame] = [self._sealed(_FIRST_JSON if is_text else _FIRST_BINARY, body[:CHUNK])]
         last = (len(body) - 1) // CHUNK * CHUNK

@@ -20,11 +20,13 @@ from hivemind_core_client.plugins.answers import (
 from hivemind_core_client.wire.errors import (
     HiveMindError,
     InvalidMessage,
+    Mend,
     MessageDenied,
     PluginError,
     QueryTimeout,
     again,
 )
+from hivemind_core_client.wire.mends import SHOW_PLUGINS
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.text import printable
 
@@ -88,8 +90,8 @@ def sealed_letter(registry: Registry, packet: HiveMessage, pubkey: str) -> HiveM
     handler = registry.handlers.get(HiveMessageType.INTERCOM)
     if handler is None or handler.prepare is None:
         raise PluginError(
-            "no plugin seals INTERCOM messages: pip install 'hivemind-core-client[intercom]' "
-            "(see 'hivemind-client plugins')"
+            "no plugin seals INTERCOM messages",
+            Mend("pip install 'hivemind-core-client[intercom]' (see ", SHOW_PLUGINS, ")", joint=": "),
         )
     letter = HiveMessage(HiveMessageType.INTERCOM, packet, target_pubkey=pubkey)
     return HiveMessage(HiveMessageType.PROPAGATE, letter)

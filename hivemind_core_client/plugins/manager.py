@@ -35,7 +35,8 @@ from hivemind_core_client.plugins.registry import (
     encoding_fault,
     wire_name,
 )
-from hivemind_core_client.wire.errors import PluginError
+from hivemind_core_client.wire.errors import Mend, PluginError, Setting
+from hivemind_core_client.wire.mends import SHOW_PLUGINS
 from hivemind_core_client.wire.message import HiveMessageType
 
 log = logging.getLogger(__name__)
@@ -109,8 +110,13 @@ class Plugins:
         missing += [table for table in ("ciphers", "encodings") if not getattr(registry, table)]
         if missing:
             raise PluginError(
-                f"no plugin provides: {', '.join(missing)}. Unblock the built-ins ({BLOCK_VARIABLE}), reinstall "
-                f"{_DISTRIBUTION}, and see 'hivemind-client plugins'"
+                f"no plugin provides: {', '.join(missing)}",
+                Mend(
+                    "unblock the built-ins (",
+                    Setting(BLOCK_VARIABLE),
+                    f"), reinstall {_DISTRIBUTION}, and see ",
+                    SHOW_PLUGINS,
+                ),
             )
         return registry
 

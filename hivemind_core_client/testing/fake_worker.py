@@ -17,6 +17,7 @@ from hivemind_core_client.testing.fake_hub import FakeHub, agreed, carried, exch
 from hivemind_core_client.wire.errors import (
     ClientClosed,
     HiveMindError,
+    Mend,
     NotConnected,
     ProtocolError,
     again,
@@ -120,7 +121,9 @@ class FakeWorker(BaseWorker):
     def receive(self, message: HiveMessage) -> None:
         """Treat a message as sent by the hub. Raises NotConnected, and InvalidMessage for what cannot travel."""
         if not self.lifecycle.stands:
-            raise NotConnected("no session stands for a message to arrive on: call connect() first")
+            raise NotConnected(
+                "no session stands for a message to arrive on", Mend("call connect() first", joint=": ")
+            )
         try:
             arrived = carried(self._profile, message)
         except ProtocolError as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
 
-from hivemind_core_client.config.key_files import generate_rsa_key
+from hivemind_core_client.config.rsa_keys import generate_rsa_key
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.testing.certificates import server_context

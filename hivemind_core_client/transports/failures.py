@@ -8,11 +8,14 @@ from attrs import frozen
 
 from hivemind_core_client.wire.errors import (
     ConnectionLost,
+    HiveMindError,
     HubConnectionError,
     HubUnreachable,
     KeyRefused,
+    Mend,
     NotAHub,
     SecureConnectionFailed,
+    Setting,
 )
 from hivemind_core_client.wire.text import text_of
 
@@ -35,29 +38,40 @@ class Closed:
 
 def unresolved(address: Address) -> HubUnreachable:
     """The name has no address."""
-    return HubUnreachable(f"the name {address.host!r} does not resolve. Check the host {_OTHERS_SAY}")
+    return HubUnreachable(
+        f"the name {address.host!r} does not resolve", Mend(f"check the host {_OTHERS_SAY}")
+    )
 
 
 def unreachable(address: Address, error: Exception) -> HubUnreachable:
     """No TCP connection."""
     return HubUnreachable(
-        f"nothing listens at {address} ({text_of(error)}). Is the hub running, and is this its port? {_OTHERS_SAY}"
+        f"nothing listens at {address} ({text_of(error)})",
+        Mend(f"is the hub running, and is this its port? {_OTHERS_SAY}"),
     )
 
 
 def insecure(address: Address, error: Exception) -> SecureConnectionFailed:
     """TLS failed."""
     return SecureConnectionFailed(
-        f"TLS with {address} failed: {text_of(error)}. For a hub with a certificate of its own pass ca_file, or "
-        f"self_signed=True to accept any; for a hub without TLS use {address.schemes[0]}://"
+        f"TLS with {address} failed: {text_of(error)}",
+        Mend(
+            "for a hub with a certificate of its own pass ",
+            Setting("ca_file", "--ca-file FILE"),
+            ", or ",
+            Setting("self_signed=True", "--self-signed"),
+            f" to accept any; for a hub without TLS use {address.schemes[0]}://",
+        ),
     )
 
 
 def no_websocket(address: Address, error: Exception) -> NotAHub:
     """Something answers, but does not upgrade."""
     return NotAHub(
-        f"{address} answers, but not as a WebSocket ({type(error).__name__}). Is this the hub's port, and does it want "
-        "wss:// instead of ws://, or the other way round?"
+        f"{address} answers, but not as a WebSocket ({type(error).__name__})",
+        Mend(
+            "is this the hub's port, and does it want wss:// instead of ws://, or the other way round?",
+        ),
     )
 
 
@@ -65,7 +79,9 @@ def bad_status(address: Address, status: Optional[int]) -> Exception:
     """It answers the upgrade with another HTTP status than 101."""
     if status in (401, 403):
         return KeyRefused(f"{address} refused the access key with HTTP status {status}")
-    return NotAHub(f"{address} answers with HTTP status {status} and no WebSocket. Is this the hub's port?")
+    return NotAHub(
+        f"{address} answers with HTTP status {status} and no WebSocket", Mend("is this the hub's port?")
+    )
 
 
 def silent(address: Address, ping_timeout: float) -> ConnectionLost:
@@ -82,9 +98,10 @@ def not_taken(address: Address, seconds: float) -> ConnectionLost:
 
 def broken(address: Address, error: Exception, while_sending: bool = False) -> ConnectionLost:
     """The connection broke."""
-    return ConnectionLost(
-        f"the connection with {address} broke{' while sending' if while_sending else ''}: {text_of(error)}"
-    )
+    what = f"the connection with {address} broke{' while sending' if while_sending else ''}"
+    if isinstance(error, HiveMindError):
+        return ConnectionLost.because(what, error)
+    return ConnectionLost(f"{what}: {text_of(error)}")
 
 
 def closed_here(address: Address) -> HubConnectionError:
@@ -96,6 +113,6 @@ def explained(error: ConnectionLost, size: int) -> ConnectionLost:
     """The error for a message of `size` bytes: hubs hang up on one that is too large for them without saying why."""
     if size <= _COMMON_LIMIT:
         return error
-    return ConnectionLost(
-        f"{error}. The message had {size / 2**20:.1f} MiB: as installed, hubs take 10 MiB and hang up on more"
+    return error.with_mends(
+        Mend(f"the message had {size / 2**20:.1f} MiB: as installed, hubs take 10 MiB and hang up on more")
     )

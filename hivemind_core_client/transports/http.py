@@ -36,8 +36,10 @@ from hivemind_core_client.wire.errors import (
     HubConnectionError,
     InvalidMessage,
     KeyRefused,
+    Mend,
     NotAHub,
 )
+from hivemind_core_client.wire.mends import COMPARE_KEYS
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.settings import Address
@@ -118,8 +120,11 @@ class HttpTransport:
                 answer = self._request("POST", "connect", None)
             except ConnectionLost as error:
                 raise NotAHub(
-                    f"{self._address} answers, but not as a hub's HTTP does ({error}). Is this the port of "
-                    "hivemind-http-protocol, and does it want https:// instead of http://, or the other way round?"
+                    f"{self._address} answers, but not as a hub's HTTP does ({error})",
+                    Mend(
+                        "is this the port of hivemind-http-protocol, and does it want https:// instead of http://, or "
+                        "the other way round?"
+                    ),
                 ) from error
         self._check_login(answer)
         self._be_quick()
@@ -127,13 +132,16 @@ class HttpTransport:
     def _check_login(self, answer: Answer) -> None:
         if answer.status in (401, 403):
             raise KeyRefused(
-                f"{self._address} refused the access key ({answer.error}): it does not know this client. Compare the "
-                "key with 'hivemind-core list-clients', and set it with 'hivemind-client set-identity --key KEY'"
+                f"{self._address} refused the access key ({answer.error}): it does not know this client",
+                COMPARE_KEYS,
             )
         if answer.body.get("status") != "Connected":
             raise NotAHub(
-                f"{self._address} answers {answer.error or 'something else'} and no session. Is this the port of "
-                "hivemind-http-protocol? Its first releases answer a status 500 to a wrong access key"
+                f"{self._address} answers {answer.error or 'something else'} and no session",
+                Mend(
+                    "is this the port of hivemind-http-protocol? Its first releases answer a status 500 to a wrong "
+                    "access key"
+                ),
             )
 
     def within(self, phase: str, seconds: float, work: Callable[[], T]) -> T:
@@ -235,7 +243,7 @@ class HttpTransport:
         except (HubConnectionError, FrameTooLarge) as error:
             stalled = isinstance(error.__cause__, WriteStalled)
             if _hint(frame) and not stalled:  # the hub hung up on this request alone, before it was whole
-                raise HubConnectionError(f"{error}{_hint(frame)}") from error
+                raise HubConnectionError(error.what, *error.mends, *_hint(frame)) from error
             self.abort()  # nobody knows whether the hub has it: that is for the sender to decide
             raise
         self._be_quick()
@@ -248,8 +256,11 @@ class HttpTransport:
     def _not_taken(self, frame: Frame, answer: Answer) -> NoReturn:
         if answer.takes_no_bytes and self._has_session and not self._takes_bytes:
             raise InvalidMessage(
-                "over HTTP a hub takes text only in this session: send BINARY messages with protocol version 3, or "
-                "with HiveMessageBusClient, over a WebSocket"
+                "over HTTP a hub takes text only in this session",
+                Mend(
+                    "send BINARY messages with protocol version 3, or with HiveMessageBusClient, over a WebSocket",
+                    joint=": ",
+                ),
             )
         if answer.no_session:
             raise ConnectionLost(f"{self._address} has no session of ours any more: nothing was sent")
@@ -257,7 +268,7 @@ class HttpTransport:
         if isinstance(frame, bytes):  # those that follow would not fit to what the hub has read
             self.abort()
             raise ConnectionLost(f"{self._address} did not take a message, which ends the session: {why}")
-        raise HubConnectionError(f"{self._address} did not take a message: {why}{_hint(frame)}")
+        raise HubConnectionError(f"{self._address} did not take a message: {why}", *_hint(frame))
 
     def _be_quick(self) -> None:
         self._last_message = time.monotonic()
@@ -373,7 +384,7 @@ def _form_of(frame: Frame) -> dict[str, str]:
     return {"message": b64encode(frame).decode("ascii"), "binary": "1"}
 
 
-def _hint(frame: Frame) -> str:
+def _hint(frame: Frame) -> tuple[Mend, ...]:
     if len(frame) + _FORM_BYTES < _COMMON_LIMIT_BYTES:
-        return ""
-    return f". It had {len(frame) / 2**20:.1f} MiB: as installed, a hub takes 1 MiB over HTTP"
+        return ()
+    return (Mend(f"it had {len(frame) / 2**20:.1f} MiB: as installed, a hub takes 1 MiB over HTTP"),)

@@ -1,60 +1,198 @@
-"""Every error this library raises, in one tree.
+"""Every error this library raises. `hivemind_core_client.errors` draws their tree.
 
-::
-
-    HiveMindError
-    ├── UsageError                    the caller can mend it; nothing was sent
-    │   ├── IdentityNotSet            (RuntimeError) no access key or no hub address
-    │   ├── IdentityFileError         (ValueError) the identity file, or a key beside it, is unreadable or corrupt
-    │   ├── InvalidCredential         (ValueError) a key, password or user agent the wire cannot carry
-    │   ├── InvalidMessage            (ValueError) a message that has no form on the wire
-    │   ├── InvalidOption             (ValueError) an option whose value makes no sense
-    │   ├── UnknownCipher             (ValueError) no plugin offers this cipher
-    │   ├── UnknownEncoding           (ValueError) no plugin offers this encoding
-    │   ├── InvalidKeySize            (ValueError) a key of a length the cipher does not take
-    │   ├── EncryptionFailed          (ValueError) a message could not be sealed
-    │   └── NotConnected              (ConnectionError, RuntimeError) no session stands; nothing was sent
-    │       └── ClientClosed          close() was called
-    ├── PluginError                   (RuntimeError) plugins that are needed are missing or blocked
-    ├── HubConnectionError            (ConnectionError, RuntimeError) the way to the hub
-    │   ├── HubUnreachable            name or TCP: nobody listens there
-    │   ├── SecureConnectionFailed    TLS: certificate or version
-    │   ├── NotAHub                   something answers, but it speaks no WebSocket
-    │   ├── ConnectionLost            a session that stood has ended
-    │   └── HubTimeout                (TimeoutError) a phase of connecting ran into its deadline
-    ├── HubRefused                    (ConnectionError, PermissionError, RuntimeError) the hub or we said no: final
-    │   ├── KeyRefused                the access key
-    │   ├── PasswordRefused           the password
-    │   ├── NegotiationRefused        cipher, encoding or handshake kind
-    │   ├── VersionRefused            protocol version
-    │   └── HubKeyChanged             the hub's static key is not the pinned one
-    ├── ProtocolError                 (ValueError) a peer misbehaved
-    │   ├── FrameError                a frame that cannot be read
-    │   │   ├── UnknownMessageType    a type or code that is not in the protocol
-    │   │   ├── UnsupportedProtocolVersion
-    │   │   ├── FrameTooLarge         a frame beyond the limits
-    │   │   └── DecodingError         text that is not in the negotiated encoding
-    │   ├── DecryptionFailed          the frame does not open with the negotiated key
-    │   ├── CleartextRefused          a frame in the clear where only sealed ones are legal
-    │   └── HandshakeError            an offer or envelope that breaks the rules
-    │       └── HandshakeAgain        it failed, and is made anew at once in another way
-    ├── MessageDenied                 (PermissionError) the hub's policy does not take this message
-    └── QueryTimeout                  (TimeoutError) nobody answered in time
-
-`UsageError` is local misuse, `ProtocolError` remote misbehaviour; a caller who only wants to know
-"did it work" catches `HiveMindError`. Each class carries `exit_code`, the code `hivemind-client`
-ends with: 1 failed, 2 wrong usage, 3 refused by the hub, 4 unreachable or timed out.
+An error is data: what happened, and mends in which commands are objects. Its text is made for whoever reads it.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+import copy
+import shlex
+from functools import reduce
+from typing import ClassVar, Optional, TypeVar, Union
+
+from attrs import frozen
+
+E = TypeVar("E", bound="HiveMindError")
+
+
+@frozen
+class IdentityPlace:
+    """The identity file that commands are for, None for an identity in memory; the default need not be named."""
+
+    path: Optional[str]
+    is_default: bool = False
+
+
+@frozen
+class Reader:
+    """For whom a text is made: a user of the library or of the command line, and the identity that commands are for."""
+
+    place: Optional[IdentityPlace] = None
+    at_command_line: bool = False
+
+
+@frozen
+class Call:
+    """A call of the library, such as `identity.forget_hub('h:5678')`."""
+
+    name: str
+    arguments: tuple[object, ...] = ()
+
+    def text_for(self, reader: Reader) -> str:
+        """The call as Python."""
+        return f"{self.name}({', '.join(map(repr, self.arguments))})"
+
+
+@frozen
+class Command:
+    """`hivemind-client` with these words, as they are typed; on another node if `elsewhere`.
+
+    `takes_identity` is False for a command without `--identity-file`. `call` does the same for an identity in memory.
+    In a sentence it stands between quotes unless `quoted` is False.
+    """
+
+    words: tuple[str, ...]
+    takes_identity: bool = True
+    elsewhere: bool = False
+    call: Optional[Call] = None
+    quoted: bool = True
+
+    def text_for(self, reader: Reader) -> str:
+        """The command for the reader's identity, or the call in its place."""
+        words = ("hivemind-client", *self.words)
+        place = reader.place if self.takes_identity and not self.elsewhere else None
+        if place is not None and place.path is None and self.call is not None:
+            return self.call.text_for(reader)
+        if place is not None and place.path is not None and not place.is_default:
+            words = (*words, "--identity-file", shlex.quote(place.path))
+        return f"'{' '.join(words)}'" if self.quoted else " ".join(words)
+
+
+@frozen
+class HubCommand:
+    """`hivemind-core` with these words, to be typed on the hub's machine."""
+
+    words: tuple[str, ...]
+
+    def text_for(self, reader: Reader) -> str:
+        """The command between quotes."""
+        return f"'{' '.join(('hivemind-core', *self.words))}'"
+
+
+@frozen
+class Setting:
+    """An argument of the client or an environment variable; at the command line `option` sets it. `both` names both."""
+
+    name: str
+    option: str = ""
+    both: bool = False
+
+    def text_for(self, reader: Reader) -> str:
+        """What this reader sets."""
+        if self.option and reader.at_command_line:
+            return self.option
+        return f"{self.name} ('{self.option}')" if self.both else self.name
+
+
+Instruction = Union[Call, Command, HubCommand, Setting]
+
+
+@frozen(init=False)
+class Mend:
+    """A piece of advice: words, and between them what to type, to call or to set. It begins in lower case.
+
+    `joint` stands between the mend and what was said before it.
+    """
+
+    parts: tuple[Union[str, Instruction], ...]
+    joint: str
+
+    def __init__(self, *parts: Union[str, Instruction], joint: str = ". ") -> None:
+        self.__attrs_init__(parts, joint)
+
+    def text_for(self, reader: Reader) -> str:
+        """The advice for this reader."""
+        return "".join(part if isinstance(part, str) else part.text_for(reader) for part in self.parts)
+
+    def after(self, said: str, reader: Reader) -> str:
+        """What was said, and then this."""
+        text = self.text_for(reader)
+        if not said:
+            return text
+        return f"{said}{self.joint}{text[:1].upper() + text[1:] if self.joint == '. ' else text}"
+
+
+def forget_server(address: str) -> Command:
+    """The command that takes the pin of the hub at `host:port` away."""
+    return Command(("forget-server", address), call=Call("identity.forget_hub", (address,)))
+
+
+def allow_msg(msg_type: str) -> Mend:
+    """What lets a hub take messages of a type."""
+    allow, names = HubCommand(("allow-msg", msg_type, "NODE_ID")), HubCommand(("list-clients",))
+    return Mend("run ", allow, " on the hub's machine (", names, " shows NODE_ID)", joint=": ")
 
 
 class HiveMindError(Exception):
-    """Anything that went wrong between this satellite and its hive."""
+    """Anything that went wrong between this satellite and its hive.
+
+    `what` happened, and `mends` says what to do. `about` names the arguments of a client, or the fields of its
+    identity, that it is about. `place` is the identity that its commands are for, where that is known.
+    """
 
     exit_code: ClassVar[int] = 1
+    what: str = ""
+    mends: tuple[Mend, ...] = ()
+    about: tuple[str, ...] = ()
+    place: Optional[IdentityPlace] = None
+
+    def __init__(
+        self,
+        what: str = "",
+        *mends: Mend,
+        about: Optional[tuple[str, ...]] = None,
+        place: Optional[IdentityPlace] = None,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.mends = mends
+        if about is not None:
+            self.about = about
+        self.place = place
+
+    @classmethod
+    def because(cls: type[E], what: str, cause: HiveMindError, *mends: Mend) -> E:
+        """An error of this class, caused by another one: it says so, and has the mends of both."""
+        return cls(f"{what}: {cause.what}", *cause.mends, *mends, place=cause.place)
+
+    def with_mends(self: E, *mends: Mend) -> E:
+        """The same error with more mends."""
+        error = copy.copy(self)
+        error.mends += mends
+        return error
+
+    @property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """The commands, calls and settings in the mends, in their order."""
+        return tuple(part for mend in self.mends for part in mend.parts if not isinstance(part, str))
+
+    def text_for(self, reader: Reader) -> str:
+        """What happened and what to do, for this reader."""
+        return reduce(lambda said, mend: mend.after(said, reader), self.mends, self.what)
+
+    def mend_for(self, reader: Reader) -> str:
+        """What to do, for this reader; an empty text where nothing is known."""
+        return reduce(lambda said, mend: mend.after(said, reader), self.mends, "")
+
+    def __str__(self) -> str:
+        return self.text_for(Reader(self.place))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Without a call of the class: its arguments may be others than what an exception remembers.
+        return type(self).__new__, (type(self),), {**self.__dict__, "args": self.args}
 
 
 def again(error: HiveMindError) -> HiveMindError:
@@ -72,10 +210,8 @@ class IdentityNotSet(UsageError, RuntimeError):
     """No access key, or no address of a hub, from arguments, environment or identity file."""
 
     def __init__(self, missing: str) -> None:
-        super().__init__(
-            f"NodeIdentity not set: no {missing}. Run 'hivemind-client set-identity' "
-            "or pass key, password and host"
-        )
+        mend = Mend("run ", Command(("set-identity",)), " or pass key, password and host")
+        super().__init__(f"NodeIdentity not set: no {missing}", mend)
         self.missing = missing
 
 
@@ -134,6 +270,8 @@ class HubConnectionError(HiveMindError, ConnectionError, RuntimeError):
 class HubUnreachable(HubConnectionError):
     """The name does not resolve, or nobody listens at the address."""
 
+    about = ("host", "port")
+
 
 class SecureConnectionFailed(HubConnectionError):
     """TLS failed: the certificate does not verify, or the hub speaks no TLS."""
@@ -151,10 +289,10 @@ class HubTimeout(HubConnectionError, TimeoutError):
     """A phase of connecting (`phase`) took longer than its deadline (`seconds`)."""
 
     def __init__(self, where: str, phase: str, seconds: float) -> None:
-        mend = "Does the hub speak ws:// without TLS?" if phase == "tls" else "Is the hub running?"
+        question = "Does the hub speak ws:// without TLS?" if phase == "tls" else "Is the hub running?"
         super().__init__(
-            f"timed out waiting for handshake: {where} did not finish the phase {phase!r} "
-            f"within {seconds:g} s. Is this the hub's port? {mend}"
+            f"timed out waiting for handshake: {where} did not finish the phase {phase!r} within {seconds:g} s",
+            Mend(f"is this the hub's port? {question}"),
         )
         self.phase = phase
         self.seconds = seconds
@@ -169,9 +307,13 @@ class HubRefused(HiveMindError, PermissionError, ConnectionError, RuntimeError):
 class KeyRefused(HubRefused):
     """The hub does not know the access key."""
 
+    about = ("key",)
+
 
 class PasswordRefused(HubRefused):
     """The hub's envelope does not verify: the passwords differ."""
+
+    about = ("password",)
 
 
 class NegotiationRefused(HubRefused):
@@ -186,10 +328,11 @@ class HubKeyChanged(HubRefused):
     """The hub's static key is not the one that is pinned for its address (docs/protocol.md, "Noise")."""
 
     def __init__(self, where: str, address: str, pinned: str, shown: str) -> None:
+        ask = "ask its owner for the fingerprint, and only if it is the one shown run "
         super().__init__(
-            f"the hub at {where} shows another static key than the one pinned for it: pinned is {pinned}, shown "
-            f"{shown}. Somebody stands between, or the hub was set up anew: ask its owner for the fingerprint, and "
-            f"only if it is the one shown run 'hivemind-client forget-server {address}'"
+            f"the hub at {where} shows another static key than the one pinned for it: pinned is {pinned}, "
+            f"shown {shown}",
+            Mend("somebody stands between, or the hub was set up anew: ", ask, forget_server(address)),
         )
         self.pinned = pinned
         self.shown = shown
@@ -242,10 +385,8 @@ class MessageDenied(HiveMindError, PermissionError):
 
     def __init__(self, msg_type: str, reason: str = "") -> None:
         said = f" ({reason})" if reason else ""
-        super().__init__(
-            f"hive.policy.denied: the hub does not take {msg_type!r} from here{said}: run 'hivemind-core allow-msg "
-            f"{msg_type} NODE_ID' on the hub's machine ('hivemind-core list-clients' shows NODE_ID)"
-        )
+        what = f"hive.policy.denied: the hub does not take {msg_type!r} from here{said}"
+        super().__init__(what, allow_msg(msg_type))
         self.msg_type = msg_type
 
 

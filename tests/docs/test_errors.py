@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from hivemind_core_client.wire import errors
+from hivemind_core_client import errors
 
 from .documents import ROOT, page
 

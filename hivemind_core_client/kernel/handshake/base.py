@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Callable, ClassVar, Optional, Protocol
 from attrs import field, frozen
 
 from hivemind_core_client.kernel.crypto import CipherChannel
-from hivemind_core_client.wire.errors import HandshakeError, HiveMindError, NegotiationRefused
+from hivemind_core_client.wire.errors import HandshakeError, HiveMindError, Mend, NegotiationRefused
+from hivemind_core_client.wire.mends import RESET_PGP, SHOW_PLUGINS
 from hivemind_core_client.wire.text import printable
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ DEFAULT_ENCODING = "JSON-HEX"
 
 def _no_private_key() -> str:
     raise HandshakeError(
-        "the hub asks for an RSA handshake, and this node has no RSA key: run 'hivemind-client reset-pgp'"
+        "the hub asks for an RSA handshake, and this node has no RSA key", Mend("run ", RESET_PGP, joint=": ")
     )
 
 
@@ -186,8 +187,8 @@ class Terms:
         common = [name for name in ours if name in theirs] if theirs else list(ours)
         if not common:
             raise NegotiationRefused(
-                f"no common {what}: the hub at {self.where} allows {shown(theirs)}, we {shown(ours)}. Set "
-                f"allowed_{what}s in the hub's server.json, or install a plugin that brings one"
+                f"no common {what}: the hub at {self.where} allows {shown(theirs)}, we {shown(ours)}",
+                Mend(f"set allowed_{what}s in the hub's server.json, or install a plugin that brings one"),
             )
         return common
 
@@ -261,8 +262,8 @@ class Handshake(ABC):
         """
         return NegotiationRefused(
             f"the hub at {self.terms.where} hung up on our handshake: it allows none of our ciphers, encodings or "
-            "protocol versions. Compare allowed_ciphers and allowed_encodings in its server.json with "
-            "'hivemind-client plugins'"
+            "protocol versions",
+            Mend("compare allowed_ciphers and allowed_encodings in its server.json with ", SHOW_PLUGINS),
         )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from hivemind_core_client.wire.errors import NegotiationRefused, VersionRefused
+from hivemind_core_client.wire.errors import Mend, NegotiationRefused, Setting, VersionRefused, forget_server
+from hivemind_core_client.wire.mends import ADD_CLIENT, OLDER_VERSION
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.handshake.base import Handshake, Offer, Terms
@@ -19,6 +20,15 @@ NOISE_VERSION = 3
 
 Kinds = Sequence["type[Handshake]"]
 
+_RAISE = Mend(
+    "raise ",
+    Setting("max_protocol_version", "--max-protocol", both=True),
+    ", which was lowered here",
+    joint=": ",
+)
+_UPDATE = Mend("update the client", joint=": ")
+_LOWER = Mend("or lower min_protocol_version in the hub's server.json", joint=", ")
+
 
 def choose(kinds: Kinds, offer: Offer, terms: Terms) -> Handshake:
     """The first of these kinds that fits this offer and our credentials.
@@ -27,27 +37,27 @@ def choose(kinds: Kinds, offer: Offer, terms: Terms) -> Handshake:
     NegotiationRefused when no kind fits. Warns where the hub offers Noise and an older kind is taken.
     """
     if offer.min_version > terms.max_version:
-        raise VersionRefused(_no_version(offer, terms))
+        raise _no_version(offer, terms)
     for kind in kinds:
         if offer.min_version <= min(kind.max_version, terms.max_version) and kind.fits(offer, terms):
             _check_fall_back(kinds, kind, offer, terms)
             return kind(offer, terms)
     if offer.min_version >= NOISE_VERSION and terms.credentials.password:
         why = _obstacle(kinds, terms)
-        raise VersionRefused(f"the hub at {terms.where} speaks protocol version {NOISE_VERSION} only: {why}")
-    raise NegotiationRefused(_no_kind(offer, terms))
+        raise VersionRefused(
+            f"the hub at {terms.where} speaks protocol version {NOISE_VERSION} only", Mend(why, joint=": ")
+        )
+    raise _no_kind(offer, terms)
 
 
-def _no_version(offer: Offer, terms: Terms) -> str:
+def _no_version(offer: Offer, terms: Terms) -> VersionRefused:
     lowest, highest = offer.min_version, max(offer.min_version, offer.max_version)
     theirs = f"version {lowest} only" if lowest == highest else f"versions {lowest} to {highest}"
-    if terms.max_version < NOISE_VERSION:
-        mend = "raise max_protocol_version ('--max-protocol'), which was lowered here"
-    else:
-        mend = "update the client"
-    if not offer.only_noise:
-        mend += ", or lower min_protocol_version in the hub's server.json"
-    return f"the hub at {terms.where} speaks protocol {theirs}, and this client up to {terms.max_version}: {mend}"
+    return VersionRefused(
+        f"the hub at {terms.where} speaks protocol {theirs}, and this client up to {terms.max_version}",
+        _RAISE if terms.max_version < NOISE_VERSION else _UPDATE,
+        *(() if offer.only_noise else (_LOWER,)),
+    )
 
 
 def _check_fall_back(kinds: Kinds, kind: type[Handshake], offer: Offer, terms: Terms) -> None:
@@ -57,26 +67,26 @@ def _check_fall_back(kinds: Kinds, kind: type[Handshake], offer: Offer, terms: T
         return
     offers_noise = offer.noise is not None and offer.max_version >= NOISE_VERSION
     if noise.pinned() is not None:
-        raise VersionRefused(_fall_back(kinds, terms, offers_noise))
+        raise _fall_back(kinds, terms, offers_noise)
     if offers_noise:
         _warn_of_older(terms.where, _obstacle(kinds, terms), kind.kind)
 
 
-def _fall_back(kinds: Kinds, terms: Terms, offers_noise: bool) -> str:
+def _fall_back(kinds: Kinds, terms: Terms, offers_noise: bool) -> VersionRefused:
     if offers_noise:
-        what = (
-            f"and offers it, but {_obstacle(kinds, terms)}. Mend that. Only if the hub's owner agrees to an older "
-            "version:"
-        )
+        what = f"and offers it, but {_obstacle(kinds, terms)}"
+        first = "mend that. Only if the hub's owner agrees to an older version: run "
     else:
-        what = (
-            f"and the hub no longer offers version {NOISE_VERSION}: somebody may stand between. Only if the hub's "
-            "owner says that it was set back:"
-        )
-    return (
-        f"the hub at {terms.where} has spoken protocol version {NOISE_VERSION} before, {what} run "
-        f"'hivemind-client forget-server {terms.where.rpartition('//')[2]}', or allow the older version with "
-        "max_protocol_version=2 ('--max-protocol 2')"
+        what = f"and the hub no longer offers version {NOISE_VERSION}: somebody may stand between"
+        first = "only if the hub's owner says that it was set back: run "
+    return VersionRefused(
+        f"the hub at {terms.where} has spoken protocol version {NOISE_VERSION} before, {what}",
+        Mend(
+            first,
+            forget_server(terms.where.rpartition("//")[2]),
+            ", or allow the older version with ",
+            OLDER_VERSION,
+        ),
     )
 
 
@@ -98,7 +108,7 @@ def _warn_of_older(where: str, why: str, kind: str) -> None:
     )
 
 
-def _no_kind(offer: Offer, terms: Terms) -> str:
+def _no_kind(offer: Offer, terms: Terms) -> NegotiationRefused:
     offered = [
         name
         for name, there in (
@@ -115,8 +125,8 @@ def _no_kind(offer: Offer, terms: Terms) -> str:
         )
         if there
     ]
-    return (
+    return NegotiationRefused(
         f"no handshake fits: the hub at {terms.where} has {' and '.join(offered) or 'neither a password nor a key'} "
-        f"for this access key, and we have {' and '.join(ours) or 'neither'}. Pass what 'hivemind-core add-client' "
-        "printed for this client"
+        f"for this access key, and we have {' and '.join(ours) or 'neither'}",
+        Mend("pass what ", ADD_CLIENT, " printed for this client"),
     )

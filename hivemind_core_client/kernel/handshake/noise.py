@@ -25,9 +25,11 @@ from hivemind_core_client.wire.errors import (
     HiveMindError,
     HubKeyChanged,
     HubRefused,
+    Mend,
     PasswordRefused,
 )
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.mends import RESET_NOISE_PIN, SET_PASSWORD
 from hivemind_core_client.wire.text import fingerprint, text_of
 
 log = logging.getLogger(__name__)
@@ -120,7 +122,8 @@ class NoiseHandshake(Handshake):
             return None
         return HubRefused(
             f"the hub at {self.terms.where} hung up on our Noise handshake: its offer was changed on the way, so that "
-            "somebody may stand between, or it has no password for this access key. Its log says which"
+            "somebody may stand between, or it has no password for this access key",
+            Mend("its log says which"),
         )
 
     def _derive(self) -> None:
@@ -163,8 +166,8 @@ class NoiseHandshake(Handshake):
             ) from error
         raise PasswordRefused(
             f"the hub at {self.terms.where} does not prove that it knows our password: the two differ, or its offer "
-            "was changed on the way. Set the password that 'hivemind-core add-client' printed, with 'hivemind-client "
-            "set-identity --ask-password'"
+            "was changed on the way",
+            SET_PASSWORD,
         ) from error
 
     def _check_pin(self) -> None:
@@ -210,8 +213,9 @@ class NoiseHandshake(Handshake):
         self._keys.end_refused = False
         return HubRefused(
             f"the hub at {self.terms.where} hung up on the end of our handshake: most likely it has pinned another "
-            "static key for this access key. Run 'hivemind-core reset-noise-pin NODE_ID' on the hub's machine, or put "
-            "this node's old Noise key back"
+            "static key for this access key",
+            Mend("run ", RESET_NOISE_PIN, " on the hub's machine, or put this node's old Noise key back"),
+            about=("noise_key",),
         )
 
 

@@ -20,8 +20,9 @@ from hivemind_core_client.kernel.handshake.base import (
     warn_of_weakness,
 )
 from hivemind_core_client.plugins.contract import Negotiated
-from hivemind_core_client.wire.errors import HandshakeError, HiveMindError, PasswordRefused
+from hivemind_core_client.wire.errors import HandshakeError, HiveMindError, Mend, PasswordRefused
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.mends import ADD_CLIENT, ASK_PASSWORD, SET_PASSWORD
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +60,14 @@ class PasswordHandshake(Handshake):
             )
         if not self._exchange.receive_and_verify(envelope):
             raise PasswordRefused(
-                f"the hub at {self.terms.where} does not prove that it knows our password: the two differ. Set the one "
-                "that 'hivemind-core add-client' printed, with 'hivemind-client set-identity --ask-password' (other "
-                "clients say: got encrypted message, but could not decrypt!)"
+                f"the hub at {self.terms.where} does not prove that it knows our password: the two differ",
+                Mend(
+                    "set the one that ",
+                    ADD_CLIENT,
+                    " printed, with ",
+                    ASK_PASSWORD,
+                    " (other clients say: got encrypted message, but could not decrypt!)",
+                ),
             )
         proposal = self.terms.proposal(self.offer)
         cipher = self.terms.accepted(answer, "cipher", DEFAULT_CIPHER, tuple(proposal["ciphers"]))
@@ -78,8 +84,9 @@ class PasswordHandshake(Handshake):
             return super().interrupted(by_policy)
         return PasswordRefused(
             f"the hub at {self.terms.where} hung up on our handshake: most likely the passwords differ, or it does not "
-            "take this protocol version. Set the password that 'hivemind-core add-client' printed, with "
-            "'hivemind-client set-identity --ask-password'; its min_protocol_version is in its server.json"
+            "take this protocol version",
+            SET_PASSWORD,
+            Mend("its min_protocol_version is in its server.json", joint="; "),
         )
 
 

@@ -13,7 +13,7 @@ import pytest
 from attrs import define, field
 
 from hivemind_client_intercom import keys
-from hivemind_core_client.config.key_files import generate_rsa_key
+from hivemind_core_client.config.rsa_keys import generate_rsa_key
 from hivemind_core_client.plugins.contract import Context, HubFacts, Session
 
 VECTORS: dict[str, Any] = json.loads(

@@ -25,7 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client.config import key_files as keyfiles
-from hivemind_core_client.errors import IdentityFileError, InvalidOption, PluginError
+from hivemind_core_client.errors import IdentityFileError, InvalidOption
 from hivemind_core_client.identity import NodeIdentity
 
 SECRET = "s3cr3t-t0ken"
@@ -939,38 +939,6 @@ def test_real_keys_are_made(file: Path) -> None:
         and public.startswith("-----BEGIN PUBLIC KEY-----\n")
         and public.endswith("-----END PUBLIC KEY-----")
     )
-
-
-def _fake_rsa(package: str) -> dict[str, types.ModuleType]:
-    class Key:
-        def __init__(self, text: str) -> None:
-            self.export_key = text.encode
-
-        def public_key(self) -> Key:
-            return Key(PEM + "\n")
-
-    rsa: Any = types.ModuleType(f"{package}.PublicKey.RSA")
-    rsa.generate = lambda bits: Key(f"{package} {bits}")
-    return {
-        package: types.ModuleType(package),
-        f"{package}.PublicKey": types.ModuleType("p"),
-        rsa.__name__: rsa,
-    }
-
-
-@pytest.mark.parametrize("package", ["Crypto", "Cryptodome", None])
-def test_libraries_that_make_keys(monkeypatch: pytest.MonkeyPatch, package: str | None) -> None:
-    for name in ("cryptography", "cryptography.hazmat.primitives.asymmetric.rsa", "Crypto", "Cryptodome"):
-        monkeypatch.setitem(sys.modules, name, None)
-    for name in ("Crypto.PublicKey.RSA", "Cryptodome.PublicKey.RSA"):
-        monkeypatch.setitem(sys.modules, name, None)
-    if package is None:
-        with pytest.raises(PluginError, match="cryptography"):
-            keyfiles.generate_rsa_key()
-        return
-    for name, module in _fake_rsa(package).items():
-        monkeypatch.setitem(sys.modules, name, module)
-    assert keyfiles.generate_rsa_key() == (f"{package} 2048\n", PEM)
 
 
 def test_import_is_light() -> None:

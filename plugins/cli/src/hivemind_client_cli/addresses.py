@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hivemind_core_client.errors import InvalidOption
+from hivemind_core_client.errors import InvalidOption, Mend
 
 _HTTP = ("http://", "https://")
 
@@ -18,7 +18,8 @@ def refuse_http(host: str | None, variable: str | None = None) -> None:
         source = f" (from the environment variable {variable})" if variable else ""
         raise InvalidOption(
             f"the hub's address {host!r} is one for HTTP{source}: HiveMindHTTPClient of the library speaks that, no "
-            "command does. Give the commands HOST, ws://HOST or wss://HOST"
+            "command does",
+            Mend("give the commands HOST, ws://HOST or wss://HOST"),
         )
 
 

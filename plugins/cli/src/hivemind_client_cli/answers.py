@@ -5,16 +5,26 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from hivemind_client_cli.ovos_messages import UTTERANCE
-from hivemind_core_client.errors import ConnectionLost, HiveMindError, HubRefused, NotConnected, QueryTimeout
+from hivemind_core_client.errors import (
+    ConnectionLost,
+    HiveMindError,
+    HubRefused,
+    Mend,
+    NotConnected,
+    QueryTimeout,
+    allow_msg,
+)
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.text import printable
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
+
+E = TypeVar("E", bound=HiveMindError)
 
 #: What a hub answers to a message that its allow-list does not hold.
 DENIED = "hive.policy.denied"
@@ -31,8 +41,8 @@ _FOUR_DROPS = (
 _NAMES_OF_DENIED = ("denied_type", "msg_type", "message_type")
 #: What mends a denial that no allow-list has to do with, by its code or by what is denied.
 _MENDS_OF_DENIED = {
-    "backend_unavailable": "start the OVOS (or other agent) of the hub",
-    "binary": "its policy plugins decide about binary data; look at the hub's log",
+    "backend_unavailable": Mend("start the OVOS (or other agent) of the hub", joint=": "),
+    "binary": Mend("its policy plugins decide about binary data; look at the hub's log", joint=": "),
 }
 
 
@@ -110,27 +120,19 @@ def confirm_receipt(
     except TimeoutError:
         pass
     except (ConnectionLost, NotConnected) as error:
-        raise Dropped(loss(sent, name, error)) from error
+        raise dropped(Dropped, sent, name, error) from error
     # Not the state of the client, which may be connected again by now.
     if inbox.ended.is_set():
-        raise Dropped(loss(sent, name, client.last_error))
+        raise dropped(Dropped, sent, name, client.last_error)
     return confirmed
 
 
-def loss(sent: HiveMessage, name: str, cause: HiveMindError | None) -> str:
-    """What to say of a connection that ended on `sent`, an OVOS message `name` that may be wrapped."""
-    text = f"the hub dropped the connection on {name!r}, and may or may not have handled it"
+def dropped(kind: type[E], sent: HiveMessage, name: str, cause: HiveMindError | None) -> E:
+    """The error for a connection that ended on `sent`, an OVOS message `name` that may be wrapped."""
+    what = f"the hub dropped the connection on {name!r}, and may or may not have handled it"
     if sent.msg_type in (HiveMessageType.PROPAGATE, HiveMessageType.ESCALATE):
-        return f"{text}; {_FOUR_DROPS}"
-    return f"{text}: {cause}" if cause is not None else text
-
-
-def allow_hint(msg_type: str) -> str:
-    """The command that mends a message type that is not allowed."""
-    return (
-        f"run 'hivemind-core allow-msg {msg_type} NODE_ID' on the hub's machine "
-        "('hivemind-core list-clients' shows NODE_ID)"
-    )
+        return kind(f"{what}; {_FOUR_DROPS}")
+    return kind(what) if cause is None else kind.because(what, cause)
 
 
 def denied(sent: str, data: object) -> HubRefused:
@@ -141,16 +143,16 @@ def denied(sent: str, data: object) -> HubRefused:
     mend = _MENDS_OF_DENIED.get(str(said.get("code"))) or _MENDS_OF_DENIED.get(named)
     named = printable(named)
     return HubRefused(
-        f"hive.policy.denied: the hub does not take {named!r} from here{reason}: {mend or allow_hint(named)}"
+        f"hive.policy.denied: the hub does not take {named!r} from here{reason}", mend or allow_msg(named)
     )
 
 
 def no_answer(wanted: str, sent: str, timeout: float) -> QueryTimeout:
     """The error for a wait that ran out."""
-    silent = "the hub's OVOS (or other agent) may not be running, or did not answer"
+    silent = ("the hub's OVOS (or other agent) may not be running, or did not answer",)
     missing = (
-        f"a hub drops in silence what its allow-list does not hold; if {sent!r} may be missing there, "
-        f"{allow_hint(sent)}"
+        f"a hub drops in silence what its allow-list does not hold; if {sent!r} may be missing there, ",
+        *allow_msg(sent).parts,
     )
     first, second = (silent, missing) if sent == UTTERANCE else (missing, silent)
-    return QueryTimeout(f"no {wanted!r} came within {timeout:g} s. Either {first}; or {second}")
+    return QueryTimeout(f"no {wanted!r} came within {timeout:g} s", Mend("either ", *first, "; or ", *second))

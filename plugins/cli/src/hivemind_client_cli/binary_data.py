@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from hivemind_core_client.errors import PluginError
+from hivemind_core_client.errors import Mend, PluginError
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
 
@@ -37,7 +37,8 @@ def saver(directory: str) -> Callable[[HiveMessage], str | None]:
         from hivemind_client_binary_tts import SavingCallbacks
     except ImportError as error:
         raise PluginError(
-            "nothing here can save binary data: pip install 'hivemind-core-client[tts]'"
+            "nothing here can save binary data",
+            Mend("pip install 'hivemind-core-client[tts]'", joint=": "),
         ) from error
 
     paths = threading.local()

@@ -252,7 +252,7 @@ def _report(output: Output, error: Exception) -> int:
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, HiveMindError):
-        text, code = str(error) or type(error).__name__, error.exit_code
+        text, code = error.text_for(output.reader) or type(error).__name__, error.exit_code
     elif isinstance(error, click.ClickException):
         text, code = _usage_text(error), error.exit_code
     else:

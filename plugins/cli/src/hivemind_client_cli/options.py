@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shlex
 import sys
 from typing import Any
 
 import click
 
 from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.misuse import Misuse
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import Decorator, Function, reporting, stacked
+from hivemind_core_client.errors import Mend
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.mends import SET_IDENTITY
 
 #: Objects and lists within each other that a value may hold. Python reads and writes not many more than that, here and
 #: on the hub.
@@ -70,11 +72,8 @@ address_options = stacked(
 
 def _existing(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     if value is not None and not os.path.exists(os.path.expanduser(value)):
-        raise click.UsageError(
-            f"the identity file {value} does not exist: make it with "
-            f"'hivemind-client set-identity --identity-file {shlex.quote(value)}'",
-            ctx,
-        )
+        mend = Mend("make it with ", SET_IDENTITY, joint=": ")
+        raise Misuse(f"the identity file {value} does not exist", mend, ctx=ctx)
     return value
 
 

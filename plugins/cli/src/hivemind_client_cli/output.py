@@ -9,9 +9,12 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, ClassVar, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 import click
+
+if TYPE_CHECKING:
+    from hivemind_core_client.errors import HiveMindError, Mend, Reader
 
 #: Printed in place of a secret.
 MASK = "***"
@@ -114,11 +117,17 @@ class Output:
         """`text` with every known secret replaced."""
         return _without(self._secrets, text)
 
-    def advice(self, text: str) -> str:
-        """An error, or what mends it: the commands in it are for this run's identity file, and secrets masked."""
-        from hivemind_core_client.wire.mends import for_identity  # not beside it: --help does without
+    @property
+    def reader(self) -> Reader:
+        """Whom errors are for: whoever typed this command, whose commands are for this run's identity file."""
+        from hivemind_core_client.errors import IdentityPlace, Reader  # not beside it: --help does without
 
-        return self.masked(for_identity(text, self.identity_file))
+        place = IdentityPlace(self.identity_file) if self.identity_file else None
+        return Reader(place, at_command_line=True)
+
+    def worded(self, said: str | Mend | HiveMindError) -> str:
+        """An error, or what mends it, for the reader, with secrets masked."""
+        return self.masked(said if isinstance(said, str) else said.text_for(self.reader))
 
     def result(self, data: Any, text: str | None = None) -> None:
         """Print a result: `data` as one JSON document with `--json`, else `text` (nothing when None).
@@ -148,7 +157,7 @@ class Output:
 
     def error(self, text: str, kind: str, exit_code: int) -> None:
         """Print `error: text` on stderr, and with `--json` an object that says the same on stdout."""
-        text = self.advice(text)
+        text = self.masked(text)
         to_stderr(f"error: {text}")
         if self.json:
             self._write_json({"error": text, "type": kind, "exit_code": exit_code})

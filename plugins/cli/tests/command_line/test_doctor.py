@@ -23,6 +23,7 @@ from hivemind_core_client.errors import (
     HubRefused,
     HubTimeout,
     IdentityFileError,
+    Mend,
     NegotiationRefused,
     PasswordRefused,
     VersionRefused,
@@ -96,7 +97,7 @@ def server(serve: Callable[[socket.socket], object]) -> Iterator[int]:
 def states(data: Any) -> dict[str, str]:
     assert [each["check"] for each in data["checks"] if each["check"] not in OF_NOISE] == CHECKS
     assert [each["check"] for each in data["checks"]] == [
-        each for each in doctor.MENDS if each in {one["check"] for one in data["checks"]}
+        each for each in doctor.CHECKS if each in {one["check"] for one in data["checks"]}
     ]
     return {each["check"]: each["state"] for each in data["checks"]}
 
@@ -271,9 +272,9 @@ PLACES: list[tuple[HiveMindError, bool, str]] = [
     (HubTimeout("hub", "handshake", 1), True, "password"),
     (VersionRefused("no"), True, "version"),
     (HubKeyChanged("ws://hub:1", "hub:1", "old", "new"), True, "hub key"),
-    (HubRefused("run 'hivemind-core reset-noise-pin NODE_ID'"), True, "own Noise key"),
+    (HubRefused("it has pinned another key", about=("noise_key",)), True, "own Noise key"),
     (IdentityFileError("cannot write the Noise key file"), True, "own Noise key"),
-    (IdentityFileError("what 'hub_pins' says of it is no static key"), True, "hub key"),
+    (IdentityFileError("that is no static key", about=("hub_pins",)), True, "hub key"),
     (NegotiationRefused("no"), True, "cipher"),
     (PasswordRefused("no"), True, "password"),
     (ConnectionLost("no"), False, "key"),
@@ -340,8 +341,8 @@ def test_the_hubs_name_is_cleaned(run: Any, monkeypatch: pytest.MonkeyPatch, hub
     assert "the hub is ?[2Jmy?node\n" in out
 
 
-def test_every_check_has_a_mend() -> None:
-    assert [check for check in doctor.MENDS if check not in OF_NOISE] == CHECKS
+def test_the_checks_are_all_of_these() -> None:
+    assert [check for check in doctor.CHECKS if check not in OF_NOISE] == CHECKS
 
 
 def test_what_fails_at_the_password_and_is_no_matter_of_it_says_its_own_mend(
@@ -349,7 +350,7 @@ def test_what_fails_at_the_password_and_is_no_matter_of_it_says_its_own_mend(
 ) -> None:
     def connect(client: HiveMessageBusClient, site_id: str | None = None) -> None:
         client.profile.context.hub = HubFacts("node", "peer")
-        raise HubRefused("the hub hung up on our Noise handshake. Its log says why")
+        raise HubRefused("the hub hung up on our Noise handshake", Mend("its log says why"))
 
     monkeypatch.setattr(HiveMessageBusClient, "connect", connect)
     data = run(*at(hub.port, "--json")).expect(3).json

@@ -16,7 +16,7 @@ import pytest
 from hivemind_client_cli.connection import Connection
 from hivemind_client_cli.main import build_cli
 from hivemind_client_cli.peer_text import fingerprint
-from hivemind_core_client.config.key_files import generate_rsa_key
+from hivemind_core_client.config.rsa_keys import generate_rsa_key
 from hivemind_core_client.errors import ConnectionLost, KeyRefused
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.message import HiveMessage

@@ -6,11 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from hivemind_client_intercom import envelope, keys
-from hivemind_core_client.errors import FrameError, IdentityFileError, InvalidMessage, ProtocolError
+from hivemind_core_client.errors import (
+    Command,
+    FrameError,
+    HiveMindError,
+    IdentityFileError,
+    InvalidMessage,
+    Mend,
+    ProtocolError,
+)
 from hivemind_core_client.hive_map import normal_key
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Actions, Context, Dispatch
 from hivemind_core_client.wire.json_text import Json, json_object
+from hivemind_core_client.wire.mends import RESET_PGP
 from hivemind_core_client.wire.text import printable
 
 #: How many delivered envelopes are remembered, so that none is delivered twice.
@@ -24,7 +33,7 @@ class Ignored(Exception):
     """A message that is for another node, or that came before."""
 
 
-class Dropped(Exception):
+class Dropped(HiveMindError):
     """A message that must not be delivered; says why, without its contents."""
 
 
@@ -55,13 +64,14 @@ def prepared(context: Context, message: HiveMessage) -> HiveMessage:
         if "ciphertext" in payload:
             return message
         raise InvalidMessage(
-            "the payload of INTERCOM is neither a HiveMessage nor an envelope: call emit_intercom(message, pubkey)"
+            "the payload of INTERCOM is neither a HiveMessage nor an envelope",
+            Mend("call emit_intercom(message, pubkey)", joint=": "),
         )
     target = _target_key(message.target_public_key)
     try:
         own = _private_key(context)
     except Dropped as reason:
-        raise IdentityFileError(f"cannot sign the INTERCOM message: {reason}") from reason
+        raise IdentityFileError.because("cannot sign the INTERCOM message", reason) from reason
     inner = _sendable(payload)
     text = inner.copy(metadata={**inner.metadata, ENDS: _ends(own.public, target)}).as_json
     try:
@@ -86,7 +96,9 @@ def _signer(context: Context, sealed: envelope.Envelope) -> str:
     broken = [printable(alias, 40) for alias, pem in trusted.items() if not _is_usable(pem)]
     if broken:
         text += f" (not usable as RSA keys: {', '.join(broken)})"
-    raise Dropped(f"{text}. To trust a node: hivemind-client trust add ALIAS KEYFILE")
+    raise Dropped(
+        text, Mend("to trust a node: ", Command(("trust", "add", "ALIAS", "KEYFILE"), quoted=False))
+    )
 
 
 def _is_usable(pem: str) -> bool:
@@ -100,12 +112,12 @@ def _is_usable(pem: str) -> bool:
 def _private_key(context: Context) -> keys.PrivateKey:
     pem = context.identity.private_key_pem()
     if not pem:
-        raise Dropped("this node has no private RSA key: make one with 'hivemind-client reset-pgp'")
+        raise Dropped("this node has no private RSA key", Mend("make one with ", RESET_PGP, joint=": "))
     try:
         return keys.private_key(pem)
     except keys.UnusableKey as error:
         raise Dropped(
-            f"the private key of this node is {error}: make a new one with 'hivemind-client reset-pgp'"
+            f"the private key of this node is {error}", Mend("make a new one with ", RESET_PGP, joint=": ")
         ) from error
 
 
@@ -114,8 +126,13 @@ def _target_key(pem: str | None) -> keys.PublicKey:
         return keys.public_key(pem or "")
     except keys.UnusableKey as error:
         raise InvalidMessage(
-            f"the pubkey of the INTERCOM message is {error}: pass the PEM text that "
-            "'hivemind-client show-identity --json' prints on the node that it is for"
+            f"the pubkey of the INTERCOM message is {error}",
+            Mend(
+                "pass the PEM text that ",
+                Command(("show-identity", "--json"), elsewhere=True),
+                " prints on the node that it is for",
+                joint=": ",
+            ),
         ) from error
 
 

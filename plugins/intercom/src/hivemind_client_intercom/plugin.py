@@ -30,7 +30,7 @@ def receive(context: Context, message: HiveMessage) -> Actions:
         return delivery.received(context, message)
     except delivery.Ignored as reason:
         log.debug("ignored an INTERCOM message: %s", reason)
-    except (delivery.Dropped, HiveMindError) as reason:
+    except HiveMindError as reason:
         log.warning("dropped an INTERCOM message: %s", reason)
     return ()
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union
 
 import click
-from attrs import define, field
+from attrs import define, evolve, field
 
-from hivemind_client_cli.advice import parted
-from hivemind_client_cli.answers import Inbox, allow_hint, confirm_receipt, no_answer
+from hivemind_client_cli.answers import Inbox, confirm_receipt, no_answer
 from hivemind_client_cli.connection import Connection, prepared
 from hivemind_client_cli.message_types import complete_ovos_type
 from hivemind_client_cli.options import connection_options, json_object, timeout_option
@@ -18,21 +17,28 @@ from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.ovos_messages import UTTERANCE, bus_message, utterance_data
 from hivemind_client_cli.peer_text import handshake_of, who
 from hivemind_core_client.errors import (
+    Command,
     HiveMindError,
+    HubCommand,
     HubKeyChanged,
     HubTimeout,
     HubUnreachable,
     IdentityFileError,
     InvalidOption,
     KeyRefused,
+    Mend,
     NegotiationRefused,
     NotAHub,
     PasswordRefused,
+    Reader,
     SecureConnectionFailed,
     VersionRefused,
+    allow_msg,
+    forget_server,
 )
 from hivemind_core_client.transports.shared_socket import resolve
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.mends import ADD_CLIENT, ASK_PASSWORD, LIST_CLIENTS, SET_KEY, SHOW_PLUGINS
 from hivemind_core_client.wire.text import fingerprint
 
 if TYPE_CHECKING:
@@ -40,25 +46,47 @@ if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Negotiated
 
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
-#: The checks in their order, and what mends each; where nothing stands, the error says it.
-MENDS = {
-    "name": "give the right name or address: hivemind-client set-identity --host HOST",
-    "tcp": "start the hub ('hivemind-core listen'), let its port through the firewall, or set the right one: "
-    "hivemind-client set-identity --port PORT",
-    "tls": "pass --ca-file FILE for a hub with a certificate of its own, or --self-signed to take any; write ws:// "
-    "before the host of a hub without TLS",
-    "websocket": "this is another service's port, or the hub wants wss:// where ws:// is set (or the reverse): "
-    "hivemind-client set-identity --host HOST --port PORT",
-    "key": "compare with 'hivemind-core list-clients' on the hub's machine, then: "
-    "hivemind-client set-identity --key KEY",
-    "version": "",
-    "password": "set the password that 'hivemind-core add-client' printed: "
-    "hivemind-client set-identity --ask-password",
-    "hub key": "compare the fingerprint with the hub's owner, and only if it is the one shown: "
-    "hivemind-client forget-server {hub}",
-    "own Noise key": "",
-    "cipher": "compare allowed_ciphers and allowed_encodings in the hub's server.json with: hivemind-client plugins",
-    "permission": "",
+#: The checks, in their order.
+CHECKS = (
+    "name",
+    "tcp",
+    "tls",
+    "websocket",
+    "key",
+    "version",
+    "password",
+    "hub key",
+    "own Noise key",
+    "cipher",
+    "permission",
+)
+#: What mends each; where nothing stands, the error says it.
+_MENDS = {
+    "name": Mend(
+        "give the right name or address: ", Command(("set-identity", "--host", "HOST"), quoted=False)
+    ),
+    "tcp": Mend(
+        "start the hub (",
+        HubCommand(("listen",)),
+        "), let its port through the firewall, or set the right one: ",
+        Command(("set-identity", "--port", "PORT"), quoted=False),
+    ),
+    "tls": Mend(
+        "pass --ca-file FILE for a hub with a certificate of its own, or --self-signed to take any; write ws:// before "
+        "the host of a hub without TLS"
+    ),
+    "websocket": Mend(
+        "this is another service's port, or the hub wants wss:// where ws:// is set (or the reverse): ",
+        Command(("set-identity", "--host", "HOST", "--port", "PORT"), quoted=False),
+    ),
+    "key": Mend(
+        "compare with ", LIST_CLIENTS, " on the hub's machine, then: ", evolve(SET_KEY, quoted=False)
+    ),
+    "password": Mend("set the password that ", ADD_CLIENT, " printed: ", evolve(ASK_PASSWORD, quoted=False)),
+    "cipher": Mend(
+        "compare allowed_ciphers and allowed_encodings in the hub's server.json with: ",
+        evolve(SHOW_PLUGINS, quoted=False),
+    ),
 }
 #: Where a phase of connecting that took too long belongs.
 _PHASES = {"tcp": "tcp", "tls": "tls", "upgrade": "websocket", "first frame": "key", "handshake": "password"}
@@ -78,10 +106,23 @@ _OF_THE_PASSWORD = (PasswordRefused, NegotiationRefused)
 #: Shown only where they were looked at: before protocol version 3 there are no such keys.
 _OF_NOISE = ("hub key", "own Noise key")
 _WIDTH = 10
-_NOT_TRIED = (
+_NOT_TRIED = Mend(
     "not tried, since an utterance makes the assistant act; hubs from 4.15 on answer hive.policy.denied to what they "
-    "do not take, older ones drop it in silence. Try it: hivemind-client doctor --say 'what time is it'"
+    "do not take, older ones drop it in silence. Try it: ",
+    Command(("doctor", "--say", "'what time is it'"), quoted=False),
 )
+#: What is noted of a check.
+Remark = Union[str, Mend, HiveMindError]
+
+
+def mend_of(check: str, hub: str) -> Mend | None:
+    """What mends a check that failed with the hub at `host:port`; None where the error says it."""
+    if check == "hub key":
+        return Mend(
+            "compare the fingerprint with the hub's owner, and only if it is the one shown: ",
+            evolve(forget_server(hub), quoted=False),
+        )
+    return _MENDS.get(check)
 
 
 @define
@@ -91,47 +132,44 @@ class Examination:
     connection: Connection
     hub: str
     states: dict[str, str] = field(factory=dict)
-    remarks: dict[str, str] = field(factory=dict)
+    remarks: dict[str, Remark] = field(factory=dict)
     error: HiveMindError | None = None
     failed: str | None = None
 
-    def note(self, check: str, state: str, remark: str = "") -> None:
+    def note(self, check: str, state: str, remark: Remark = "") -> None:
         """Note the outcome of a check."""
         self.states[check], self.remarks[check] = state, remark
 
     def fail(self, check: str, error: HiveMindError) -> None:
         """Note that `check` failed; what comes before it and is not noted yet went well."""
-        for earlier in MENDS:
-            if earlier == check:
-                break
+        for earlier in CHECKS[: CHECKS.index(check)]:
             if earlier not in self.states and (earlier not in _OF_NOISE or check in _OF_NOISE):
                 self.note(earlier, OK)
         self.failed, self.error = check, error
-        self.note(check, FAILED, parted(str(error))[0] if self._says_itself else str(error))
+        self.note(check, FAILED, error.what if self._mend is None and error.mends else error)
 
     @property
-    def mend(self) -> str | None:
-        """What mends the check that failed."""
-        if self.failed is None:
+    def _mend(self) -> Mend | None:
+        """What mends the check that failed; None where the error says it, and where none did."""
+        if self.failed is None or isinstance(self.error, IdentityFileError):
             return None
-        if self._says_itself:
-            return parted(str(self.error))[1] or str(self.error)
-        return MENDS[self.failed].format(hub=self.hub)
+        if self.failed == "password" and not isinstance(self.error, _OF_THE_PASSWORD):
+            return None
+        return mend_of(self.failed, self.hub)
 
-    @property
-    def _says_itself(self) -> bool:
-        """Whether what mends it stands in the text of the error."""
-        if isinstance(self.error, IdentityFileError):
-            return True
-        if self.failed == "password":
-            return not isinstance(self.error, _OF_THE_PASSWORD)
-        return not MENDS[self.failed or ""]
+    def mend_for(self, reader: Reader) -> str | None:
+        """What mends the check that failed, in words: the text of the error where nothing better is known."""
+        if self.error is None:
+            return None
+        if self._mend is not None:
+            return self._mend.text_for(reader)
+        return self.error.mend_for(reader) or self.error.text_for(reader)
 
-    def rows(self) -> list[tuple[str, str, str]]:
+    def rows(self) -> list[tuple[str, str, Remark]]:
         """Check, state and remark, in order; what was not reached is skipped."""
         return [
             (check, self.states.get(check, SKIPPED), self.remarks.get(check, "not reached"))
-            for check in MENDS
+            for check in CHECKS
             if check in self.states or check not in _OF_NOISE
         ]
 
@@ -232,8 +270,8 @@ def _place(error: HiveMindError, client: HiveMessageBusClient) -> str:
     if isinstance(error, HubTimeout):
         return _PHASES.get(error.phase, "password")
     if isinstance(error, IdentityFileError):
-        return "hub key" if "hub_pins" in str(error) else "own Noise key"
-    if "reset-noise-pin" in str(error):
+        return "hub key" if "hub_pins" in error.about else "own Noise key"
+    if "noise_key" in error.about:
         return "own Noise key"
     if isinstance(error, NegotiationRefused) and not client.password:
         return "password"
@@ -293,8 +331,10 @@ def _examine_permission(
         found.note(
             "permission",
             SKIPPED,
-            f"{msg_type!r} was sent and not denied; a hub before 4.15 would drop it in silence if not "
-            f"allowed: {allow_hint(msg_type)}",
+            Mend(
+                f"{msg_type!r} was sent and not denied; a hub before 4.15 would drop it in silence if not allowed: ",
+                *allow_msg(msg_type).parts,
+            ),
         )
         return
     answer = inbox.next(sent_type, timeout)
@@ -305,25 +345,22 @@ def _examine_permission(
 
 def _report(output: Output, found: Examination, address: str) -> None:
     """Print what was found. Raises click's Exit with the code of the error, if there was one."""
-    rows = found.rows()
-    error = found.error
+    error, mend = found.error, found.mend_for(output.reader)
+    rows = [(check, state, output.worded(remark)) for check, state, remark in found.rows()]
+    mend = None if mend is None else output.masked(mend)
+    problem = None if error is None else output.worded(error)
     width = max(_WIDTH, *(len(check) for check, _, _ in rows))
-    text = "\n".join(
-        f"{check:<{width}}  {state:<7}  {output.advice(remark)}".rstrip() for check, state, remark in rows
-    )
-    if found.mend is not None and found.mend != str(error):
-        text += f"\nmend: {output.advice(found.mend)}"
+    text = "\n".join(f"{check:<{width}}  {state:<7}  {remark}".rstrip() for check, state, remark in rows)
+    if mend is not None and mend != problem:
+        text += f"\nmend: {mend}"
     output.result(
         {
             "hub": address,
-            "checks": [
-                {"check": check, "state": state, "remark": output.advice(remark)}
-                for check, state, remark in rows
-            ],
+            "checks": [{"check": check, "state": state, "remark": remark} for check, state, remark in rows],
             "failed": found.failed,
-            "error": None if error is None else output.advice(str(error)),
+            "error": problem,
             "type": None if error is None else type(error).__name__,
-            "mend": None if found.mend is None else output.advice(found.mend),
+            "mend": mend,
             "exit_code": 0 if error is None else error.exit_code,
         },
         text,

@@ -10,7 +10,8 @@ from hivemind_client_cli.options import identity_option
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.pins import pinned_hubs
-from hivemind_core_client.errors import InvalidOption
+from hivemind_core_client.errors import InvalidOption, Mend
+from hivemind_core_client.errors import forget_server as forget
 from hivemind_core_client.wire.text import fingerprint
 
 
@@ -31,18 +32,18 @@ def forget_server(output: Output, address: str, identity_file: str | None) -> No
     hub = pin_name(address)
     pinned = identity.hub_pins.get(hub)
     if not identity.forget_hub(hub):
-        raise InvalidOption(f"no key is pinned for {hub}. {_others(hub, sorted(pinned_hubs(identity)))}")
+        raise InvalidOption(f"no key is pinned for {hub}", _others(hub, sorted(pinned_hubs(identity))))
     shown = fingerprint(bytes.fromhex(pinned)) if pinned else None
     output.result({"file": identity.path, "hub": hub, "fingerprint": shown})
     output.note(f"no key is pinned for {hub} any more; it was {shown or 'none that could be read'}")
 
 
-def _others(hub: str, pins: list[str]) -> str:
+def _others(hub: str, pins: list[str]) -> Mend:
     """What is pinned in place of this hub."""
     same = [pin for pin in pins if _host(pin) == _host(hub)]
     if len(same) == 1:
-        return f"The pin of that host is for another port: 'hivemind-client forget-server {same[0]}'"
-    return f"There are pins for: {', '.join(pins) or 'none'}"
+        return Mend("the pin of that host is for another port: ", forget(same[0]))
+    return Mend(f"there are pins for: {', '.join(pins) or 'none'}")
 
 
 def _host(hub: str) -> str:

@@ -10,6 +10,7 @@ import click
 
 from hivemind_client_cli.addresses import refuse_http
 from hivemind_client_cli.connection import read_identity
+from hivemind_client_cli.misuse import Misuse
 from hivemind_client_cli.options import (
     VISIBLE,
     address_options,
@@ -23,7 +24,9 @@ from hivemind_client_cli.output import MASK, Output, aligned
 from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.peer_text import fingerprint
 from hivemind_client_cli.pins import counted, pinned_hubs
+from hivemind_core_client.errors import Mend
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.mends import RESET_PGP
 
 if TYPE_CHECKING:
     from hivemind_core_client.identity import NodeIdentity
@@ -66,10 +69,15 @@ def set_identity(
     }
     changed = {field: value for field, value in given.items() if value is not None}
     if not changed:
-        raise click.UsageError(
-            "nothing to save: give what shall be, such as --key KEY or --host HOST ('hivemind-client reset-pgp' makes "
-            "a new RSA key pair)",
-            click.get_current_context(),
+        raise Misuse(
+            "nothing to save",
+            Mend(
+                "give what shall be, such as --key KEY or --host HOST (",
+                RESET_PGP,
+                " makes a new RSA key pair)",
+                joint=": ",
+            ),
+            ctx=click.get_current_context(),
         )
     identity = read_identity(identity_file)
     for field, value in changed.items():

@@ -15,16 +15,18 @@ from hivemind_client_cli.commands.trust import complete_alias, public_key
 from hivemind_client_cli.connection import Connection, connected, prepared, read_identity
 from hivemind_client_cli.group import group_of
 from hivemind_client_cli.message_options import typed_message_options
+from hivemind_client_cli.misuse import Misuse
 from hivemind_client_cli.options import connection_options
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import output_options, reporting
 from hivemind_client_cli.ovos_messages import bus_message
 from hivemind_client_cli.peer_text import described, fingerprint, plain
-from hivemind_core_client.errors import PluginError, QueryTimeout
+from hivemind_core_client.errors import Command, Mend, PluginError, QueryTimeout, Setting
 from hivemind_core_client.hive_map import normal_key
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.json_text import json_object as read_object
+from hivemind_core_client.wire.mends import ALLOW_PROPAGATE, SHOW_PLUGINS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -39,11 +41,22 @@ _EVERY_MESSAGE = "message"
 #: The plugin that seals, and what mends it in each state.
 _PLUGIN = "intercom"
 _MENDS = {
-    "missing": "pip install 'hivemind-core-client[intercom]'",
-    "blocked": "the plugin 'intercom' is installed, and blocked. Take it out of HIVEMIND_CLIENT_PLUGINS_BLOCK",
-    "not selected": "the plugin 'intercom' is installed, and not selected. Add it to HIVEMIND_CLIENT_PLUGINS",
-    "failed": "the plugin 'intercom' is installed, and failed to load. 'hivemind-client plugins' shows why",
+    "missing": Mend("pip install 'hivemind-core-client[intercom]'", joint=": "),
+    "blocked": Mend(
+        "the plugin 'intercom' is installed, and blocked. Take it out of ",
+        Setting("HIVEMIND_CLIENT_PLUGINS_BLOCK"),
+        joint=": ",
+    ),
+    "not selected": Mend(
+        "the plugin 'intercom' is installed, and not selected. Add it to ",
+        Setting("HIVEMIND_CLIENT_PLUGINS"),
+        joint=": ",
+    ),
+    "failed": Mend(
+        "the plugin 'intercom' is installed, and failed to load. ", SHOW_PLUGINS, " shows why", joint=": "
+    ),
 }
+_SEE_PLUGINS = Mend("see ", SHOW_PLUGINS, joint=": ")
 #: A public key is far shorter.
 _MAX_KEY_FILE_BYTES = 65536
 
@@ -104,9 +117,13 @@ def send(
             confirm_receipt(client, inbox, carrier, msg_type)
         except Dropped as error:
             raise Dropped(
-                f"the hub dropped the connection on the INTERCOM message {msg_type!r}, and has hardly passed it on: "
-                "hub 4.0.0 passes none on, and newer ones only for a satellite that may propagate "
-                "('hivemind-core allow-propagate NODE_ID')"
+                f"the hub dropped the connection on the INTERCOM message {msg_type!r}, and has hardly passed it on",
+                Mend(
+                    "hub 4.0.0 passes none on, and newer ones only for a satellite that may propagate (",
+                    ALLOW_PROPAGATE,
+                    ")",
+                    joint=": ",
+                ),
             ) from error
     output.result(
         {"sent": {"type": msg_type, "data": payload}, "to": target, "fingerprint": fingerprint(key)}
@@ -192,7 +209,7 @@ def _signer(client: HiveMessageBusClient, key: str) -> str | None:
 
 def _own_key(identity: NodeIdentity) -> str:
     """The public key (PEM) of this satellite, which gets one, on the disk, where it has none."""
-    from hivemind_core_client.config.key_files import public_key_of
+    from hivemind_core_client.config.rsa_keys import public_key_of
 
     private, public = identity.private_key_pem(), identity.public_key
     if private is None:
@@ -224,8 +241,7 @@ def _require_plugin(ctx: click.Context) -> None:
     if handler is None or handler.prepare is None:
         installed = next((info for info in plugins.report if info.name == _PLUGIN), None)
         state = installed.state if installed is not None else "missing"
-        mend = _MENDS.get(state, "see 'hivemind-client plugins'")
-        raise PluginError(f"no plugin seals INTERCOM messages: {mend}")
+        raise PluginError("no plugin seals INTERCOM messages", _MENDS.get(state, _SEE_PLUGINS))
 
 
 def _target_key(connection: Connection, target: str) -> str:
@@ -240,9 +256,9 @@ def _target_key(connection: Connection, target: str) -> str:
     if os.path.isfile(path):
         return _key_in(path)
     known = ", ".join(map(plain, trusted)) or "none"
-    raise click.UsageError(
-        f"--to {target}: no trusted key has this alias (there are: {known}), and there is no such file. See "
-        "'hivemind-client trust list'"
+    raise Misuse(
+        f"--to {target}: no trusted key has this alias (there are: {known}), and there is no such file",
+        Mend("see ", Command(("trust", "list"))),
     )
 
 

@@ -25,14 +25,15 @@ from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import Function, reporting, stacked
 from hivemind_client_cli.ovos_messages import UTTERANCE, bus_message, utterance_data
 from hivemind_client_cli.peer_text import described, who
-from hivemind_core_client.errors import ConnectionLost, HubRefused, QueryTimeout
+from hivemind_core_client.errors import ConnectionLost, HubCommand, HubRefused, Mend, QueryTimeout
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.mends import LIST_CLIENTS
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.questions import Answer
 
-_NODE_ID = "on the hub's machine ('hivemind-core list-clients' shows NODE_ID)"
+_NODE_ID = (" on the hub's machine (", LIST_CLIENTS, " shows NODE_ID)")
 
 
 @frozen
@@ -193,11 +194,14 @@ def _explaining(name: str, privilege: str, timeout: float) -> Iterator[None]:
     except QueryTimeout as error:
         # A hub may say early that there is no answer; then its version is not the reason.
         silent = time.monotonic() - began >= timeout
-        raise QueryTimeout(f"{error}. Hub 4.0.0 answers no {name}" if silent else str(error)) from error
+        raise error.with_mends(*([Mend(f"hub 4.0.0 answers no {name}")] if silent else [])) from error
     except ConnectionLost as error:
-        raise ConnectionLost(
-            f"{error}. A hub ends the connection on a {name} from a satellite that may not {privilege}: "
-            f"if that is so, run 'hivemind-core allow-{privilege} NODE_ID' {_NODE_ID}"
+        raise error.with_mends(
+            Mend(
+                f"a hub ends the connection on a {name} from a satellite that may not {privilege}: if that is so, run ",
+                HubCommand((f"allow-{privilege}", "NODE_ID")),
+                *_NODE_ID,
+            )
         ) from error
 
 
@@ -209,8 +213,11 @@ def _administrator(msg_type: str) -> Iterator[None]:
     except ConnectionLost as error:
         raise HubRefused(
             f"the hub dropped the connection on the broadcast of {msg_type!r}: it does that when a satellite is no "
-            f"administrator. Run 'hivemind-core make-admin NODE_ID' {_NODE_ID}. If it is one already: newer hubs "
-            "have 'hivemind-core allow-broadcast NODE_ID' too"
+            "administrator",
+            Mend("run ", HubCommand(("make-admin", "NODE_ID")), *_NODE_ID),
+            Mend(
+                "if it is one already: newer hubs have ", HubCommand(("allow-broadcast", "NODE_ID")), " too"
+            ),
         ) from error
 
 

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hivemind_client_cli.answers import Dropped, Inbox, confirm_receipt, loss, no_answer
+from hivemind_client_cli.answers import Dropped, Inbox, confirm_receipt, dropped, no_answer
 from hivemind_client_cli.connection import Connection, connected
 from hivemind_client_cli.message_options import message_options, site_option, warn_without_site
 from hivemind_client_cli.options import connection_options
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.ovos_messages import UTTERANCE, as_text, bus_message
-from hivemind_core_client.errors import ConnectionLost, InvalidOption
+from hivemind_core_client.errors import ConnectionLost, InvalidOption, Mend
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.mends import ALLOW_PROPAGATE, RESET_PGP
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
@@ -109,7 +110,8 @@ def _introduce(output: Output, client: HiveMessageBusClient) -> None:
     Raises InvalidOption for a satellite without a key, and Dropped when the hub hangs up on the PING.
     """
     if not client.identity.public_key:
-        raise InvalidOption("this satellite has no key to be known by: 'hivemind-client reset-pgp' makes one")
+        mend = Mend(RESET_PGP, " makes one", joint=": ")
+        raise InvalidOption("this satellite has no key to be known by", mend)
     ended = threading.Event()
     client.on("close", ended.set)
     try:
@@ -119,9 +121,9 @@ def _introduce(output: Output, client: HiveMessageBusClient) -> None:
         lost = error
     if lost is not None or ended.is_set():
         raise Dropped(
-            "the hub dropped the connection on the PING of --introduce, and nothing else was sent. Hub 4.0.0 takes no "
-            "part in it: leave --introduce out there. Newer hubs do that when this satellite may not propagate "
-            "('hivemind-core allow-propagate NODE_ID')"
+            "the hub dropped the connection on the PING of --introduce, and nothing else was sent",
+            Mend("hub 4.0.0 takes no part in it: leave --introduce out there"),
+            Mend("newer hubs do that when this satellite may not propagate (", ALLOW_PROPAGATE, ")"),
         ) from lost
     if not others:
         output.warn(f"nobody answered the PING of --introduce within {_INTRODUCTION_WAIT_S:g} s")
@@ -163,4 +165,4 @@ def _answer(inbox: Inbox, packet: HiveMessage, msg_type: str, timeout: float) ->
     try:
         return inbox.next(msg_type, timeout)
     except ConnectionLost as error:
-        raise ConnectionLost(loss(packet, msg_type, error)) from error
+        raise dropped(ConnectionLost, packet, msg_type, error) from error

@@ -7,13 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 import click
-from attrs import frozen
 
 from hivemind_client_cli.connection import Connection, connected
 from hivemind_client_cli.options import connection_options, timeout_option
 from hivemind_client_cli.output import Output, aligned, milliseconds
 from hivemind_client_cli.output_options import reporting
-from hivemind_core_client.errors import HiveMindError, HubTimeout
+from hivemind_core_client.errors import ConnectionLost, HiveMindError, HubTimeout, Mend, QueryTimeout
+from hivemind_core_client.wire.mends import ALLOW_PROPAGATE
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
@@ -21,10 +21,16 @@ if TYPE_CHECKING:
 
 #: Time between two pings.
 _PAUSE_S = 0.1
-_DROPPED = (
-    "the hub ended the connection on it. Hub 4.0.0 takes no part in it; newer hubs do that when this satellite may "
-    "not propagate ('hivemind-core allow-propagate NODE_ID')"
+_DROPPED = "the hub ended the connection on it"
+_WHO_DROPS = Mend(
+    "hub 4.0.0 takes no part in it; newer hubs do that when this satellite may not propagate (",
+    ALLOW_PROPAGATE,
+    ")",
 )
+
+
+class NoMap(HiveMindError):
+    """A PING flood brought no map of the hive."""
 
 
 @click.command("ping", epilog="Example: hivemind-client ping --count 10 --json")
@@ -61,11 +67,10 @@ def ping(
         hub = client.hub
         address = f"{client.host}:{client.port}"
         # The flood comes last: some hubs end the connection on it.
-        flood = _flood(client, timeout) if times and drawn else None
+        mapper, problem = _tried(client, timeout) if times and drawn else (None, None)
     if not times:
         raise HubTimeout(address, "ping", timeout)
     figures = {"min": min(times), "avg": sum(times) / len(times), "max": max(times)}
-    mapper = flood.mapper if flood is not None else None
     data = {
         "hub": hub.node_id if hub else None,
         "address": address,
@@ -78,39 +83,40 @@ def ping(
     rows.update({name: milliseconds(value) for name, value in figures.items()})
     tree = f"\n\n{mapper.to_ascii(client.peer)}" if mapper is not None else ""
     output.result(data, aligned(rows) + tree)
-    if flood is not None and flood.problem:
-        output.remark(flood.problem)
-
-
-@frozen
-class _Flood:
-    """What became of a PING flood: the map, or why there is none."""
-
-    mapper: HiveMapper | None = None
-    problem: str = ""
+    if problem is not None:
+        output.remark(output.worded(problem))
 
 
 def _draw(output: Output, connection: Connection, timeout: float, mermaid: bool) -> None:
     with connected(output, connection) as client:
-        flood = _flood(client, timeout)
-    if flood.mapper is None:
-        raise click.ClickException(flood.problem)
-    output.result(None, flood.mapper.to_mermaid() if mermaid else flood.mapper.to_dot())
+        mapper = _map(client, timeout)
+    output.result(None, mapper.to_mermaid() if mermaid else mapper.to_dot())
 
 
-def _flood(client: HiveMessageBusClient, timeout: float) -> _Flood:
+def _tried(client: HiveMessageBusClient, timeout: float) -> tuple[HiveMapper | None, NoMap | None]:
+    """The map, or why there is none."""
+    try:
+        return _map(client, timeout), None
+    except NoMap as error:
+        return None, error
+
+
+def _map(client: HiveMessageBusClient, timeout: float) -> HiveMapper:
+    """The map that a PING flood draws. Raises NoMap."""
     ended = threading.Event()
     client.on("close", ended.set)
-    cause: str | HiveMindError = f"nobody answered it within {timeout:g} s. Hub 4.0.0 takes no part in it"
+    cause: HiveMindError = QueryTimeout(
+        f"nobody answered it within {timeout:g} s", Mend("hub 4.0.0 takes no part in it")
+    )
     try:
         mapper = client.ping(timeout=timeout)
         if mapper.others(client.peer):
-            return _Flood(mapper)
+            return mapper
     except HiveMindError as error:
         cause = error
     if ended.is_set() or not client.connected_event.is_set():
-        cause = _DROPPED
-    return _Flood(problem=f"There is no map of the hive, which a PING flood draws: {cause}")
+        cause = ConnectionLost(_DROPPED, _WHO_DROPS)
+    raise NoMap.because("There is no map of the hive, which a PING flood draws", cause)
 
 
 def _round_trips(client: HiveMessageBusClient, count: int, timeout: float) -> list[float]:

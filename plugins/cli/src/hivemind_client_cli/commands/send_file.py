@@ -15,7 +15,7 @@ from hivemind_client_cli.connection import Connection, connected
 from hivemind_client_cli.options import connection_options, filled, timeout_option
 from hivemind_client_cli.output import Output, shown
 from hivemind_client_cli.output_options import reporting
-from hivemind_core_client.errors import InvalidMessage, PluginError
+from hivemind_core_client.errors import InvalidMessage, Mend, PluginError
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
 Progress = Callable[[int, int], object]
@@ -51,7 +51,8 @@ def send_file(
         from hivemind_client_binary_tts import send_file as send
         from hivemind_client_binary_tts import sent_name
     except ImportError as error:
-        raise PluginError("nothing here can send files: pip install 'hivemind-core-client[tts]'") from error
+        mend = Mend("pip install 'hivemind-core-client[tts]'", joint=": ")
+        raise PluginError("nothing here can send files", mend) from error
     if not large:
         _check_size(path)
     label = sent_name(path, name)
@@ -89,7 +90,8 @@ def _check_size(path: str) -> None:
     if size > HUB_MAX_BYTES:
         raise InvalidMessage(
             f"{path} has {amount(size)}: hivemind-core as installed hangs up on messages of 10 MiB and more, "
-            "with all that goes with them. Send less, or give --large if your hub is set up to take more"
+            "with all that goes with them",
+            Mend("send less, or give --large if your hub is set up to take more"),
         )
 
 

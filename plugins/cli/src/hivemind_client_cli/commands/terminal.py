@@ -59,7 +59,8 @@ def _answer_lines(output: Output, client: HiveMessageBusClient, lang: str, timeo
             output.warn(f"no answer to {line!r} within {timeout:g} s")
         output.result({"utterance": line, "answers": answers}, "\n".join(answers) if answers else None)
     if late:
-        raise QueryTimeout(f"{len(late)} of the lines got no answer: {no_answer(SPEAK, UTTERANCE, timeout)}")
+        reason = no_answer(SPEAK, UTTERANCE, timeout)
+        raise QueryTimeout.because(f"{len(late)} of the lines got no answer", reason)
 
 
 def _speech(inbox: Inbox, timeout: float) -> list[Json]:

@@ -16,8 +16,9 @@ from hivemind_client_cli.output import Output, aligned
 from hivemind_client_cli.output_options import output_options, reporting
 from hivemind_client_cli.peer_text import fingerprint
 from hivemind_client_cli.pins import UNREADABLE, pinned_hubs
-from hivemind_core_client.errors import InvalidOption, PluginError, UsageError
+from hivemind_core_client.errors import Command, InvalidOption, Mend, PluginError, UsageError
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.mends import RESET_PGP, SHOW_KEY_THERE
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -31,6 +32,8 @@ _MAX_ALIAS_CHARACTERS = 64
 _MIN_KEY_BITS = 2048
 #: How much of a fingerprint is shown to people.
 _SHOWN_CHARACTERS = len("sha256:") + 16
+_NAMES = Mend(Command(("trust", "list")), " shows the names", joint=": ")
+_OTHERS_KEY = (SHOW_KEY_THERE, " prints on the other node")
 _PEM_BLOCK = re.compile(r"-----BEGIN ((?:RSA )?PUBLIC KEY)-----[A-Za-z0-9+/=\s]+-----END \1-----")
 
 
@@ -76,7 +79,8 @@ def add(output: Output, connection: Connection, alias: str, keyfile: str | None,
     added = identity.add_trusted_key(alias, pem)
     if not added and fingerprint(identity.trusted_keys[alias]) != fingerprint(pem):
         raise InvalidOption(
-            f"{alias!r} is the name of another key: 'hivemind-client trust remove' takes it away"
+            f"{alias!r} is the name of another key",
+            Mend(Command(("trust", "remove")), " takes it away", joint=": "),
         )
     if added:
         identity.save()
@@ -101,9 +105,7 @@ def remove(output: Output, alias: str, identity_file: str | None) -> None:
     identity = read_identity(identity_file)
     pem = identity.trusted_keys.get(alias)
     if pem is None:
-        raise InvalidOption(
-            f"no trusted key is named {alias!r}: 'hivemind-client trust list' shows the names"
-        )
+        raise InvalidOption(f"no trusted key is named {alias!r}", _NAMES)
     identity.remove_trusted_key(alias)
     identity.save()
     output.result({"file": identity.path, "alias": alias, "fingerprint": fingerprint(pem), "removed": True})
@@ -154,12 +156,12 @@ def show(output: Output, alias: str | None, identity_file: str | None) -> None:
     identity = read_identity(identity_file)
     if alias is None:
         pem = identity.public_key
-        missing = "this node has no RSA key yet: 'hivemind-client reset-pgp' makes one"
+        missing = InvalidOption("this node has no RSA key yet", Mend(RESET_PGP, " makes one", joint=": "))
     else:
         pem = identity.trusted_keys.get(alias)
-        missing = f"no trusted key is named {alias!r}: 'hivemind-client trust list' shows the names"
+        missing = InvalidOption(f"no trusted key is named {alias!r}", _NAMES)
     if not pem:
-        raise InvalidOption(missing)
+        raise missing
     output.result({"alias": alias, "fingerprint": fingerprint(pem), "public_key": pem}, pem.strip())
 
 
@@ -176,14 +178,18 @@ def public_key(text: str) -> str:
     """
     if "PRIVATE KEY" in text:
         raise InvalidOption(
-            "this is a private key: it belongs to its owner alone, and nothing of it was kept. The public one is what "
-            "'hivemind-client trust show' prints on the other node"
+            "this is a private key: it belongs to its owner alone, and nothing of it was kept",
+            Mend("the public one is what ", *_OTHERS_KEY),
         )
     blocks = [found[0] for found in _PEM_BLOCK.finditer(text)]
     if len(blocks) != 1 or text.count("-----BEGIN") != 1:
         raise InvalidOption(
-            "this is no public key: one RSA key in PEM form is wanted ('-----BEGIN PUBLIC KEY-----'), such as "
-            "'hivemind-client trust show' prints on the other node"
+            "this is no public key",
+            Mend(
+                "one RSA key in PEM form is wanted ('-----BEGIN PUBLIC KEY-----'), such as ",
+                *_OTHERS_KEY,
+                joint=": ",
+            ),
         )
     rsa = _rsa()
     try:
@@ -196,8 +202,8 @@ def public_key(text: str) -> str:
         )
     if key.size_in_bits() < _MIN_KEY_BITS:
         raise InvalidOption(
-            f"this RSA key has {key.size_in_bits()} bits: one below {_MIN_KEY_BITS} proves nothing. Make a new one "
-            "with 'hivemind-client reset-pgp' on the other node"
+            f"this RSA key has {key.size_in_bits()} bits: one below {_MIN_KEY_BITS} proves nothing",
+            Mend("make a new one with ", Command(("reset-pgp",), elsewhere=True), " on the other node"),
         )
     return str(key.export_key().decode("ascii")).strip()
 
@@ -209,7 +215,7 @@ def _rsa() -> ModuleType:
             return import_module(f"{package}.PublicKey.RSA")
         except ImportError:
             continue
-    raise PluginError("no library can read RSA keys: pip install pycryptodome")
+    raise PluginError("no library can read RSA keys", Mend("pip install pycryptodome", joint=": "))
 
 
 def _check_alias(alias: str) -> None:

@@ -1,4 +1,4 @@
-"""What an error says to do, made to fit the identity at hand."""
+"""What a client's profile adds to an error: which identity it is about, and where a refused value came from."""
 
 from __future__ import annotations
 
@@ -10,52 +10,44 @@ import pytest
 
 from hivemind_core_client import HiveMessageBusClient, NodeIdentity
 from hivemind_core_client import errors as err
+from hivemind_core_client.config.key_files import common_file, place_of
 from hivemind_core_client.testing import EmbeddedHub
-from hivemind_core_client.wire.mends import common_file, for_file, for_identity
 
 PASSWORD = "a password of this test, long and random"
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("run 'hivemind-client reset-pgp'", "run 'hivemind-client reset-pgp{}'"),
-        ("do: hivemind-client set-identity --key KEY", "do: hivemind-client set-identity --key KEY{}"),
-        (
-            "do: hivemind-client set-identity --key KEY. Now",
-            "do: hivemind-client set-identity --key KEY{}. Now",
-        ),
-        ("hivemind-client doctor --say 'what now'", "hivemind-client doctor --say 'what now'{}"),
-        ("hivemind-client forget-server [::1]:5678", "hivemind-client forget-server [::1]:5678{}"),
-        ("see 'hivemind-client plugins'", "see 'hivemind-client plugins'"),
-        ("try 'hivemind-client trust --help'", "try 'hivemind-client trust --help'"),
-        (
-            "what 'hivemind-client trust show' prints on the other node",
-            "what 'hivemind-client trust show' prints on the other node",
-        ),
-        ("'hivemind-client reset-pgp' on the other node", "'hivemind-client reset-pgp' on the other node"),
-        (
-            "'hivemind-client set-identity --identity-file x'",
-            "'hivemind-client set-identity --identity-file x'",
-        ),
-        ("pip install hivemind-client-cli", "pip install hivemind-client-cli"),
-    ],
-)
-def test_a_command_is_for_the_identity_file(text: str, told: str) -> None:
-    assert for_identity(text, "a b") == told.format(" --identity-file 'a b'")
-    assert for_identity(text, None) == text
-
-
-def test_the_file_is_named_where_it_is_not_the_common_one(tmp_path: Path) -> None:
-    text = "run 'hivemind-client forget-server h:5678' now"
-    own = str(tmp_path / "bridge.json")
-    assert for_file(text, common_file()) == text
-    assert for_file(text, own) == f"run 'hivemind-client forget-server h:5678 --identity-file {own}' now"
-    assert for_file(text, None) == "run identity.forget_hub('h:5678') now"
-
-
-def test_the_common_file_is_that_of_an_identity_without_another() -> None:
+def test_the_common_file_is_that_of_an_identity_without_another(tmp_path: Path) -> None:
     assert NodeIdentity().path == os.path.abspath(common_file())
+    assert place_of(common_file()).is_default
+    assert place_of(str(tmp_path / "own.json")) == err.IdentityPlace(str(tmp_path / "own.json"))
+    assert place_of(None) == err.IdentityPlace(None)
+
+
+def test_what_was_added_is_not_added_once_more(tmp_path: Path) -> None:
+    profile = HiveMessageBusClient(
+        "k", PASSWORD, host="h", identity=NodeIdentity(tmp_path / "id.json")
+    ).profile
+    for error in (err.KeyRefused("no"), err.HubRefused("no", about=("noise_key",))):
+        profile.advise(error)
+        text = str(error)
+        profile.advise(error)
+        assert str(error) == text != "no"
+        assert error.args == ("no",)
+
+
+def test_a_refused_noise_key_comes_with_its_file_and_with_another_way(tmp_path: Path) -> None:
+    identity = NodeIdentity(tmp_path / "id.json")
+    client = HiveMessageBusClient("k", PASSWORD, host="h", identity=identity)
+    error = err.HubRefused("it has pinned another", err.Mend("ask"), about=("noise_key",))
+    client.profile.advise(error)
+    assert str(error) == (
+        f"it has pinned another. Ask: its file is {identity.noise_key_path}. Or give this machine an access key of its "
+        f"own: 'hivemind-core add-client' makes one, 'hivemind-client set-identity --key KEY --identity-file "
+        f"{identity.path}' takes it"
+    )
+    in_memory = err.HubRefused("it has pinned another", about=("noise_key",))
+    HiveMessageBusClient("k", PASSWORD, host="h", identity=NodeIdentity({})).profile.advise(in_memory)
+    assert str(in_memory) == "it has pinned another"
 
 
 def refused(hub: EmbeddedHub, **options: Any) -> str:
