@@ -7,7 +7,7 @@ import re
 import attrs
 import pytest
 
-from hivemind_core_client.kernel.lifecycle import ClientState
+from hivemind_core_client.kernel.lifecycle import CLIENT_TRANSITIONS, ClientState, LifecycleSignal, Step
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 from hivemind_core_client.kernel.states import PHASES, TRANSITIONS, Signal, State
 from tests.unit.floors import FLOORS
@@ -65,3 +65,30 @@ def test_every_rule_of_the_package_folders_is_told() -> None:
     folders = {path.parent.name for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE}
     for folder in folders:
         assert f"{folder}/" in ARCHITECTURE
+
+
+def _client_table() -> str:
+    lines = ["| in the state | " + " | ".join(signal.name for signal in LifecycleSignal) + " |"]
+    lines.append("|---|" + "---|" * len(LifecycleSignal))
+    for state in ClientState:
+        nexts = [CLIENT_TRANSITIONS.get((state, signal)) for signal in LifecycleSignal]
+        lines.append("| " + " | ".join([state.name, *[one.name if one else "·" for one in nexts]]) + " |")
+    return "\n".join(lines)
+
+
+def test_the_table_of_the_lifecycle_is_that_of_the_code() -> None:
+    assert _client_table() in ARCHITECTURE
+
+
+@pytest.mark.parametrize("said", [*LifecycleSignal, *Step])
+def test_every_signal_and_step_of_the_lifecycle_is_explained(said: LifecycleSignal | Step) -> None:
+    assert f"{said.name}: {said.value}" in ARCHITECTURE
+
+
+@pytest.mark.parametrize("name", ["docs/architecture.md", "docs/where-does-my-line-go.md"])
+def test_every_file_that_is_named_is_there(name: str) -> None:
+    """Paths such as `kernel/link.py`, from the package or from the repository."""
+    named = set(re.findall(r"`([\w/.-]+/[\w.-]*)`", page(name)))
+    assert (
+        named and [path for path in named if not any((top / path).exists() for top in (PACKAGE, ROOT))] == []
+    )

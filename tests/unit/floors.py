@@ -10,8 +10,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("kernel", "builtins"),
     ("config",),
     ("transports", "shell"),
-    ("sync",),
-    ("aio",),
+    ("sync", "aio"),
     ("testing",),
     ("",),
 ]
