@@ -400,7 +400,7 @@ def test_the_pick_of_a_cascade_may_be_a_coroutine(
             asker.on("colour", lambda message: heard.append(message.data["is"]))
             asker.on("hive.query.timeout", lambda message: heard.append("none"))
             await off_loop(hub.wait_for_sessions, 2)
-            answers = await asker.cascade(Message("question"), timeout=2)
+            answers = await asker.cascade(Message("question"), timeout=0.5)
             assert [answer.message.data["is"] for answer in answers] == ["blue"]
             await until(lambda: bool(heard))
         assert heard == (["blue"] if pick == "coroutine" else ["none"])
@@ -421,8 +421,11 @@ def test_questions_are_awaited_and_their_answers_iterated_over(hub: EmbeddedHub)
             assert both == [["speak"], ["speak"]]
             assert [one async for one in stream] == [stream.first]
             await off_loop(hub.wait_for_sessions, 2)
-            hive_map = await client.ping(timeout=PATIENCE, settle=1.5)
-            assert other.peer in hive_map.nodes
+            hive_map = await client.ping(timeout=PATIENCE, settle=0.2)
+            while (
+                other.peer not in hive_map.nodes
+            ):  # on a busy machine a flood may settle before all have answered
+                hive_map = await client.ping(timeout=PATIENCE, settle=0.2)
             assert len(client.waiters) == 0
 
     async def collected(stream: Any) -> list[str]:

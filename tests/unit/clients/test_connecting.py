@@ -260,7 +260,7 @@ def test_close_may_be_called_from_a_handler(make: Make) -> None:
         client = make(hub)
         client.connect()
         client.on_mycroft("speak", lambda message: (client.close(), closed.set()))
-        client.emit(Message(UTTERANCE, {"utterances": ["bye"]}))
+        hub.broadcast(Message("speak"))
         assert closed.wait(5)
         hub.wait_for_sessions(0)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ovos_bus_client.message import Message
 
-from hivemind_core_client import HiveMessageBusClient, NodeIdentity
+from hivemind_core_client import Deadlines, HiveMessageBusClient, NodeIdentity
 from hivemind_core_client.errors import ClientClosed, ConnectionLost, InvalidOption
 from hivemind_core_client.kernel.events import Event
 from hivemind_core_client.kernel.link import Link
@@ -99,7 +99,7 @@ def test_who_asks_while_a_session_ends_is_answered_in_the_next(
 
 
 def test_a_handler_that_connects_anew_while_another_thread_closes(hub: EmbeddedHub) -> None:
-    client = make(hub)
+    client = make(hub, deadlines=Deadlines(close=0.5))
     began, closing, done = threading.Event(), threading.Event(), threading.Event()
 
     def again(message: Message) -> None:

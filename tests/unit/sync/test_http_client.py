@@ -413,7 +413,7 @@ def test_a_hub_that_went_between_two_polls(hub: EmbeddedHub, monkeypatch: pytest
         http_gateway._Handler, "protocol_version", "HTTP/1.0"
     )  # a connection for each request
     with Gateway(hub.url) as gateway:
-        client = make(gateway.url)
+        client = make(gateway.url, deadlines=Deadlines(send=0.2))
         client.connect()
     assert until(lambda: client.state == "reconnecting" and isinstance(client.last_error, err.HubUnreachable))
     with pytest.raises(err.NotConnected, match="nothing listens at"):
@@ -447,7 +447,7 @@ def test_a_session_that_was_left_over_makes_room(gateway: Gateway, caplog: pytes
 
 def new_transport(port: int) -> HttpTransport:
     address = HttpAddress("127.0.0.1", port)
-    return HttpTransport(address, Tls(), Deadlines(), 1000, Polling(), 1.0, HttpHistory())
+    return HttpTransport(address, Tls(), Deadlines(), 1000, Polling(), 0.4, HttpHistory())
 
 
 def test_a_transport_that_is_ended_while_it_opens() -> None:
@@ -679,7 +679,7 @@ def test_peers_that_misbehave(
     text: str,
     new_threads: NewThreads,
 ) -> None:
-    deadlines = Deadlines(upgrade=0.5, first_frame=1.0)
+    deadlines = Deadlines(upgrade=0.5, first_frame=0.5)
     with servers.server(scripted({**WELCOME, **NOTHING, **answers})) as port:
         client = make(
             "127.0.0.1",
@@ -702,7 +702,7 @@ def test_peers_that_misbehave(
         (http_answer(b"", "500 X"), "HTTP status 500"),
         (http_answer(b"<html>"), "something else"),
         (reset, "broke"),
-        (silence, "did not answer within 1 s"),
+        (silence, "did not answer within 0.4 s"),
         (endless, "the limit is 1000"),
         (GONE, ""),
     ],
