@@ -35,6 +35,8 @@ from hivemind_core_client.testing import Account, EmbeddedHub
 
 from .fakes import message
 
+pytestmark = pytest.mark.usefixtures("cheap_keys")
+
 KEY, PASSWORD = "key-0123456789", "7f3c9a51e08b4d26bb0c4f19d2e6a785"
 CHECKS = ["name", "tcp", "tls", "websocket", "key", "version", "password", "cipher", "permission"]
 OF_NOISE = ["hub key", "own Noise key"]

@@ -18,6 +18,8 @@ from hivemind_core_client.wire.text import fingerprint
 
 from .test_doctor import KEY, LOGIN, PASSWORD, at, failing, states
 
+pytestmark = pytest.mark.usefixtures("cheap_keys")
+
 
 @pytest.fixture
 def newest() -> Iterator[EmbeddedHub]:
