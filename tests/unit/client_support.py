@@ -11,9 +11,8 @@ from ovos_bus_client.message import Message
 from hivemind_core_client import Backoff, HiveMessageBusClient, HiveMindHTTPClient, Polling
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.testing import EmbeddedHub, HttpGateway
-from tests.unit.support import PASSWORD, SITE
+from tests.unit.support import PASSWORD, SITE, UTTERANCE
 
-UTTERANCE = "recognizer_loop:utterance"
 QUICK = Backoff(first=0.01, cap=0.05)
 #: For what comes sooner, unless the machine is busy; in seconds.
 PATIENCE = 20.0

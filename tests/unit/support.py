@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import warnings
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, Callable, Optional, TypeVar
 
@@ -48,6 +49,9 @@ MAX = 32 * 2**20
 WHERE = "ws://hub:5678"
 SESSION = "session-1"
 SITE = "kitchen"
+HUB_KEY = "-----BEGIN PUBLIC KEY-----\nhub\n-----END PUBLIC KEY-----"
+UTTERANCE = "recognizer_loop:utterance"
+COMPLETE, TIMEOUT, DENIED = "hive.query.complete", "hive.query.timeout", "hive.policy.denied"
 
 BUILTINS: tuple[ModuleType, ...] = (
     binary,
@@ -95,6 +99,21 @@ def plugin(name: str, **hooks: Callable[..., Any]) -> Any:
 def registry() -> Registry:
     """The tables of the built-in plugins."""
     return plugins_of().registry()
+
+
+def explode(*arguments: Any) -> Any:
+    """What a broken plugin does."""
+    raise RuntimeError("broken")
+
+
+def hop(source: Any) -> dict[str, Any]:
+    """One step of a route."""
+    return {"source": source, "targets": ["x"]}
+
+
+def mode(path: Path) -> int:
+    """Who may do what with a file."""
+    return path.stat().st_mode & 0o777
 
 
 def identity(**facts: Any) -> Any:

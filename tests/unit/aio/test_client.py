@@ -34,8 +34,8 @@ from hivemind_core_client.shell.local_bus import LocalBus
 from hivemind_core_client.testing import Account, EmbeddedHub
 from hivemind_core_client.transports import websocket_asyncio
 from tests.unit.aio_support import ask, make, off_loop, run, until
-from tests.unit.client_support import PATIENCE, UTTERANCE
-from tests.unit.support import PASSWORD
+from tests.unit.client_support import PATIENCE
+from tests.unit.support import PASSWORD, UTTERANCE
 
 T = HiveMessageType
 

@@ -13,11 +13,10 @@ from hivemind_core_client.kernel.handshake.base import Credentials
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins import answers, asking
 from hivemind_core_client.plugins.contract import CancelTimer, Deliver, MessageHandler, Select, SetTimer
-from tests.unit.support import KEY, SESSION, Hub, new_context, new_link, plugin, plugins_of
+from tests.unit.support import COMPLETE, KEY, SESSION, TIMEOUT, Hub, new_context, new_link, plugin, plugins_of
 
 T = HiveMessageType
 KINDS = ["query", "cascade"]
-COMPLETE, TIMEOUT = "hive.query.complete", "hive.query.timeout"
 ASK = HiveMessage("bus", {"type": "ask", "data": {}, "context": {}})
 
 

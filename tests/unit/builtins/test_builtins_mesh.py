@@ -18,18 +18,25 @@ from hivemind_core_client.kernel.states import State
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Context, Deliver, Dispatch, MessageHandler, Send, Session
 from hivemind_core_client.plugins.wrapping import VERIFIED_SOURCE, inner_of, name_of, strip_claims
-from tests.unit.support import KEY, SESSION, SITE, Hub, identity, new_link, only, plugin, plugins_of
+from tests.unit.support import (
+    HUB_KEY,
+    KEY,
+    SESSION,
+    SITE,
+    Hub,
+    hop,
+    identity,
+    new_link,
+    only,
+    plugin,
+    plugins_of,
+)
 
 T = HiveMessageType
-HUB_KEY = "-----BEGIN PUBLIC KEY-----\nhub\n-----END PUBLIC KEY-----"
 ALICE_KEY = HUB_KEY.replace("hub", "alice")
 ALICE, MALLORY = "ua::1::alice::s1", "ua::3::mallory::s1"
 ME = f"sat::{SESSION}"
 SPEAK = {"type": "speak", "data": {"utterance": "hi"}, "context": {}}
-
-
-def hop(source: Any) -> dict[str, Any]:
-    return {"source": source, "targets": ["x"]}
 
 
 def context_of(**facts: Any) -> Context:

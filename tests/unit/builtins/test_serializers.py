@@ -30,22 +30,13 @@ from hivemind_core_client.message import (
     HiveMindBinaryPayloadType,
 )
 from tests.unit.framing_support import by_hand
+from tests.unit.strategies import JSON, OBJECTS
 from tests.unit.support import MAX
 
 T = HiveMessageType
 BIN = HiveMindBinaryPayloadType
 CODED = [t for t in T if t in CODES]
 
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
-    max_leaves=12,
-)
-OBJECTS = st.dictionaries(st.text(max_size=9), JSON, max_size=5)
 SMALL = st.dictionaries(st.text(max_size=4), st.integers(0, 999) | st.text(max_size=5), max_size=3)
 OVOS = st.fixed_dictionaries({"type": st.text(max_size=9), "data": OBJECTS, "context": OBJECTS})
 

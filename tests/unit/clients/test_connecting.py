@@ -24,8 +24,8 @@ from hivemind_core_client import errors as err
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.testing import Account, EmbeddedHub
 from tests.unit import servers
-from tests.unit.client_support import UTTERANCE, Make, NewThreads, ask
-from tests.unit.support import PASSWORD
+from tests.unit.client_support import Make, NewThreads, ask
+from tests.unit.support import PASSWORD, UTTERANCE
 
 GETADDRINFO = "hivemind_core_client.transports.shared_socket.socket.getaddrinfo"
 

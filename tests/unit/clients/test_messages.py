@@ -24,8 +24,8 @@ from hivemind_core_client.client import BinaryDataCallbacks
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.testing import EmbeddedHub
-from tests.unit.client_support import UTTERANCE, Log, Make, settled
-from tests.unit.support import PASSWORD
+from tests.unit.client_support import Log, Make, settled
+from tests.unit.support import PASSWORD, UTTERANCE
 
 
 @pytest.mark.otherwise("asyncio", why="it is no OVOS bus, whose verbs block")

@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from hivemind_core_client.config import key_files as keyfiles
 from hivemind_core_client.errors import IdentityFileError, InvalidOption
 from hivemind_core_client.identity import NodeIdentity
+from tests.unit.support import mode
 
 SECRET = "s3cr3t-t0ken"
 PEM = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkq\nQAB+/w==\n-----END PUBLIC KEY-----"
@@ -77,10 +78,6 @@ def put(path: Path, content: Any, mode: int = 0o600) -> Path:
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
     path.chmod(mode)
     return path
-
-
-def mode(path: Path) -> int:
-    return path.stat().st_mode & 0o777
 
 
 # ---------------------------------------------------------------- reading, fields

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +20,7 @@ from hivemind_core_client.config.hub_keys import HubKeys
 from hivemind_core_client.config.noise_identity import MOST_DERIVED
 from hivemind_core_client.config.settings import resolve
 from hivemind_core_client.errors import IdentityFileError, InvalidOption
+from tests.unit.support import mode
 
 KEY = bytes(range(32))
 HUB = "hub.local:5678"
@@ -41,10 +40,6 @@ def written(path: Path, **content: Any) -> NodeIdentity:
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(content))
     return NodeIdentity(str(path))
-
-
-def mode(path: Path) -> int:
-    return stat.S_IMODE(os.stat(path).st_mode)
 
 
 def keys_of(identity: NodeIdentity, password: str = "a long password", host: str = "hub.local") -> HubKeys:

@@ -20,7 +20,7 @@ from hivemind_core_client.plugins.contract import (
     MessageHandler,
 )
 from hivemind_core_client.plugins.registry import Registry
-from tests.unit.support import SESSION, SITE, new_context, registry
+from tests.unit.support import SESSION, SITE, explode, new_context, registry
 
 T = HiveMessageType
 BIN = HiveMindBinaryPayloadType
@@ -33,10 +33,6 @@ def unwrap(context: Context, message: HiveMessage) -> list[Any]:
 
 def deliver(context: Context, message: HiveMessage) -> list[Any]:
     return [Deliver(message.raw_payload)]
-
-
-def explode(*arguments: Any) -> Any:
-    raise RuntimeError("broken")
 
 
 def explode_late(context: Context, message: HiveMessage) -> Iterator[Any]:

@@ -27,6 +27,7 @@ from hivemind_core_client.kernel.handshake.choice import choose
 from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
 from hivemind_core_client.plugins.contract import Cipher, HubFacts
+from tests.unit.strategies import JSON
 from tests.unit.support import (
     CIPHERS,
     ENCODINGS,
@@ -98,13 +99,6 @@ def test_an_offer_of_the_wrong_kind_is_refused(payload: dict[str, Any]) -> None:
 def test_only_true_is_true(value: Any) -> None:
     read = Offer.read({"binarize": value, "password": value, "preshared_key": value})
     assert not (read.binarize or read.password or read.preshared_key)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
 
 
 @given(st.dictionaries(st.sampled_from([*offer_payload(), "noise"]), JSON))

@@ -49,12 +49,14 @@ from hivemind_core_client.plugins.contract import (
     Serializer,
     SetTimer,
 )
+from tests.unit.strategies import JSON
 from tests.unit.support import (
     KEY,
     PASSWORD,
     SESSION,
     SITE,
     Hub,
+    explode,
     keyed,
     keyed_by_password,
     new_context,
@@ -787,11 +789,6 @@ def test_handshake_secrets_are_never_shown(caplog: pytest.LogCaptureFixture) -> 
 
 # whatever a peer sends
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
 KNOWN = st.sampled_from([*(member.value for member in HiveMessageType), "unknown", "", None])
 FIELDS = st.sampled_from(
     ["pubkey", "peer", "node_id", "envelope", "cipher", "encoding", "ciphers", "encodings", "noise", "type"]
@@ -965,10 +962,6 @@ def test_handlers_learn_of_the_end_of_a_session() -> None:
     hub = Hub(new_link(Credentials(crypto_key=KEY), tables))
     hub.preshared()
     assert hub.link.session_ended() == [Deliver({"over": f"sat::{SESSION}"})]
-
-
-def explode(*arguments: Any) -> Any:
-    raise RuntimeError("broken")
 
 
 def test_a_serializer_that_raises_costs_its_message_only_and_is_named() -> None:

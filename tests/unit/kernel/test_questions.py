@@ -29,10 +29,9 @@ from hivemind_core_client.kernel.questions import (
 )
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import MessageHandler
-from tests.unit.support import plugin, plugins_of, registry
+from tests.unit.support import COMPLETE, DENIED, TIMEOUT, plugin, plugins_of, registry
 
 T = HiveMessageType
-COMPLETE, TIMEOUT, DENIED = "hive.query.complete", "hive.query.timeout", "hive.policy.denied"
 ASKED = HiveMessage("query", HiveMessage("bus", {"type": "ask"}), metadata={"query_id": "q"})
 CASCADE = HiveMessage("cascade", HiveMessage("bus", {"type": "ask"}), metadata={"query_id": "q"})
 

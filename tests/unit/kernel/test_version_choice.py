@@ -16,10 +16,9 @@ from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.handshake.password import PasswordHandshake
 from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
 from hivemind_core_client.plugins.contract import HubFacts
-from tests.unit.support import PASSWORD, offer_payload, registry
+from tests.unit.support import KEY, PASSWORD, offer_payload, registry
 
 WHERE = "ws://hub.local:5679"
-KEY = b"sixteen byte key"
 NOISE = {"patterns": ["XXpsk2"], "suites": ["25519_ChaChaPoly_SHA256"]}
 FOREIGN = {"patterns": ["XXpsk2"], "suites": ["448_ChaChaPoly_SHA256"]}
 

@@ -29,15 +29,11 @@ from hivemind_core_client.plugins.manager import (
     load_plugins,
 )
 from hivemind_core_client.plugins.registry import Conflict
-from tests.unit.support import BUILTINS, CIPHERS, ENCODINGS, plugin, plugins_of
+from tests.unit.support import BUILTINS, CIPHERS, ENCODINGS, explode, plugin, plugins_of
 
 AES = ciphers_pycryptodome.hivemind_ciphers()[0]
 ROT = Encoding("JSON-ROT", bytes.hex, bytes.fromhex)
 BUILTIN_NAMES = {module.__name__.rpartition(".")[2] for module in BUILTINS}
-
-
-def explode(*arguments: Any) -> Any:
-    raise RuntimeError("broken")
 
 
 def info(plugins: Plugins, name: str) -> manager.PluginInfo:

@@ -31,8 +31,7 @@ from hivemind_core_client.plugins.contract import (
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.plugins.registry import cipher_fault
 from hivemind_core_client.testing import EmbeddedHub
-
-PASSWORD = "seven green lanterns above the quiet harbour"
+from tests.unit.support import PASSWORD
 
 
 @pytest.fixture(autouse=True)

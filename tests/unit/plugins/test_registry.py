@@ -18,13 +18,10 @@ from hivemind_core_client.plugins.registry import (
     encoding_fault,
     wire_name,
 )
+from tests.unit.support import explode
 
 AES = ciphers_pycryptodome.hivemind_ciphers()[0]
 HEX = Encoding("HEX", bytes.hex, bytes.fromhex)
-
-
-def explode(*arguments: Any) -> Any:
-    raise RuntimeError("broken")
 
 
 def test_the_first_offer_for_a_name_wins_and_the_others_are_noted() -> None:

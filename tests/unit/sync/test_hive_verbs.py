@@ -25,10 +25,9 @@ from hivemind_core_client.sync.waiting import Notifier
 from hivemind_core_client.testing import EmbeddedHub
 from hivemind_core_client.testing.hub_routing import Router
 from tests.unit.client_support import Log, login, settled
-from tests.unit.support import PASSWORD
+from tests.unit.support import COMPLETE, DENIED, PASSWORD, TIMEOUT
 
 T = HiveMessageType
-COMPLETE, TIMEOUT, DENIED = "hive.query.complete", "hive.query.timeout", "hive.policy.denied"
 ASK = Message("ask", {"a": 1})
 
 

@@ -41,8 +41,8 @@ from hivemind_core_client.errors import (
     QueryTimeout,
 )
 from hivemind_core_client.fakebus import AsyncFakeHiveMessageBus
+from tests.unit.support import UTTERANCE
 
-UTTERANCE = "recognizer_loop:utterance"
 VERBS = sorted(
     {
         name

@@ -16,11 +16,10 @@ from hivemind_core_client import HiveMessage, HiveMessageBusClient, HiveMessageT
 from hivemind_core_client.errors import HubConnectionError, InvalidMessage, InvalidOption
 from hivemind_core_client.testing import Account, EmbeddedHub
 from hivemind_core_client.testing import hub as hub_module
+from tests.unit.support import PASSWORD, UTTERANCE
 
-PASSWORD = "Tq7!vLz0#correct-horse-battery-4711"
 CRYPTO_KEY = "0123456789abcdef"
 NAMES = ("kitchen", "hall", "office")
-UTTERANCE = "recognizer_loop:utterance"
 
 Join = Callable[..., HiveMessageBusClient]
 

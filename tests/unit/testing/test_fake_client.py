@@ -34,8 +34,8 @@ from hivemind_core_client.errors import (
     NotConnected,
     QueryTimeout,
 )
+from tests.unit.support import UTTERANCE
 
-UTTERANCE = "recognizer_loop:utterance"
 VERBS = sorted(
     {
         name

@@ -13,13 +13,9 @@ from hypothesis import strategies as st
 from hivemind_core_client.hive_map import HiveMapper, NodeInfo, is_public_key, normal_key
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.wire import hive_drawing
+from tests.unit.support import HUB_KEY, hop
 
-HUB_KEY = "-----BEGIN PUBLIC KEY-----\nhub\n-----END PUBLIC KEY-----"
 ME, KITCHEN, ATTIC = "me::s", "kitchen::s", "attic::s"
-
-
-def hop(source: Any) -> dict[str, Any]:
-    return {"source": source, "targets": ["x"]}
 
 
 def ping(peer: Any, *sources: Any, flood: Any = "f", **facts: Any) -> HiveMessage:

@@ -30,6 +30,7 @@ from hivemind_core_client.message import (
 from hivemind_core_client.wire import json_text as jsontext
 from hivemind_core_client.wire import message as message_module
 from hivemind_core_client.wire.json_text import json_object, json_text
+from tests.unit.strategies import JSON, OBJECTS
 
 T = HiveMessageType
 BIN = HiveMindBinaryPayloadType
@@ -222,16 +223,6 @@ def test_what_is_no_message_is_one_typed_error(text: Any) -> None:
         HiveMessage.deserialize(text)
 
 
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=8,
-)
-OBJECTS = st.dictionaries(st.text(max_size=6), JSON, max_size=4)
 NAMES = st.none() | st.text(max_size=8)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hivemind_core_client.hive_map import HiveMapper
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.wire.trust import HUB, Trust
+from tests.unit.support import hop
 
 
 def pem(owner: str) -> str:
@@ -20,10 +21,6 @@ def pem(owner: str) -> str:
 HUB_KEY, ALICE_KEY, RELAY_KEY, MALLORY_KEY = pem("hub"), pem("alice"), pem("relay"), pem("mallory")
 ALICE, BOB, MALLORY = "ua::1::alice::s1", "ua::2::bob::s1", "ua::3::mallory::s1"
 TRUSTED = {"alice": ALICE_KEY, "relay": RELAY_KEY}
-
-
-def hop(source: Any) -> dict[str, Any]:
-    return {"source": source, "targets": ["x"]}
 
 
 def announced(*claims: tuple[str, str], trusted: bool = True, **options: Any) -> HiveMapper:
