@@ -15,9 +15,7 @@ from hivemind_client_cli import command_cache
 from hivemind_client_cli.command_cache import CommandCache
 from hivemind_client_cli.command_summary import CommandSummary
 
-from .test_completion import completed
-from .test_plugins import BROKEN
-from .tools import environment, install, spawn
+from .tools import BROKEN, completed, environment, install, spawn
 
 SOURCE = """
 import click

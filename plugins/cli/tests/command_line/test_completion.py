@@ -13,28 +13,7 @@ import pytest
 from hivemind_client_cli import message_types
 from hivemind_core_client.identity import NodeIdentity
 
-from .test_manners import HEAVY
-from .tools import command, environment
-
-
-def completed(line: str, **variables: str) -> list[str]:
-    """What a bash would offer for the last word of a line."""
-    words = line.split(" ")
-    done = subprocess.run(
-        command(),
-        env=environment(
-            _HIVEMIND_CLIENT_COMPLETE="bash_complete",
-            COMP_WORDS=line,
-            COMP_CWORD=str(len(words) - 1),
-            **variables,
-        ),
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=True,
-    )
-    assert done.stderr == ""
-    return [each.partition(",")[2] for each in done.stdout.splitlines() if each]
+from .tools import HEAVY, command, completed, environment
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

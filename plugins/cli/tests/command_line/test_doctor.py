@@ -33,14 +33,11 @@ from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.contract import HubFacts
 from hivemind_core_client.testing import Account, EmbeddedHub
 
+from .doctor_tools import CHECKS, OF_NOISE, at, failing, states
 from .fakes import message
+from .tools import KEY, LOGIN, PASSWORD
 
 pytestmark = pytest.mark.usefixtures("cheap_keys")
-
-KEY, PASSWORD = "key-0123456789", "7f3c9a51e08b4d26bb0c4f19d2e6a785"
-CHECKS = ["name", "tcp", "tls", "websocket", "key", "version", "password", "cipher", "permission"]
-OF_NOISE = ["hub key", "own Noise key"]
-LOGIN = ("--key", KEY, "--password", PASSWORD)
 
 
 @pytest.fixture(scope="module")
@@ -94,32 +91,6 @@ def server(serve: Callable[[socket.socket], object]) -> Iterator[int]:
         for connection in taken:
             connection.close()
         thread.join(5)
-
-
-def states(data: Any) -> dict[str, str]:
-    assert [each["check"] for each in data["checks"] if each["check"] not in OF_NOISE] == CHECKS
-    assert [each["check"] for each in data["checks"]] == [
-        each for each in doctor.CHECKS if each in {one["check"] for one in data["checks"]}
-    ]
-    return {each["check"]: each["state"] for each in data["checks"]}
-
-
-def failing(data: Any, check: str) -> None:
-    """`check` failed; what comes before it did not, what comes after it was not reached."""
-    found = states(data)
-    place = list(found).index(check)
-    assert data["failed"] == check
-    assert [*found.values()][place:] == ["failed"] + ["skipped"] * (len(found) - place - 1)
-    assert "failed" not in [*found.values()][:place]
-    assert data["mend"]
-    refused = data["type"].endswith(("Refused", "Denied", "Changed"))
-    assert data["exit_code"] == (
-        3 if refused else 2 if data["type"] in ("IdentityFileError", "InvalidOption") else 4
-    )
-
-
-def at(port: int, *more: str, host: str = "127.0.0.1") -> tuple[str, ...]:
-    return ("doctor", *LOGIN, "--host", host, "--port", str(port), *more)
 
 
 def test_all_is_well(run: Any, hub: EmbeddedHub) -> None:

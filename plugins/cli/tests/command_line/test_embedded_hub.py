@@ -19,9 +19,8 @@ from hivemind_client_cli.connection import Connection
 from hivemind_core_client import HiveMessage, HiveMessageBusClient
 from hivemind_core_client.testing import EmbeddedHub
 
-from .tools import command, environment, spawn
+from .tools import KEY, PASSWORD, command, environment, spawn
 
-KEY, PASSWORD = "key-0123456789", "Correct-Horse-9"
 SAY = ("send-mycroft", "--msg", "recognizer_loop:utterance", "--payload", '{"utterances": ["hi"]}')
 
 

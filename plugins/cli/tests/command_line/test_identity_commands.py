@@ -14,9 +14,7 @@ from hivemind_client_cli.peer_text import fingerprint
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.wire.text import fingerprint as fingerprint_of
 
-from .tools import Done, command, environment
-
-KEY, PASSWORD = "key-0123456789", "Correct-Horse-9"
+from .tools import KEY, PASSWORD, Done, command, environment
 
 
 def stored(home: Path) -> Any:

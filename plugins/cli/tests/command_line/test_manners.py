@@ -18,18 +18,7 @@ from hivemind_client_cli.output_options import reporting
 from hivemind_core_client import errors
 from hivemind_core_client.plugins.hookspecs import hookimpl
 
-from .tools import command, environment, plugins_of, spawn
-
-HEAVY = (
-    "ovos_bus_client",
-    "Crypto",
-    "cryptography",
-    "websockets",
-    "websocket",
-    "prompt_toolkit",
-    "rich",
-    "asyncio",
-)
+from .tools import HEAVY, command, environment, plugins_of, spawn
 
 
 @pytest.mark.parametrize("args", [(), ("--help",), ("terminal", "--help"), ("--version",)])

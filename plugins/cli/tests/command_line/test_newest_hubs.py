@@ -16,7 +16,8 @@ from hivemind_core_client.errors import IdentityFileError
 from hivemind_core_client.testing import EmbeddedHub
 from hivemind_core_client.wire.text import fingerprint
 
-from .test_doctor import KEY, LOGIN, PASSWORD, at, failing, states
+from .doctor_tools import at, failing, states
+from .tools import KEY, LOGIN, PASSWORD
 
 pytestmark = pytest.mark.usefixtures("cheap_keys")
 

@@ -16,7 +16,7 @@ from hivemind_core_client.errors import KeyRefused
 from hivemind_core_client.plugins.hookspecs import hookimpl
 
 from .fakes import FakeClient, spoken
-from .tools import Done, install, plugins_of, spawn
+from .tools import BROKEN, Done, install, plugins_of, spawn
 
 HELLO = """
 import click
@@ -28,7 +28,6 @@ def hivemind_cli_commands(cli):
     def {name}():
         click.echo("hello from {name}")
 """
-BROKEN = "raise RuntimeError('broken on purpose')"
 FAILING = """
 from hivemind_core_client.plugins.hookspecs import hookimpl
 

@@ -20,9 +20,7 @@ from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.testing import EmbeddedHub
 
 from .fakes import FakeClient, message
-from .tools import command, environment
-
-KEY, PASSWORD = "key-0123456789", "7f3c9a51e08b4d26bb0c4f19d2e6a785"
+from .tools import KEY, PASSWORD, command, environment
 
 
 @pytest.fixture

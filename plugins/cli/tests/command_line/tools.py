@@ -17,9 +17,25 @@ import hivemind_core_client
 from hivemind_core_client.plugins import hookspecs
 from hivemind_core_client.plugins.manager import Plugins
 
+KEY, PASSWORD = "key-0123456789", "7f3c9a51e08b4d26bb0c4f19d2e6a785"
+LOGIN = ("--key", KEY, "--password", PASSWORD)
+#: What takes long to import.
+HEAVY = (
+    "ovos_bus_client",
+    "Crypto",
+    "cryptography",
+    "websockets",
+    "websocket",
+    "prompt_toolkit",
+    "rich",
+    "asyncio",
+)
 SOURCES = [
     str(Path(package.__file__ or "").parent.parent) for package in (hivemind_client_cli, hivemind_core_client)
 ]
+
+#: The source of a plugin that cannot be imported.
+BROKEN = "raise RuntimeError('broken on purpose')"
 
 
 @frozen
@@ -71,6 +87,26 @@ def spawn(*args: str, folders: tuple[Path, ...] = (), stdin: str = "", **variabl
         timeout=50,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def completed(line: str, **variables: str) -> list[str]:
+    """What a bash would offer for the last word of a line."""
+    words = line.split(" ")
+    done = subprocess.run(
+        command(),
+        env=environment(
+            _HIVEMIND_CLIENT_COMPLETE="bash_complete",
+            COMP_WORDS=line,
+            COMP_CWORD=str(len(words) - 1),
+            **variables,
+        ),
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+    assert done.stderr == ""
+    return [each.partition(",")[2] for each in done.stdout.splitlines() if each]
 
 
 def install(folder: Path, name: str, source: str) -> None:
