@@ -30,8 +30,9 @@ def receive(context: Context, message: HiveMessage) -> Actions:
         fields[VERIFIED_SOURCE] = context.verified_source
     if "destination" in fields:
         fields["source"] = fields.pop("destination")
-    if "session" in fields and not context.wrapped:  # another node does not tell the state of our session
-        _keep_session(context, fields["session"])
+    session = fields.get("session")
+    if session != context.session.state and not context.wrapped:
+        _keep_session(context, session)
     return [Deliver({"type": payload["type"], "data": payload.get("data") or {}, "context": fields})]
 
 
@@ -51,7 +52,7 @@ def prepare(context: Context, message: HiveMessage) -> HiveMessage:
 
 
 def _keep_session(context: Context, session: Any) -> None:
-    """Remember what the hub last sent for our own session; our site stays where it is."""
+    """Remember what the hub last sent for our own session, not for another node's; our site stays where it is."""
     own = context.session
     if not isinstance(session, dict) or session.get("session_id") != own.session_id:
         return

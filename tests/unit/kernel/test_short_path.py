@@ -13,7 +13,7 @@ from tests.unit.support import keyed_by_password
 
 PACKAGE = str(Path(hivemind_core_client.__file__).parent)
 #: From a payload to sealed frames, and from a frame to the events. The whole way may have 45 and 50.
-MOST_UP, MOST_DOWN = 26, 24
+MOST_UP, MOST_DOWN = 22, 22
 
 
 def calls_of(work: Callable[[], Any]) -> list[str]:
