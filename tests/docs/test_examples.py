@@ -23,7 +23,7 @@ else:
 
 KEY, PASSWORD = "readme-key", "a-password-of-the-docs-long-and-random-4711"
 #: A language on every block, so that none escapes its check.
-LANGUAGES = {"python", "console", "toml", "json", "text", "make"}
+LANGUAGES = {"python", "console", "toml", "json", "text", "make", "mermaid"}
 
 #: Pages about what needs a newer Python than the library does.
 SINCE = {"async.md": (3, 10)}
