@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from hivemind_core_client.wire.hive_map import (
-    HiveMapper,
-    NodeInfo,
-    is_public_key,
-    normal_key,
-)
+from hivemind_core_client.wire.hive_map import HiveMapper, NodeInfo
+from hivemind_core_client.wire.keys import is_public_key, normal_key
 
 __all__ = [
     "HiveMapper",

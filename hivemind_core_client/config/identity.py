@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import os
 import re
@@ -26,12 +25,10 @@ from hivemind_core_client.config.key_files import (
 from hivemind_core_client.config.noise_identity import NoiseIdentity
 from hivemind_core_client.config.rsa_keys import generate_rsa_key
 from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption, Mend
+from hivemind_core_client.wire.keys import alias_of, public_pem
 from hivemind_core_client.wire.mends import RESET_PGP, SHOW_KEY_THERE
 
 KEY_STEM = "HiveMindComs"
-_PUBLIC_PEM = re.compile(
-    r"\s*-----BEGIN (RSA |)PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END \1PUBLIC KEY-----\s*"
-)
 PathOrMapping = Union[str, "os.PathLike[str]", MutableMapping[str, Any]]
 
 
@@ -180,7 +177,7 @@ class NodeIdentity(NoiseIdentity):
 
         Raises InvalidOption for an alias that is no text, and for what is no public key in PEM form.
         """
-        if not _normal(alias):
+        if not isinstance(alias, str) or not alias.strip():
             raise InvalidOption("the alias of a trusted key must be text and not empty")
         _check_public(alias, pubkey)
         with self._lock:
@@ -198,14 +195,12 @@ class NodeIdentity(NoiseIdentity):
             return True
 
     def is_trusted_key(self, pubkey: str | None) -> bool:
-        """Whether `pubkey` is among the trusted keys; line ends and white space around lines do not count."""
+        """Whether `pubkey` is among the trusted keys; white space does not count."""
         return self.get_trusted_alias(pubkey) is not None
 
     def get_trusted_alias(self, pubkey: str | None) -> str | None:
         """The alias of the trusted key `pubkey` (the first, if it has several), or None."""
-        wanted = _normal(pubkey)
-        aliases = (alias for alias, key in self.trusted_keys.items() if wanted and _normal(key) == wanted)
-        return next(aliases, None)
+        return alias_of(pubkey, self.trusted_keys)
 
     def create_keys(self) -> None:
         """Make a new RSA key pair of 2048 bits, and write it at once: others know this node by its key.
@@ -359,8 +354,7 @@ def _is_text_mapping(value: object) -> bool:
 
 def _check_public(alias: str, pem: object) -> None:
     """Raise InvalidOption for what is no public key in PEM form; what it is, is not quoted: it may be a secret."""
-    found = _PUBLIC_PEM.fullmatch(pem) if isinstance(pem, str) else None
-    if found is not None and _is_base64(found[2]):
+    if public_pem(pem) is not None:
         return
     what = "no public key in PEM form"
     if isinstance(pem, str) and "PRIVATE KEY" in pem:
@@ -373,14 +367,3 @@ def _check_public(alias: str, pem: object) -> None:
             " prints it on that node",
         ),
     )
-
-
-def _is_base64(text: str) -> bool:
-    try:
-        return bool(base64.b64decode("".join(text.split()), validate=True))
-    except ValueError:
-        return False
-
-
-def _normal(pem: object) -> str:
-    return "".join(line.strip() for line in pem.splitlines()) if isinstance(pem, str) else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import threading
 from collections.abc import MutableMapping
 from typing import Any
@@ -19,12 +18,11 @@ from hivemind_core_client.config.key_files import (
     write_private,
 )
 from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption, Mend, forget_server
+from hivemind_core_client.wire.keys import STATIC_KEY_BYTES, static_key
 from hivemind_core_client.wire.mends import RESET_NOISE_PIN
 
-KEY_SIZE = 32
 #: How many derived keys are remembered; the oldest goes first.
 MOST_DERIVED = 16
-_HEX_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 class NoiseIdentity:
@@ -58,7 +56,7 @@ class NoiseIdentity:
         with self._lock:
             path = self.noise_key_path
             if path is None:
-                self._noise_key: bytes = getattr(self, "_noise_key", None) or os.urandom(KEY_SIZE)
+                self._noise_key: bytes = getattr(self, "_noise_key", None) or os.urandom(STATIC_KEY_BYTES)
                 return self._noise_key
             found = self.existing_noise_key()
             key = found if found is not None else self._new_noise_key(path)
@@ -73,7 +71,7 @@ class NoiseIdentity:
         data = read_private(path, "Noise key file")
         if data is None:
             return None
-        key = _key_of(data.decode("ascii", "replace").strip().lower())
+        key = static_key(data.decode("ascii", "replace"))
         if key is None:
             raise IdentityFileError(
                 f"the Noise key file {path!r} does not hold 64 hex digits; it was left as it is",
@@ -97,7 +95,7 @@ class NoiseIdentity:
         pins = self._current("hub_pins", {})
         if isinstance(pins, dict) and address not in pins:
             return None
-        key = _key_of(pins[address]) if isinstance(pins, dict) else None
+        key = static_key(pins[address]) if isinstance(pins, dict) else None
         if key is None:
             where = f"the identity file {self.path!r}" if self.path else "the identity in memory"
             raise IdentityFileError(
@@ -114,8 +112,8 @@ class NoiseIdentity:
 
     def pin_hub(self, address: str, key: bytes) -> None:
         """Pin `key` (32 bytes) for the hub at `host:port`. Raises InvalidOption for another length."""
-        if len(key) != KEY_SIZE:
-            raise InvalidOption(f"a static key has {KEY_SIZE} bytes, not {len(key)}")
+        if len(key) != STATIC_KEY_BYTES:
+            raise InvalidOption(f"a static key has {STATIC_KEY_BYTES} bytes, not {len(key)}")
         self._write_entries("hub_pins", {address: key.hex()})
 
     def forget_hub(self, address: str) -> bool:
@@ -129,7 +127,7 @@ class NoiseIdentity:
 
     def derived_key(self, owner: str, node_id: str) -> bytes | None:
         """The remembered key that was derived for `owner`, an access key, and the hub of this node id."""
-        return _key_of(self._hex_keys("derived_keys").get(_entry(owner, node_id)))
+        return static_key(self._hex_keys("derived_keys").get(_entry(owner, node_id)))
 
     def keep_derived_key(self, owner: str, node_id: str, key: bytes) -> None:
         """Remember a derived key; of more than 16 the oldest are forgotten."""
@@ -161,7 +159,7 @@ class NoiseIdentity:
                 self.existing_noise_key()
             )  # another process may have been first, and the hub knows that one
             if made is None:
-                made = os.urandom(KEY_SIZE)
+                made = os.urandom(STATIC_KEY_BYTES)
                 write_private(path, made.hex().encode("ascii"), "Noise key file")
             return made
 
@@ -174,7 +172,8 @@ class NoiseIdentity:
         return dict(entries) if isinstance(entries, dict) else {}
 
     def _hex_keys(self, field: str) -> dict[str, str]:
-        return {name: key for name, key in self._entries(field).items() if _key_of(key) is not None}
+        keys = {name: static_key(digits) for name, digits in self._entries(field).items()}
+        return {name: key.hex() for name, key in keys.items() if key is not None}
 
     def _write_entries(self, field: str, changes: dict[str, str | None]) -> None:
         with self._lock:
@@ -194,8 +193,3 @@ class NoiseIdentity:
 def _entry(owner: str, node_id: str) -> str:
     """What a derived key is filed under: neither the access key nor the hub shows."""
     return hashlib.sha256(f"{len(owner)}:{owner}{node_id}".encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _key_of(text: Any) -> bytes | None:
-    digits = text.strip().lower() if isinstance(text, str) else ""
-    return bytes.fromhex(digits) if _HEX_KEY.fullmatch(digits) else None

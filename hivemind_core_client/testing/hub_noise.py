@@ -10,7 +10,7 @@ from hivemind_core_client.kernel.handshake.noise import KK, SUITES, XX, canonica
 from hivemind_core_client.kernel.noise_channel import NoiseChannel
 from hivemind_core_client.wire.errors import HandshakeError, HubRefused
 from hivemind_core_client.wire.json_text import Json, json_object
-from hivemind_core_client.wire.text import fingerprint
+from hivemind_core_client.wire.keys import fingerprint
 
 _MOST_ASSEMBLED_BYTES = 32 * 2**20
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hivemind_core_client.wire.text import fingerprint, printable
+from hivemind_core_client.wire.keys import fingerprint, is_public_key
+from hivemind_core_client.wire.text import printable
 
 EMPTY = "[no nodes answered]"
-_KEY_MARK = "BEGIN PUBLIC KEY"
 
 Edges = Mapping[str, Iterable[str]]
 Pairs = Iterable[tuple[str, str]]
@@ -16,7 +16,7 @@ Pairs = Iterable[tuple[str, str]]
 
 def short_name(peer: str) -> str:
     """A peer as people read it: a public key by the first 16 hex digits of its fingerprint."""
-    if _KEY_MARK in peer:
+    if is_public_key(peer):
         return f"key:{fingerprint(peer).partition(':')[2][:16]}"
     return printable(peer)
 

@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 
 from hivemind_core_client.wire import hive_drawing
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.keys import is_public_key, normal_key
 from hivemind_core_client.wire.message import HiveMessage
 from hivemind_core_client.wire.text import printable
 
@@ -24,17 +25,6 @@ _LONGEST_NAME = 4096
 _MOST_HOPS = 64
 #: The way to a node is kept as long as its names have no more characters than this together.
 _LONGEST_WAY = 32 * 1024
-_KEY_MARK = "BEGIN PUBLIC KEY"
-
-
-def normal_key(public_key: Any) -> str:
-    """A PEM text in the form in which keys are compared: line ends and blanks do not count. Empty for no text."""
-    return "".join(public_key.split()) if isinstance(public_key, str) else ""
-
-
-def is_public_key(peer: str) -> bool:
-    """True for a node that is named by its public key (hubs are)."""
-    return _KEY_MARK in peer
 
 
 @frozen

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from typing import Any, Union
+from typing import Any
 
 #: The longest label, in bytes of UTF-8: what common file systems take for one name.
 MAX_LABEL_BYTES = 255
@@ -36,13 +35,6 @@ def _json_visible(character: str) -> str:
     if character.isprintable() or character == "\n":
         return character
     return json.dumps(character)[1:-1]
-
-
-def fingerprint(public_key: Union[str, bytes]) -> str:
-    """`sha256:` and 64 hex digits, over a PEM text without its white space or a raw key: how people compare keys."""
-    if isinstance(public_key, str):
-        public_key = "".join(public_key.split()).encode()
-    return "sha256:" + hashlib.sha256(public_key).hexdigest()
 
 
 def safe_label(file_name: Any, fallback: str) -> str:

@@ -13,7 +13,8 @@ from typing import Any
 
 from attrs import frozen
 
-from hivemind_core_client.wire.hive_map import HiveMapper, normal_key
+from hivemind_core_client.wire.hive_map import HiveMapper
+from hivemind_core_client.wire.keys import alias_of, same_key
 
 #: The alias under which the hub's own key is trusted.
 HUB = "hub"
@@ -35,15 +36,12 @@ class Trust:
         return keys
 
     def alias_of(self, public_key: Any) -> str | None:
-        """The alias of a trusted key; None for any other. Line ends and blanks do not count."""
-        wanted = normal_key(public_key)
-        aliases = (alias for alias, key in self.trusted_keys.items() if wanted and normal_key(key) == wanted)
-        return next(aliases, None)
+        """The alias of a trusted key; None for any other."""
+        return alias_of(public_key, self.trusted_keys)
 
     def is_trusted(self, public_key: Any) -> bool:
         """Whether this key is the hub's or in the trusted keys."""
-        key = normal_key(public_key)
-        return bool(key) and (key == normal_key(self.hub_key) or self.alias_of(key) is not None)
+        return same_key(public_key, self.hub_key) or self.alias_of(public_key) is not None
 
     def trusts(self, hop: Any) -> bool:
         """Whether a hop of a route is the hub's, or of a node whose key is trusted."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from hivemind_core_client import HiveMessageBusClient, NodeIdentity
 from hivemind_core_client.testing import EmbeddedHub
-from hivemind_core_client.wire.text import fingerprint
+from hivemind_core_client.wire.keys import fingerprint
 
 from .documents import ROOT, blocks
 

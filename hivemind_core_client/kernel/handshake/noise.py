@@ -29,8 +29,9 @@ from hivemind_core_client.wire.errors import (
     PasswordRefused,
 )
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.keys import fingerprint
 from hivemind_core_client.wire.mends import RESET_NOISE_PIN, SET_PASSWORD
-from hivemind_core_client.wire.text import fingerprint, text_of
+from hivemind_core_client.wire.text import text_of
 
 log = logging.getLogger(__name__)
 

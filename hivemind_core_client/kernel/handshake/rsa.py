@@ -15,6 +15,7 @@ from hivemind_core_client.kernel.handshake.base import (
 from hivemind_core_client.plugins.contract import Negotiated
 from hivemind_core_client.wire.errors import HandshakeError, HubRefused
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.keys import public_pem
 
 _KEY_BYTES = 32
 
@@ -51,7 +52,7 @@ class RsaHandshake(Handshake):
         key = self.terms.credentials.hub_key or self.terms.hub.public_key
         if not key:
             raise HandshakeError("the hub showed no public key, so its RSA handshake cannot be verified")
-        return key
+        return public_pem(key) or key
 
     def _split(self, envelope: str) -> tuple[bytes, bytes]:
         from Crypto.PublicKey import RSA

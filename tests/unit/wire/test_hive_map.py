@@ -181,7 +181,7 @@ def test_latency_takes_both_clocks() -> None:
     assert NodeInfo("p", received_at=1.0).latency_ms is None
 
 
-def test_keys() -> None:
+def test_who_is_named_by_a_key() -> None:
     assert normal_key("a b\r\nc") == "abc" and normal_key(None) == normal_key(5) == ""
     assert is_public_key(HUB_KEY) and not is_public_key(KITCHEN)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hivemind_client_cli.output import shown
 from hivemind_client_cli.ovos_messages import as_text
-from hivemind_core_client.wire import text as wire_text
+from hivemind_core_client.wire import keys
 from hivemind_core_client.wire.hive_drawing import short_name
 from hivemind_core_client.wire.json_text import Json
 
@@ -36,4 +36,4 @@ def handshake_of(agreed: Negotiated) -> str:
 
 def fingerprint(pem: str | None) -> str | None:
     """The fingerprint of a public key; None for none."""
-    return wire_text.fingerprint(pem) if pem else None
+    return keys.fingerprint(pem) if pem else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hivemind_core_client.wire.text import fingerprint
+from hivemind_core_client.wire.keys import fingerprint
 
 if TYPE_CHECKING:
     from hivemind_core_client.identity import NodeIdentity

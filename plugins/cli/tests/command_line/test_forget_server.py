@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hivemind_core_client.identity import NodeIdentity
-from hivemind_core_client.wire.text import fingerprint
+from hivemind_core_client.wire.keys import fingerprint
 
 
 def pin(*hubs: str) -> None:

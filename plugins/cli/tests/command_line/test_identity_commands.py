@@ -12,7 +12,7 @@ import pytest
 
 from hivemind_client_cli.peer_text import fingerprint
 from hivemind_core_client.identity import NodeIdentity
-from hivemind_core_client.wire.text import fingerprint as fingerprint_of
+from hivemind_core_client.wire.keys import fingerprint as fingerprint_of
 
 from .tools import KEY, PASSWORD, Done, command, environment
 

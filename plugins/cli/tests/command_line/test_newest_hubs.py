@@ -14,7 +14,7 @@ from hivemind_core_client import NodeIdentity
 from hivemind_core_client.config.key_files import IdentityFile
 from hivemind_core_client.errors import IdentityFileError
 from hivemind_core_client.testing import EmbeddedHub
-from hivemind_core_client.wire.text import fingerprint
+from hivemind_core_client.wire.keys import fingerprint
 
 from .doctor_tools import at, failing, states
 from .tools import KEY, LOGIN, PASSWORD

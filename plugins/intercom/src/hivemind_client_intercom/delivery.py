@@ -15,10 +15,10 @@ from hivemind_core_client.errors import (
     Mend,
     ProtocolError,
 )
-from hivemind_core_client.hive_map import normal_key
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Actions, Context, Dispatch
 from hivemind_core_client.wire.json_text import Json, json_object
+from hivemind_core_client.wire.keys import same_key
 from hivemind_core_client.wire.mends import RESET_PGP
 from hivemind_core_client.wire.text import printable
 
@@ -43,7 +43,7 @@ def received(context: Context, message: HiveMessage) -> Actions:
     Raises Ignored, Dropped, and IdentityFileError where an identity file cannot be read.
     """
     target = message.target_public_key
-    if target and normal_key(target) != normal_key(context.identity.public_key):
+    if target and not same_key(target, context.identity.public_key):
         raise Ignored("it is addressed to another node")
     sealed = _read(message.raw_payload)
     seen: dict[bytes, None] = context.recall(_MEMORY).setdefault(_SEEN, {})

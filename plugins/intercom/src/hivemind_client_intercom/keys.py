@@ -6,7 +6,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Protocol, cast
 
-from hivemind_core_client.wire import text as wire_text
+from hivemind_core_client.wire.keys import fingerprint as fingerprint_of
+from hivemind_core_client.wire.keys import public_pem
 
 #: Shorter keys can be broken, and longer ones cost whoever must use them too much time. In bits.
 MIN_BITS, MAX_BITS = 2048, 16384
@@ -80,7 +81,7 @@ def library() -> Library:
 def public_key(pem: str) -> PublicKey:
     """The public key in a PEM text; the 64 that were used last stay loaded. Raises UnusableKey."""
     try:
-        return _bounded(library().load_public(pem))
+        return _bounded(library().load_public(public_pem(pem) or pem))
     except ValueError as error:
         raise UnusableKey(str(error)) from error
 
@@ -98,7 +99,7 @@ def private_key(pem: str) -> PrivateKey:
 
 def fingerprint(key: PublicKey) -> str:
     """`sha256:` and 64 hex digits, as `hivemind-client show-identity` prints them."""
-    return wire_text.fingerprint(key.pem())
+    return fingerprint_of(key.pem())
 
 
 def _bounded(key: PublicKey) -> PublicKey:

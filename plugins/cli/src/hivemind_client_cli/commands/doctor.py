@@ -38,8 +38,8 @@ from hivemind_core_client.errors import (
 )
 from hivemind_core_client.transports.shared_socket import resolve
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.keys import fingerprint
 from hivemind_core_client.wire.mends import ADD_CLIENT, ASK_PASSWORD, LIST_CLIENTS, SET_KEY, SHOW_PLUGINS
-from hivemind_core_client.wire.text import fingerprint
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient

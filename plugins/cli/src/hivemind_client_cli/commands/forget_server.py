@@ -12,7 +12,7 @@ from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.pins import pinned_hubs
 from hivemind_core_client.errors import InvalidOption, Mend
 from hivemind_core_client.errors import forget_server as forget
-from hivemind_core_client.wire.text import fingerprint
+from hivemind_core_client.wire.keys import fingerprint
 
 
 @click.command("forget-server", epilog="Example: hivemind-client forget-server hub.local:5678")

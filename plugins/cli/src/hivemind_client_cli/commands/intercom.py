@@ -22,10 +22,10 @@ from hivemind_client_cli.output_options import output_options, reporting
 from hivemind_client_cli.ovos_messages import bus_message
 from hivemind_client_cli.peer_text import described, fingerprint, plain
 from hivemind_core_client.errors import Command, Mend, PluginError, QueryTimeout, Setting
-from hivemind_core_client.hive_map import normal_key
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.json_text import json_object as read_object
+from hivemind_core_client.wire.keys import same_key
 from hivemind_core_client.wire.mends import ALLOW_PROPAGATE, SHOW_PLUGINS
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _signer(client: HiveMessageBusClient, key: str) -> str | None:
     """The alias under which this satellite trusts a key; `hub` for the hub's own."""
     alias = client.identity.get_trusted_alias(key)
     hub = client.hub
-    if alias is None and hub is not None and normal_key(key) == normal_key(hub.public_key):
+    if alias is None and hub is not None and same_key(key, hub.public_key):
         return "hub"
     return alias
 

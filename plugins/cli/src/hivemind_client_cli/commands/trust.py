@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -18,6 +17,7 @@ from hivemind_client_cli.peer_text import fingerprint
 from hivemind_client_cli.pins import UNREADABLE, pinned_hubs
 from hivemind_core_client.errors import Command, InvalidOption, Mend, PluginError, UsageError
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.keys import public_pems_in
 from hivemind_core_client.wire.mends import RESET_PGP, SHOW_KEY_THERE
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ _MIN_KEY_BITS = 2048
 _SHOWN_CHARACTERS = len("sha256:") + 16
 _NAMES = Mend(Command(("trust", "list")), " shows the names", joint=": ")
 _OTHERS_KEY = (SHOW_KEY_THERE, " prints on the other node")
-_PEM_BLOCK = re.compile(r"-----BEGIN ((?:RSA )?PUBLIC KEY)-----[A-Za-z0-9+/=\s]+-----END \1-----")
 
 
 @click.group("trust", no_args_is_help=False, epilog="Example: hivemind-client trust add kitchen kitchen.pem")
@@ -181,7 +180,7 @@ def public_key(text: str) -> str:
             "this is a private key: it belongs to its owner alone, and nothing of it was kept",
             Mend("the public one is what ", *_OTHERS_KEY),
         )
-    blocks = [found[0] for found in _PEM_BLOCK.finditer(text)]
+    blocks = public_pems_in(text)
     if len(blocks) != 1 or text.count("-----BEGIN") != 1:
         raise InvalidOption(
             "this is no public key",
