@@ -42,21 +42,30 @@ _WAIT_S = 5.0
 _GONE = {"error": "Client is not connected"}
 
 T = TypeVar("T")
-Reply = tuple[int, dict[str, Any]]
+#: Status and JSON object; or bytes, which are written as they are before the connection is closed.
+Reply = Union[tuple[int, dict[str, Any]], bytes]
 
 
 class HttpGateway:
     """Lets HiveMindHTTPClient meet an EmbeddedHub: each session over HTTP is a WebSocket of the hub.
 
     `url` is the hub's `ws://HOST:PORT`. `tls` is True for a certificate made on the spot (`gateway.ca_file`), or a
-    server's SSLContext. `requests` holds the endpoints that were asked for, in order.
+    server's SSLContext. `requests` holds the endpoints that were asked for, in order. Without `keep_alive` each answer
+    ends its connection, as behind some proxies. `hub_url` may be changed: new sessions go there.
     """
 
-    def __init__(self, url: str, tls: Union[bool, ssl.SSLContext, None] = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        url: str,
+        tls: Union[bool, ssl.SSLContext, None] = None,
+        port: int = 0,
+        keep_alive: bool = True,
+    ) -> None:
         self.host = "127.0.0.1"
         self.port = port
         self.requests: list[str] = []
-        self._hub_url = url
+        self.hub_url = url
+        self._keep_alive = keep_alive
         self._tls, self.ca_file = server_context(tls, self.host)
         self._sessions: dict[str, _Session] = {}
         self._server: Optional[ThreadingHTTPServer] = None
@@ -67,9 +76,15 @@ class HttpGateway:
         """`http://127.0.0.1:PORT`, or `https://`."""
         return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}"
 
+    @property
+    def sessions(self) -> int:
+        """How many clients have connected and have neither left nor been forgotten."""
+        return len(self._sessions)
+
     def start(self) -> HttpGateway:
         """Listen; returns this gateway. The same port is taken again after `stop`."""
-        handler = type("_Handler", (_Handler,), {"gateway": self})
+        version = "HTTP/1.1" if self._keep_alive else "HTTP/1.0"
+        handler = type("_Handler", (_Handler,), {"gateway": self, "protocol_version": version})
         server = _Server((self.host, self.port), handler)
         if self._tls is not None:
             server.socket = self._tls.wrap_socket(
@@ -107,7 +122,7 @@ class HttpGateway:
         self.stop()
 
     def answer(self, method: str, endpoint: str, login: str, form: dict[str, str]) -> Reply:
-        """Status and JSON object for a request."""
+        """The answer to a request; override it for a hub that answers otherwise."""
         self.requests.append(endpoint)
         if not login:
             return 400, {"error": "Missing authorization"}
@@ -137,7 +152,7 @@ class HttpGateway:
 
     def _connect(self, login: str) -> Reply:
         if login not in self._sessions:
-            session = _Session(f"{self._hub_url}?authorization={login}")
+            session = _Session(f"{self.hub_url}?authorization={login}")
             if not session.greeted():
                 refused = (403, {"error": "Invalid authorization"})
                 return refused if session.reached else (500, {"error": "Connection failed"})
@@ -241,7 +256,6 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     gateway: ClassVar[HttpGateway]
-    protocol_version = "HTTP/1.1"
     timeout = 30.0
     disable_nagle_algorithm = True
     wbufsize = -1  # one packet for headers and body
@@ -260,8 +274,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, method: str, form: dict[str, str]) -> None:
         parts = urlsplit(self.path)
         login = parse_qs(parts.query).get("authorization", [""])[0]
-        status, content = self.gateway.answer(method, parts.path.strip("/"), _valid(login), form)
-        self._write(status, json.dumps(content).encode())
+        reply = self.gateway.answer(method, parts.path.strip("/"), _valid(login), form)
+        if isinstance(reply, bytes):
+            self.close_connection = True
+            self.wfile.write(reply)
+        else:
+            self._write(reply[0], json.dumps(reply[1]).encode())
 
     def _form(self, body: bytes) -> dict[str, str]:
         kind = self.headers.get("Content-Type", "")

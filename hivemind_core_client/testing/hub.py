@@ -85,7 +85,8 @@ class EmbeddedHub:
     is like hub 5. Version 3 needs Python 3.10.
 
     Everything that clients sent is in `received`, their HELLOs included: the last 10,000 messages. INTERCOM for the hub
-    itself is not opened.
+    itself is not opened. `accounts` are the clients it knows, by access key: what is changed there counts from the next
+    login, as when a hub's owner deletes a client or gives it another password.
 
     Raises InvalidOption for accounts of the same name, and for an account that the other hub does not have.
     """
@@ -108,7 +109,7 @@ class EmbeddedHub:
         self.port = port
         self.received: list[HiveMessage] = []
         self.site_id = site_id
-        self._accounts = accounts_of(clients)
+        self.accounts = accounts_of(clients)
         self._agent = agent
         self._registry = load_plugins().require()
         private, public = keys or (_shared_keys() if upstream is None else generate_rsa_key())
@@ -136,6 +137,14 @@ class EmbeddedHub:
     def public_key(self) -> str:
         """The hub's public RSA key, PEM text: its name in routes and in the hive map."""
         return self._options.public_key
+
+    @property
+    def noise_pins(self) -> dict[str, bytes]:
+        """The clients' static keys for version 3 by access key, as they were pinned: 32 bytes each.
+
+        Clear it to see what a client does at a hub that lost its pins, set another key for one that refuses it.
+        """
+        return self._options.client_pins
 
     @property
     def sessions(self) -> int:
@@ -208,7 +217,7 @@ class EmbeddedHub:
         account that the hub does not have.
         """
         packet = _packet(message)
-        names = {account.name for account in self._accounts.values()}
+        names = {account.name for account in self.accounts.values()}
         if client not in names and client.partition("::")[0] not in names:
             raise InvalidOption(
                 f"the embedded hub has no account {client!r}, but: {', '.join(sorted(names))}"
@@ -272,7 +281,7 @@ class EmbeddedHub:
 
     def _welcome(self, connection: ServerConnection) -> Optional[HubLink]:
         useragent, key = login_of(connection.request.path if connection.request else "")
-        account = self._accounts.get(key)
+        account = self.accounts.get(key)
         if account is None:
             connection.close()
             return None
@@ -339,7 +348,7 @@ class EmbeddedHub:
             self._carry_out(order)
 
     def _below(self, above: EmbeddedHub, key: str) -> Upstream:
-        account = above._accounts.get(key)
+        account = above.accounts.get(key)
         if account is None:
             raise InvalidOption("the hub above has no account with the access key that `upstream` names")
         return Upstream(lambda: _client_of(above, account, self.public_key), self.site_id)

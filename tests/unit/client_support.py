@@ -6,11 +6,13 @@ import threading
 import time
 from typing import Any, Callable, ClassVar
 
+import pytest
 from ovos_bus_client.message import Message
 
 from hivemind_core_client import Backoff, HiveMessageBusClient, HiveMindHTTPClient, Polling
 from hivemind_core_client.identity import NodeIdentity
-from hivemind_core_client.testing import EmbeddedHub, HttpGateway
+from hivemind_core_client.testing import EmbeddedHub, HttpGateway, hub_link
+from hivemind_core_client.testing.hub_noise import noise_offer
 from tests.unit.support import PASSWORD, SITE, UTTERANCE
 
 QUICK = Backoff(first=0.01, cap=0.05)
@@ -93,3 +95,8 @@ class OverHttp(HiveMindHTTPClient):
         """Stop every gateway."""
         while cls._gateways:
             cls._gateways.pop().stop()
+
+
+def offer_no_kk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let embedded hubs offer XXpsk2 alone, to clients that they know too."""
+    monkeypatch.setattr(hub_link, "noise_offer", lambda is_pinned: noise_offer(is_pinned=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from hivemind_core_client import HiveMindHTTPClient
 from hivemind_core_client import errors as err
@@ -17,7 +17,7 @@ class Gateway(HttpGateway):
 
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__(url, **options)
-        self.instead: dict[str, Callable[[], Optional[tuple[int, dict[str, Any]]]]] = {}
+        self.instead: dict[str, Callable[[], Union[tuple[int, dict[str, Any]], bytes, None]]] = {}
 
     def __enter__(self) -> Gateway:
         self.start()
@@ -64,7 +64,7 @@ def check_restart_in_handshake(versions: tuple[int, int], before: int) -> None:
 
 def check_second_refusal(versions: tuple[int, int]) -> None:
     def refuse() -> Optional[tuple[int, dict[str, Any]]]:
-        if not gateway._sessions:
+        if not gateway.sessions:
             return None
         gateway.forget()
         return 200, {"status": "message sent"}

@@ -10,6 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import pytest
+from attrs import evolve
 from ovos_bus_client.message import Message
 
 from hivemind_core_client import (
@@ -22,14 +23,12 @@ from hivemind_core_client import (
 )
 from hivemind_core_client import errors as err
 from hivemind_core_client.async_client import AsyncHiveMessageBusClient
-from hivemind_core_client.kernel.handshake import noise
 from hivemind_core_client.testing import EmbeddedHub
 from hivemind_core_client.testing.http_gateway import HttpGateway
-from hivemind_core_client.testing.hub_sockets import InOrder
 from hivemind_core_client.transports.websocket import WebSocketTransport
 from hivemind_core_client.transports.websocket_asyncio import AsyncWebSocketTransport
-from tests.unit import aio_support
-from tests.unit.client_support import ask, login, utterance
+from tests.unit import aio_support, servers
+from tests.unit.client_support import ask, login, offer_no_kk, utterance
 from tests.unit.support import PASSWORD
 
 #: The port of a node's gateway stays: pins belong to an address.
@@ -96,7 +95,7 @@ def test_a_wrong_password(talk: Talk, hub: EmbeddedHub, identity: NodeIdentity) 
 @KINDS
 def test_a_hub_that_lost_our_key_pins_it_again(talk: Talk, hub: EmbeddedHub, identity: NodeIdentity) -> None:
     talk(hub, identity)
-    hub._options.client_pins.clear()
+    hub.noise_pins.clear()
     assert [talk(hub, identity).pattern for _ in range(2)] == ["XXpsk2", "KKpsk0"]
 
 
@@ -110,7 +109,7 @@ def test_a_hub_that_pinned_another_key_of_ours_refuses_us(
         for _ in range(2):
             client.connect()
             client.close()
-        hub._options.client_pins["k"] = bytes(range(32))  # so that it offers KKpsk0, and cannot do it
+        hub.noise_pins["k"] = bytes(range(32))  # so that it offers KKpsk0, and cannot do it
         with pytest.raises(err.HubRefused, match="reset-noise-pin"):
             client.run_forever()
         assert client.state == "refused"
@@ -138,7 +137,7 @@ def test_a_first_contact_is_over_when_the_hub_has_answered(
     talk: Talk, hub: EmbeddedHub, identity: NodeIdentity
 ) -> None:
     """A hub reads in order: it has refused the end of a handshake before it answers a ping that came after."""
-    hub._options.client_pins["k"] = bytes(range(32))
+    hub.noise_pins["k"] = bytes(range(32))
     for again in (identity, NodeIdentity({}), identity):
         with pytest.raises(err.HubRefused, match="reset-noise-pin"):
             talk(hub, again)
@@ -172,30 +171,24 @@ def test_a_hub_that_breaks_after_each_first_contact_does_not_hold_connect_up(
         drops.append(None)
         hub.drop()
 
-    monkeypatch.setattr(noise, "_pattern", lambda offer, keys: noise.XX)
+    offer_no_kk(monkeypatch)
     before_pings(monkeypatch, drop)
     with pytest.raises(err.ConnectionLost):
         talk(hub, identity)
     assert len(drops) == 1
 
 
-def test_a_hub_that_dies_after_a_first_contact_is_noticed(
-    hub: EmbeddedHub, identity: NodeIdentity, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hub_that_dies_after_a_first_contact_is_noticed(hub: EmbeddedHub, identity: NodeIdentity) -> None:
     """The reader waits already when the pong has proven the session: it has to know by then for how long."""
-    lost, take = threading.Event(), InOrder._taken
-    silent: list[bool] = []
-
-    def swallow(connection: InOrder, frame: Any) -> None:
-        if not silent:
-            take(connection, frame)
-
-    monkeypatch.setattr(InOrder, "_taken", swallow)
+    lost, flow = threading.Event(), threading.Event()
+    flow.set()
     pinging = {"websocket_ping_interval": 0.1, "websocket_ping_timeout": 0.1}
-    with HiveMessageBusClient(**login(hub.url, identity=identity, **pinging)) as client:
-        client.on("close", lost.set)
-        silent.append(True)
-        assert lost.wait(5)
+    with servers.server(servers.stalling_proxy(hub.port, flow)) as port:
+        with HiveMessageBusClient(**login(f"ws://127.0.0.1:{port}", identity=identity, **pinging)) as client:
+            client.on("close", lost.set)
+            flow.clear()
+            assert lost.wait(5)
+        flow.set()
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])
@@ -288,14 +281,12 @@ def test_a_hub_that_offers_no_noise_any_more_is_refused(talk: Talk, identity: No
 @KINDS
 def test_a_password_that_was_changed_at_the_hub(talk: Talk, identity: NodeIdentity) -> None:
     new = "another long password of this node"
-    with EmbeddedHub({"k": PASSWORD}, versions=(3, 3)) as first:
-        talk(first, identity)
-        port, static = first.port, first._options.noise_key
-    with EmbeddedHub({"k": new}, versions=(3, 3), port=port) as second:
-        object.__setattr__(second._options, "noise_key", static)
+    with EmbeddedHub({"k": PASSWORD}, versions=(3, 3)) as hub:
+        talk(hub, identity)
+        hub.accounts["k"] = evolve(hub.accounts["k"], password=new)
         with pytest.raises(err.PasswordRefused, match="set-identity"):
-            talk(second, identity)
-        assert talk(second, identity, password=new).kind == "noise"
+            talk(hub, identity)
+        assert talk(hub, identity, password=new).kind == "noise"
 
 
 def test_a_hub_of_version_3_alone_and_a_client_below_it(hub: EmbeddedHub, identity: NodeIdentity) -> None:

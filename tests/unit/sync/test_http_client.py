@@ -166,11 +166,8 @@ def test_the_environment_names_no_proxy(gateway: Gateway, monkeypatch: pytest.Mo
         assert ask(client) == "you said: hello"
 
 
-def test_a_hub_that_closes_after_every_answer(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hivemind_core_client.testing import http_gateway
-
-    monkeypatch.setattr(http_gateway._Handler, "protocol_version", "HTTP/1.0")
-    with make(gateway.url) as client:
+def test_a_hub_that_closes_after_every_answer(hub: EmbeddedHub) -> None:
+    with Gateway(hub.url, keep_alive=False) as gateway, make(gateway.url) as client:
         assert ask(client) == "you said: hello"
         assert client.state == "connected"
 
@@ -354,7 +351,7 @@ def test_a_hub_that_was_changed_while_the_client_was_closed(gateway: Gateway) ->
     with make(gateway.url) as client:
         assert ask(client) == "you said: hello"
     with EmbeddedHub({"k": "another " + PASSWORD}) as changed:
-        gateway._hub_url = changed.url
+        gateway.hub_url = changed.url
         with pytest.raises(err.PasswordRefused):
             client.connect()
 
@@ -406,13 +403,8 @@ def test_a_gateway_that_was_away_for_a_while(hub: EmbeddedHub) -> None:
         assert ask(client) == "you said: hello"
 
 
-def test_a_hub_that_went_between_two_polls(hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hivemind_core_client.testing import http_gateway
-
-    monkeypatch.setattr(
-        http_gateway._Handler, "protocol_version", "HTTP/1.0"
-    )  # a connection for each request
-    with Gateway(hub.url) as gateway:
+def test_a_hub_that_went_between_two_polls(hub: EmbeddedHub) -> None:
+    with Gateway(hub.url, keep_alive=False) as gateway:
         client = make(gateway.url, deadlines=Deadlines(send=0.2))
         client.connect()
     assert until(lambda: client.state == "reconnecting" and isinstance(client.last_error, err.HubUnreachable))
@@ -421,14 +413,8 @@ def test_a_hub_that_went_between_two_polls(hub: EmbeddedHub, monkeypatch: pytest
     client.close()
 
 
-def test_a_connection_that_breaks_under_a_message(
-    gateway: Gateway, client: HiveMindHTTPClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def hang_up() -> None:
-        raise ConnectionAbortedError
-
-    monkeypatch.setattr(gateway._server, "handle_error", lambda *_: None)
-    gateway.instead["send_message"] = hang_up
+def test_a_connection_that_breaks_under_a_message(gateway: Gateway, client: HiveMindHTTPClient) -> None:
+    gateway.instead["send_message"] = lambda: b""
     with pytest.raises(err.ConnectionLost, match="broke"):
         client.emit(utterance("hello"))
     del gateway.instead["send_message"]
@@ -508,31 +494,10 @@ def test_what_is_no_hubs_answer_says_not_that_a_message_was_taken(content: bytes
     ids=["negative chunk", "no chunk", "two lengths", "flood"],
 )
 def test_a_malformed_answer_to_a_message(
-    gateway: Gateway,
-    monkeypatch: pytest.MonkeyPatch,
-    answer: bytes,
-    error: type[Exception],
-    text: str,
+    gateway: Gateway, answer: bytes, error: type[Exception], text: str
 ) -> None:
-    from hivemind_core_client.testing import http_gateway
-
-    class Malformed(Exception):
-        """Instead of an answer."""
-
-    def malformed() -> None:
-        raise Malformed
-
-    def respond(handler: Any, *arguments: Any) -> None:
-        try:
-            answers(handler, *arguments)
-        except Malformed:
-            handler.close_connection = True
-            handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + answer)
-
-    answers = http_gateway._Handler._answer
-    monkeypatch.setattr(http_gateway._Handler, "_answer", respond)
     with make(gateway.url, limits=Limits(frame=65536)) as client:
-        gateway.instead["send_message"] = malformed
+        gateway.instead["send_message"] = lambda: b"HTTP/1.1 200 OK\r\n" + answer
         with pytest.raises(error, match=text):
             client.emit(utterance("hello"))
         del gateway.instead["send_message"]

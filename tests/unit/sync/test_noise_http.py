@@ -8,19 +8,18 @@ import pytest
 
 from hivemind_core_client import HiveMessage, HiveMessageType
 from hivemind_core_client import errors as err
-from hivemind_core_client.kernel.handshake import noise
 from hivemind_core_client.testing import EmbeddedHub
-from tests.unit.client_support import ask, utterance
+from tests.unit.client_support import ask, offer_no_kk, utterance
 from tests.unit.http_support import Gateway, back, check_restart_in_handshake, check_second_refusal, make
 from tests.unit.support import PASSWORD
 
 
-@pytest.mark.parametrize(("pattern", "before"), [("", 0), (noise.XX, 0), (noise.XX, 1)])
+@pytest.mark.parametrize(("only_xx", "before"), [(False, 0), (True, 0), (True, 1)])
 def test_a_hub_that_restarts_in_the_handshake_of_a_client_it_knows(
-    pattern: str, before: int, monkeypatch: pytest.MonkeyPatch
+    only_xx: bool, before: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if pattern:
-        monkeypatch.setattr(noise, "_pattern", lambda offer, keys: pattern)
+    if only_xx:
+        offer_no_kk(monkeypatch)
     check_restart_in_handshake((3, 3), before)
 
 

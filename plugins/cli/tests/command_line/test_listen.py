@@ -306,7 +306,7 @@ def test_a_hub_that_restarts(hub: EmbeddedHub) -> None:
 def test_a_hub_that_knows_us_no_more(hub: EmbeddedHub) -> None:
     with process(*login(hub)) as running:
         hub.wait_for_sessions(1, timeout=20)
-        hub._accounts.clear()
+        hub.accounts.clear()
         hub.drop()
         assert running.wait(20) == 3
         assert running.stderr is not None
