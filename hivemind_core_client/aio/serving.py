@@ -165,9 +165,9 @@ class AsyncServingWorker(AsyncBaseWorker):
         connection: Optional[AsyncConnection] = None
         cause: HiveMindError = ClientClosed("the client is closed")
         try:
-            self.link = self._profile.new_link()
+            link = self.new_link()
             writing = AsyncWritingLock(self._deadlines.write, self.lifecycle.hub_is_stuck)
-            self._connection = connection = AsyncConnection(self.link, self._new_transport(), writing)
+            self._connection = connection = AsyncConnection(link, self._new_transport(), writing)
             await self._converse(connection)
         except HiveMindError as error:
             cause = error

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from typing import Callable, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
-from hivemind_core_client.config.identity import NodeIdentity
-from hivemind_core_client.config.settings import Settings
 from hivemind_core_client.wire.errors import IdentityFileError
+
+if TYPE_CHECKING:
+    from hivemind_core_client.config.identity import NodeIdentity
+    from hivemind_core_client.config.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 class HubKeys:
-    """The keys for the hub of these settings; `kernel.handshake.NoiseKeys` says what each is.
+    """The keys for the hub of these settings; `kernel.options.NoiseKeys` says what each is.
 
     Where the identity file cannot be written, what was learned is kept as long as this object, and a warning logged.
     """

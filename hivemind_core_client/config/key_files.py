@@ -13,8 +13,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from typing import Any
 
-from hivemind_core_client.wire.errors import IdentityFileError, IdentityPlace, InvalidOption, Mend
-from hivemind_core_client.wire.mends import SET_IDENTITY
+from hivemind_core_client.wire.errors import Command, IdentityFileError, IdentityPlace, InvalidOption, Mend
 from hivemind_core_client.wire.text import safe_label
 
 try:
@@ -166,7 +165,7 @@ def read_object(path: str) -> dict[str, Any] | None:
     # Raised out here: a JSONDecodeError carries the whole text, secrets and all.
     raise IdentityFileError(
         f"the identity file {path!r} {problem}; it was left as it is",
-        Mend("correct it, or move it away and run ", SET_IDENTITY),
+        Mend("correct it, or move it away and run ", Command(("set-identity",))),
         place=place_of(path),
     )
 
@@ -176,7 +175,7 @@ def field_error(path: str | None, field: str, wanted: str) -> IdentityFileError:
     where = "the identity in memory" if path is None else f"the identity file {path!r}"
     return IdentityFileError(
         f"{where}: the field {field!r} is not {wanted}",
-        Mend("correct it, or set it again with ", SET_IDENTITY),
+        Mend("correct it, or set it again with ", Command(("set-identity",))),
         about=(field,),
         place=place_of(path),
     )

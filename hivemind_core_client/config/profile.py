@@ -1,11 +1,11 @@
-"""What every client is made of, whatever moves its bytes: who we are, what we allow, and a Link for each connection."""
+"""What the connections of one client share: who we are, what we allow, and the session."""
 
 from __future__ import annotations
 
 import time
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from attrs import evolve
 
@@ -13,12 +13,10 @@ from hivemind_core_client.config.hub_keys import HubKeys
 from hivemind_core_client.config.identity import NodeIdentity
 from hivemind_core_client.config.key_files import place_of
 from hivemind_core_client.config.rsa_keys import public_key_of
+from hivemind_core_client.config.session import new_session
 from hivemind_core_client.config.settings import ENVIRONMENT, Settings, resolve, variable_of
-from hivemind_core_client.kernel.handshake.base import Credentials
-from hivemind_core_client.kernel.link import MAX_PROTOCOL_VERSION, Link, LinkOptions
-from hivemind_core_client.kernel.policy import Limits
+from hivemind_core_client.kernel.options import MAX_PROTOCOL_VERSION, Credentials, LinkOptions
 from hivemind_core_client.plugins.contract import Context, Session
-from hivemind_core_client.plugins.manager import Plugins
 from hivemind_core_client.wire.errors import (
     HiveMindError,
     HubRefused,
@@ -30,7 +28,10 @@ from hivemind_core_client.wire.errors import (
     UnknownEncoding,
 )
 from hivemind_core_client.wire.mends import ADD_CLIENT, SET_KEY, SHOW_PLUGINS
-from hivemind_core_client.wire.ovos import new_session
+
+if TYPE_CHECKING:
+    from hivemind_core_client.kernel.policy import Limits
+    from hivemind_core_client.plugins.manager import Plugins
 
 
 class ClientProfile:
@@ -90,15 +91,18 @@ class ClientProfile:
         made._given = dict(credentials)
         return made
 
-    def new_link(self) -> Link:
-        """A Link for the next connection, with the settings as they are now."""
+    def link_options(self) -> LinkOptions:
+        """What the next connection is asked to do, with the settings as they are now."""
+        return evolve(self.options, where=str(self.settings.address), credentials=self._credentials())
+
+    def renew_context(self) -> Context:
+        """The context for the next connection: name, site and session state as they are set now."""
         session = self.context.session
         session.site_id = self.settings.site_id
         self.context.useragent = self.settings.useragent
         if session.state.get("session_id") != session.session_id:
             session.state = new_session(session.session_id, session.site_id)
-        options = evolve(self.options, where=str(self.settings.address), credentials=self._credentials())
-        return Link(self.registry, self.context, options)
+        return self.context
 
     def change(self, **fields: object) -> None:
         """Change settings; the next connection uses them."""

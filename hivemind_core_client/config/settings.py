@@ -7,13 +7,16 @@ import os
 import re
 from base64 import b64encode
 from collections.abc import Iterator
-from typing import Any, ClassVar, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Optional, TypeVar, Union
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from hivemind_core_client.config.identity import NodeIdentity
+from hivemind_core_client.config.key_files import UNNAMED
 from hivemind_core_client.wire.errors import IdentityNotSet, InvalidCredential, InvalidOption, Mend, Setting
+
+if TYPE_CHECKING:
+    from hivemind_core_client.config.identity import NodeIdentity
 
 T = TypeVar("T")
 
@@ -219,7 +222,7 @@ def resolve(
 
 
 def _stored_name(identity: NodeIdentity) -> str:
-    return "" if identity.name == "unnamed-node" else identity.name
+    return "" if identity.name == UNNAMED else identity.name
 
 
 def without_colon(what: str, value: Any) -> str:

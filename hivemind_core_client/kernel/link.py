@@ -6,8 +6,6 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, Optional, cast
 
-from attrs import field, frozen
-
 from hivemind_core_client.kernel.closing import PROOF_WINDOW_S, meaning_of_close
 from hivemind_core_client.kernel.crypto import Channel
 from hivemind_core_client.kernel.dispatch import Dispatcher
@@ -22,7 +20,6 @@ from hivemind_core_client.kernel.events import (
     Transmit,
 )
 from hivemind_core_client.kernel.handshake.base import (
-    Credentials,
     Doubt,
     Handshake,
     Offer,
@@ -32,7 +29,7 @@ from hivemind_core_client.kernel.handshake.base import (
 )
 from hivemind_core_client.kernel.handshake.choice import choose
 from hivemind_core_client.kernel.handshake.kinds import KINDS
-from hivemind_core_client.kernel.policy import Limits
+from hivemind_core_client.kernel.options import LinkOptions
 from hivemind_core_client.kernel.states import PHASES, Signal, State, advance
 from hivemind_core_client.plugins.contract import (
     Action,
@@ -71,30 +68,9 @@ from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 log = logging.getLogger(__name__)
 
-#: The highest protocol version this kernel speaks.
-MAX_PROTOCOL_VERSION = 3
-
 _FOR_THE_SHELL = frozenset({Send, Deliver, Select, CallBack, SetTimer, CancelTimer})
 #: Types that always travel as text.
 _TEXT_ONLY = frozenset({HiveMessageType.HELLO, HiveMessageType.HANDSHAKE})
-
-
-@frozen
-class LinkOptions:
-    """What a connection is asked to do.
-
-    `ciphers` and `encodings` are wire names in order of preference; empty means all, the fastest first.
-    `compress` is True, False, or None for whichever is shorter. `where` names the hub in errors.
-    """
-
-    where: str
-    credentials: Credentials = field(factory=Credentials)
-    ciphers: tuple[str, ...] = ()
-    encodings: tuple[str, ...] = ()
-    binarize: bool = True
-    compress: Optional[bool] = True
-    max_version: int = MAX_PROTOCOL_VERSION
-    limits: Limits = field(factory=Limits)
 
 
 class Link:

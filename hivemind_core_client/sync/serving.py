@@ -166,9 +166,9 @@ class ServingWorker(BaseWorker):
         connection: Optional[Connection] = None
         cause: HiveMindError = ClientClosed("the client is closed")
         try:
-            self.link = self._profile.new_link()
+            link = self.new_link()
             writing = WritingLock(self._deadlines.write, self.lifecycle.hub_is_stuck)
-            self._connection = connection = Connection(self.link, self._new_transport(), writing)
+            self._connection = connection = Connection(link, self._new_transport(), writing)
             self._converse(connection)
         except HiveMindError as error:
             cause = error

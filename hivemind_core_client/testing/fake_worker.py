@@ -68,7 +68,7 @@ class FakeWorker(BaseWorker):
             self.lose(self._hub.outage)
             return
         context = self._profile.context
-        self.link = self._profile.new_link()
+        self.new_link()
         context.hub = self._hub.facts(self._profile)
         context.negotiated = agreed(self._profile)
         with self._fake_mailbox.held():  # handlers of "open" find a session that stands

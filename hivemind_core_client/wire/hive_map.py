@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Collection
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, field, frozen
 
 from hivemind_core_client.wire import hive_drawing
-from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.keys import is_public_key, normal_key
-from hivemind_core_client.wire.message import HiveMessage
 from hivemind_core_client.wire.text import printable
+
+if TYPE_CHECKING:
+    from hivemind_core_client.wire.json_text import Json
+    from hivemind_core_client.wire.message import HiveMessage
 
 log = logging.getLogger(__name__)
 

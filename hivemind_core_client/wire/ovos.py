@@ -1,4 +1,4 @@
-"""The one place where OVOS objects are made: Messages out of dicts, and this satellite's Session."""
+"""OVOS Messages out of dicts. OVOS itself is imported when the first one is made."""
 
 from __future__ import annotations
 
@@ -30,13 +30,3 @@ def to_collection_message(message: Message, handler_id: str, collect_id: str) ->
     from ovos_bus_client.message import CollectionMessage
 
     return CollectionMessage.from_message(message, handler_id, collect_id)
-
-
-def new_session(session_id: str, site_id: str) -> Json:
-    """The serialized OVOS Session that a satellite says hello with: language and so on as configured."""
-    from ovos_bus_client.session import Session
-
-    session = Session(session_id)
-    session.site_id = site_id
-    serialized: Any = session.serialize()
-    return dict(serialized)

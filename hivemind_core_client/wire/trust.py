@@ -9,12 +9,14 @@ node that is not trusted could have made up everything that stands before its ow
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from hivemind_core_client.wire.hive_map import HiveMapper
 from hivemind_core_client.wire.keys import alias_of, same_key
+
+if TYPE_CHECKING:
+    from hivemind_core_client.wire.hive_map import HiveMapper
 
 #: The alias under which the hub's own key is trusted.
 HUB = "hub"

@@ -33,8 +33,8 @@ from hivemind_core_client.builtins import (
 )
 from hivemind_core_client.kernel.crypto import CipherChannel
 from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
-from hivemind_core_client.kernel.handshake.base import Credentials
-from hivemind_core_client.kernel.link import Link, LinkOptions
+from hivemind_core_client.kernel.link import Link
+from hivemind_core_client.kernel.options import Credentials, LinkOptions
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins import hookspecs
 from hivemind_core_client.plugins.contract import Context, Frame, Session

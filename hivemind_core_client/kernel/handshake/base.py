@@ -6,17 +6,18 @@ import hashlib
 import logging
 from abc import ABC, abstractmethod
 from functools import lru_cache
-from typing import TYPE_CHECKING, Callable, ClassVar, Optional, Protocol
+from typing import TYPE_CHECKING, Callable, ClassVar, Optional
 
 from attrs import field, frozen
 
 from hivemind_core_client.kernel.crypto import CipherChannel
 from hivemind_core_client.wire.errors import HandshakeError, HiveMindError, Mend, NegotiationRefused
-from hivemind_core_client.wire.mends import RESET_PGP, SHOW_PLUGINS
+from hivemind_core_client.wire.mends import SHOW_PLUGINS
 from hivemind_core_client.wire.text import printable
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.crypto import Channel
+    from hivemind_core_client.kernel.options import Credentials
     from hivemind_core_client.plugins.contract import HubFacts, Negotiated
     from hivemind_core_client.plugins.registry import Registry
     from hivemind_core_client.wire.json_text import Json
@@ -27,62 +28,10 @@ DEFAULT_CIPHER = "AES-GCM"
 DEFAULT_ENCODING = "JSON-HEX"
 
 
-def _no_private_key() -> str:
-    raise HandshakeError(
-        "the hub asks for an RSA handshake, and this node has no RSA key", Mend("run ", RESET_PGP, joint=": ")
-    )
-
-
 #: Hubs of this protocol version and later answer QUERY and CASCADE.
 _ASKING_VERSION = 2
 #: What is left of the metadata of a binary frame for the name of who answers, in bytes: the ids take the rest.
 _LONGEST_NAME_BYTES = 80
-
-
-class NoiseKeys(Protocol):
-    """What this node keeps for the Noise handshakes with one hub. Keys are 32 bytes.
-
-    `kk_in_doubt` is True from the beginning of a handshake of pattern KKpsk0 until a handshake succeeds. `end_refused`
-    is True from the first time that the hub refused the end of an XXpsk2 until it takes one.
-    """
-
-    kk_in_doubt: bool
-    end_refused: bool
-
-    def noise_key(self) -> bytes:
-        """Our private static key (X25519); one is made where there is none."""
-
-    def pinned(self) -> Optional[bytes]:
-        """The hub's static key, where one is pinned."""
-
-    def pin(self, key: bytes) -> None:
-        """Pin the hub's static key."""
-
-    def psk(self, node_id: str) -> Optional[bytes]:
-        """The key once derived from our password for the hub of this name, where it is remembered."""
-
-    def keep_psk(self, node_id: str, psk: bytes) -> None:
-        """Remember a derived key that fitted."""
-
-    def drop_psk(self, node_id: str) -> None:
-        """Forget a derived key that did not fit."""
-
-
-@frozen
-class Credentials:
-    """What this node can prove itself with; nothing of it is ever shown.
-
-    `crypto_key` is the pre-shared key in bytes. `private_key` returns PEM text and is called only when an RSA
-    handshake needs it; `public_key` likewise. `hub_key` is the hub's public key in PEM text where it
-    is pinned, else the one in the hub's HELLO counts. `noise` is what Noise handshakes need; without it there are none.
-    """
-
-    password: Optional[str] = field(default=None, repr=False)
-    crypto_key: Optional[bytes] = field(default=None, repr=False)
-    private_key: Callable[[], str] = field(default=_no_private_key, repr=False)
-    public_key: Callable[[], str] = field(default=str, repr=False)
-    hub_key: Optional[str] = field(default=None, repr=False)
-    noise: Optional[NoiseKeys] = field(default=None, repr=False)
 
 
 @frozen

@@ -9,7 +9,6 @@ from typing import Any, NoReturn, Optional
 from hivemind_core_client.kernel.handshake.base import (
     Doubt,
     Handshake,
-    NoiseKeys,
     Offer,
     Outcome,
     Progress,
@@ -18,6 +17,7 @@ from hivemind_core_client.kernel.handshake.base import (
 )
 from hivemind_core_client.kernel.handshake.choice import NOISE_VERSION
 from hivemind_core_client.kernel.noise_channel import CHUNK, NoiseChannel
+from hivemind_core_client.kernel.options import NoiseKeys
 from hivemind_core_client.plugins.contract import Negotiated
 from hivemind_core_client.wire.errors import (
     HandshakeAgain,

@@ -9,7 +9,7 @@ import pytest
 
 from hivemind_core_client.builtins import cascade, query
 from hivemind_core_client.kernel.events import Arrived, Event
-from hivemind_core_client.kernel.handshake.base import Credentials
+from hivemind_core_client.kernel.options import Credentials
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins import answers, asking
 from hivemind_core_client.plugins.contract import CancelTimer, Deliver, MessageHandler, Select, SetTimer

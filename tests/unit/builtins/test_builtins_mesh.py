@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hivemind_core_client.builtins import ping as ping_handler
 from hivemind_core_client.builtins import propagate
 from hivemind_core_client.kernel.events import Arrived, Event, Transmit
-from hivemind_core_client.kernel.handshake.base import Credentials
+from hivemind_core_client.kernel.options import Credentials
 from hivemind_core_client.kernel.states import State
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Context, Deliver, Dispatch, MessageHandler, Send, Session

@@ -22,10 +22,11 @@ from hivemind_core_client.errors import (
 )
 from hivemind_core_client.kernel.events import Failed
 from hivemind_core_client.kernel.handshake import base, password
-from hivemind_core_client.kernel.handshake.base import Credentials, Handshake, Offer, Progress, Terms
+from hivemind_core_client.kernel.handshake.base import Handshake, Offer, Progress, Terms
 from hivemind_core_client.kernel.handshake.choice import choose
 from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
+from hivemind_core_client.kernel.options import Credentials
 from hivemind_core_client.plugins.contract import Cipher, HubFacts
 from tests.unit.strategies import JSON
 from tests.unit.support import (

@@ -31,8 +31,8 @@ from hivemind_core_client.errors import (
     PasswordRefused,
 )
 from hivemind_core_client.kernel.events import Arrived, Event, Failed, Rejected
-from hivemind_core_client.kernel.handshake.base import Credentials
 from hivemind_core_client.kernel.link import Link
+from hivemind_core_client.kernel.options import Credentials
 from hivemind_core_client.kernel.policy import Deadlines, Limits
 from hivemind_core_client.kernel.states import State
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType

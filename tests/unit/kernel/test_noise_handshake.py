@@ -26,12 +26,13 @@ from hivemind_core_client.kernel.events import (
     Transmit,
 )
 from hivemind_core_client.kernel.handshake import base
-from hivemind_core_client.kernel.handshake.base import Credentials, Offer, Terms
+from hivemind_core_client.kernel.handshake.base import Offer, Terms
 from hivemind_core_client.kernel.handshake.choice import choose
 from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.handshake.noise import NoiseHandshake, canonical, is_installed
 from hivemind_core_client.kernel.handshake.password import PasswordHandshake
 from hivemind_core_client.kernel.link import Link
+from hivemind_core_client.kernel.options import Credentials
 from hivemind_core_client.kernel.states import State
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Frame, HubFacts

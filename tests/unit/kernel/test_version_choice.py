@@ -10,11 +10,12 @@ import pytest
 
 from hivemind_core_client.errors import NegotiationRefused, VersionRefused
 from hivemind_core_client.kernel.handshake import choice
-from hivemind_core_client.kernel.handshake.base import Credentials, Offer, Terms
+from hivemind_core_client.kernel.handshake.base import Offer, Terms
 from hivemind_core_client.kernel.handshake.choice import choose
 from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.handshake.password import PasswordHandshake
 from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
+from hivemind_core_client.kernel.options import Credentials
 from hivemind_core_client.plugins.contract import HubFacts
 from tests.unit.support import KEY, PASSWORD, offer_payload, registry
 
