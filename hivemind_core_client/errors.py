@@ -13,14 +13,14 @@
     │   ├── UnknownEncoding           (ValueError) no plugin offers this encoding
     │   ├── InvalidKeySize            (ValueError) a key of a length the cipher does not take
     │   ├── EncryptionFailed          (ValueError) a message could not be sealed
-    │   └── NotConnected              (ConnectionError, RuntimeError) no session stands; nothing was sent
+    │   └── NotConnected              (ConnectionError, RuntimeError) there is no session; nothing was sent
     │       └── ClientClosed          close() was called
     ├── PluginError                   (RuntimeError) plugins that are needed are missing or blocked
     ├── HubConnectionError            (ConnectionError, RuntimeError) the way to the hub
     │   ├── HubUnreachable            name or TCP: nobody listens there
     │   ├── SecureConnectionFailed    TLS: certificate or version
     │   ├── NotAHub                   something answers, but it speaks no WebSocket
-    │   ├── ConnectionLost            a session that stood has ended
+    │   ├── ConnectionLost            the connection has ended
     │   └── HubTimeout                (TimeoutError) a phase of connecting ran into its deadline
     ├── HubRefused                    (ConnectionError, PermissionError, RuntimeError) the hub or we said no: final
     │   ├── KeyRefused                the access key

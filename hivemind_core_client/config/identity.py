@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
-import threading
-from collections.abc import Mapping, MutableMapping
-from typing import Any, Union, overload
+from collections.abc import Mapping
+from typing import overload
 
 from hivemind_core_client.config.key_files import (
-    FILE_NAME,
     UNNAMED,
     IdentityFile,
-    common_file,
     field_error,
-    file_folder,
     place_of,
-    prepare_private,
     read_private,
     tighten,
     write_private,
 )
 from hivemind_core_client.config.noise_identity import NoiseIdentity
 from hivemind_core_client.config.rsa_keys import generate_rsa_key
+from hivemind_core_client.config.stored_identity import PathOrMapping
 from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption, Mend
 from hivemind_core_client.wire.keys import alias_of, public_pem
 from hivemind_core_client.wire.mends import RESET_PGP, SHOW_KEY_THERE
 
 KEY_STEM = "HiveMindComs"
-PathOrMapping = Union[str, "os.PathLike[str]", MutableMapping[str, Any]]
 
 
 class _Text:
@@ -77,10 +71,8 @@ class NodeIdentity(NoiseIdentity):
     """
 
     def __init__(self, identity_file: PathOrMapping | None = None, app_name: str | None = None) -> None:
-        self._lock = threading.RLock()
+        super().__init__(identity_file, app_name)
         self._private_pem: str | None = None
-        #: The fields themselves, by their names in the file.
-        self.IDENTITY_FILE: MutableMapping[str, Any] = _open(identity_file, app_name)
 
     def __repr__(self) -> str:
         return f"NodeIdentity({self.path!r})" if self.path else "NodeIdentity(<in memory>)"
@@ -90,14 +82,6 @@ class NodeIdentity(NoiseIdentity):
     default_master = _Text("The address of the hub (`host`, `ws://host` or `wss://host`), or None.")
     site_id = _Text("The place this node stands in, such as `kitchen`, or None.")
     public_key = _Text("The public RSA key of this node as PEM text, or None.")
-
-    @property
-    def path(self) -> str | None:
-        """Absolute path of the identity file (it need not exist); None for an identity in memory."""
-        path = getattr(self.IDENTITY_FILE, "path", None)
-        if not path or not isinstance(path, (str, os.PathLike)):
-            return None
-        return os.path.abspath(os.path.expanduser(os.fsdecode(path)))
 
     @property
     def name(self) -> str:
@@ -255,43 +239,10 @@ class NodeIdentity(NoiseIdentity):
         Raises IdentityFileError if the file cannot be written, or is there but cannot be understood.
         """
         with self._lock:
-            store = getattr(self.IDENTITY_FILE, "store", None)
-            if store is None:
-                return
-            if self.path is not None and not isinstance(self.IDENTITY_FILE, IdentityFile):
-                prepare_private(self.path)
-            store()
+            super().save()
             key = self.IDENTITY_FILE.get("secret_key")
             if isinstance(key, str) and self.secret_key and self._is_beside(self.secret_key):
                 tighten(self.secret_key)
-
-    def reload(self) -> None:
-        """Read the file again and forget what was not saved. A missing file gives an empty identity.
-
-        Raises IdentityFileError, and then this object is as it was.
-        """
-        with self._lock:
-            reload = getattr(self.IDENTITY_FILE, "reload", None)
-            if reload is not None:
-                reload()
-
-    def _read_text(self, field: str) -> str | None:
-        value = self.IDENTITY_FILE.get(field)
-        if value is not None and not isinstance(value, str):
-            raise field_error(self.path, field, "text")
-        return value
-
-    def _write_text(self, field: str, value: str | None) -> None:
-        if value is not None and not isinstance(value, str):
-            raise InvalidOption(f"{field} must be text or None, not {type(value).__name__}")
-        self._write(field, value)
-
-    def _write(self, field: str, value: Any) -> None:
-        with self._lock:
-            if value is None:
-                self.IDENTITY_FILE.pop(field, None)
-            else:
-                self.IDENTITY_FILE[field] = value
 
     def _set_trusted(self, alias: str, pubkey: str | None) -> None:
         if isinstance(self.IDENTITY_FILE, IdentityFile):
@@ -301,41 +252,11 @@ class NodeIdentity(NoiseIdentity):
         others = {name: key for name, key in self.trusted_keys.items() if name != alias}
         self.trusted_keys = others if pubkey is None else {**others, alias: pubkey}
 
-    def _folder(self) -> str | None:
-        return None if self.path is None else file_folder(self.path)
-
-    def _is_beside(self, path: str) -> bool:
-        folder = self._folder()
-        return folder is not None and os.path.realpath(os.path.dirname(path)) == os.path.realpath(folder)
-
     def _key_file(self, folder: str) -> str:
         own = os.path.realpath(self.secret_key or "")
         names = itertools.chain([KEY_STEM], (f"{KEY_STEM}-{number}" for number in itertools.count(2)))
         paths = (os.path.join(folder, f"{name}.pem") for name in names)
         return next(path for path in paths if os.path.realpath(path) == own or not os.path.lexists(path))
-
-
-def _open(identity_file: PathOrMapping | None, app_name: str | None) -> MutableMapping[str, Any]:
-    app = None if app_name is None else _checked_app(app_name)
-    if isinstance(identity_file, MutableMapping):
-        return identity_file
-    if identity_file is None:
-        shared = common_file()
-        own = shared if app is None else os.path.join(os.path.dirname(shared), app, FILE_NAME)
-        return IdentityFile(own, None if app is None else shared)
-    return IdentityFile(_checked_path(identity_file))
-
-
-def _checked_path(path: object) -> str:
-    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
-        raise InvalidOption("identity_file must be the path of a file, a dict-like object or None")
-    return os.path.abspath(os.path.expanduser(os.fsdecode(path)))
-
-
-def _checked_app(name: object) -> str:
-    if isinstance(name, str) and name.isprintable() and re.search(r"[/\\]|^\s*\.{0,2}\s*$", name) is None:
-        return name
-    raise InvalidOption("app_name must be a plain folder name: not empty, not '..', no path separators")
 
 
 def _as_port(value: object) -> int | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import threading
-from collections.abc import MutableMapping
 from typing import Any
 
 from hivemind_core_client.config.key_files import (
@@ -17,6 +15,7 @@ from hivemind_core_client.config.key_files import (
     read_private,
     write_private,
 )
+from hivemind_core_client.config.stored_identity import PathOrMapping, StoredIdentity
 from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption, Mend, forget_server
 from hivemind_core_client.wire.keys import STATIC_KEY_BYTES, static_key
 from hivemind_core_client.wire.mends import RESET_NOISE_PIN
@@ -25,18 +24,15 @@ from hivemind_core_client.wire.mends import RESET_NOISE_PIN
 MOST_DERIVED = 16
 
 
-class NoiseIdentity:
+class NoiseIdentity(StoredIdentity):
     """The part of NodeIdentity that Noise handshakes need. Every change is written at once, and nothing else with it.
 
     An identity in memory keeps all of it in memory. A dict-like object that can only be stored whole is.
     """
 
-    IDENTITY_FILE: MutableMapping[str, Any]
-    name: str
-    _lock: threading.RLock
-    path: Any
-    save: Any
-    _folder: Any
+    def __init__(self, identity_file: PathOrMapping | None = None, app_name: str | None = None) -> None:
+        super().__init__(identity_file, app_name)
+        self._noise_key: bytes | None = None
 
     @property
     def noise_key_path(self) -> str | None:
@@ -56,7 +52,7 @@ class NoiseIdentity:
         with self._lock:
             path = self.noise_key_path
             if path is None:
-                self._noise_key: bytes = getattr(self, "_noise_key", None) or os.urandom(STATIC_KEY_BYTES)
+                self._noise_key = self._noise_key or os.urandom(STATIC_KEY_BYTES)
                 return self._noise_key
             found = self.existing_noise_key()
             key = found if found is not None else self._new_noise_key(path)
@@ -67,7 +63,7 @@ class NoiseIdentity:
         """The static key if there is one. Raises IdentityFileError like `noise_key`."""
         path = self.noise_key_path
         if path is None:
-            return getattr(self, "_noise_key", None)
+            return self._noise_key
         data = read_private(path, "Noise key file")
         if data is None:
             return None

@@ -216,7 +216,7 @@ class IdentityNotSet(UsageError, RuntimeError):
 
 
 class IdentityFileError(UsageError, ValueError):
-    """The identity file, a key file beside it or a pin in it cannot be read, written or understood; all was left."""
+    """The identity file, a key beside it or a pin in it cannot be read, written or understood. Nothing was changed."""
 
 
 class InvalidCredential(UsageError, ValueError):
@@ -248,7 +248,7 @@ class EncryptionFailed(UsageError, ValueError):
 
 
 class NotConnected(UsageError, ConnectionError, RuntimeError):
-    """No session with the hub stands, so the message was not sent."""
+    """There is no session with the hub, so the message was not sent."""
 
     exit_code: ClassVar[int] = 4
 
@@ -282,7 +282,7 @@ class NotAHub(HubConnectionError):
 
 
 class ConnectionLost(HubConnectionError):
-    """A connection that stood has ended; the client reconnects by itself."""
+    """A connection has ended; the client reconnects by itself."""
 
 
 class HubTimeout(HubConnectionError, TimeoutError):
@@ -299,7 +299,7 @@ class HubTimeout(HubConnectionError, TimeoutError):
 
 
 class HubRefused(HiveMindError, PermissionError, ConnectionError, RuntimeError):
-    """The hub refused us, or we refused the hub, before a session stood: trying again is useless."""
+    """The hub refused us, or we refused the hub, before there was a session: trying again is useless."""
 
     exit_code: ClassVar[int] = 3
 
@@ -375,7 +375,7 @@ class HandshakeError(ProtocolError):
 
 
 class HandshakeAgain(HandshakeError):
-    """A handshake failed that may succeed in another way: the client connects again at once, without being told."""
+    """A handshake failed that may succeed in another way: the client connects again at once, by itself."""
 
 
 class MessageDenied(HiveMindError, PermissionError):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Optional
 
 from hivemind_core_client.wire.keys import fingerprint, is_public_key
 from hivemind_core_client.wire.text import printable
+
+if TYPE_CHECKING:
+    from hivemind_core_client.wire.hive_map import NodeInfo
 
 EMPTY = "[no nodes answered]"
 
@@ -21,8 +24,8 @@ def short_name(peer: str) -> str:
     return printable(peer)
 
 
-def label(peer: str, node: Any) -> str:
-    """Name, site, time on the way, and whether the node is trusted; `node` is a NodeInfo, or None."""
+def label(peer: str, node: Optional[NodeInfo]) -> str:
+    """Name, site, time on the way, and whether the node is trusted; without a `node`, that it has not answered."""
     parts = [short_name(peer)]
     if node is None:
         parts.append("(no answer of its own)")

@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 
 from hivemind_core_client.wire import hive_drawing
 from hivemind_core_client.wire.keys import is_public_key, normal_key
-from hivemind_core_client.wire.text import printable
+from hivemind_core_client.wire.text import json_printable, printable
 
 if TYPE_CHECKING:
     from hivemind_core_client.wire.json_text import Json
@@ -178,8 +178,7 @@ class HiveMapper:
 
     def to_json(self) -> str:
         """`to_dict` as JSON text; what could steer a terminal is escaped."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
-        return "".join(map(_escaped, text))
+        return json_printable(json.dumps(self.to_dict(), indent=2, ensure_ascii=False))
 
     def to_ascii(self, root_peer: str | None = None) -> str:
         """A tree that begins at `root_peer`, each node once; without one, at the first node that is known."""
@@ -299,13 +298,6 @@ def _common_owner(known: str, peer: str) -> str:
     """
     shorter, longer = sorted((known, _owner(peer)), key=len)
     return shorter if longer == shorter or longer.startswith(f"{shorter}::") else ""
-
-
-def _escaped(character: str) -> str:
-    """A character of JSON text, escaped where it cannot be printed: such stand within strings only."""
-    if character.isprintable() or character == "\n":
-        return character
-    return json.dumps(character)[1:-1] if character > "\x7f" else f"\\u{ord(character):04x}"
 
 
 def _join(edges: dict[str, frozenset[str]], way: list[str]) -> None:
