@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Union
 
 from hivemind_client_binary_tts.names import split_suffix
-from hivemind_core_client.errors import InvalidOption
+from hivemind_core_client.errors import InvalidOption, Mend
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,8 @@ class Folder:
         except (OSError, ValueError, TypeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise InvalidOption(
-                f"cannot save files in {str(directory)!r}: {reason}. Pass a folder that this user may write in"
+                f"cannot save files in {str(directory)!r}: {reason}",
+                Mend("pass a folder that this user may write in"),
             ) from error
         self._sweep()
 

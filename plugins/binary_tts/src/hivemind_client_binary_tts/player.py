@@ -16,7 +16,7 @@ from typing import IO, Callable, Optional, Union
 from attrs import frozen
 
 from hivemind_client_binary_tts.wav import audio_suffix, seconds_of
-from hivemind_core_client.errors import InvalidOption
+from hivemind_core_client.errors import InvalidOption, Mend
 from hivemind_core_client.wire.text import printable
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,8 @@ class Player:
     ) -> None:
         if isinstance(command, str) or not (callable(command) or command):
             raise InvalidOption(
-                f"a player's command is {command!r}; pass a list of a program and its arguments, or a function"
+                f"a player's command is {command!r}",
+                Mend("pass a list of a program and its arguments, or a function", joint="; "),
             )
         if limit < 1 or (timeout is not None and timeout <= 0):
             raise InvalidOption(

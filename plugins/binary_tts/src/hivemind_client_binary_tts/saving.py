@@ -13,7 +13,7 @@ from hivemind_client_binary_tts.folder import Folder
 from hivemind_client_binary_tts.ledger import Ledger
 from hivemind_client_binary_tts.names import as_said, name_for
 from hivemind_client_binary_tts.player import Player, PlayFunction
-from hivemind_core_client.errors import InvalidOption, UsageError
+from hivemind_core_client.errors import InvalidOption, Mend, UsageError
 from hivemind_core_client.message import HiveMindBinaryPayloadType as BinType
 from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
 from hivemind_core_client.wire.json_text import Json
@@ -218,4 +218,6 @@ def _as_player(player: Any) -> Optional[Player]:
         return player
     if callable(player):
         return Player(player)
-    raise InvalidOption(f"player is a {type(player).__name__}; pass a Player, a function, or None")
+    raise InvalidOption(
+        f"player is a {type(player).__name__}", Mend("pass a Player, a function, or None", joint="; ")
+    )

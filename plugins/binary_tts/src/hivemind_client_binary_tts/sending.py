@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional, Union
 
 from hivemind_client_binary_tts import wav
 from hivemind_client_binary_tts.names import shortened
-from hivemind_core_client.errors import InvalidMessage, InvalidOption
+from hivemind_core_client.errors import InvalidMessage, InvalidOption, Mend
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.message import HiveMindBinaryPayloadType as BinType
 from hivemind_core_client.wire.json_text import Json, json_text
@@ -104,7 +104,8 @@ def _audio(
     wav.check_samples(samples, sample_rate, sample_width)
     if samples[:4] == b"RIFF" and samples[8:12] == b"WAVE":
         raise InvalidMessage(
-            "this is a WAV file; hubs read bare samples. Pass what readframes() of the module wave returns"
+            "this is a WAV file; hubs read bare samples",
+            Mend("pass what readframes() of the module wave returns"),
         )
     metadata: Json = {"sample_rate": sample_rate, "sample_width": sample_width}
     if lang is not None:
@@ -130,13 +131,14 @@ def _content(path: Union[str, os.PathLike[str]], max_bytes: Optional[int]) -> by
     except (OSError, ValueError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidOption(
-            f"cannot send {_shown(path)}: {reason}. Pass the path of a file that this user may read"
+            f"cannot send {_shown(path)}: {reason}", Mend("pass the path of a file that this user may read")
         ) from error
     size = max(found.st_size, len(data))
     if size > max_bytes:
         raise InvalidMessage(
             f"{_shown(path)} has {size} bytes and max_bytes is {max_bytes}: hivemind-core hangs up on messages of "
-            "more than 10 MiB. Send less, or raise max_bytes if your hub is set up to take more"
+            "more than 10 MiB",
+            Mend("send less, or raise max_bytes if your hub is set up to take more"),
         )
     return data
 
@@ -152,7 +154,7 @@ def _shown(path: object) -> str:
 
 def _some(data: Data) -> bytes:
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise InvalidMessage(f"the data is a {type(data).__name__}; pass bytes")
+        raise InvalidMessage(f"the data is a {type(data).__name__}", Mend("pass bytes", joint="; "))
     if not bytes(data):
         raise InvalidMessage("there is no data to send")
     return bytes(data)
@@ -160,7 +162,7 @@ def _some(data: Data) -> bytes:
 
 def _short_text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value.isprintable() or len(value.encode()) > _MAX_TEXT:
-        raise InvalidOption(f"{name} is no printable text of {_MAX_TEXT} bytes at most. Shorten it")
+        raise InvalidOption(f"{name} is no printable text of {_MAX_TEXT} bytes at most", Mend("shorten it"))
     return value
 
 

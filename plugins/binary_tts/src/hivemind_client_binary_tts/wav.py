@@ -8,7 +8,7 @@ import wave
 from pathlib import Path
 from typing import BinaryIO, Optional
 
-from hivemind_core_client.errors import InvalidMessage, InvalidOption
+from hivemind_core_client.errors import InvalidMessage, InvalidOption, Mend
 
 #: What hubs take for granted where the sender does not say.
 DEFAULT_SAMPLE_RATE = 16_000
@@ -29,8 +29,8 @@ def check_samples(data: bytes, sample_rate: int, sample_width: int) -> None:
     _check_number("sample_width", sample_width, SAMPLE_WIDTHS, "bytes")
     if len(data) % sample_width:
         raise InvalidMessage(
-            f"{len(data)} bytes of audio are no whole number of samples of {sample_width} bytes. Pass mono "
-            "samples without a WAV header, and their true sample_width"
+            f"{len(data)} bytes of audio are no whole number of samples of {sample_width} bytes",
+            Mend("pass mono samples without a WAV header, and their true sample_width"),
         )
 
 
