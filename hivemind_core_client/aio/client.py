@@ -369,7 +369,9 @@ class AsyncHiveMessageBusClient(BaseClient):
         return AsyncMailbox()
 
     def _new_worker(self) -> AsyncBaseWorker:
-        return AsyncWorker(self.profile, self.mailbox, self._new_transport, self.deadlines, self._backoff)
+        return AsyncWorker(
+            self.profile, self._new_link, self.mailbox, self._new_transport, self.deadlines, self._backoff
+        )
 
     def _new_transport(self) -> AsyncTransport:
         address, limits = self.profile.settings.address, self.profile.options.limits

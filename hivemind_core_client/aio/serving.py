@@ -58,12 +58,13 @@ class AsyncServingWorker(AsyncBaseWorker):
     def __init__(
         self,
         profile: ClientProfile,
+        new_link: Callable[[], Link],
         mailbox: AsyncMailbox,
         new_transport: Callable[[], AsyncTransport],
         deadlines: Deadlines,
         backoff: Backoff,
     ) -> None:
-        super().__init__(profile, mailbox, deadlines, backoff)
+        super().__init__(profile, new_link, mailbox, deadlines, backoff)
         self._new_transport = new_transport
         self._link_lock = new_link_lock()
         self._changed = AsyncNotifier()
@@ -165,7 +166,7 @@ class AsyncServingWorker(AsyncBaseWorker):
         connection: Optional[AsyncConnection] = None
         cause: HiveMindError = ClientClosed("the client is closed")
         try:
-            link = self.new_link()
+            self.link = link = self._new_link()
             writing = AsyncWritingLock(self._deadlines.write, self.lifecycle.hub_is_stuck)
             self._connection = connection = AsyncConnection(link, self._new_transport(), writing)
             await self._converse(connection)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from attrs import define, field
 
 from hivemind_core_client.wire.errors import InvalidOption, SecureConnectionFailed
 from hivemind_core_client.wire.text import text_of
+
+if TYPE_CHECKING:
+    from hivemind_core_client.config.settings import Address
+
+log = logging.getLogger(__name__)
 
 
 @define
@@ -19,6 +25,11 @@ class Tls:
     ca_file: Optional[str] = None
     context: Optional[ssl.SSLContext] = None
     _was_read: bool = field(default=False, init=False)
+
+    def warn_of_any_certificate(self, address: Address) -> None:
+        """Say so where nobody proves that the hub is the hub."""
+        if address.tls and not self.verifies:
+            log.warning("any certificate of %s is accepted: pass ca_file, or self_signed=False", address)
 
     def make_context(self) -> ssl.SSLContext:
         """Raises InvalidOption for a CA file that cannot be read, or SecureConnectionFailed if it could be before."""

@@ -27,8 +27,7 @@ from hivemind_core_client.kernel.handshake.base import (
     Progress,
     Terms,
 )
-from hivemind_core_client.kernel.handshake.choice import choose
-from hivemind_core_client.kernel.handshake.kinds import KINDS
+from hivemind_core_client.kernel.handshake.choice import Kinds, choose
 from hivemind_core_client.kernel.options import LinkOptions
 from hivemind_core_client.kernel.states import PHASES, Signal, State, advance
 from hivemind_core_client.plugins.contract import (
@@ -78,15 +77,16 @@ class Link:
 
     Not locked: `receive`, `opened` and `ended` belong to whoever reads the transport; `prepare` and `seal` to
     one sender at a time. `sending`, `due`, `admit`, `session_ended` and `receive` change what handlers remember and the
-    hive map: the shell calls one of them at a time.
+    hive map: the shell calls one of them at a time. `kinds` are the kinds of handshake, in order of preference.
     """
 
-    def __init__(self, registry: Registry, context: Context, options: LinkOptions) -> None:
+    def __init__(self, registry: Registry, context: Context, options: LinkOptions, kinds: Kinds) -> None:
         self.state = State.IDLE
         self.context = context
         context.hub = context.negotiated = None
         self._options = options
         self._registry = registry
+        self._kinds = kinds
         self._dispatcher = Dispatcher(registry, context)
         self._text = registry.serializers["text"]
         self._binary = registry.serializers["binary"]
@@ -293,7 +293,7 @@ class Link:
             log.debug("ignored an offer in the state %r", self.state.value)
             return
         try:
-            handshake = choose(KINDS, Offer.read(action.offer), self._terms(self.context.hub))
+            handshake = choose(self._kinds, Offer.read(action.offer), self._terms(self.context.hub))
             progress = handshake.begin()
         except (ProtocolError, HubRefused, UsageError) as error:
             yield self._fail(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import ssl
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable
@@ -12,7 +11,9 @@ from hivemind_core_client.config.options import check_switches, compression
 from hivemind_core_client.config.profile import ClientProfile
 from hivemind_core_client.config.settings import Address, one_of, read_crypto_key, without_colon
 from hivemind_core_client.config.tls import Tls
+from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.lifecycle import ClientState
+from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 from hivemind_core_client.kernel.questions import first_answer
 from hivemind_core_client.plugins.manager import load_plugins
@@ -29,15 +30,12 @@ from hivemind_core_client.wire.errors import (
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.identity import NodeIdentity
-    from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.plugins.contract import HubFacts, Negotiated
     from hivemind_core_client.plugins.manager import Plugins
     from hivemind_core_client.shell.protocols import EventProtocol, Handler, MailboxProtocol
     from hivemind_core_client.shell.router import Pick
     from hivemind_core_client.shell.worker import SharedWorker
     from hivemind_core_client.wire.hive_map import HiveMapper
-
-log = logging.getLogger(__name__)
 
 
 class BaseClient(metaclass=ABCMeta):
@@ -372,14 +370,17 @@ class BaseClient(metaclass=ABCMeta):
         self._worker.start(retries)
         return True
 
+    def _new_link(self) -> Link:
+        """A Link for the next connection, with the settings as they are now."""
+        profile = self.profile
+        return Link(profile.registry, profile.renew_context(), profile.link_options(), KINDS)
+
     def _renew_worker(self) -> None:
         """Have a worker that was never started, and say so where nobody proves that the hub is the hub."""
         if self._closed or self.state is not ClientState.IDLE:
             self._worker.detach()
             self._worker = self._connected_worker()
-        address = self.profile.settings.address
-        if address.tls and not self._tls.verifies:
-            log.warning("any certificate of %s is accepted: pass ca_file, or self_signed=False", address)
+        self._tls.warn_of_any_certificate(self.profile.settings.address)
         self.waiters.reopen()
         self.mailbox.reopen()
         self._closed = False

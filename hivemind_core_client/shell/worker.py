@@ -15,10 +15,10 @@ from hivemind_core_client.kernel.events import (
     Rejected,
 )
 from hivemind_core_client.kernel.lifecycle import ConnectionLifecycle, Step
-from hivemind_core_client.kernel.link import Link
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
+    from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.kernel.policy import Backoff, Deadlines
     from hivemind_core_client.shell.protocols import MailboxProtocol
     from hivemind_core_client.shell.router import EventRouter
@@ -40,6 +40,7 @@ class SharedWorker(ABC):
     def __init__(
         self,
         profile: ClientProfile,
+        new_link: Callable[[], Link],
         mailbox: MailboxProtocol,
         deadlines: Deadlines,
         backoff: Backoff,
@@ -51,6 +52,7 @@ class SharedWorker(ABC):
             lambda: str(profile.settings.address), deadlines, backoff, profile.advise
         )
         self._profile = profile
+        self._new_link = new_link
         self._mailbox = mailbox
         self._deadlines = deadlines
         self._handle: dict[type, Callable[[Any], Any]] = {
@@ -69,12 +71,6 @@ class SharedWorker(ABC):
         self._step = router.step
         self._tell_established = router.established
         self._tell_over = over
-
-    def new_link(self) -> Link:
-        """Make the Link for the next connection, with the settings as they are now."""
-        profile = self._profile
-        self.link = Link(profile.registry, profile.renew_context(), profile.link_options())
-        return self.link
 
     def detach(self) -> None:
         """Another worker has taken over: end, and tell nobody."""

@@ -312,7 +312,9 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
         return Mailbox()
 
     def _new_worker(self) -> BaseWorker:
-        return Worker(self.profile, self.mailbox, self._new_transport, self.deadlines, self._backoff)
+        return Worker(
+            self.profile, self._new_link, self.mailbox, self._new_transport, self.deadlines, self._backoff
+        )
 
     def _new_transport(self) -> Transport:
         address, limits = self.profile.settings.address, self.profile.options.limits

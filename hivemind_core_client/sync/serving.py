@@ -59,12 +59,13 @@ class ServingWorker(BaseWorker):
     def __init__(
         self,
         profile: ClientProfile,
+        new_link: Callable[[], Link],
         mailbox: Mailbox,
         new_transport: Callable[[], Transport],
         deadlines: Deadlines,
         backoff: Backoff,
     ) -> None:
-        super().__init__(profile, mailbox, deadlines, backoff)
+        super().__init__(profile, new_link, mailbox, deadlines, backoff)
         self._new_transport = new_transport
         self._link_lock = new_link_lock()
         self._changed = Notifier()
@@ -166,7 +167,7 @@ class ServingWorker(BaseWorker):
         connection: Optional[Connection] = None
         cause: HiveMindError = ClientClosed("the client is closed")
         try:
-            link = self.new_link()
+            self.link = link = self._new_link()
             writing = WritingLock(self._deadlines.write, self.lifecycle.hub_is_stuck)
             self._connection = connection = Connection(link, self._new_transport(), writing)
             self._converse(connection)

@@ -145,4 +145,6 @@ class AsyncFakeHiveMessageBus(AsyncHiveMessageBusClient):
         return AsyncFakeMailbox()
 
     def _new_worker(self) -> AsyncFakeWorker:
-        return AsyncFakeWorker(self.profile, self.mailbox, self.deadlines, self._backoff, self._fake_hub)
+        return AsyncFakeWorker(
+            self.profile, self._new_link, self.mailbox, self.deadlines, self._backoff, self._fake_hub
+        )

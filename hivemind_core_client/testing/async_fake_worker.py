@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from hivemind_core_client.aio.base_worker import AsyncBaseWorker
 from hivemind_core_client.kernel.events import Arrived, AwaitProof, Established, Rejected
@@ -42,12 +42,13 @@ class AsyncFakeWorker(AsyncBaseWorker):
     def __init__(
         self,
         profile: ClientProfile,
+        new_link: Callable[[], Link],
         mailbox: AsyncFakeMailbox,
         deadlines: Deadlines,
         backoff: Backoff,
         hub: FakeHub,
     ) -> None:
-        super().__init__(profile, mailbox, deadlines, backoff)
+        super().__init__(profile, new_link, mailbox, deadlines, backoff)
         self._fake_mailbox = mailbox
         self._hub = hub
 
@@ -67,7 +68,7 @@ class AsyncFakeWorker(AsyncBaseWorker):
             self.lose(self._hub.outage)
             return
         context = self._profile.context
-        self.new_link()
+        self.link = self._new_link()
         context.hub = self._hub.facts(self._profile)
         context.negotiated = agreed(self._profile)
         with self._fake_mailbox.held():  # handlers of "open" find a session that stands

@@ -139,4 +139,6 @@ class FakeHiveMessageBus(HiveMessageBusClient):
         return FakeMailbox()
 
     def _new_worker(self) -> FakeWorker:
-        return FakeWorker(self.profile, self.mailbox, self.deadlines, self._backoff, self._fake_hub)
+        return FakeWorker(
+            self.profile, self._new_link, self.mailbox, self.deadlines, self._backoff, self._fake_hub
+        )

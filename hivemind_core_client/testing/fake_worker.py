@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from hivemind_core_client.kernel.events import Arrived, AwaitProof, Established, Rejected
 from hivemind_core_client.kernel.lifecycle import ClientState
@@ -43,12 +43,13 @@ class FakeWorker(BaseWorker):
     def __init__(
         self,
         profile: ClientProfile,
+        new_link: Callable[[], Link],
         mailbox: FakeMailbox,
         deadlines: Deadlines,
         backoff: Backoff,
         hub: FakeHub,
     ) -> None:
-        super().__init__(profile, mailbox, deadlines, backoff)
+        super().__init__(profile, new_link, mailbox, deadlines, backoff)
         self._fake_mailbox = mailbox
         self._hub = hub
 
@@ -68,7 +69,7 @@ class FakeWorker(BaseWorker):
             self.lose(self._hub.outage)
             return
         context = self._profile.context
-        self.new_link()
+        self.link = self._new_link()
         context.hub = self._hub.facts(self._profile)
         context.negotiated = agreed(self._profile)
         with self._fake_mailbox.held():  # handlers of "open" find a session that stands

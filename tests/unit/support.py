@@ -33,6 +33,7 @@ from hivemind_core_client.builtins import (
 )
 from hivemind_core_client.kernel.crypto import CipherChannel
 from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
+from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.options import Credentials, LinkOptions
 from hivemind_core_client.message import HiveMessage, HiveMessageType
@@ -125,6 +126,17 @@ def new_context(**facts: Any) -> Context:
     return Context(identity=identity(), session=Session(SESSION, SITE), **facts)
 
 
+def idle_link(
+    credentials: Optional[Credentials] = None,
+    tables: Optional[Registry] = None,
+    context: Optional[Context] = None,
+    **options: Any,
+) -> Link:
+    """A Link that was not opened; with a password unless told otherwise."""
+    asked = LinkOptions(WHERE, credentials=credentials or Credentials(password=PASSWORD), **options)
+    return Link(tables or registry(), context or new_context(), asked, KINDS)
+
+
 def new_link(
     credentials: Optional[Credentials] = None,
     tables: Optional[Registry] = None,
@@ -132,10 +144,7 @@ def new_link(
     **options: Any,
 ) -> Link:
     """An opened Link; with a password unless told otherwise."""
-    credentials = credentials or Credentials(password=PASSWORD)
-    link = Link(
-        tables or registry(), context or new_context(), LinkOptions(WHERE, credentials=credentials, **options)
-    )
+    link = idle_link(credentials, tables, context, **options)
     link.opened()
     return link
 

@@ -13,9 +13,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 #: Figures that are printed, and do not hold yet.
 NOT_YET = {
-    "longest import chain",
-    "longest MRO",
-    "asyncio that repeats threads",
     "lines of tests that touch private names",
 }
 

@@ -57,6 +57,7 @@ from tests.unit.support import (
     SITE,
     Hub,
     explode,
+    idle_link,
     keyed,
     keyed_by_password,
     new_context,
@@ -312,7 +313,7 @@ def test_handshake_a_second_hello_before_the_offer_changes_nothing() -> None:
 
 
 def test_an_idle_link_reads_nothing() -> None:
-    link = Link(plugins_of().registry(), new_context(), new_link()._options)
+    link = idle_link(tables=plugins_of().registry())
     hub = Hub(link)
     assert [told(event) for event in hub.hello() + hub.offer()] == ["arrived HELLO", "arrived HANDSHAKE"]
     assert link.state is State.IDLE and hub.sent == []
@@ -533,7 +534,7 @@ def test_an_end_after_a_refusal_is_no_second_refusal() -> None:
 
 
 def test_a_link_that_never_opened_can_end() -> None:
-    link = Link(plugins_of().registry(), new_context(), new_link()._options)
+    link = idle_link(tables=plugins_of().registry())
     assert isinstance(link.ended(now=0.0), ConnectionLost) and link.state is State.CLOSED
 
 
