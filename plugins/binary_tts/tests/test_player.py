@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -202,8 +203,7 @@ def test_a_stop_between_two_steps_is_not_lost(machine: Machine, tmp_path: Path) 
             super().run(path)
 
     endless = Endless(machine, tmp_path)
-    player = Late(["/bin/sleep", "60"])
-    player._command = ("/bin/sh", endless.program)
+    player = Late(["/bin/sh", endless.program])
     player.play(tmp_path / "a.wav")
     assert player.wait(5)
 
@@ -217,7 +217,7 @@ def test_a_player_that_hangs_is_ended(
     assert "took more than 0.05 s" in caplog.text
 
 
-def test_how_long_a_program_may_take(tmp_path: Path) -> None:
+def test_how_long_a_program_may_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     minute = wav_bytes(bytes(2 * 16_000 * 60))
     files = {
         "a.wav": minute,
@@ -228,14 +228,34 @@ def test_how_long_a_program_may_take(tmp_path: Path) -> None:
         "endless.wav": minute[:12] + b"JUNK\0\0\0\0" * 100,
         "empty.wav": b"",
     }
-    player = Player(["unused"])
-    seconds = {}
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-        seconds[name] = round(player._patience(tmp_path / name))
+    waits: list[float] = []
+
+    class Ended:
+        """A program that has ended at once."""
+
+        returncode = 0
+
+        def __init__(self, command: list[str], **_: object) -> None:
+            """It is not run."""
+
+        def wait(self, seconds: float = 0) -> None:
+            waits.append(seconds)
+
+        def kill(self) -> None:
+            """It has ended."""
+
+    def patience(name: str, **options: float) -> int:
+        waits.clear()
+        Player(["unused"], **options).run(tmp_path / name)
+        return round(waits[0])
+
+    monkeypatch.setattr(subprocess, "Popen", Ended)
+    seconds = {name: patience(name) for name in [*files, "missing"]}
     assert seconds.pop("a.wav") == seconds.pop("late.wav") == 70
-    assert set(seconds.values()) == {120} and player._patience(tmp_path / "missing") == 120
-    assert Player(["unused"], timeout=7)._patience(tmp_path / "a.wav") == 7
+    assert set(seconds.values()) == {120}
+    assert patience("a.wav", timeout=7) == 7
 
 
 def test_a_player_that_fails_is_logged_and_the_next_file_played(

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_client_binary_tts import Player, SavingCallbacks, plugin, wav_bytes
-from hivemind_client_binary_tts import folder as folders
 from hivemind_client_binary_tts.ledger import LEDGER_NAME, Ledger
 from hivemind_core_client.errors import InvalidOption
 from hivemind_core_client.message import HiveMessage, HiveMessageType
@@ -219,7 +218,7 @@ def test_a_disk_that_is_full_is_a_warning(
 
     told: list[object] = []
     callbacks = SavingCallbacks(tmp_path, told.append, lambda *facts: told.append(facts))
-    monkeypatch.setattr(folders, "_write", full)
+    monkeypatch.setattr(os, "open", full)
     callbacks.handle_receive_tts(b"x", "", "", "a.wav")
     callbacks.handle_receive_file(b"x", "a.txt")
     assert saved(tmp_path) == {}
