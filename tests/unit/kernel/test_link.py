@@ -30,9 +30,12 @@ from hivemind_core_client.errors import (
     NotConnected,
     PasswordRefused,
 )
+from hivemind_core_client.kernel.crypto import Channel
 from hivemind_core_client.kernel.events import Arrived, Event, Failed, Rejected
+from hivemind_core_client.kernel.handshake.base import Terms
+from hivemind_core_client.kernel.handshake.password import PasswordHandshake
 from hivemind_core_client.kernel.link import Link
-from hivemind_core_client.kernel.options import Credentials
+from hivemind_core_client.kernel.options import Credentials, LinkOptions
 from hivemind_core_client.kernel.policy import Deadlines, Limits
 from hivemind_core_client.kernel.states import State
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
@@ -55,6 +58,7 @@ from tests.unit.support import (
     PASSWORD,
     SESSION,
     SITE,
+    WHERE,
     Hub,
     explode,
     idle_link,
@@ -313,7 +317,7 @@ def test_handshake_a_second_hello_before_the_offer_changes_nothing() -> None:
 
 
 def test_an_idle_link_reads_nothing() -> None:
-    link = idle_link(tables=plugins_of().registry())
+    link = idle_link()
     hub = Hub(link)
     assert [told(event) for event in hub.hello() + hub.offer()] == ["arrived HELLO", "arrived HANDSHAKE"]
     assert link.state is State.IDLE and hub.sent == []
@@ -534,13 +538,13 @@ def test_an_end_after_a_refusal_is_no_second_refusal() -> None:
 
 
 def test_a_link_that_never_opened_can_end() -> None:
-    link = idle_link(tables=plugins_of().registry())
+    link = idle_link()
     assert isinstance(link.ended(now=0.0), ConnectionLost) and link.state is State.CLOSED
 
 
 def test_a_handshake_that_takes_an_end_for_a_loss_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     link = in_phase(State.AWAITING_ANSWER)
-    monkeypatch.setattr(type(link._handshake), "interrupted", lambda self, by_policy: None)
+    monkeypatch.setattr(PasswordHandshake, "interrupted", lambda self, by_policy: None)
     assert type(link.ended(1000, now=0.0)) is ConnectionLost
 
 
@@ -631,11 +635,10 @@ def test_a_binary_serializer_that_declines_leaves_bytes_without_a_form() -> None
 
 
 @pytest.mark.parametrize("compress", [True, False, None])
-def test_sealed_binary_frames_are_read(pairs: dict[bool, Hub], compress: Optional[bool]) -> None:
-    link = pairs[True].link
-    link._options = evolve(link._options, compress=compress)
-    assert pairs[True].read(link.seal(BUS)[0]) == BUS
-    arrived = only(Arrived, pairs[True].send(BUS, binary=True))
+def test_sealed_binary_frames_are_read(compress: Optional[bool]) -> None:
+    hub = keyed_by_password(binarize=True, compress=compress)
+    assert hub.read(hub.link.seal(BUS)[0]) == BUS
+    arrived = only(Arrived, hub.send(BUS, binary=True))
     assert arrived.message == BUS
 
 
@@ -673,9 +676,7 @@ def test_a_zip_bomb_costs_itself_only() -> None:
     assert told(hub.send(BUS, binary=True)[0]) == "arrived BUS"
 
 
-def test_a_frame_that_carries_only_a_part_gives_no_event() -> None:
-    hub = keyed()
-
+def test_a_frame_that_carries_only_a_part_gives_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
     class Parts:
         def open(self, frame: Any) -> None:
             return None
@@ -683,7 +684,9 @@ def test_a_frame_that_carries_only_a_part_gives_no_event() -> None:
         def seal(self, plain: Any) -> list[Any]:
             return [plain]
 
-    hub.link._channel = Parts()
+    monkeypatch.setattr(Terms, "channel", lambda *_: Parts())
+    hub = keyed()
+    assert hub.link.state is State.ESTABLISHED
     assert hub.feed("part") == []
 
 
@@ -762,14 +765,25 @@ def test_a_new_link_forgets_the_last_hub() -> None:
 # secrets
 
 
-def test_handshake_secrets_are_never_shown(caplog: pytest.LogCaptureFixture) -> None:
+def test_handshake_secrets_are_never_shown(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Row: envelopes and payloads were logged whole."""
     caplog.set_level(logging.DEBUG)
     shown: list[str] = []
+    new_channel = Terms.channel
+
+    def channel(terms: Terms, *arguments: Any) -> Channel:
+        made = new_channel(terms, *arguments)
+        shown.extend([repr(terms), repr(made)])
+        return made
+
+    monkeypatch.setattr(Terms, "channel", channel)
     secrets = {PASSWORD, KEY.decode(), KEY.hex(), repr(KEY)}
     preshared: list[Step] = [(lambda hub: hub.preshared(), [], State.ESTABLISHED)]
     for steps in (*SCRIPTS.values(), preshared):
-        hub = Hub(new_link(Credentials(password=PASSWORD, crypto_key=KEY if len(steps) == 1 else None)))
+        credentials = Credentials(password=PASSWORD, crypto_key=KEY if len(steps) == 1 else None)
+        hub = Hub(new_link(credentials))
         for step, _, _ in steps:
             events = step(hub)
             shown += [repr(event) for event in events]
@@ -781,7 +795,7 @@ def test_handshake_secrets_are_never_shown(caplog: pytest.LogCaptureFixture) -> 
         secrets |= {
             json.loads(frame)["payload"]["envelope"] for frame in hub.sent if "envelope" in str(frame)
         }
-        shown += [repr(part) for part in (hub.link, hub.link._options, hub.link._channel, hub.link.context)]
+        shown += [repr(part) for part in (hub.link, LinkOptions(WHERE, credentials), hub.link.context)]
         shown += [repr(hub.link.hub), repr(hub.link.negotiated), str(hub.link.ended(1008, "no", now=0.0))]
     text = "\n".join([*shown, caplog.text])
     assert len(secrets) > 10 and len(text) > 1000

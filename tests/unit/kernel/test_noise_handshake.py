@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import secrets
 import sys
 from typing import Any, Optional
 
@@ -25,7 +26,6 @@ from hivemind_core_client.kernel.events import (
     RunDuringWait,
     Transmit,
 )
-from hivemind_core_client.kernel.handshake import base
 from hivemind_core_client.kernel.handshake.base import Offer, Terms
 from hivemind_core_client.kernel.handshake.choice import choose
 from hivemind_core_client.kernel.handshake.kinds import KINDS
@@ -36,9 +36,11 @@ from hivemind_core_client.kernel.options import Credentials
 from hivemind_core_client.kernel.states import State
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Frame, HubFacts
+from hivemind_core_client.testing import hub_noise
 from hivemind_core_client.testing.hub_link import Account, HubLink, HubOptions
 from tests.unit.support import PASSWORD, WHERE, new_link, offer_payload, registry
 
+GUESSABLE = "letmein"
 NODE_ID = "embedded:0.0.0.0"
 HUB_KEY, OTHER_HUB_KEY = bytes(range(32)), bytes(range(1, 33))
 
@@ -149,6 +151,21 @@ def known(**changes: Any) -> Keys:
     return Keys(**{"psk": derived(), "pinned": public(HUB_KEY), **changes})
 
 
+def count_derivations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The passwords that the client derives keys from, from now on."""
+    from poorman_handshake import noise
+
+    derive, psk, passwords = noise.derive_psk, derived(), []
+
+    def counted(password: str, **options: Any) -> Any:
+        passwords.append(password)
+        return derive(password, **options)
+
+    monkeypatch.setattr(hub_noise, "pre_shared_key", lambda *_: psk)  # not the hub's own
+    monkeypatch.setattr(noise, "derive_psk", counted)
+    return passwords
+
+
 def test_the_first_contact_shows_both_keys_and_pins_them() -> None:
     keys, hub = Keys(), noise_hub()
     met = Meeting(keys, hub).run()
@@ -162,9 +179,9 @@ def test_the_first_contact_shows_both_keys_and_pins_them() -> None:
 def test_the_second_contact_is_shorter_and_derives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     keys, hub = known(), noise_hub()
     hub.client_pins["key"] = public(keys.static_key)
-    monkeypatch.setattr(NoiseHandshake, "_derived", None)
+    derivations = count_derivations(monkeypatch)
     met = Meeting(keys, hub).run()
-    assert met.agreed.pattern == "KKpsk0"
+    assert met.agreed.pattern == "KKpsk0" and not derivations
     assert (
         len([event for event in met.events if isinstance(event, Transmit)]) == 2
     )  # the first message, and HELLO
@@ -175,9 +192,7 @@ def test_the_second_contact_is_shorter_and_derives_nothing(monkeypatch: pytest.M
 def test_the_key_is_derived_while_the_hub_derives_it_too(
     worked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    derivations: list[int] = []
-    own = NoiseHandshake._derived
-    monkeypatch.setattr(NoiseHandshake, "_derived", lambda self: (derivations.append(1), own(self))[1])
+    derivations = count_derivations(monkeypatch)
     keys = Keys()
     met = Meeting(keys)
     hello, offer = met.hub.greeting()
@@ -187,24 +202,25 @@ def test_the_key_is_derived_while_the_hub_derives_it_too(
     if worked:
         work.work()
         work.work()
-        assert derivations == [1]
+        assert derivations == [PASSWORD]
     answers: list[Frame] = []
     met.to_hub(first.frames, answers)
     met.take(answers[0], answers)
-    assert derivations == [1] and keys.psks == {NODE_ID: derived()}
+    assert derivations == [PASSWORD] and keys.psks == {NODE_ID: derived()}
     assert met.agreed.pattern == "XXpsk2" and met.hub.ready
 
 
 @pytest.mark.parametrize(
     ("password", "met", "warnings"),
-    [("letmein", False, 1), (PASSWORD, False, 0), ("letmein", True, 0)],
+    [(GUESSABLE, False, 1), (PASSWORD, False, 0), (GUESSABLE, True, 0)],
     ids=["guessable", "strong", "met-before"],
 )
 def test_a_guessable_password_is_warned_of_once_where_its_key_is_derived(
     met: bool, password: str, warnings: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whoever knows the access key can try guesses here too, and the warning came below version 3 alone."""
-    base._warn_of_weakness.cache_clear()
+    if password is GUESSABLE:
+        password += secrets.token_hex(2)  # nobody was warned of this one yet
     keys, hub = known(psk=derived(password)) if met else Keys(), noise_hub()
     if met:
         hub.client_pins["key"] = public(keys.static_key)
@@ -217,7 +233,7 @@ def test_a_guessable_password_is_warned_of_once_where_its_key_is_derived(
             assert len(work) == (0 if met else 1)
             for event in work:
                 event.work()
-    assert caplog.text.count("easy to guess") == warnings and "letmein" not in caplog.text
+    assert caplog.text.count("easy to guess") == warnings and GUESSABLE not in caplog.text
 
 
 @pytest.mark.parametrize("pinned", [True, False], ids=["KKpsk0", "XXpsk2"])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+import uuid
 from typing import Any, Optional
 
 import pytest
 
 from hivemind_core_client.errors import NegotiationRefused, VersionRefused
-from hivemind_core_client.kernel.handshake import choice
 from hivemind_core_client.kernel.handshake.base import Offer, Terms
 from hivemind_core_client.kernel.handshake.choice import choose
 from hivemind_core_client.kernel.handshake.kinds import KINDS
@@ -19,7 +19,7 @@ from hivemind_core_client.kernel.options import Credentials
 from hivemind_core_client.plugins.contract import HubFacts
 from tests.unit.support import KEY, PASSWORD, offer_payload, registry
 
-WHERE = "ws://hub.local:5679"
+WHERE = "ws://hub.local:5679"  # each test has its own
 NOISE = {"patterns": ["XXpsk2"], "suites": ["25519_ChaChaPoly_SHA256"]}
 FOREIGN = {"patterns": ["XXpsk2"], "suites": ["448_ChaChaPoly_SHA256"]}
 
@@ -37,8 +37,9 @@ class Keys:
 
 
 @pytest.fixture(autouse=True)
-def _nobody_was_warned() -> None:
-    choice._warn_of_older.cache_clear()
+def _another_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that nobody was warned of yet."""
+    monkeypatch.setattr(sys.modules[__name__], "WHERE", f"ws://hub-{uuid.uuid4()}.local:5679")
 
 
 def terms(
@@ -127,7 +128,7 @@ def test_a_hub_that_fell_back_names_the_command_with_its_address() -> None:
     text = str(refused.value)
     assert "the hub no longer offers version 3" in text
     assert "Only if the hub's owner says that it was set back: run 'hivemind-client forget-server" in text
-    assert "'hivemind-client forget-server hub.local:5679'" in text
+    assert f"'hivemind-client forget-server {WHERE[5:]}'" in text
     assert "'--max-protocol 2'" in text
 
 
@@ -139,7 +140,7 @@ def test_what_keeps_us_from_it_is_not_laid_at_the_hubs_door(monkeypatch: pytest.
     assert "no longer offers" not in text
     assert "Only if the hub's owner agrees to an older version: run 'hivemind-client forget-server" in text
     assert "poorman-handshake 2" in text
-    assert "'hivemind-client forget-server hub.local:5679'" in text
+    assert f"'hivemind-client forget-server {WHERE[5:]}'" in text
 
 
 # no version in common

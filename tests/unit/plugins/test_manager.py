@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from importlib import metadata
@@ -19,7 +20,7 @@ from hivemind_core_client.builtins import ciphers_pycryptodome
 from hivemind_core_client.errors import PluginError
 from hivemind_core_client.message import HiveMessageType
 from hivemind_core_client.plugins import hookspecs, manager
-from hivemind_core_client.plugins.contract import Encoding, MessageHandler
+from hivemind_core_client.plugins.contract import Cipher, Encoding, MessageHandler
 from hivemind_core_client.plugins.hookspecs import PROJECT
 from hivemind_core_client.plugins.manager import (
     BLOCK_VARIABLE,
@@ -398,13 +399,23 @@ def test_one_selection_is_loaded_once(installed: Any) -> None:
 
 
 def test_ciphers_are_in_order_of_measured_speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    speeds = {"AES-GCM": 2.0, "CHACHA20-POLY1305": 1.0}
-    monkeypatch.setattr(manager, "_seconds", lambda cipher: speeds[cipher.name])
-    assert list(plugins_of().registry().ciphers) == ["CHACHA20-POLY1305", "AES-GCM"]
+    elapsed = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: elapsed[0])
+
+    def taking(seconds: float, name: str) -> Cipher:
+        def seal(key: bytes, nonce: bytes, plaintext: bytes) -> bytes:
+            elapsed[0] += seconds
+            return AES.seal(key, nonce, plaintext)
+
+        return evolve(AES, name=name, seal=seal)
+
+    ciphers = [taking(3.0, "SLOW"), taking(1.0, "QUICK"), taking(2.0, "MIDDLING")]
+    registry = plugins_of(plugin("acme", hivemind_ciphers=lambda: ciphers), builtins=()).registry()
+    assert list(registry.ciphers) == ["QUICK", "MIDDLING", "SLOW"]
 
 
 def test_one_cipher_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manager, "_seconds", explode)
+    monkeypatch.setattr(time, "perf_counter", explode)
     alone = plugins_of(plugin("acme", hivemind_ciphers=lambda: [AES]), builtins=())
     assert list(alone.registry().ciphers) == ["AES-GCM"]
 

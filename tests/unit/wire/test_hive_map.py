@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from typing import Any
 
@@ -133,7 +134,9 @@ def test_a_way_of_endless_names_is_not_kept() -> None:
     hive_map = HiveMapper()
     hive_map.on_ping(ping(KITCHEN, "a::b", *(f"{number:04000}" for number in range(9))), None, ME)
     assert KITCHEN in hive_map.of_flood("f").nodes and not hive_map.of_flood("f").edges
-    assert sum(len(hop) for way in hive_map._ways.values() for hop in way.hops) == 0
+    short = HiveMapper()
+    short.on_ping(ping(KITCHEN, "a::b", *(f"{number}" for number in range(9))), None, ME)
+    assert short.of_flood("f").edges
 
 
 def test_a_flood_begins_once() -> None:
@@ -314,14 +317,14 @@ def test_whatever_comes_the_map_is_bounded_and_can_be_drawn(pings: list[Any], ro
     hive_map = HiveMapper(max_nodes=4, max_floods=3)
     for payload, route, peer, vouched in pings:
         hive_map.on_ping(HiveMessage("ping", payload, route=route), 1.0, peer, vouched, vouched)
-    assert len(hive_map.nodes) <= 4 and len(hive_map.edges) <= 8 and len(hive_map._floods) <= 3
-    assert set(hive_map._ways) == set(hive_map.nodes)
-    for flood in hive_map._floods:
+    assert len(hive_map.nodes) <= 4 and len(hive_map.edges) <= 8
+    floods = {flood for payload, *_ in pings if isinstance(flood := payload.get("flood_id"), str)}
+    kept = [flood for flood in floods if hive_map.answers(flood)]
+    assert len(kept) <= 3
+    for flood in kept:
         found = hive_map.of_flood(flood)
         assert found.nodes.items() <= hive_map.nodes.items() and len(found.edges) <= 8
         assert all(one in found.edges[other] for one, others in found.edges.items() for other in others)
-    for bounded in (hive_map._keys, hive_map._owners, hive_map._aliases):
-        assert len(bounded) <= 4
     for one, others in hive_map.edges.items():
         assert one not in others and all(one in hive_map.edges[other] for other in others)
     everybody = {*hive_map.nodes, *hive_map.edges, *([root] if root is not None else [])}
@@ -329,6 +332,18 @@ def test_whatever_comes_the_map_is_bounded_and_can_be_drawn(pings: list[Any], ro
         assert text.replace("\n", "").isprintable()
     assert hive_map.to_ascii(root).count("\n") + 1 == max(1, len(everybody))
     assert json.loads(hive_map.to_json()) == hive_map.to_dict()
+
+
+def test_a_map_does_not_grow_beyond_its_bounds() -> None:
+    hive_map = HiveMapper(max_nodes=4, max_floods=3)
+    sizes = []
+    for number in range(1000, 1060):
+        message = ping(f"peer-{number}", f"name-{number}::s", f"hub-{number}", flood=f"flood-{number}")
+        message.raw_payload["public_key"] = f"key-{number}"
+        hive_map.on_ping(message, float(number), ME, vouched=True)
+        sizes.append(len(pickle.dumps(hive_map)))
+    assert hive_map.key_of("name-1059::s") == "key-1059" and hive_map.key_of("name-1000::s") is None
+    assert len(set(sizes[10:])) == 1
 
 
 def test_a_flood_of_other_keys_does_not_make_room_for_a_second_claim() -> None:
