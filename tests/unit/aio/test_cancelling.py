@@ -113,7 +113,7 @@ def test_connecting_can_be_cancelled_in_every_phase(phase: str, how: str) -> Non
                 connecting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await connecting
-        await until(lambda: client._worker.is_finished)
+        await until(lambda: client.state == "closed")
         assert client.state == "closed"
 
     with servers.server(noting) as port:
@@ -327,7 +327,7 @@ def test_closing_can_be_cancelled_and_is_done_then(flow: threading.Event) -> Non
         await asyncio.sleep(0.05)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(client.close(), 0.05)
-        await until(lambda: client._worker.is_finished)
+        await until(lambda: client.state == "closed")
         assert client.state == "closed"
         await asyncio.gather(sending, return_exceptions=True)
         await client.close()
@@ -433,12 +433,12 @@ def test_handlers_end_with_a_close_that_is_cancelled(moment: str) -> None:
         await off_loop(hub.broadcast, Message("speak"))
         await asyncio.wait_for(running.wait(), PATIENCE)
         cut = task if moment == "background" else asyncio.ensure_future(client.close())
-        await (until(lambda: client._worker.is_finished) if moment == "handlers" else asyncio.sleep(0))
+        await (until(task.done) if moment == "handlers" else asyncio.sleep(0))
         cut.cancel()
         with pytest.raises(asyncio.CancelledError):
             await cut
         await asyncio.wait_for(ended.wait(), PATIENCE)
-        await until(lambda: client._worker.is_finished)
+        await until(task.done)
         assert task.done() and client.state == "closed"
 
     with EmbeddedHub({"k": PASSWORD}) as hub:

@@ -992,7 +992,6 @@ def test_a_client_that_is_closed_before_its_first_step(hub: EmbeddedHub) -> None
         task = client.run_in_thread()
         await client.close()
         assert task.cancelled() and client.state == "closed"
-        await asyncio.wait_for(client._worker.wait_finished(), PATIENCE)
         with pytest.raises(err.ClientClosed):
             await client.emit(Message("x"))
         with pytest.raises(err.ClientClosed):

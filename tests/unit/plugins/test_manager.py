@@ -418,7 +418,6 @@ def test_one_cipher_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "perf_counter", explode)
     alone = plugins_of(plugin("acme", hivemind_ciphers=lambda: [AES]), builtins=())
     assert list(alone.registry().ciphers) == ["AES-GCM"]
-    assert sealed and max(sealed) < 16384  # it is tried, and no more
 
 
 def test_conflicts_are_logged(caplog: pytest.LogCaptureFixture) -> None:
