@@ -79,7 +79,7 @@ class OnLoop:
     def end_all(cls) -> None:
         """Close every client and its loop; nothing may be left."""
         while cls._open:
-            cls._open.pop()._end()
+            cls._open.pop().end()
 
     def wait(self, work: Coroutine[Any, Any, T]) -> Any:
         if threading.current_thread() is self.thread:  # a handler, which must not wait
@@ -114,7 +114,7 @@ class OnLoop:
     def _plain(self, result: Any) -> Any:
         return Stream(self, result) if isinstance(result, AsyncAnswerStream) else result
 
-    def _end(self) -> None:
+    def end(self) -> None:
         async def end() -> set[Any]:
             await self.client.close()
             running = asyncio.all_tasks() - {asyncio.current_task()}

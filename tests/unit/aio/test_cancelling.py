@@ -27,6 +27,7 @@ from hivemind_core_client.async_client import AsyncHiveMessageBusClient
 from hivemind_core_client.config.settings import Address
 from hivemind_core_client.config.tls import Tls
 from hivemind_core_client.identity import NodeIdentity
+from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.testing import EmbeddedHub
 from hivemind_core_client.transports import websocket_asyncio
 from hivemind_core_client.transports.timing import within
@@ -95,7 +96,7 @@ def test_connecting_can_be_cancelled_in_every_phase(phase: str, how: str) -> Non
         script(connection, stop)
 
     async def main() -> None:
-        client = at(port, scheme)
+        before, client = asyncio.all_tasks(), at(port, scheme)
         connecting = asyncio.ensure_future(client.connect(handshake_max_retries=5))
         await off_loop(reached.wait, PATIENCE)
         await asyncio.sleep(0.02)
@@ -113,7 +114,7 @@ def test_connecting_can_be_cancelled_in_every_phase(phase: str, how: str) -> Non
                 connecting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await connecting
-        await until(lambda: client.state == "closed")
+        await until(lambda: asyncio.all_tasks() == before)
         assert client.state == "closed"
 
     with servers.server(noting) as port:
@@ -274,17 +275,20 @@ def test_a_message_that_is_cancelled_while_it_is_written_leaves_whole(
     assert not watched or 0 <= told[0][0] < told[0][1]
 
 
-def test_a_message_of_several_frames_that_is_cut_ends_the_connection(flow: threading.Event) -> None:
+def test_a_message_of_several_frames_that_is_cut_ends_the_connection(
+    flow: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def body(hub: EmbeddedHub, client: AsyncHiveMessageBusClient) -> None:
-        transport = client._worker._connection.transport  # type: ignore[union-attr]
+        monkeypatch.setattr(Link, "seal", lambda *_: [bytes(20 * 2**20), b"the other half"])
         lost = asyncio.Event()
         client.on("close", lost.set)
-        sending = asyncio.ensure_future(transport.send([bytes(20 * 2**20), b"the other half"]))
+        sending = asyncio.ensure_future(client.emit(Message("x")))
         await asyncio.sleep(0.05)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
         await asyncio.wait_for(lost.wait(), PATIENCE)
+        monkeypatch.undo()
 
     stalled(flow, body)
 
@@ -323,11 +327,11 @@ def test_closing_can_be_cancelled_and_is_done_then(flow: threading.Event) -> Non
             await asyncio.sleep(3600)
 
         client.mailbox.call(forever)
-        sending = asyncio.ensure_future(client.emit(BIG))
+        sending, running = asyncio.ensure_future(client.emit(BIG)), client.run_in_thread()
         await asyncio.sleep(0.05)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(client.close(), 0.05)
-        await until(lambda: client.state == "closed")
+        await until(running.done)
         assert client.state == "closed"
         await asyncio.gather(sending, return_exceptions=True)
         await client.close()
@@ -439,7 +443,7 @@ def test_handlers_end_with_a_close_that_is_cancelled(moment: str) -> None:
             await cut
         await asyncio.wait_for(ended.wait(), PATIENCE)
         await until(task.done)
-        assert task.done() and client.state == "closed"
+        assert client.state == "closed"
 
     with EmbeddedHub({"k": PASSWORD}) as hub:
         run(main())

@@ -860,7 +860,7 @@ def test_a_loop_that_runs_no_more_is_not_waited_for(closed: bool) -> None:
         bus.on("speak", handler)
         await bus.connect()
         await bus.receive(Message("speak"))
-        waits = [bus.wait_for_message("never", None), aiter_of(bus).__anext__(), bus._worker.wait_finished()]
+        waits = [bus.wait_for_message("never", None), aiter_of(bus).__anext__(), bus.run_forever()]
         tasks = [asyncio.ensure_future(wait) for wait in waits]
         await asyncio.sleep(0)
         return tasks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from typing import Any
@@ -652,20 +653,23 @@ def test_a_callback_for_progress_cannot_send_and_costs_nothing(hub: EmbeddedHub,
 @pytest.mark.otherwise("http", why="it sends no BINARY, and tells no progress")
 @pytest.mark.otherwise("asyncio", why="it writes without waiting, and what is written leaves whole")
 def test_an_interrupted_write_leaves_no_half_frame_in_the_stream(
-    hub: EmbeddedHub, interruption: type[BaseException], make: Make
+    hub: EmbeddedHub, interruption: type[BaseException], monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:
     """Half a frame would swallow the next message: the connection is given up, and comes back."""
     with make(hub) as client:
         lost = threading.Event()
         client.on("close", lost.set)
-        transport = client._worker._connection.transport  # type: ignore[union-attr]
+        caller, send = threading.current_thread(), socket.socket.send
 
-        def interrupted(data: object) -> int:
-            raise interruption
+        def interrupted(connected: socket.socket, *arguments: Any) -> int:
+            if threading.current_thread() is caller:
+                raise interruption
+            return send(connected, *arguments)
 
-        transport._socket.send = interrupted  # type: ignore[attr-defined]
-        with pytest.raises(interruption):
-            client.emit(HiveMessage("bin", bytes(2**20), bin_type=3))
+        with monkeypatch.context() as patched:
+            patched.setattr(socket.socket, "send", interrupted)
+            with pytest.raises(interruption):
+                client.emit(HiveMessage("bin", bytes(2**20), bin_type=3))
         assert lost.wait(5)
         client.connect()
         client.emit(Message("the.end"))

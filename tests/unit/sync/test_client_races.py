@@ -123,8 +123,10 @@ def test_a_handler_that_connects_anew_while_another_thread_closes(hub: EmbeddedH
     hub.wait_for_sessions(1)
     client.connect()
     assert hub.sessions == 1
+    running = client.run_in_thread()
     client.close()
-    assert client._worker.wait_finished(5)
+    running.join(5)
+    assert not running.is_alive()
     hub.wait_for_sessions(0)
 
 

@@ -31,6 +31,7 @@ from hivemind_core_client import errors as err
 from hivemind_core_client.config.settings import HttpAddress
 from hivemind_core_client.config.tls import Tls
 from hivemind_core_client.testing import Account, EmbeddedHub
+from hivemind_core_client.transports import tcp
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.transports.http import HttpHistory, HttpTransport
 from hivemind_core_client.transports.http_connection import Answer
@@ -694,14 +695,16 @@ def test_texts_are_delivered_before_it_is_told_that_the_bytes_did_not_come(secon
 
 
 @pytest.mark.parametrize("answer", [NO_CHUNK, TWO_LENGTHS], ids=["no chunk", "two lengths"])
-def test_the_socket_of_a_malformed_answer_is_closed(answer: bytes) -> None:
+def test_the_socket_of_a_malformed_answer_is_closed(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    dial, dialled = tcp.dial, []
+    monkeypatch.setattr(tcp, "dial", lambda *arguments: dialled.append(dial(*arguments)) or dialled[-1])
     with servers.server(scripted({**WELCOME, "get_messages": answer})) as port:
         transport = new_transport(port)
         transport.open(URL)
         with pytest.raises(err.ConnectionLost) as failure:
             transport.receive()
         transport.release()
-    assert transport._open == set()
+    assert dialled and all(connected.fileno() == -1 for connected in dialled)
     assert failure.value.__cause__ is not None  # whose traceback holds what was not closed
 
 

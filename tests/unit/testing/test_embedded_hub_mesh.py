@@ -7,7 +7,7 @@ import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
@@ -16,6 +16,7 @@ from hivemind_core_client import HiveMessage, HiveMessageBusClient, HiveMessageT
 from hivemind_core_client.errors import HubConnectionError, InvalidMessage, InvalidOption
 from hivemind_core_client.testing import Account, EmbeddedHub
 from hivemind_core_client.testing import hub as hub_module
+from hivemind_core_client.testing.hub_link import HubLink
 from tests.unit.support import PASSWORD, UTTERANCE
 
 CRYPTO_KEY = "0123456789abcdef"
@@ -395,10 +396,14 @@ def test_what_cannot_climb_is_logged(
 ) -> None:
     lower, cellar, _ = floors
 
-    def refuse(*_: Any) -> None:
-        raise InvalidMessage("too odd")
+    emit = HiveMessageBusClient.emit
 
-    monkeypatch.setattr(lower._upstream._client, "emit", refuse)
+    def refuse(client: HiveMessageBusClient, message: Any) -> None:
+        if client is not cellar:  # but the one of the lower hub
+            raise InvalidMessage("too odd")
+        emit(client, message)
+
+    monkeypatch.setattr(HiveMessageBusClient, "emit", refuse)
     heard = Heard(cellar, HiveMessageType.QUERY)
     cellar.emit(HiveMessage("escalate", bus()))
     cellar.emit(HiveMessage("query", bus(UTTERANCE, utterances=["count"])))
@@ -543,12 +548,14 @@ def test_a_message_that_has_no_form_for_one_satellite_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    links = {link.account.name: link for link in hub._clients.links.values()}
+    seal = HubLink.seal
 
-    def refuse(message: Optional[HiveMessage]) -> Any:
-        raise InvalidMessage("no form")
+    def refuse(link: HubLink, message: HiveMessage) -> Any:
+        if link.account.name == "hall":
+            raise InvalidMessage("no form")
+        return seal(link, message)
 
-    monkeypatch.setattr(links["hall"], "seal", refuse)
+    monkeypatch.setattr(HubLink, "seal", refuse)
     heard = Heard(mesh[2], HiveMessageType.PROPAGATE)
     mesh[0].emit(HiveMessage("propagate", bus()))
     assert heard.wait()

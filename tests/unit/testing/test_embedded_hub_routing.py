@@ -512,10 +512,18 @@ def test_who_asks_too_much_displaces_its_own() -> None:
     assert questions.asker("new") == OFFICE and questions.asker("precious") is None
 
 
-def test_thousands_of_floods_and_questions_leave_the_router_small(router: Router) -> None:
-    for number in range(3000):
-        route(router, ping(f"f-{number}"))
+def test_thousands_of_floods_and_questions_leave_the_router_small(router: Router, clock: Clock) -> None:
+    """What is forgotten is treated as new, and what is remembered is not."""
+
+    def flood(number: int) -> list[type]:
+        clock.seconds += FLOOD_INTERVAL_S
+        return kinds(route(router, ping(f"f-{number}")))
+
+    first = flood(0)
+    for number in range(1, MOST_FLOODS + 1):
+        flood(number)
+    assert flood(0) == first != flood(MOST_FLOODS)
+    for number in range(MOST_QUESTIONS + 1):
         route(router, asked("query", spoken("hum"), f"q-{number}"))
-    memories: Any = (router._relayed, router._answered, router._answered_upstream)
-    assert max(len(memory._keys) for memory in memories) <= MOST_FLOODS
-    assert len(router._questions._askers) <= MOST_QUESTIONS
+    answered = [route(router, answer("query", f"q-{number}"), HALL) for number in (0, 1, MOST_QUESTIONS)]
+    assert [bool(orders) for orders in answered] == [False, True, True]

@@ -258,13 +258,20 @@ PLACES: list[tuple[HiveMindError, bool, str]] = [
 
 
 @pytest.mark.parametrize(("error", "greeted", "check"), PLACES, ids=lambda value: str(value)[:20])
-def test_where_an_error_belongs(error: HiveMindError, greeted: bool, check: str) -> None:
-    class Client:
-        hub = object() if greeted else None
-        password, crypto_key = "p", None
+def test_where_an_error_belongs(
+    run: Any,
+    hub: EmbeddedHub,
+    monkeypatch: pytest.MonkeyPatch,
+    error: HiveMindError,
+    greeted: bool,
+    check: str,
+) -> None:
+    def connect(client: HiveMessageBusClient, site_id: str | None = None) -> None:
+        client.profile.context.hub = HubFacts("node", "peer") if greeted else None
+        raise error
 
-    client: Any = Client()
-    assert doctor._place(error, client) == check
+    monkeypatch.setattr(HiveMessageBusClient, "connect", connect)
+    assert run(*at(hub.port, "--json")).json["failed"] == check
 
 
 def test_a_hub_that_hangs_up_on_our_envelope(
