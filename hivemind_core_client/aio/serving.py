@@ -1,4 +1,4 @@
-"""One connection after the other: opened, read until it ends, and written to meanwhile."""
+"""One connection after the other: opened, and read until it ends."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Callable, NoReturn, Optional
 
-from attrs import frozen
-
 from hivemind_core_client.aio.base_worker import AsyncBaseWorker
+from hivemind_core_client.aio.sending import AsyncConnection, AsyncSender
 from hivemind_core_client.aio.waiting import (
     AsyncBeside,
     AsyncNotifier,
@@ -18,15 +17,12 @@ from hivemind_core_client.aio.waiting import (
     off_loop,
 )
 from hivemind_core_client.kernel.events import AwaitProof, RunDuringWait, Transmit
-from hivemind_core_client.kernel.lifecycle import CLOSE_REASON_WAIT_S, ClientState
 from hivemind_core_client.shell.worker import not_sent
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.wire.errors import (
     ClientClosed,
-    ConnectionLost,
     HiveMindError,
     HubConnectionError,
-    again,
 )
 
 if TYPE_CHECKING:
@@ -39,15 +35,6 @@ if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Frame
     from hivemind_core_client.transports.base import AsyncTransport
     from hivemind_core_client.wire.message import HiveMessage
-
-
-@frozen
-class AsyncConnection:
-    """One connection: its Link, its transport, and the lock under which a message is sealed and written."""
-
-    link: Link
-    transport: AsyncTransport
-    writing: AsyncWritingLock
 
 
 class AsyncServingWorker(AsyncBaseWorker):
@@ -68,49 +55,27 @@ class AsyncServingWorker(AsyncBaseWorker):
         self._new_transport = new_transport
         self._link_lock = new_link_lock()
         self._changed = AsyncNotifier()
-        self._connection: Optional[AsyncConnection] = None
-        self._ended: Optional[AsyncConnection] = None
+        self._sender = AsyncSender(self.lifecycle, mailbox, deadlines, self._changed, self._link_lock)
         self._proof = AsyncBeside()
 
     async def wait_connected(self, seconds: Optional[float]) -> bool:
         """Wait until a session stands or none will; False when neither came in time."""
-        with self._mailbox.blocking():
-            return await self._changed.wait_until(self._is_settled, seconds)
+        return await self._sender.wait_connected(seconds)
 
     async def wait_finished(self, seconds: Optional[float] = None) -> bool:
         """Wait until nothing more is tried; False when that did not come in time."""
-        with self._mailbox.blocking():
-            return await self._changed.wait_until(lambda: self.is_finished, seconds)
-
-    # sending
+        return await self._sender.wait_finished(seconds)
 
     async def send(self, message: HiveMessage, progress: Optional[Progress] = None) -> HiveMessage:
-        """Send, and return the message as it was sent.
-
-        Waits a little for a session. Raises NotConnected when none came, and what ended the connection
-        when it broke under the message.
-        """
-        connection = self._connection
-        if connection is None or self.lifecycle.state is not ClientState.CONNECTED:
-            connection = await self._session()
-        prepared = connection.link.prepare(message)
-        try:
-            async with connection.writing:
-                frames, events = self._sealed(connection, prepared)
-                await connection.transport.send(frames, progress)
-        except ConnectionLost as error:
-            raise await self._why_broken(connection, error) from error
+        """Send, and do what handlers want done about it. Returns the message as it was sent; raises as promised."""
+        prepared, events = await self._sender.send(message, progress)
         if events:
             self._act(events)
         return prepared
 
     async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
-        connection = await self._session()
-        try:
-            return await connection.transport.ping(payload, seconds)
-        except ConnectionLost as error:
-            raise await self._why_broken(connection, error) from error
+        return await self._sender.ping(payload, seconds)
 
     async def _try_to_send(self, message: HiveMessage) -> None:
         try:
@@ -118,48 +83,11 @@ class AsyncServingWorker(AsyncBaseWorker):
         except HiveMindError as error:
             not_sent(message, error)
 
-    async def _session(self) -> AsyncConnection:
-        """The connection of a session that stands, now or soon."""
-        self.lifecycle.check_begun()
-        await self.wait_connected(self._deadlines.send)
-        if self._connection is None or not self.lifecycle.stands:
-            raise again(self.lifecycle.why_not_sent())
-        return self._connection
-
-    def _sealed(self, connection: AsyncConnection, prepared: HiveMessage) -> tuple[list[Frame], list[Event]]:
-        """The frames of a message, and what handlers want done: before it leaves, since the answer may be quick."""
-        link = connection.link
-        try:
-            frames = link.seal(prepared)
-            with self._link_lock:
-                return frames, link.sending(prepared)
-        except HiveMindError:
-            raise
-        except BaseException:
-            # Such as Ctrl-C: a frame that was sealed and is not written would keep the next from being opened.
-            connection.transport.abort()
-            raise
-
-    async def _why_broken(self, connection: AsyncConnection, error: HiveMindError) -> HiveMindError:
-        """What ended the connection, if the reader finds it out at once; else the failure to send."""
-        await self._changed.wait_until(partial(self._has_ended, connection), CLOSE_REASON_WAIT_S)
-        return self.lifecycle.why_broken(error)
-
-    def _has_ended(self, connection: AsyncConnection) -> bool:
-        return self._ended is connection or self.is_finished
-
-    def _is_settled(self) -> bool:
-        return self.lifecycle.stands or self.lifecycle.stopping or self.is_finished
-
-    # connecting
-
     async def _run(self) -> None:
         """One attempt after the other, until the lifecycle says that it was the last."""
-        delay = await self._attempt()
-        while delay is not None:
+        while (delay := await self._attempt()) is not None:
             if await self._changed.wait_until(lambda: self.lifecycle.stopping, delay):
                 return
-            delay = await self._attempt()
 
     async def _attempt(self) -> Optional[float]:
         """One connection from its opening to its end. Returns the seconds until the next one, None for none."""
@@ -168,7 +96,7 @@ class AsyncServingWorker(AsyncBaseWorker):
         try:
             self.link = link = self._new_link()
             writing = AsyncWritingLock(self._deadlines.write, self.lifecycle.hub_is_stuck)
-            self._connection = connection = AsyncConnection(link, self._new_transport(), writing)
+            self._sender.connection = connection = AsyncConnection(link, self._new_transport(), writing)
             await self._converse(connection)
         except HiveMindError as error:
             cause = error
@@ -186,7 +114,7 @@ class AsyncServingWorker(AsyncBaseWorker):
             with self._link_lock:  # whoever still waits for a proof of this session finds it closed
                 connection.link.ended(now=self._changed.now())
         delay = self._end(cause)
-        self._ended = connection
+        self._sender.ended = connection
         self._changed.notify()
         return delay
 
@@ -203,7 +131,7 @@ class AsyncServingWorker(AsyncBaseWorker):
         while True:
             incoming = await transport.receive()
             if isinstance(incoming, Closed):
-                raise self._closed(link, incoming)
+                raise link.ended(incoming.code, incoming.reason, now=self._changed.now())
             with self._link_lock:
                 events = link.receive(incoming)
             for event in events:
@@ -215,11 +143,12 @@ class AsyncServingWorker(AsyncBaseWorker):
 
     async def _pass(self, connection: AsyncConnection, phase: str) -> None:
         """Take frames until the phase is over. A handshake derives keys, which takes long."""
-        while connection.link.phase == phase:
+        link = connection.link
+        while link.phase == phase:
             incoming = await connection.transport.receive()
             if isinstance(incoming, Closed):
-                raise self._closed(connection.link, incoming)
-            for event in await off_loop(partial(self._taken, connection.link, incoming)):
+                raise link.ended(incoming.code, incoming.reason, now=self._changed.now())
+            for event in await off_loop(partial(self._taken, link, incoming)):
                 if type(event) is Transmit:
                     async with connection.writing:
                         await connection.transport.send(event.frames)
@@ -228,15 +157,12 @@ class AsyncServingWorker(AsyncBaseWorker):
                 else:
                     self._handle[type(event)](event)
 
-    def _closed(self, link: Link, closed: Closed) -> HiveMindError:
-        return link.ended(closed.code, closed.reason, now=self._changed.now())
-
     def _taken(self, link: Link, frame: Frame) -> list[Event]:
         with self._link_lock:
             return link.receive(frame)
 
     def _await_proof(self, event: AwaitProof) -> None:
-        connection = self._connection
+        connection = self._sender.connection
         if connection is not None:
             connection.transport.watch()
             self._proof.begin(partial(self._prove, connection), "hivemind-proof")
@@ -248,18 +174,16 @@ class AsyncServingWorker(AsyncBaseWorker):
                 self._act(connection.link.hub_answered(now=self._changed.now()))
 
     def _session_stands(self) -> None:
-        connection = self._connection
+        connection = self._sender.connection
         if connection is not None:
             connection.transport.watch()
             connection.transport.stand()
         self._changed.notify()
 
-    # ending
-
     def _abandon(self) -> None:
         self._stop_trying()
-        if self._connection is not None and not self.is_finished:
-            self._connection.transport.abort()
+        if self._sender.connection is not None and not self.is_finished:
+            self._sender.connection.transport.abort()
 
     def _stop_trying(self) -> None:
         self.lifecycle.stop()
@@ -269,6 +193,6 @@ class AsyncServingWorker(AsyncBaseWorker):
         """Nothing more is tried."""
         if not self.is_finished:
             self.lifecycle.finish()
-            self.is_finished = True
+            self.is_finished = self._sender.is_finished = True
         self._changed.notify()
         self._tell_over()

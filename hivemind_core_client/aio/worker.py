@@ -59,10 +59,10 @@ class AsyncWorker(AsyncServingWorker):
             self._task_is_done(task)
             return
         try:
-            if self._connection is not None and stood:
+            if self._sender.connection is not None and stood:
                 # In writing somebody may be stuck, which must not hold up the closing.
                 with suppress(asyncio.TimeoutError):
-                    await within(self._deadlines.close, self._connection.transport.farewell())
+                    await within(self._deadlines.close, self._sender.connection.transport.farewell())
         finally:
             task.cancel()
         await asyncio.wait({task}, timeout=self._deadlines.close)

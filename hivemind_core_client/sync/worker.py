@@ -32,7 +32,7 @@ class Worker(ServingWorker):
 
     def stop(self) -> None:
         """Say farewell, wake the thread, and wait for it, unless it is the one that calls. Idempotent."""
-        connection = self._connection if self.lifecycle.stands else None
+        connection = self._sender.connection if self.lifecycle.stands else None
         self._stop_trying()
         is_own = threading.current_thread() is self.running
         if connection is not None:
@@ -40,8 +40,8 @@ class Worker(ServingWorker):
             threading.Thread(target=connection.transport.farewell, daemon=True).start()
             if not is_own:
                 self.wait_finished(self._deadlines.close)
-        if self._connection is not None:
-            self._connection.transport.abort()
+        if self._sender.connection is not None:
+            self._sender.connection.transport.abort()
         if self.running.ident is not None and not is_own:
             self.running.join(self._deadlines.close)
 

@@ -1,0 +1,121 @@
+"""Sending on the connection of the session that stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional
+
+from attrs import frozen
+
+from hivemind_core_client.kernel.lifecycle import CLOSE_REASON_WAIT_S, ClientState
+from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, again
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from hivemind_core_client.aio.mailbox import AsyncMailbox
+    from hivemind_core_client.aio.waiting import AsyncNotifier, AsyncWritingLock
+    from hivemind_core_client.kernel.events import Event
+    from hivemind_core_client.kernel.lifecycle import ConnectionLifecycle
+    from hivemind_core_client.kernel.link import Link
+    from hivemind_core_client.kernel.policy import Deadlines
+    from hivemind_core_client.kernel.progress import Progress
+    from hivemind_core_client.plugins.contract import Frame
+    from hivemind_core_client.transports.base import AsyncTransport
+    from hivemind_core_client.wire.message import HiveMessage
+
+
+@frozen
+class AsyncConnection:
+    """One connection: its Link, its transport, and the lock under which a message is sealed and written."""
+
+    link: Link
+    transport: AsyncTransport
+    writing: AsyncWritingLock
+
+
+class AsyncSender:
+    """Sends on `connection`, which a worker sets, as `ended` when that has ended; it tells `changed` of both."""
+
+    def __init__(
+        self,
+        lifecycle: ConnectionLifecycle,
+        mailbox: AsyncMailbox,
+        deadlines: Deadlines,
+        changed: AsyncNotifier,
+        link_lock: AbstractContextManager[None],
+    ) -> None:
+        self.connection: Optional[AsyncConnection] = None
+        self.ended: Optional[AsyncConnection] = None
+        self.is_finished = False
+        self._lifecycle = lifecycle
+        self._mailbox = mailbox
+        self._deadlines = deadlines
+        self._changed = changed
+        self._link_lock = link_lock
+
+    async def wait_connected(self, seconds: Optional[float]) -> bool:
+        """Wait until a session stands or none will; False when neither came in time."""
+        with self._mailbox.blocking():
+            return await self._changed.wait_until(self._is_connected_or_over, seconds)
+
+    async def wait_finished(self, seconds: Optional[float]) -> bool:
+        """Wait until nothing more is tried; False when that did not come in time."""
+        with self._mailbox.blocking():
+            return await self._changed.wait_until(lambda: self.is_finished, seconds)
+
+    async def send(
+        self, message: HiveMessage, progress: Optional[Progress]
+    ) -> tuple[HiveMessage, list[Event]]:
+        """Send; returns the message as it was sent, and what handlers want done. Raises like the worker's `send`."""
+        connection = self.connection
+        if connection is None or self._lifecycle.state is not ClientState.CONNECTED:
+            connection = await self._session()
+        prepared = connection.link.prepare(message)
+        try:
+            async with connection.writing:
+                frames, events = self._sealed(connection, prepared)
+                await connection.transport.send(frames, progress)
+        except ConnectionLost as error:
+            raise await self._why_broken(connection, error) from error
+        return prepared, events
+
+    async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
+        """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
+        connection = await self._session()
+        try:
+            return await connection.transport.ping(payload, seconds)
+        except ConnectionLost as error:
+            raise await self._why_broken(connection, error) from error
+
+    async def _session(self) -> AsyncConnection:
+        """The connection of a session that stands, now or soon."""
+        self._lifecycle.check_begun()
+        await self.wait_connected(self._deadlines.send)
+        if self.connection is None or not self._lifecycle.stands:
+            raise again(self._lifecycle.why_not_sent())
+        return self.connection
+
+    def _sealed(self, connection: AsyncConnection, prepared: HiveMessage) -> tuple[list[Frame], list[Event]]:
+        """The frames of a message, and what handlers want done: before it leaves, since the answer may be quick."""
+        link = connection.link
+        try:
+            frames = link.seal(prepared)
+            with self._link_lock:
+                return frames, link.sending(prepared)
+        except HiveMindError:
+            raise
+        except BaseException:
+            # Such as Ctrl-C: a frame that was sealed and is not written would keep the next from being opened.
+            connection.transport.abort()
+            raise
+
+    async def _why_broken(self, connection: AsyncConnection, error: HiveMindError) -> HiveMindError:
+        """What ended the connection, if the reader finds it out at once; else the failure to send."""
+        await self._changed.wait_until(
+            lambda: self.ended is connection or self.is_finished, CLOSE_REASON_WAIT_S
+        )
+        return self._lifecycle.why_broken(error)
+
+    def _is_connected_or_over(self) -> bool:
+        lifecycle = self._lifecycle
+        return lifecycle.stands or lifecycle.stopping or self.is_finished
