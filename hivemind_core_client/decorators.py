@@ -20,7 +20,7 @@ from hivemind_core_client.shell.base import BaseClient
 from hivemind_core_client.shell.local_bus import call_safely
 from hivemind_core_client.shell.protocols import Handler
 from hivemind_core_client.shell.waiters import Names, names_of, payload_named
-from hivemind_core_client.wire.errors import FrameError, InvalidOption
+from hivemind_core_client.wire.errors import FrameError, InvalidOption, Mend
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, read_message_type
 
 __all__ = [
@@ -71,8 +71,11 @@ class HiveMessageListener:
     def __init__(self, bus: Optional[Bus], message_type: str) -> None:
         if bus is None or not (callable(getattr(bus, "on", None)) and callable(getattr(bus, "remove", None))):
             raise InvalidOption(
-                f"a {type(bus).__name__} was passed as the bus: pass a connected client, as in "
-                "on_broadcast('bus', bus) or on_broadcast(bus=bus)"
+                f"a {type(bus).__name__} was passed as the bus",
+                Mend(
+                    "pass a connected client, as in on_broadcast('bus', bus) or on_broadcast(bus=bus)",
+                    joint=": ",
+                ),
             )
         self.bus = bus
         self.message_type = message_type
@@ -207,7 +210,8 @@ def _wanted(payload_type: Optional[Names]) -> Optional[frozenset[str]]:
         names = frozenset()
     if not names or not all(isinstance(name, str) for name in names):
         raise InvalidOption(
-            f"payload_type is a {type(payload_type).__name__}; pass a name, several, or None for all"
+            f"payload_type is a {type(payload_type).__name__}",
+            Mend("pass a name, several, or None for all", joint="; "),
         )
     return names
 

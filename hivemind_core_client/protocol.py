@@ -11,7 +11,7 @@ from typing import ClassVar, NoReturn
 
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.states import State
-from hivemind_core_client.wire.errors import InvalidOption
+from hivemind_core_client.wire.errors import InvalidOption, Mend
 
 __all__ = [
     "CascadeAggregator",
@@ -29,7 +29,7 @@ class _Replaced:
     mend: ClassVar[str]
 
     def __new__(cls, *_: object, **__: object) -> NoReturn:
-        raise InvalidOption(f"there is no {cls.__name__} to make: {cls.mend}")
+        raise InvalidOption(f"there is no {cls.__name__} to make", Mend(cls.mend, joint=": "))
 
 
 class HiveMindSlaveProtocol(_Replaced):

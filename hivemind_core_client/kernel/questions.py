@@ -55,7 +55,8 @@ def question(msg_type: HiveMessageType, message: Any) -> HiveMessage:
     if isinstance(message, HiveMessage):
         if message.msg_type is not msg_type:
             raise InvalidMessage(
-                f"this asks with a {msg_type.name} message, not with {message.msg_type.name}: pass that, or a Message"
+                f"this asks with a {msg_type.name} message, not with {message.msg_type.name}",
+                Mend("pass that, or a Message", joint=": "),
             )
         asked = message
     else:

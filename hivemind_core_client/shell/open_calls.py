@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable
 
 from hivemind_core_client.kernel.collect_calls import Collecting, Collection
-from hivemind_core_client.wire.errors import InvalidOption
+from hivemind_core_client.wire.errors import InvalidOption, Mend
 
 if TYPE_CHECKING:
     from ovos_bus_client.message import Message
@@ -39,7 +39,8 @@ class OpenCalls:
         """
         if inspect.iscoroutinefunction(enough):
             raise InvalidOption(
-                "direct_return_func is asked on the spot: pass a function, no coroutine function"
+                "direct_return_func is asked on the spot",
+                Mend("pass a function, no coroutine function", joint=": "),
             )
         collection = Collection(message, min_seconds, max_seconds, enough)
         collection.wake = wake

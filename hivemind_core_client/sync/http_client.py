@@ -10,7 +10,7 @@ from hivemind_core_client.config.settings import HttpAddress, one_of
 from hivemind_core_client.kernel.policy import Polling
 from hivemind_core_client.sync.client import HiveMessageBusClient
 from hivemind_core_client.transports.http import HttpHistory, HttpTransport
-from hivemind_core_client.wire.errors import InvalidOption
+from hivemind_core_client.wire.errors import InvalidOption, Mend
 
 __all__ = ["HiveMindHTTPClient", "Polling"]
 
@@ -33,7 +33,8 @@ class HiveMindHTTPClient(HiveMessageBusClient):
     def __init__(self, *args: Any, polling: Optional[Polling] = None, **options: Any) -> None:
         super().__init__(*args, **options)
         if not isinstance(self._ping[1], (int, float)) or not 0 < self._ping[1] <= 86_400:
-            raise InvalidOption(f"websocket_ping_timeout is {self._ping[1]!r}: pass seconds, a day at most")
+            mend = Mend("pass seconds, a day at most", joint=": ")
+            raise InvalidOption(f"websocket_ping_timeout is {self._ping[1]!r}", mend)
         self.profile.options = evolve(self.profile.options, binarize=False)
         self.polling = one_of(Polling, "polling", polling)
 

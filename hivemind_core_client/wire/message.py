@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Any, Callable, Final, Union
 
-from hivemind_core_client.wire.errors import FrameError, InvalidMessage
+from hivemind_core_client.wire.errors import FrameError, InvalidMessage, Mend
 from hivemind_core_client.wire.json_text import Json, json_object, json_text
 from hivemind_core_client.wire.message_types import (
     BY_NAME,
@@ -349,7 +349,8 @@ def _checked_payload(msg_type: HiveMessageType, payload: Any) -> Any:
         return _checked_fields(msg_type, {})
     if not is_ovos_message(payload):
         raise InvalidMessage(
-            f"the payload of {msg_type.name} is a {type(payload).__name__}; pass a dict, a Message or a HiveMessage"
+            f"the payload of {msg_type.name} is a {type(payload).__name__}",
+            Mend("pass a dict, a Message or a HiveMessage", joint="; "),
         )
     fields = {"type": payload.msg_type, "data": payload.data, "context": payload.context}
     return fields if msg_type in OVOS_TYPES else _checked_fields(msg_type, fields)
