@@ -96,7 +96,7 @@ class AsyncSender:
         return self.connection
 
     def _sealed(self, connection: AsyncConnection, prepared: HiveMessage) -> tuple[list[Frame], list[Event]]:
-        """The frames of a message, and what handlers want done: before it leaves, since the answer may be quick."""
+        """The frames to write, and what handlers want done after that. They are asked first: an answer may be quick."""
         link = connection.link
         try:
             frames = link.seal(prepared)
@@ -110,7 +110,7 @@ class AsyncSender:
             raise
 
     async def _why_broken(self, connection: AsyncConnection, error: HiveMindError) -> HiveMindError:
-        """What ended the connection, if the reader finds it out at once; else the failure to send."""
+        """The refusal that ended the connection, if the reader finds one out at once; else the failure to send."""
         await self._changed.wait_until(
             lambda: self.ended is connection or self.is_finished, CLOSE_REASON_WAIT_S
         )

@@ -97,7 +97,7 @@ class AsyncServingWorker(AsyncBaseWorker):
             self.link = link = self._new_link()
             writing = AsyncWritingLock(self._deadlines.write, self.lifecycle.hub_is_stuck)
             self._sender.connection = connection = AsyncConnection(link, self._new_transport(), writing)
-            await self._converse(connection)
+            await self._serve(connection)
         except HiveMindError as error:
             cause = error
         except Exception as error:
@@ -118,7 +118,7 @@ class AsyncServingWorker(AsyncBaseWorker):
         self._changed.notify()
         return delay
 
-    async def _converse(self, connection: AsyncConnection) -> NoReturn:
+    async def _serve(self, connection: AsyncConnection) -> NoReturn:
         """Serve one connection; raises what ended it."""
         link, transport = connection.link, connection.transport
         if self.lifecycle.stopping:  # after the connection is known to `stop`, so that one of the two ends it
@@ -127,7 +127,9 @@ class AsyncServingWorker(AsyncBaseWorker):
         link.opened()
         while link.phase is not None:
             phase = link.phase
-            await transport.within(phase, self._deadlines.of(phase), partial(self._pass, connection, phase))
+            await transport.within(
+                phase, self._deadlines.of(phase), partial(self._run_phase, connection, phase)
+            )
         while True:
             incoming = await transport.receive()
             if isinstance(incoming, Closed):
@@ -141,7 +143,7 @@ class AsyncServingWorker(AsyncBaseWorker):
                 await self._mailbox.room()
             # end of asyncio only
 
-    async def _pass(self, connection: AsyncConnection, phase: str) -> None:
+    async def _run_phase(self, connection: AsyncConnection, phase: str) -> None:
         """Take frames until the phase is over. A handshake derives keys, which takes long."""
         link = connection.link
         while link.phase == phase:

@@ -1,7 +1,19 @@
 """What the end of a connection means: the one place where a close code or an HTTP status is interpreted.
 
-The codes are those of a WebSocket's close frame (RFC 6455, 7.4). A transport without such frames, HTTP, says what it
-saw in their terms.
+The codes are those of a WebSocket's close frame (RFC 6455, 7.4). HTTP has no such frames; its transport says in their
+terms what it saw. What a close with 1008 (refused by policy) means, by the state of the Link:
+
+::
+
+    AWAITING_HELLO          KeyRefused; so does any code that does not say that the hub goes away
+    AWAITING_OFFER          HubRefused
+    AWAITING_ANSWER         what the running handshake says (`Handshake.interrupted`):
+        password                PasswordRefused, or NegotiationRefused with a hub below protocol version 2
+        RSA, pre-shared key     NegotiationRefused
+        Noise XXpsk2            HubRefused
+        Noise KKpsk0            HandshakeAgain: once more, with XXpsk2
+    IN_DOUBT, PROOF_WINDOW  HandshakeAgain once, then HubRefused (`Doubt.refused`)
+    ESTABLISHED             ConnectionLost: a session that stood is tried again, whatever the code
 """
 
 from __future__ import annotations
@@ -18,8 +30,6 @@ if TYPE_CHECKING:
 
 #: The hub's policy does not take us.
 REFUSED_BY_POLICY = 1008
-#: A close frame that carried no code.
-NO_CODE = 1005
 #: A hub that goes away or broke, not one that refuses.
 GOING_AWAY = frozenset({1001, 1006, 1011, 1012, 1013, 1014})
 #: HTTP statuses by which a hub, or what stands before it, does not take the access key.
@@ -66,6 +76,11 @@ def key_refusal(where: str, reason: str) -> KeyRefused:
     return KeyRefused(
         f"the hub at {where} refused the access key{said}: it does not know this client", COMPARE_KEYS
     )
+
+
+def refuses_key(status: Optional[int]) -> bool:
+    """Whether an HTTP status, in answer to our login, says that the hub does not know the access key."""
+    return status in KEY_REFUSED_STATUSES
 
 
 def _shown(reason: str, code: Optional[int] = None) -> str:

@@ -158,7 +158,7 @@ class ConnectionLifecycle:
             self._move(LifecycleSignal.RETRY if self._retries is not None else LifecycleSignal.RECONNECT)
         else:
             self._move(LifecycleSignal.REFUSED if isinstance(error, HubRefused) else LifecycleSignal.OVER)
-        return Ending(error, self._steps(stood, delay is not None), delay)
+        return Ending(error, self._steps(stood, retries=delay is not None), delay)
 
     def finish(self) -> None:
         """No more attempts are made."""
@@ -236,7 +236,7 @@ class ConnectionLifecycle:
         log.info("connecting to %s again in %.1f s", self._where(), delay)
         return delay
 
-    def _steps(self, stood: bool, again: bool) -> tuple[Step, ...]:
+    def _steps(self, stood: bool, retries: bool) -> tuple[Step, ...]:
         if not stood:
             return (Step.CLEAR_EVENTS,) if self.stopping else (Step.CLEAR_EVENTS, Step.TELL_ERROR)
         return (
@@ -244,9 +244,15 @@ class ConnectionLifecycle:
             Step.CLEAR_EVENTS,
             Step.TELL_CLOSE,
             Step.END_QUESTIONS,
-            *((Step.TELL_RECONNECTING,) if again else ()),
+            *self._told_next(retries),
             Step.OBSERVE_END,
         )
+
+    def _told_next(self, retries: bool) -> tuple[Step, ...]:
+        """What is told of what comes after a session: another attempt, or a refusal that ends it all."""
+        if retries:
+            return (Step.TELL_RECONNECTING,)
+        return () if self.stopping else (Step.TELL_ERROR,)
 
     def _move(self, signal: LifecycleSignal) -> None:
         self.state = CLIENT_TRANSITIONS[self.state, signal]

@@ -75,9 +75,10 @@ _TEXT_ONLY = frozenset({HiveMessageType.HELLO, HiveMessageType.HANDSHAKE})
 class Link:
     """One connection. The shell feeds `receive`, `opened`, `ended`; it sends what comes out of it.
 
-    Not locked: `receive`, `opened` and `ended` belong to whoever reads the transport; `prepare` and `seal` to
-    one sender at a time. `sending`, `due`, `admit`, `session_ended` and `receive` change what handlers remember and the
-    hive map: the shell calls one of them at a time. `kinds` are the kinds of handshake, in order of preference.
+    Not locked: `receive`, `opened` and `ended` belong to whoever reads the transport, `seal` to whoever holds the
+    writing lock; any sender may call `prepare`. `receive`, `sending`, `due`, `admit` and `session_ended` change what
+    handlers remember and the hive map: the shell calls one of them at a time.
+    `kinds` are the kinds of handshake, in order of preference.
     """
 
     def __init__(self, registry: Registry, context: Context, options: LinkOptions, kinds: Kinds) -> None:

@@ -1,4 +1,4 @@
-"""Numbers the shells live by: limits, deadlines, and how long to wait before connecting or asking again.
+"""Limits, deadlines, the delays between attempts to connect, and how often HTTP is polled.
 
 All of them raise InvalidOption for a number that makes no sense.
 """

@@ -95,7 +95,7 @@ class Sender:
         return self.connection
 
     def _sealed(self, connection: Connection, prepared: HiveMessage) -> tuple[list[Frame], list[Event]]:
-        """The frames of a message, and what handlers want done: before it leaves, since the answer may be quick."""
+        """The frames to write, and what handlers want done after that. They are asked first: an answer may be quick."""
         link = connection.link
         try:
             frames = link.seal(prepared)
@@ -109,7 +109,7 @@ class Sender:
             raise
 
     def _why_broken(self, connection: Connection, error: HiveMindError) -> HiveMindError:
-        """What ended the connection, if the reader finds it out at once; else the failure to send."""
+        """The refusal that ended the connection, if the reader finds one out at once; else the failure to send."""
         self._changed.wait_until(lambda: self.ended is connection or self.is_finished, CLOSE_REASON_WAIT_S)
         return self._lifecycle.why_broken(error)
 

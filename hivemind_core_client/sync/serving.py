@@ -98,7 +98,7 @@ class ServingWorker(BaseWorker):
             self.link = link = self._new_link()
             writing = WritingLock(self._deadlines.write, self.lifecycle.hub_is_stuck)
             self._sender.connection = connection = Connection(link, self._new_transport(), writing)
-            self._converse(connection)
+            self._serve(connection)
         except HiveMindError as error:
             cause = error
         except Exception as error:
@@ -119,7 +119,7 @@ class ServingWorker(BaseWorker):
         self._changed.notify()
         return delay
 
-    def _converse(self, connection: Connection) -> NoReturn:
+    def _serve(self, connection: Connection) -> NoReturn:
         """Serve one connection; raises what ended it."""
         link, transport = connection.link, connection.transport
         if self.lifecycle.stopping:  # after the connection is known to `stop`, so that one of the two ends it
@@ -128,7 +128,7 @@ class ServingWorker(BaseWorker):
         link.opened()
         while link.phase is not None:
             phase = link.phase
-            transport.within(phase, self._deadlines.of(phase), partial(self._pass, connection, phase))
+            transport.within(phase, self._deadlines.of(phase), partial(self._run_phase, connection, phase))
         while True:
             incoming = transport.receive()
             if isinstance(incoming, Closed):
@@ -138,7 +138,7 @@ class ServingWorker(BaseWorker):
             for event in events:
                 self._handle[type(event)](event)
 
-    def _pass(self, connection: Connection, phase: str) -> None:
+    def _run_phase(self, connection: Connection, phase: str) -> None:
         """Take frames until the phase is over. A handshake derives keys, which takes long."""
         link = connection.link
         while link.phase == phase:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Optional
 
 from attrs import frozen
 
+from hivemind_core_client.kernel.closing import refuses_key
 from hivemind_core_client.wire.errors import (
     ConnectionLost,
     HiveMindError,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 #: What hubs take as installed, in bytes: the default of their WebSocket server.
 _COMMON_LIMIT = 10 * 2**20
-#: What people search for who know the same from elsewhere.
+#: The reference client's words, so that a search for them finds ours.
 _OTHERS_SAY = "(other clients say: timed out waiting for handshake)"
 
 
@@ -77,7 +78,7 @@ def no_websocket(address: Address, error: Exception) -> NotAHub:
 
 def bad_status(address: Address, status: Optional[int]) -> Exception:
     """It answers the upgrade with another HTTP status than 101."""
-    if status in (401, 403):
+    if refuses_key(status):
         return KeyRefused(f"{address} refused the access key with HTTP status {status}")
     return NotAHub(
         f"{address} answers with HTTP status {status} and no WebSocket", Mend("is this the hub's port?")

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from attrs import define
 
+from hivemind_core_client.kernel.closing import REFUSED_BY_POLICY, refuses_key
 from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.transports import failures, tcp
@@ -58,8 +59,6 @@ _COMMON_LIMIT_BYTES = 2**20
 _FORM_BYTES = 512
 #: How long another client may take from ending our session to beginning its own, in seconds.
 _TAKEOVER_WAIT_S = 0.25
-#: The close code of a WebSocket when the hub does not take a handshake.
-_REFUSED_CODE = 1008
 
 
 @define
@@ -130,7 +129,7 @@ class HttpTransport:
         self._be_quick()
 
     def _check_login(self, answer: Answer) -> None:
-        if answer.status in (401, 403):
+        if refuses_key(answer.status):
             raise KeyRefused(
                 f"{self._address} refused the access key ({answer.error}): it does not know this client",
                 COMPARE_KEYS,
@@ -214,7 +213,7 @@ class HttpTransport:
         """
         refused = self._history.was_refused = self._spoke and not self._has_session and not self._taken_over()
         why = "the hub has no session for this key any more: was it restarted, or does another client use the key?"
-        return Closed(_REFUSED_CODE if refused and not self._lenient else None, why)
+        return Closed(REFUSED_BY_POLICY if refused and not self._lenient else None, why)
 
     def _taken_over(self) -> bool:
         """True when another client has a session with our key; a moment before, it ended ours."""

@@ -1,4 +1,7 @@
-"""The types of messages, and of what a BINARY message carries. A new type of message is a line here."""
+"""The types of messages, and of what a BINARY message carries.
+
+A new type needs a handler too, and a code to go as a binary frame (docs/where-does-my-line-go.md).
+"""
 
 from __future__ import annotations
 

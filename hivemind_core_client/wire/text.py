@@ -1,4 +1,4 @@
-"""File names from the wire, made into labels: a peer names its file, and never a place on our disk."""
+"""Text from peers, made safe for logs, errors and file names: a peer names its file, never a place on our disk."""
 
 from __future__ import annotations
 

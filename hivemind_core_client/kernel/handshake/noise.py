@@ -90,7 +90,7 @@ class NoiseHandshake(Handshake):
             canonical({"binarize": self._binarize, "encodings": encodings})
         )
         chosen = {"pattern": self._pattern, "suite": self._suite, "msg": message.hex()}
-        # The hub derives the same key once it has this: of the two, one is done while the other is.
+        # We derive our key while the hub derives its own, so that the two waits overlap.
         return Progress(reply={"noise": chosen}, during_wait=self._derive if self._psk is None else None)
 
     def receive(self, answer: Json) -> Progress:
@@ -230,7 +230,7 @@ def is_installed() -> bool:
 
 
 def _weigh(password: str) -> None:
-    """Where the key is remembered, this was done before: satellites that come back have no time for it."""
+    """Warn of a password that is easy to guess. Slow, so it is done only where the key is derived anew."""
     from poorman_handshake.symmetric import check_password_strength
 
     try:

@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_read_is_final_unless_it_could_be_before() -> None
 
 @pytest.mark.parametrize(
     ("error", "more"),
-    [(LOST, [Step.TELL_RECONNECTING, Step.OBSERVE_END]), (REFUSED, [Step.OBSERVE_END])],
+    [(LOST, [Step.TELL_RECONNECTING, Step.OBSERVE_END]), (REFUSED, [Step.TELL_ERROR, Step.OBSERVE_END])],
     ids=["lost", "refused"],
 )
 def test_the_end_of_a_session_is_told_in_one_order(error: err.HiveMindError, more: list[Step]) -> None:

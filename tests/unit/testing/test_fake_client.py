@@ -213,7 +213,7 @@ def test_a_hub_that_cannot_be_reached_and_one_that_refuses(bus: FakeHiveMessageB
     other.on("error", errors.append)
     with pytest.raises(KeyRefused):
         other.run_forever()
-    assert [type(error) for error in errors] == [HubUnreachable, KeyRefused]
+    assert [type(error) for error in errors] == [HubUnreachable, KeyRefused, KeyRefused]
 
 
 # sending
