@@ -79,6 +79,8 @@ class AsyncHiveMessageBusClient(BaseClient):
     Raises IdentityNotSet, InvalidCredential, InvalidOption, UnknownCipher, UnknownEncoding or PluginError.
     """
 
+    connected_event: AsyncEvent
+    handshake_event: AsyncEvent
     mailbox: AsyncMailbox
     _worker: AsyncBaseWorker
     # asyncio only

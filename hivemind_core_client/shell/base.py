@@ -138,15 +138,15 @@ class BaseClient(metaclass=ABCMeta):
         self._worker = self._connected_worker()
 
     @abstractmethod
-    def _new_event(self) -> Any:
+    def _new_event(self) -> EventProtocol:
         """An event as `connected_event` and `handshake_event` are."""
 
     @abstractmethod
-    def _new_mailbox(self) -> Any:
+    def _new_mailbox(self) -> MailboxProtocol:
         """Where handlers run."""
 
     @abstractmethod
-    def _new_worker(self) -> Any:
+    def _new_worker(self) -> SharedWorker:
         """What keeps the client connected, once it is started."""
 
     @abstractmethod
@@ -352,7 +352,7 @@ class BaseClient(metaclass=ABCMeta):
         """Seconds in which as many attempts, and one more, have been made: even if the system's resolver hangs."""
         return (1 + retries) * (self.deadlines.attempt + self._backoff.cap)
 
-    def _connected_worker(self) -> Any:
+    def _connected_worker(self) -> SharedWorker:
         worker = self._new_worker()
         worker.report_to(self._router, lambda: self._worker_is_over(worker))
         return worker

@@ -70,6 +70,8 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
     Raises IdentityNotSet, InvalidCredential, InvalidOption, UnknownCipher, UnknownEncoding or PluginError.
     """
 
+    connected_event: Event
+    handshake_event: Event
     mailbox: Mailbox
     _worker: BaseWorker
 
