@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from hivemind_core_client.aio.asking import AsyncAsker
@@ -22,6 +22,7 @@ from hivemind_core_client.kernel import questions
 from hivemind_core_client.kernel.collect_calls import promised
 from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.shell.base import BaseClient
+from hivemind_core_client.shell.links import new_link
 from hivemind_core_client.shell.waiters import (
     OVOS_PACKET,
     PAYLOAD_PACKET,
@@ -31,7 +32,7 @@ from hivemind_core_client.shell.waiters import (
     reply_type_of,
 )
 from hivemind_core_client.transports.websocket_asyncio import AsyncWebSocketTransport
-from hivemind_core_client.wire.errors import ClientClosed, HiveMindError, again
+from hivemind_core_client.wire.errors import ClientClosed, InvalidOption, again
 from hivemind_core_client.wire.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.wire.ovos import to_collection_message
 from hivemind_core_client.wire.packet import as_packet
@@ -103,12 +104,19 @@ class AsyncHiveMessageBusClient(BaseClient):
         more (default 0). Raises the error of the last attempt: HubUnreachable, HubTimeout, KeyRefused,
         PasswordRefused, … A refusal is never tried again.
         """
-        self._adopt(bus, protocol, site_id)
+        if protocol is not None:
+            raise InvalidOption(
+                "connect() takes no protocol object: write a handler plugin (docs/plugins.md)"
+            )
+        if bus is not None:
+            self.internal_bus = bus
+        if site_id is not None:
+            self.site_id = site_id
         retries = handshake_max_retries or 0
         begins = self._start(retries)
         worker = self._worker
         try:
-            await worker.wait_connected(self._patience(retries))
+            await worker.wait_connected(worker.lifecycle.patience(retries))
         except BaseException:  # such as a cancellation, or Ctrl-C
             if begins:
                 await self.close()
@@ -142,7 +150,8 @@ class AsyncHiveMessageBusClient(BaseClient):
             return
         self._closing += 1
         # end of asyncio only
-        worker, self._closed = self._worker, True
+        worker = self._worker
+        self._begin_closing(worker)
         try:
             await worker.stop()
             if worker is self._worker:  # else a handler has connected anew meanwhile
@@ -152,9 +161,7 @@ class AsyncHiveMessageBusClient(BaseClient):
             # asyncio only
             self._closing -= 1
             # end of asyncio only
-            if worker is self._worker:
-                self._worker_is_over(worker)
-                self.mailbox.shut()
+            self._shut(worker)
 
     async def __aenter__(self) -> AsyncHiveMessageBusClient:
         """Connect."""
@@ -324,23 +331,20 @@ class AsyncHiveMessageBusClient(BaseClient):
         return answering
 
     # asyncio only
-    # reading along
-
     def __aiter__(self) -> MessageReader:
         """Every HiveMessage that arrives from now on, until the client is closed; raises what refused it.
 
         Reconnecting goes unnoticed. A reader that is 10,000 messages behind loses what comes then: it is logged, and
         counted in its `dropped`.
         """
-        reader = MessageReader(_MOST_UNREAD, self._refusal)
+        reader = MessageReader(
+            _MOST_UNREAD, lambda: self.last_error if self.state is ClientState.REFUSED else None
+        )
         if self._worker.is_finished or self._closed:
             reader.end()
         else:
             self.waiters.join(ReaderFeed(reader))
         return reader
-
-    def _refusal(self) -> Optional[HiveMindError]:
-        return self.last_error if self.state is ClientState.REFUSED else None
 
     @property
     def _runs(self) -> bool:
@@ -355,11 +359,9 @@ class AsyncHiveMessageBusClient(BaseClient):
         return super()._start(retries)
 
     # end of asyncio only
-    # parts
-
     def _make_parts(self) -> None:
         super()._make_parts()
-        self._asker = AsyncAsker(self, self._calls, self._new_notifier, self._loss)
+        self._asker = AsyncAsker(self, self._calls, self._new_notifier, lambda: self._worker.lifecycle.loss())
 
     def _new_event(self) -> AsyncEvent:
         return AsyncEvent()
@@ -372,7 +374,12 @@ class AsyncHiveMessageBusClient(BaseClient):
 
     def _new_worker(self) -> AsyncBaseWorker:
         return AsyncWorker(
-            self.profile, self._new_link, self.mailbox, self._new_transport, self.deadlines, self._backoff
+            self.profile,
+            partial(new_link, self.profile),
+            self.mailbox,
+            self._new_transport,
+            self.deadlines,
+            self._backoff,
         )
 
     def _new_transport(self) -> AsyncTransport:

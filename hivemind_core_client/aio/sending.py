@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Optional
 
 from attrs import frozen
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.kernel.policy import Deadlines
     from hivemind_core_client.kernel.progress import Progress
-    from hivemind_core_client.plugins.contract import Frame
     from hivemind_core_client.transports.base import AsyncTransport
     from hivemind_core_client.wire.message import HiveMessage
 
@@ -73,8 +73,7 @@ class AsyncSender:
         prepared = connection.link.prepare(message)
         try:
             async with connection.writing:
-                frames, events = self._sealed(connection, prepared)
-                await connection.transport.send(frames, progress)
+                events = await self._write(connection, prepared, progress)
         except ConnectionLost as error:
             raise await self._why_broken(connection, error) from error
         return prepared, events
@@ -95,19 +94,27 @@ class AsyncSender:
             raise again(self._lifecycle.why_not_sent())
         return self.connection
 
-    def _sealed(self, connection: AsyncConnection, prepared: HiveMessage) -> tuple[list[Frame], list[Event]]:
-        """The frames to write, and what handlers want done after that. They are asked first: an answer may be quick."""
+    async def _write(
+        self, connection: AsyncConnection, prepared: HiveMessage, progress: Optional[Progress]
+    ) -> list[Event]:
+        """Seal and write; returns what handlers want done. They are asked before: an answer may be quick."""
         link = connection.link
         try:
             frames = link.seal(prepared)
             with self._link_lock:
-                return frames, link.sending(prepared)
+                events = link.sending(prepared)
+            await connection.transport.send(frames, progress)
         except HiveMindError:
             raise
+        # asyncio only
+        except asyncio.CancelledError:
+            raise  # the transport writes a frame whole, or ends the connection
+        # end of asyncio only
         except BaseException:
             # Such as Ctrl-C: a frame that was sealed and is not written would keep the next from being opened.
             connection.transport.abort()
             raise
+        return events
 
     async def _why_broken(self, connection: AsyncConnection, error: HiveMindError) -> HiveMindError:
         """The refusal that ended the connection, if the reader finds one out at once; else the failure to send."""

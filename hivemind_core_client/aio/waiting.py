@@ -181,7 +181,7 @@ class AsyncBeside:
     async def end(self) -> None:
         """Cancel it, and wait for its end."""
         task, self._task = self._task, None
-        if task is not None:
+        if task is not None and not task.done():
             task.cancel()
             await asyncio.wait({task})
 

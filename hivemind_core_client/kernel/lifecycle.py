@@ -188,6 +188,10 @@ class ConnectionLifecycle:
                 "the client was never connected", Mend("call connect() first, then send", joint=": ")
             )
 
+    def patience(self, retries: int) -> float:
+        """Seconds in which as many attempts, and one more, have been made: even if the system's resolver hangs."""
+        return (1 + retries) * (self._deadlines.attempt + self._backoff.cap)
+
     def timed_out(self, phase: str, seconds: float) -> HubTimeout:
         """The error for a phase that took too long."""
         return HubTimeout(self._where(), phase, seconds)

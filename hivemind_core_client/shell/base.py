@@ -5,15 +5,14 @@ from __future__ import annotations
 import ssl
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, Union
 
 from hivemind_core_client.config.options import check_switches, compression
 from hivemind_core_client.config.profile import ClientProfile
 from hivemind_core_client.config.settings import Address, one_of, read_crypto_key, without_colon
 from hivemind_core_client.config.tls import Tls
-from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.lifecycle import ClientState
-from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 from hivemind_core_client.kernel.questions import first_answer
 from hivemind_core_client.plugins.manager import load_plugins
@@ -25,11 +24,11 @@ from hivemind_core_client.shell.router import EventRouter
 from hivemind_core_client.shell.waiters import Waiters, checked_seconds
 from hivemind_core_client.wire.errors import (
     HiveMindError,
-    InvalidOption,
 )
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.identity import NodeIdentity
+    from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.plugins.contract import HubFacts, Negotiated
     from hivemind_core_client.plugins.manager import Plugins
     from hivemind_core_client.shell.protocols import EventProtocol, Handler, MailboxProtocol
@@ -119,6 +118,8 @@ class BaseClient(metaclass=ABCMeta):
     def _make_parts(self) -> None:
         """Make what stands around the worker. Nobody is connected yet."""
         self.started_running = self._closed = False
+        #: Held while one worker takes over from another: two threads may connect and close at once.
+        self._switching = RLock()
         self.connected_event, self.handshake_event = self._new_event(), self._new_event()
         self.mailbox = self._new_mailbox()
         self.waiters = Waiters()
@@ -337,21 +338,6 @@ class BaseClient(metaclass=ABCMeta):
 
     # connecting
 
-    def _adopt(self, bus: Any, protocol: None, site_id: Optional[str]) -> None:
-        """Take what was passed to `connect`."""
-        if protocol is not None:
-            raise InvalidOption(
-                "connect() takes no protocol object: write a handler plugin (docs/plugins.md)"
-            )
-        if bus is not None:
-            self.internal_bus = bus
-        if site_id is not None:
-            self.site_id = site_id
-
-    def _patience(self, retries: int) -> float:
-        """Seconds in which as many attempts, and one more, have been made: even if the system's resolver hangs."""
-        return (1 + retries) * (self.deadlines.attempt + self._backoff.cap)
-
     def _connected_worker(self) -> SharedWorker:
         worker = self._new_worker()
         worker.report_to(self._router, lambda: self._worker_is_over(worker))
@@ -364,16 +350,25 @@ class BaseClient(metaclass=ABCMeta):
 
     def _start(self, retries: Optional[int]) -> bool:
         """Connect, unless that was begun before. Returns whether this call began it."""
-        if self._runs:
-            return False
-        self._renew_worker()
-        self._worker.start(retries)
+        with self._switching:
+            if self._runs:
+                return False
+            self._renew_worker()
+            self._worker.start(retries)
         return True
 
-    def _new_link(self) -> Link:
-        """A Link for the next connection, with the settings as they are now."""
-        profile = self.profile
-        return Link(profile.registry, profile.renew_context(), profile.link_options(), KINDS)
+    def _begin_closing(self, worker: SharedWorker) -> None:
+        with self._switching:
+            self._closed = self._closed or worker is self._worker
+
+    def _shut(self, worker: SharedWorker) -> bool:
+        """Take no more jobs and end all waits, unless another worker has taken over. Returns whether it has not."""
+        with self._switching:
+            is_ours = worker is self._worker
+            if is_ours:
+                self._worker_is_over(worker)
+                self.mailbox.shut()
+        return is_ours
 
     def _renew_worker(self) -> None:
         """Have a worker that was never started, and say so where nobody proves that the hub is the hub."""
@@ -388,13 +383,12 @@ class BaseClient(metaclass=ABCMeta):
 
     def _worker_is_over(self, worker: SharedWorker) -> None:
         """No more attempts to connect are made, so that nothing more can come."""
-        self.waiters.close()
-        if worker.lifecycle.stopping:
-            self._closed = True
-            self.started_running = False
-            self.connected_event.clear()
-            self.handshake_event.clear()
-
-    def _loss(self) -> HiveMindError:
-        """The error for a question whose connection has ended."""
-        return self._worker.lifecycle.loss()
+        with self._switching:
+            if worker is not self._worker:
+                return
+            self.waiters.close()
+            if worker.lifecycle.stopping:
+                self._closed = True
+                self.started_running = False
+                self.connected_event.clear()
+                self.handshake_event.clear()

@@ -35,6 +35,9 @@ class MailboxProtocol(Protocol):
     def blocking(self) -> AbstractContextManager[None]:
         """Around a wait: others may run jobs meanwhile, where the one who waits runs one itself."""
 
+    def shut(self) -> None:
+        """Take no more jobs, and wait for nobody."""
+
     def reopen(self) -> None:
         """Take jobs again after it was closed."""
 

@@ -46,6 +46,7 @@ class SharedWorker(ABC):
         backoff: Backoff,
     ) -> None:
         self.rejected = 0
+        self._is_detached = False
         #: The Link of the present or last connection.
         self.link: Optional[Link] = None
         self.lifecycle = ConnectionLifecycle(
@@ -76,6 +77,7 @@ class SharedWorker(ABC):
         """Another worker has taken over: end, and tell nobody."""
         self._handle = {**dict.fromkeys(self._handle, _ignore), Failed: self._fail}
         self._step = self._tell_established = self._tell_over = _ignore
+        self._is_detached = True
         self._abandon()
 
     def admit(self, message: HiveMessage) -> None:
@@ -131,7 +133,7 @@ class SharedWorker(ABC):
         for step in ending.steps:
             if step is not Step.END_QUESTIONS:
                 self._step(step, ending.error)
-            elif link is not None:
+            elif link is not None and not self._is_detached:
                 self._act_on(link.session_ended)
         return ending.delay
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import secrets
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from ovos_bus_client import MessageBusClient
@@ -12,6 +12,7 @@ from ovos_bus_client import MessageBusClient
 from hivemind_core_client.kernel import questions
 from hivemind_core_client.kernel.collect_calls import promised
 from hivemind_core_client.shell.base import BaseClient
+from hivemind_core_client.shell.links import new_link
 from hivemind_core_client.shell.waiters import (
     OVOS_PACKET,
     PAYLOAD_PACKET,
@@ -31,7 +32,7 @@ from hivemind_core_client.sync.waiting import (
 )
 from hivemind_core_client.sync.worker import Worker
 from hivemind_core_client.transports.websocket import WebSocketTransport
-from hivemind_core_client.wire.errors import again
+from hivemind_core_client.wire.errors import InvalidOption, again
 from hivemind_core_client.wire.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.wire.ovos import to_collection_message
 from hivemind_core_client.wire.packet import as_packet
@@ -90,12 +91,19 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
         more (default 0). Raises the error of the last attempt: HubUnreachable, HubTimeout, KeyRefused,
         PasswordRefused, … A refusal is never tried again.
         """
-        self._adopt(bus, protocol, site_id)
+        if protocol is not None:
+            raise InvalidOption(
+                "connect() takes no protocol object: write a handler plugin (docs/plugins.md)"
+            )
+        if bus is not None:
+            self.internal_bus = bus
+        if site_id is not None:
+            self.site_id = site_id
         retries = handshake_max_retries or 0
         begins = self._start(retries)
         worker = self._worker
         try:
-            worker.wait_connected(self._patience(retries))
+            worker.wait_connected(worker.lifecycle.patience(retries))
         except BaseException:  # such as a cancellation, or Ctrl-C
             if begins:
                 self.close()
@@ -124,16 +132,14 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
 
     def close(self) -> None:
         """End the session, what runs for it, and all waits. Idempotent; may be called anywhere, in handlers too."""
-        worker, self._closed = self._worker, True
+        worker = self._worker
+        self._begin_closing(worker)
         try:
             worker.stop()
-            if worker is self._worker:  # else a handler has connected anew meanwhile
-                self.waiters.close()
-                self.mailbox.close(self.deadlines.close)
+            if self._shut(worker):  # else another thread, or a handler, has connected anew meanwhile
+                self.mailbox.drain(self.deadlines.close)
         finally:
-            if worker is self._worker:
-                self._worker_is_over(worker)
-                self.mailbox.shut()
+            self._shut(worker)
 
     def __enter__(self) -> HiveMessageBusClient:
         """Connect."""
@@ -298,11 +304,9 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
 
         return answering
 
-    # parts
-
     def _make_parts(self) -> None:
         super()._make_parts()
-        self._asker = Asker(self, self._calls, self._new_notifier, self._loss)
+        self._asker = Asker(self, self._calls, self._new_notifier, lambda: self._worker.lifecycle.loss())
 
     def _new_event(self) -> Event:
         return Event()
@@ -315,7 +319,12 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
 
     def _new_worker(self) -> BaseWorker:
         return Worker(
-            self.profile, self._new_link, self.mailbox, self._new_transport, self.deadlines, self._backoff
+            self.profile,
+            partial(new_link, self.profile),
+            self.mailbox,
+            self._new_transport,
+            self.deadlines,
+            self._backoff,
         )
 
     def _new_transport(self) -> Transport:

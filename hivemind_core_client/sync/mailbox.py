@@ -113,12 +113,18 @@ class Mailbox:
 
         Within a job it does not wait: what is left runs when that job is over.
         """
-        end = time.monotonic() + seconds
         self.shut()
+        self.drain(seconds)
+
+    def drain(self, seconds: float) -> None:
+        """After `shut`: what `close` does then. Nothing is waited for or dropped once it was reopened."""
+        end = time.monotonic() + seconds
         with self._changed:
             if threading.current_thread() in self._workers:
                 return
-            self._changed.wait_for(lambda: not self._jobs, seconds)
+            self._changed.wait_for(lambda: not self._jobs or not self._closed, seconds)
+            if not self._closed:
+                return
             self._jobs.clear()
             workers = list(self._workers)
         for worker in workers:
@@ -135,6 +141,7 @@ class Mailbox:
         """Take jobs again after `close`."""
         with self._changed:
             self._closed = False
+            self._changed.notify_all()
 
     def _has_room(self) -> bool:
         if len(self._jobs) < self._limit:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.kernel.policy import Deadlines
     from hivemind_core_client.kernel.progress import Progress
-    from hivemind_core_client.plugins.contract import Frame
     from hivemind_core_client.sync.mailbox import Mailbox
     from hivemind_core_client.sync.waiting import Notifier, WritingLock
     from hivemind_core_client.transports.base import Transport
@@ -72,8 +71,7 @@ class Sender:
         prepared = connection.link.prepare(message)
         try:
             with connection.writing:
-                frames, events = self._sealed(connection, prepared)
-                connection.transport.send(frames, progress)
+                events = self._write(connection, prepared, progress)
         except ConnectionLost as error:
             raise self._why_broken(connection, error) from error
         return prepared, events
@@ -94,19 +92,23 @@ class Sender:
             raise again(self._lifecycle.why_not_sent())
         return self.connection
 
-    def _sealed(self, connection: Connection, prepared: HiveMessage) -> tuple[list[Frame], list[Event]]:
-        """The frames to write, and what handlers want done after that. They are asked first: an answer may be quick."""
+    def _write(
+        self, connection: Connection, prepared: HiveMessage, progress: Optional[Progress]
+    ) -> list[Event]:
+        """Seal and write; returns what handlers want done. They are asked before: an answer may be quick."""
         link = connection.link
         try:
             frames = link.seal(prepared)
             with self._link_lock:
-                return frames, link.sending(prepared)
+                events = link.sending(prepared)
+            connection.transport.send(frames, progress)
         except HiveMindError:
             raise
         except BaseException:
             # Such as Ctrl-C: a frame that was sealed and is not written would keep the next from being opened.
             connection.transport.abort()
             raise
+        return events
 
     def _why_broken(self, connection: Connection, error: HiveMindError) -> HiveMindError:
         """The refusal that ended the connection, if the reader finds one out at once; else the failure to send."""

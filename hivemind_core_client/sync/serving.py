@@ -105,13 +105,16 @@ class ServingWorker(BaseWorker):
             cause = self.lifecycle.fault(error)
         finally:
             delay = self._close_off(connection, cause)
-            self._proof.end()
-            if connection is not None:
-                connection.transport.release()
+            try:
+                self._proof.end()
+            finally:
+                if connection is not None:
+                    connection.transport.release()
         return delay
 
     def _close_off(self, connection: Optional[Connection], cause: HiveMindError) -> Optional[float]:
         if connection is not None:
+            connection.transport.abort()  # nobody waits in it while the end is told
             with self._link_lock:  # whoever still waits for a proof of this session finds it closed
                 connection.link.ended(now=self._changed.now())
         delay = self._end(cause)
@@ -190,6 +193,6 @@ class ServingWorker(BaseWorker):
         """Nothing more is tried."""
         if not self.is_finished:
             self.lifecycle.finish()
+            self._tell_over()
             self.is_finished = self._sender.is_finished = True
         self._changed.notify()
-        self._tell_over()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from hivemind_core_client.aio.client import AsyncHiveMessageBusClient
 from hivemind_core_client.config.settings import DEFAULT_SITE
 from hivemind_core_client.kernel.lifecycle import ClientState
+from hivemind_core_client.shell.links import new_link
 from hivemind_core_client.testing.async_fake_mailbox import AsyncFakeMailbox
 from hivemind_core_client.testing.async_fake_notifier import AsyncFakeNotifier
 from hivemind_core_client.testing.async_fake_worker import AsyncFakeWorker
@@ -146,5 +148,10 @@ class AsyncFakeHiveMessageBus(AsyncHiveMessageBusClient):
 
     def _new_worker(self) -> AsyncFakeWorker:
         return AsyncFakeWorker(
-            self.profile, self._new_link, self.mailbox, self.deadlines, self._backoff, self._fake_hub
+            self.profile,
+            partial(new_link, self.profile),
+            self.mailbox,
+            self.deadlines,
+            self._backoff,
+            self._fake_hub,
         )

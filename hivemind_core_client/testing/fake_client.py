@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from hivemind_core_client.config.settings import DEFAULT_SITE
 from hivemind_core_client.kernel.lifecycle import ClientState
+from hivemind_core_client.shell.links import new_link
 from hivemind_core_client.sync.client import HiveMessageBusClient
 from hivemind_core_client.testing.fake_hub import NODE_ID, FakeHub, completed
 from hivemind_core_client.testing.fake_mailbox import FakeMailbox
@@ -140,5 +142,10 @@ class FakeHiveMessageBus(HiveMessageBusClient):
 
     def _new_worker(self) -> FakeWorker:
         return FakeWorker(
-            self.profile, self._new_link, self.mailbox, self.deadlines, self._backoff, self._fake_hub
+            self.profile,
+            partial(new_link, self.profile),
+            self.mailbox,
+            self.deadlines,
+            self._backoff,
+            self._fake_hub,
         )

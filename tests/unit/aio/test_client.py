@@ -1065,3 +1065,22 @@ def test_what_websockets_says_holds_no_key(hub: EmbeddedHub, caplog: pytest.LogC
     assert not [record for record in ours if "authorization" in record.getMessage()]
     assert isinstance(make(hub).internal_bus, LocalBus)
     assert async_client.__all__ == ["AsyncHiveMessageBusClient", "BinaryDataCallbacks"]
+
+
+def test_a_handler_that_closes_when_the_session_ends_leaves_no_session_at_the_hub() -> None:
+    async def main(hub: EmbeddedHub) -> None:
+        client = make(hub)
+
+        async def close() -> None:
+            await client.close()
+            closed.set()
+
+        closed = asyncio.Event()
+        client.on("close", close)
+        await client.connect()
+        await off_loop(hub.send_raw, bytes(64))  # opens with no key: the client ends the session by itself
+        await asyncio.wait_for(closed.wait(), PATIENCE)
+        await until(lambda: hub.sessions == 0)
+
+    with EmbeddedHub({"k": PASSWORD}, versions=(3, 3)) as hub:
+        run(main(hub), tidy=False)

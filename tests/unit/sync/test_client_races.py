@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from ovos_bus_client.message import Message
 
 from hivemind_core_client import Deadlines, HiveMessageBusClient, NodeIdentity
-from hivemind_core_client.errors import ClientClosed, ConnectionLost, InvalidOption
+from hivemind_core_client.errors import ClientClosed, ConnectionLost, HiveMindError, InvalidOption
 from hivemind_core_client.kernel.events import Event
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.shell.local_bus import call_safely
 from hivemind_core_client.sync.waiting import WritingLock
 from hivemind_core_client.testing import EmbeddedHub
-from tests.unit.client_support import login, utterance
+from hivemind_core_client.transports.websocket import WebSocketTransport
+from tests.unit.client_support import PATIENCE, login, utterance
 from tests.unit.support import PASSWORD
 
 
@@ -194,3 +197,68 @@ def test_a_handler_is_interrupted_by_ctrl_c() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         call_safely(handler)
+
+
+def test_an_interrupt_between_sealing_and_writing_ends_the_connection(
+    hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was sealed has its place in the order: without it, the hub could not open what follows."""
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with make(hub) as client:
+        lost = threading.Event()
+        client.on("close", lost.set)
+        with monkeypatch.context() as patch:
+            patch.setattr(WebSocketTransport, "send", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                client.emit(Message("one"))
+        assert lost.wait(PATIENCE)
+        client.emit(Message("two"))
+        hub.wait_for("two")
+
+
+@pytest.fixture
+def hurried() -> Iterator[None]:
+    """Threads take turns far more often than usual."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def test_threads_that_connect_at_once_share_one_session(hub: EmbeddedHub, hurried: None) -> None:
+    for _ in range(10):
+        client, failures, together = make(hub), [], threading.Barrier(3)
+
+        def connect(client: Any = client, failures: Any = failures, together: Any = together) -> None:
+            together.wait(PATIENCE)
+            try:
+                client.connect()
+            except Exception as error:
+                failures.append(error)
+
+        threads = [on_a_thread(connect) for _ in range(3)]
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert failures == [] and client.state == "connected"
+        client.close()
+
+
+def test_a_client_that_connects_while_another_thread_closes_it_hears_its_hub(
+    hub: EmbeddedHub, hurried: None
+) -> None:
+    client = make(hub)
+    for _ in range(10):
+        client.connect()
+        closing = on_a_thread(client.close)
+        while client.state != "connected" or closing.is_alive():
+            with suppress(HiveMindError):
+                client.connect()
+            closing.join(0.001)
+        heard = threading.Event()
+        client.once("speak", lambda _, heard=heard: heard.set())  # type: ignore[misc]
+        hub.broadcast(Message("speak"))
+        assert heard.wait(PATIENCE)
+    client.close()
