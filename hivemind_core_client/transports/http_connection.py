@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 BROKEN = (urllib3.exceptions.HTTPError, OSError)
 TOO_LATE = urllib3.exceptions.ReadTimeoutError
 Pool = urllib3.HTTPConnectionPool
+#: How many bytes of an answer are read at once.
+_PIECE_BYTES = 64 * 1024
 
 
 @frozen
@@ -117,6 +119,15 @@ def new_pool(address: Address, dial: Callable[[], HttpSocket]) -> Pool:
     return pool
 
 
+def _content(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
+    """Up to `most` bytes of an answer. In pieces: Python 3.9 sets aside as many bytes as it is asked for."""
+    pieces: list[bytes] = []
+    while most > 0 and (piece := response.read(min(most, _PIECE_BYTES))):
+        pieces.append(piece)
+        most -= len(piece)
+    return b"".join(pieces)
+
+
 def ask(
     pool: Pool, method: str, target: str, seconds: Optional[float], most: int, form: dict[str, str]
 ) -> Answer:
@@ -136,7 +147,7 @@ def ask(
             decode_content=False,
         )
         try:
-            content = response.read(most + 1)
+            content = _content(response, most + 1)
         finally:
             response.close() if response.length_remaining else response.release_conn()
     except ValueError as error:  # what http.client makes of a chunk of -5 bytes
