@@ -47,7 +47,7 @@ interop: $(VENV)/.test ## every behaviour against real hubs; writes docs/interop
 bench: $(VENV)/.bench ## this client beside the reference client, as ratios
 	$(BIN)/python benchmarks/run.py
 
-matrix: ## the unit suite on every Python from 3.9 to 3.13 that is installed
+matrix: ## the tests on every Python from 3.9 to 3.13 that is installed
 	@tools/matrix
 
 clean: ## remove environments, caches and build products

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,8 @@ LANGUAGES = {"python", "console", "toml", "json", "text", "make", "mermaid"}
 
 #: Pages about what needs a newer Python than the library does.
 SINCE = {"async.md": (3, 10)}
+#: The first line of an example that does.
+NEEDS = re.compile(r"# Python (\d+)\.(\d+) or later")
 
 _SYBIL = Sybil(parsers=[PythonCodeBlockParser()])
 
@@ -36,8 +39,15 @@ def _documents() -> Iterator[tuple[Document, int]]:
         if sys.version_info < SINCE.get(path.name, (3, 9)):
             continue
         document = _SYBIL.parse(path)
-        for number in range(len(list(document.examples()))):
-            yield document, number
+        for number, example in enumerate(document.examples()):
+            if sys.version_info >= _since(str(example.parsed)):
+                yield document, number
+
+
+def _since(source: str) -> tuple[int, ...]:
+    """The oldest Python that an example runs on, as it tells its reader."""
+    told = NEEDS.match(source)
+    return tuple(map(int, told.groups())) if told else (3, 9)
 
 
 def _name(value: object) -> str:
@@ -77,10 +87,17 @@ def test_an_example_runs(document: Document, number: int) -> None:
     # One that is run alone needs those before it.
     done = document.namespace.setdefault("__blocks_done__", set())
     document.namespace["__name__"] = "documentation"  # as in a module, whose name libraries look up
-    for earlier in range(number + 1):
-        if earlier not in done:
+    for earlier, example in enumerate(_examples(document)[: number + 1]):
+        if earlier not in done and sys.version_info >= _since(str(example.parsed)):
             done.add(earlier)
-            _examples(document)[earlier].evaluate()
+            example.evaluate()
+
+
+def test_an_example_that_needs_a_newer_python_says_so() -> None:
+    assert [block.page.name for block in all_blocks("python") if _since(block.text) > (3, 9)] == [
+        "security.md"
+    ]
+    assert _since("# Python 3.12 or later\nx = 1") == (3, 12)
 
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from ovos_bus_client.message import Message
@@ -32,13 +32,15 @@ from hivemind_core_client.testing import EmbeddedHub
 from hivemind_core_client.transports import websocket_asyncio
 from hivemind_core_client.transports.timing import within
 from hivemind_core_client.transports.websocket_asyncio import AsyncWebSocketTransport
-from tests.unit import servers
-from tests.unit.aio_support import ask, make, off_loop, run, until
+from tests.unit import client_support, servers
+from tests.unit.aio_support import ask, make, off_loop, run, turns, until, until_alone
 from tests.unit.client_support import PATIENCE, QUICK
 from tests.unit.servers import stalling_proxy
 from tests.unit.support import PASSWORD
 
 BIG = HiveMessage("bin", os.urandom(20 * 2**20))
+
+Waits = Callable[[], Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
@@ -48,11 +50,10 @@ def nothing_left(ports_kept: list[Any]) -> Iterator[None]:
     yield
     left = [thread.name for thread in set(threading.enumerate()) - before if "hivemind" in thread.name]
     assert left == []
-    end = time.monotonic() + 5  # the servers' own threads take a moment
     sockets += len(ports_kept)
-    while open_sockets() > sockets and time.monotonic() < end:
-        time.sleep(0.01)
-    assert open_sockets() <= sockets
+    assert client_support.until(
+        lambda: open_sockets() <= sockets, 5
+    )  # the servers' own threads take a moment
 
 
 def open_sockets() -> int:
@@ -91,15 +92,22 @@ def test_connecting_can_be_cancelled_in_every_phase(phase: str, how: str) -> Non
     script, scheme = PHASES[phase]
     reached = threading.Event()
 
+    class Noting(threading.Event):
+        """A server waits for its end once it has said what it says."""
+
+        def wait(self, timeout: Optional[float] = None) -> bool:
+            reached.set()
+            return super().wait(timeout)
+
     def noting(connection: socket.socket, stop: threading.Event) -> None:
-        reached.set()
-        script(connection, stop)
+        connection.recv(1, socket.MSG_PEEK)  # the client is past TCP
+        script(connection, Noting())
 
     async def main() -> None:
         before, client = asyncio.all_tasks(), at(port, scheme)
         connecting = asyncio.ensure_future(client.connect(handshake_max_retries=5))
         await off_loop(reached.wait, PATIENCE)
-        await asyncio.sleep(0.02)
+        await turns()
         if how == "close":
             await client.close()
             with pytest.raises(err.HiveMindError):
@@ -221,9 +229,29 @@ def flow() -> threading.Event:
     return flow
 
 
+@pytest.fixture
+def being_written(monkeypatch: pytest.MonkeyPatch) -> Waits:
+    """Returns once a large message is being written, as far as the hub takes it."""
+    begun: list[Any] = []
+    send = AsyncWebSocketTransport.send
+
+    async def noting(transport: AsyncWebSocketTransport, frames: list[Any], *arguments: Any) -> None:
+        if sum(map(len, frames)) > 2**20:
+            begun.append(frames)
+        await send(transport, frames, *arguments)
+
+    async def wait() -> None:
+        await until(lambda: bool(begun))
+        await turns()
+
+    monkeypatch.setattr(AsyncWebSocketTransport, "send", noting)
+    return wait
+
+
 def stalled(
     flow: threading.Event,
     body: Callable[[EmbeddedHub, AsyncHiveMessageBusClient], Awaitable[None]],
+    versions: tuple[int, int] = (0, 1),
     **options: Any,
 ) -> None:
     """Run `body` with a client whose hub reads only while `flow` is set; not when it begins."""
@@ -239,13 +267,16 @@ def stalled(
             flow.set()
             await client.close()
 
-    with EmbeddedHub({"k": PASSWORD}) as hub, servers.server(stalling_proxy(hub.port, flow)) as port:
+    with (
+        EmbeddedHub({"k": PASSWORD}, versions=versions) as hub,
+        servers.server(stalling_proxy(hub.port, flow)) as port,
+    ):
         run(main())
 
 
 @pytest.mark.parametrize("watched", [False, True], ids=["plain", "with-progress"])
 def test_a_message_that_is_cancelled_while_it_is_written_leaves_whole(
-    flow: threading.Event, watched: bool
+    flow: threading.Event, being_written: Waits, watched: bool
 ) -> None:
     """The stream is intact: what is sent afterwards arrives, on the same connection."""
     told: list[tuple[int, int]] = []
@@ -255,7 +286,7 @@ def test_a_message_that_is_cancelled_while_it_is_written_leaves_whole(
         sending = asyncio.ensure_future(client.emit(BIG, progress=progress))
         behind = asyncio.ensure_future(client.emit(Message("never.sealed")))
         await until(lambda: bool(told) or not watched)
-        await asyncio.sleep(0.1)
+        await being_written()
         assert not sending.done() and not behind.done()
         behind.cancel()
         sending.cancel()
@@ -290,7 +321,7 @@ def test_a_message_of_several_frames_that_is_cut_ends_the_connection(
         await asyncio.wait_for(lost.wait(), PATIENCE)
         monkeypatch.undo()
 
-    stalled(flow, body)
+    stalled(flow, body, versions=(3, 3))
 
 
 def test_a_hub_that_takes_nothing_is_given_up_and_all_who_write_are_told(flow: threading.Event) -> None:
@@ -308,10 +339,12 @@ def test_a_hub_that_takes_nothing_is_given_up_and_all_who_write_are_told(flow: t
     stalled(flow, body, deadlines=Deadlines(write=0.2, send=0.2))
 
 
-def test_closing_does_not_wait_for_one_who_is_stuck_in_writing(flow: threading.Event) -> None:
+def test_closing_does_not_wait_for_one_who_is_stuck_in_writing(
+    flow: threading.Event, being_written: Waits
+) -> None:
     async def body(hub: EmbeddedHub, client: AsyncHiveMessageBusClient) -> None:
         sending = asyncio.ensure_future(client.emit(BIG))
-        await asyncio.sleep(0.05)
+        await being_written()
         began = time.monotonic()
         await client.close()
         assert time.monotonic() - began < 5
@@ -321,7 +354,7 @@ def test_closing_does_not_wait_for_one_who_is_stuck_in_writing(flow: threading.E
     stalled(flow, body, deadlines=Deadlines(close=0.2))
 
 
-def test_closing_can_be_cancelled_and_is_done_then(flow: threading.Event) -> None:
+def test_closing_can_be_cancelled_and_is_done_then(flow: threading.Event, being_written: Waits) -> None:
     async def body(hub: EmbeddedHub, client: AsyncHiveMessageBusClient) -> None:
         async def forever() -> None:
             await asyncio.sleep(3600)
@@ -504,12 +537,12 @@ def test_a_bound_neither_loses_a_cancellation_nor_leaves_a_task(result: str) -> 
         return "done"
 
     async def main() -> None:
-        for turns in range(6):
+        for count in range(6):
             done = asyncio.Event()
             bounded = asyncio.ensure_future(within(60, work(done)))
             await asyncio.sleep(0)
             done.set()
-            for _ in range(turns):
+            for _ in range(count):
                 await asyncio.sleep(0)
             already = bounded.done()
             bounded.cancel()
@@ -559,10 +592,13 @@ def test_a_hub_that_breaks_the_protocol_and_stays_is_left_at_once(
 
 
 def test_what_came_before_the_hub_hung_up_is_read() -> None:
+    sent = threading.Event()
+
     def script(connection: socket.socket, stop: threading.Event) -> None:
         servers.upgrade(connection)
         texts = b"".join(b"\x81\x02%02d" % number for number in range(40))
         connection.sendall(texts + b"\x88\x02\x03\xe8")
+        sent.set()
         stop.wait(30)
 
     async def main() -> None:
@@ -570,7 +606,8 @@ def test_what_came_before_the_hub_hung_up_is_read() -> None:
         transport = AsyncWebSocketTransport(address, Tls(True, None, None), Deadlines(), 1000, None, 20)
         assert await off_loop(lambda: True)
         await transport.open(f"ws://127.0.0.1:{port}/")
-        await asyncio.sleep(0.1)
+        await off_loop(sent.wait, PATIENCE)
+        await turns()
         got: list[Any] = []
         while not isinstance(incoming := await transport.receive(), websocket_asyncio.Closed):
             got.append(incoming)

@@ -33,7 +33,7 @@ from hivemind_core_client.plugins.contract import MessageHandler
 from hivemind_core_client.shell.local_bus import LocalBus
 from hivemind_core_client.testing import Account, EmbeddedHub
 from hivemind_core_client.transports import websocket_asyncio
-from tests.unit.aio_support import ask, make, off_loop, run, until
+from tests.unit.aio_support import ask, make, off_loop, run, turns, until
 from tests.unit.client_support import PATIENCE
 from tests.unit.support import PASSWORD, UTTERANCE
 
@@ -247,7 +247,7 @@ def test_what_waits_when_the_client_is_closed_still_runs_and_then_no_more(hub: E
         done: list[str] = []
 
         async def handler() -> None:
-            await asyncio.sleep(0.01)
+            await turns()
             done.append("coroutine")
 
         async def endless() -> None:
@@ -264,7 +264,7 @@ def test_what_waits_when_the_client_is_closed_still_runs_and_then_no_more(hub: E
         assert done == ["function", "coroutine", "cancelled"]
         client.mailbox.put(lambda: done.append("too late"))
         client.mailbox.spawn(handler())
-        await asyncio.sleep(0.02)
+        await turns(30)
         assert len(done) == 3
 
     run(main())
@@ -286,7 +286,7 @@ def test_a_coroutine_that_will_not_end_does_not_hold_up_close() -> None:
         await asyncio.wait_for(mailbox.close(0.01), PATIENCE)
         assert ended == [1]
         gate.set()
-        await asyncio.sleep(0.01)
+        await turns()
 
     run(main())
 
@@ -300,7 +300,7 @@ def test_too_many_coroutines_hold_up_what_comes_and_are_dropped_then(
             mailbox.call(gate.wait)
         assert mailbox.dropped == 1
         waiting = asyncio.ensure_future(mailbox.room())
-        await asyncio.sleep(0.01)
+        await turns()
         assert not waiting.done()
         gate.set()
         await waiting
@@ -801,6 +801,7 @@ def test_a_loop_that_ends_without_close_ends_the_client(hub: EmbeddedHub) -> Non
     client = make(hub, deadlines=Deadlines(close=0.05))
 
     async def forever(*arguments: Any) -> None:
+        called.append(arguments)
         await asyncio.sleep(3600)
 
     for name in ("open", "close", "speak"):
@@ -810,9 +811,10 @@ def test_a_loop_that_ends_without_close_ends_the_client(hub: EmbeddedHub) -> Non
         await client.connect()
         await client.emit(Message(UTTERANCE, {"utterances": ["x"]}))
         reader.append(asyncio.ensure_future(aiter_of(client).__anext__()))
-        await asyncio.sleep(0.02)
+        await until(lambda: len(called) == 2)
 
     reader: list[Any] = []
+    called: list[Any] = []
     run(main(), tidy=False)
     assert client.state == "closed"
     hub.wait_for_sessions(0)

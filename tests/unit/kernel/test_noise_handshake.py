@@ -38,7 +38,7 @@ from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Frame, HubFacts
 from hivemind_core_client.testing import hub_noise
 from hivemind_core_client.testing.hub_link import Account, HubLink, HubOptions
-from tests.unit.support import PASSWORD, WHERE, new_link, offer_payload, registry
+from tests.unit.support import PASSWORD, WHERE, explode, new_link, offer_payload, registry
 
 GUESSABLE = "letmein"
 NODE_ID = "embedded:0.0.0.0"
@@ -244,7 +244,7 @@ def test_a_key_that_cannot_be_derived_ends_the_connection(
         raise RuntimeError("Memory allocation error")
 
     psk = derived()
-    monkeypatch.setattr("hivemind_core_client.testing.hub_noise.pre_shared_key", lambda *_: psk)
+    monkeypatch.setattr(hub_noise, "pre_shared_key", lambda *_: psk)
     monkeypatch.setattr("poorman_handshake.noise.derive_psk", without_memory)
     keys, hub = Keys(pinned=public(HUB_KEY) if pinned else None), noise_hub()
     hub.client_pins["key"] = public(keys.static_key)
@@ -418,8 +418,19 @@ def test_a_pong_that_comes_after_the_refusal_changes_nothing() -> None:
 
 def test_a_message_in_pieces_proves_with_its_first_piece() -> None:
     met = Meeting(known(), noise_hub(), max_version=3).run()
-    first, *_ = met.hub.seal(HiveMessage(HiveMessageType.BUS, {"type": "a", "data": {"a": "b" * 70_000}}))
+    first, last = met.hub.seal(HiveMessage(HiveMessageType.BUS, {"type": "a", "data": {"a": "b" * 70_000}}))
     assert [type(event) for event in met.link.receive(first)] == [Established]
+    assert Arrived in [type(event) for event in met.link.receive(last)]
+
+
+def test_a_piece_of_a_message_gives_no_event() -> None:
+    met = Meeting(known(), noise_hub(), max_version=3).run()
+    for _ in range(2):
+        first, last = met.hub.seal(
+            HiveMessage(HiveMessageType.BUS, {"type": "a", "data": {"a": "b" * 70_000}})
+        )
+        events, more = met.link.receive(first), met.link.receive(last)
+    assert events == [] and Arrived in [type(event) for event in more]
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1005, 1006, None])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
 import time
@@ -194,8 +195,7 @@ def test_terminal_at_a_terminal_survives_a_drop(paired: EmbeddedHub) -> None:
         shown.until("connected again", "connection lost")
         os.write(keyboard, b"second\r")
         shown.until("you said: second")
-        os.write(keyboard, b"\x04")
-        assert process.wait(20) == 0
+        assert shown.leave(process) == 0
     os.close(keyboard)
 
 
@@ -205,15 +205,22 @@ class Screen:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._text = ""
-        os.set_blocking(descriptor, False)
 
     def until(self, *texts: str, seconds: float = 20) -> None:
         end = time.monotonic() + seconds
         while not all(text in self._text for text in texts):
             assert time.monotonic() < end, self._text
-            with suppress(BlockingIOError):
+            if select.select([self._descriptor], [], [], 0.1)[0]:
                 self._text += os.read(self._descriptor, 65536).decode(errors="replace")
-            time.sleep(0.02)
+
+    def leave(self, process: subprocess.Popen[bytes], seconds: float = 20) -> int:
+        """Type Ctrl-D until the process has ended; between two prompts it is lost."""
+        end = time.monotonic() + seconds
+        while process.poll() is None and time.monotonic() < end:
+            os.write(self._descriptor, b"\x04")
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.5)
+        return process.wait(0)
 
 
 @pytest.mark.parametrize("flags", [(), ("--json",)], ids=len)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import io
+import itertools
 import stat
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
+from prompt_toolkit import PromptSession
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 
@@ -17,6 +20,7 @@ from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.wire.json_text import Json
 
 from .fakes import FakeClient, message, spoken
+from .tools import until
 
 CTRL_C, CTRL_D, UP, ENTER = "\x03", "\x04", "\x1b[A", "\r"
 
@@ -31,28 +35,32 @@ class Shown(str):
 
     times: int
 
-    def wait(self, screen: io.StringIO) -> None:
-        end = time.monotonic() + 20
-        while screen.getvalue().count(self) < self.times and time.monotonic() < end:
-            time.sleep(0.01)
+
+class Prompt(int):
+    """A step that waits for the prompt of this number, which no text on the screen tells of."""
 
 
-def rest() -> None:
-    """Long enough for a new prompt, which no text on the screen tells of."""
-    time.sleep(0.7)
-
-
-def talk(client: FakeClient, *steps: str | Callable[[], None], quiet: bool = False) -> str:
+def talk(client: FakeClient, *steps: str | Prompt | Callable[[], None], quiet: bool = False) -> str:
     """Type the steps, or do them; returns what was shown."""
     screen = io.StringIO()
     output = Output(stdout=screen, quiet=quiet)
     client.connect()
+    prompt, prompts = PromptSession.prompt, itertools.count(1)
+    begun = 0
+
+    def counted(session: PromptSession[str], *arguments: Any) -> str:
+        nonlocal begun
+        begun = next(prompts)
+        return prompt(session, *arguments)
+
     with create_pipe_input() as keyboard, create_app_session(input=keyboard):
 
         def type_in() -> None:
             for step in (*steps, CTRL_D):
                 if isinstance(step, Shown):
-                    step.wait(screen)
+                    until(lambda shown=step: screen.getvalue().count(shown) >= shown.times)
+                elif isinstance(step, Prompt):
+                    until(lambda number=step: begun >= number)
                 elif callable(step):
                     step()
                 else:
@@ -60,7 +68,8 @@ def talk(client: FakeClient, *steps: str | Callable[[], None], quiet: bool = Fal
 
         typist = threading.Thread(target=type_in)
         typist.start()
-        chat(output, client, "en-US")  # type: ignore[arg-type]  # a stand-in for the client
+        with mock.patch.object(PromptSession, "prompt", counted):
+            chat(output, client, "en-US")  # type: ignore[arg-type]  # a stand-in for the client
         typist.join()
     return screen.getvalue()
 
@@ -77,7 +86,7 @@ def test_a_talk_with_history_and_ctrl_c(home: Path) -> None:
         f"hello{ENTER}",
         Shown(answered),
         f"never sent{CTRL_C}",
-        rest,  # what was typed ahead goes with the line that Ctrl-C clears
+        Prompt(3),  # what was typed ahead goes with the line that Ctrl-C clears
         f"{UP}{ENTER}",
         Shown(answered, times=2),
         ENTER,

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -191,8 +190,7 @@ def test_ctrl_c_in_a_process(tmp_path: Any) -> None:
     with subprocess.Popen(
         command("set-identity", "--password-file", str(secret)), env=environment(), stderr=subprocess.PIPE
     ) as process:
-        writer = os.open(secret, os.O_WRONLY)
-        time.sleep(0.3)
+        writer = os.open(secret, os.O_WRONLY)  # once the process has opened the other end
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
         os.close(writer)

@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pluggy
 from attrs import frozen
@@ -107,6 +109,13 @@ def completed(line: str, **variables: str) -> list[str]:
     )
     assert done.stderr == ""
     return [each.partition(",")[2] for each in done.stdout.splitlines() if each]
+
+
+def until(reached: Callable[[], object], seconds: float = 20.0) -> None:
+    """Return once this is so, or after `seconds`, looking often: for what tells nobody."""
+    tick, end = threading.Event(), time.monotonic() + seconds
+    while not reached() and time.monotonic() < end:
+        tick.wait(0.01)
 
 
 def install(folder: Path, name: str, source: str) -> None:
