@@ -56,6 +56,12 @@ async def until(reached: Callable[[], bool]) -> None:
         await asyncio.sleep(0.002)
 
 
+async def turns(count: int = 10) -> None:
+    """Let the loop go round, so that what is ready happens."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 async def off_loop(work: Callable[..., T], *arguments: Any, **options: Any) -> T:
     """What blocks, such as the hub's verbs, away from the loop."""
     return await asyncio.get_running_loop().run_in_executor(None, lambda: work(*arguments, **options))

@@ -27,13 +27,12 @@ from hivemind_core_client.async_client import AsyncHiveMessageBusClient
 from hivemind_core_client.config.settings import Address
 from hivemind_core_client.config.tls import Tls
 from hivemind_core_client.identity import NodeIdentity
-from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.testing import EmbeddedHub
 from hivemind_core_client.transports import websocket_asyncio
 from hivemind_core_client.transports.timing import within
 from hivemind_core_client.transports.websocket_asyncio import AsyncWebSocketTransport
 from tests.unit import client_support, servers
-from tests.unit.aio_support import ask, make, off_loop, run, turns, until, until_alone
+from tests.unit.aio_support import ask, make, off_loop, run, turns, until
 from tests.unit.client_support import PATIENCE, QUICK
 from tests.unit.servers import stalling_proxy
 from tests.unit.support import PASSWORD
@@ -51,9 +50,8 @@ def nothing_left(ports_kept: list[Any]) -> Iterator[None]:
     left = [thread.name for thread in set(threading.enumerate()) - before if "hivemind" in thread.name]
     assert left == []
     sockets += len(ports_kept)
-    assert client_support.until(
-        lambda: open_sockets() <= sockets, 5
-    )  # the servers' own threads take a moment
+    # The servers' own threads take a moment.
+    assert client_support.until(lambda: open_sockets() <= sockets, 5)
 
 
 def open_sockets() -> int:
@@ -307,19 +305,17 @@ def test_a_message_that_is_cancelled_while_it_is_written_leaves_whole(
 
 
 def test_a_message_of_several_frames_that_is_cut_ends_the_connection(
-    flow: threading.Event, monkeypatch: pytest.MonkeyPatch
+    flow: threading.Event, being_written: Waits
 ) -> None:
     async def body(hub: EmbeddedHub, client: AsyncHiveMessageBusClient) -> None:
-        monkeypatch.setattr(Link, "seal", lambda *_: [bytes(20 * 2**20), b"the other half"])
         lost = asyncio.Event()
         client.on("close", lost.set)
-        sending = asyncio.ensure_future(client.emit(Message("x")))
-        await asyncio.sleep(0.05)
+        sending = asyncio.ensure_future(client.emit(BIG))  # in pieces, as protocol version 3 has it
+        await being_written()
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
         await asyncio.wait_for(lost.wait(), PATIENCE)
-        monkeypatch.undo()
 
     stalled(flow, body, versions=(3, 3))
 
@@ -361,7 +357,7 @@ def test_closing_can_be_cancelled_and_is_done_then(flow: threading.Event, being_
 
         client.mailbox.call(forever)
         sending, running = asyncio.ensure_future(client.emit(BIG)), client.run_in_thread()
-        await asyncio.sleep(0.05)
+        await being_written()
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(client.close(), 0.05)
         await until(running.done)

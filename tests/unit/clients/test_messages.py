@@ -25,7 +25,6 @@ from hivemind_core_client.client import BinaryDataCallbacks
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.testing import EmbeddedHub
-from hivemind_core_client.transports.shared_socket import SharedSocket
 from tests.unit.client_support import Log, Make, settled
 from tests.unit.support import PASSWORD, UTTERANCE
 
