@@ -90,14 +90,14 @@ def test_connecting_can_be_cancelled_in_every_phase(phase: str, how: str) -> Non
     script, scheme = PHASES[phase]
     reached = threading.Event()
 
-    class Noting(threading.Event):
-        """A server waits for its end once it has said what it says."""
-
-        def wait(self, timeout: Optional[float] = None) -> bool:
-            reached.set()
-            return super().wait(timeout)
-
     def noting(connection: socket.socket, stop: threading.Event) -> None:
+        class Noting(threading.Event):
+            """A server waits for its end once it has said what it says."""
+
+            def wait(self, timeout: Optional[float] = None) -> bool:
+                reached.set()
+                return stop.wait(timeout)
+
         connection.recv(1, socket.MSG_PEEK)  # the client is past TCP
         script(connection, Noting())
 
