@@ -263,3 +263,9 @@ def test_a_fault_of_the_client_is_logged_and_ends_one_connection(caplog: pytest.
     fault = Life().fault(ZeroDivisionError("by us"))
     assert type(fault) is err.ConnectionLost and "ZeroDivisionError" in str(fault)
     assert "by us" in caplog.text
+
+
+def test_patience_lasts_for_every_attempt_and_the_longest_delay_after_it() -> None:
+    life = Life()
+    once = Deadlines().attempt + Backoff().cap
+    assert [life.patience(retries) for retries in (0, 2)] == [once, 3 * once]
