@@ -267,5 +267,5 @@ def test_a_fault_of_the_client_is_logged_and_ends_one_connection(caplog: pytest.
 
 def test_patience_lasts_for_every_attempt_and_the_longest_delay_after_it() -> None:
     life = Life()
-    once = Deadlines().attempt + Backoff().cap
+    once = Deadlines(tcp=7, write=8).attempt + Backoff().cap
     assert [life.patience(retries) for retries in (0, 2)] == [once, 3 * once]
