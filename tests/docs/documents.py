@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+#: The client that the hubs of these tests know.
+KEY, PASSWORD = "readme-key", "a-password-of-the-docs-long-and-random-4711"
 
 _FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<language>[^\s`]*)\s*$")
 _CODE = re.compile(r"`([^`\n]+)`")

@@ -15,14 +15,13 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 from hivemind_core_client.plugins.manager import forget_plugins
 from hivemind_core_client.testing import EmbeddedHub
 
-from .documents import ROOT, Block, all_blocks, pages
+from .documents import KEY, PASSWORD, ROOT, Block, all_blocks, pages
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-KEY, PASSWORD = "readme-key", "a-password-of-the-docs-long-and-random-4711"
 #: A language on every block, so that none escapes its check.
 LANGUAGES = {"python", "console", "toml", "json", "text", "make", "mermaid"}
 

@@ -23,11 +23,10 @@ import pytest
 
 from hivemind_core_client.testing import EmbeddedHub
 
-from .documents import ROOT, page
+from .documents import KEY, PASSWORD, ROOT, page
 
 EXAMPLES = ROOT / "examples"
 SATELLITE, BOT, SERVICE = EXAMPLES / "minimal_satellite.py", EXAMPLES / "chat_bot.py", "fastapi_app"
-KEY, PASSWORD = "example-key", "a-password-of-the-examples-long-and-random-4711"
 #: The longest that anything here may take, in seconds.
 PATIENCE = 40
 

@@ -15,9 +15,7 @@ import pytest
 
 from hivemind_core_client.testing import EmbeddedHub
 
-from .documents import ROOT, blocks, page
-
-KEY, PASSWORD = "readme-key", "a-password-of-the-docs-long-and-random-4711"
+from .documents import KEY, PASSWORD, ROOT, blocks, page
 
 
 @pytest.fixture

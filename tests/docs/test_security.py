@@ -10,9 +10,8 @@ from hivemind_core_client import HiveMessageBusClient, NodeIdentity
 from hivemind_core_client.testing import EmbeddedHub
 from hivemind_core_client.wire.keys import fingerprint
 
-from .documents import ROOT, blocks
+from .documents import KEY, PASSWORD, ROOT, blocks
 
-KEY, PASSWORD = "security-key", "a-password-of-the-docs-long-and-random-4711"
 VERSIONS = (3, 3) if sys.version_info >= (3, 10) else (0, 1)
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from .hubs import RealHub
 from .processes import LostBus, Process
+from .running import run
 from .satellite import Satellite
 from .specs import HubSpec
 from .table import COMMAND_LINE, Behaviour, Cell, Results, to_markdown
-from .test_table import run
 
 OLD = HubSpec("1.0", (), (0, 1), lacks={"flying": "it has no wings"})
 NEW = HubSpec("2.0", (), (1, 2))

@@ -19,7 +19,7 @@ from . import (
     rows_terminal,
 )
 from .hubs import RealHub
-from .processes import LostBus
+from .running import run
 from .satellite import Satellite
 from .table import FLEET, ROWS, Cell, runnable_cells
 
@@ -39,17 +39,6 @@ ROW_MODULES = (
 
 _SECONDS = 120
 _FLEET_SECONDS = 240
-
-
-def run(cell: Cell, hub: RealHub, satellite: Satellite) -> None:
-    """Run a row. Raises LostBus for one that failed while its hub had lost its bus."""
-    before = len(hub.log())
-    try:
-        cell.row.check(hub, satellite)
-    except Exception as failure:
-        if hub.has_lost_bus(since=before):
-            raise LostBus(f"{cell.hub.name} lost its OVOS bus under {cell.name!r}") from failure
-        raise
 
 
 def _parameters() -> list[Any]:

@@ -19,6 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))
 DISTRIBUTIONS = [ROOT, *PLUGINS]
 PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13"]
+#: An import of a module of tests, or out of one.
+TEST_MODULE = re.compile(
+    r"^\s*(?:from|import) [\w.]*\btest_\w+|^\s*from [\w.]+ import .*\btest_\w+", re.MULTILINE
+)
 MACHINE_PATH = re.compile(r"(?<![\w.~}])/(?:root|work|tmp/w)(?=/)")
 
 
@@ -115,6 +119,20 @@ def test_the_packages_are_typed() -> None:
 )
 def test_what_a_run_leaves_behind_is_ignored(path: str) -> None:
     assert git("check-ignore", path).returncode == 0
+
+
+def test_unit_tests_stand_in_the_folders_of_what_they_test() -> None:
+    """And in `clients`, for what stands in the root and is the same for all of them."""
+    places = {path.parent for path in (ROOT / "tests" / "unit").rglob("test_*.py")}
+    names = {place.relative_to(ROOT / "tests" / "unit").as_posix() for place in places} - {".", "clients"}
+    assert names <= {path.name for path in (ROOT / "hivemind_core_client").iterdir() if path.is_dir()}
+
+
+def test_no_test_imports_the_module_of_another() -> None:
+    folders = [ROOT / "tests", *(folder / "tests" for folder in PLUGINS)]
+    modules = [path for folder in folders for path in folder.rglob("*.py")]
+    found = [str(path.relative_to(ROOT)) for path in modules if TEST_MODULE.search(path.read_text("utf-8"))]
+    assert modules and found == []
 
 
 def test_no_file_belongs_to_one_machine() -> None:
