@@ -40,14 +40,14 @@ def stuck() -> ConnectionLost:
 
 
 def test_a_writer_waits_as_long_as_others_have_their_turns() -> None:
-    lock, turns = WritingLock(0.05, stuck), threading.Barrier(2)
+    lock, turns = WritingLock(0.25, stuck), threading.Barrier(2)
 
     def others() -> None:
         for turn in range(8):
             with lock:
                 if turn == 0:
                     turns.wait(5)
-                waited.wait(0.02)  # shorter than the bound, and all of them longer
+                waited.wait(0.05)  # shorter than the bound, and all of them longer
 
     waited = threading.Event()
     other = on_a_thread(others)

@@ -186,5 +186,5 @@ def test_a_hub_that_takes_no_more_is_given_up(sends: Sends) -> None:
         began = time.monotonic()
         with pytest.raises(ConnectionLost, match=f"takes no more messages: .* for {BOUND_S:g} s, .* cut off"):
             sends(port, [MESSAGE])
-        assert BOUND_S <= time.monotonic() - began < 4 * BOUND_S
+        assert BOUND_S <= time.monotonic() - began < 20 * BOUND_S
         hub.done.set()
