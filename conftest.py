@@ -26,6 +26,7 @@ if sys.version_info < (3, 10):
         "tests/unit/testing/test_async*.py",
         "tests/unit/kernel/test_noise*.py",
         "tests/unit/sync/test_noise*.py",
+        "tests/unit/transports/test_*_asyncio.py",
         "tests/unit/test_parity.py",
         "tests/docs/test_programs.py",
     ]

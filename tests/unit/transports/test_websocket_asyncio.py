@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import sys
 import threading
 from typing import Callable
 
@@ -17,8 +16,6 @@ from hivemind_core_client.errors import HubConnectionError, NotAHub, SecureConne
 from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.testing.certificates import self_signed
 from tests.unit import servers
-
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="the asyncio client needs Python 3.10")
 
 
 def greeting_with_the_handshake(connection: socket.socket, stop: threading.Event) -> None:
