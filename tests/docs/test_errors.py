@@ -1,4 +1,4 @@
-"""docs/errors.md and the README's troubleshooting quote what the code says."""
+"""docs/errors.md and docs/troubleshooting.md quote what the code says."""
 
 from __future__ import annotations
 
@@ -44,8 +44,7 @@ def _all_texts() -> str:
 
 
 def _quoted() -> list[str]:
-    section = page("README.md").partition("\n## Troubleshooting\n")[2].partition("\n## ")[0]
-    cells = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+    cells = re.findall(r"^\| (`.+?) \|", page("docs/troubleshooting.md"), re.MULTILINE)
     return [text for cell in cells for text in re.findall(r"`([^`]+)`", cell)]
 
 
