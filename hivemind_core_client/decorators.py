@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any, Callable, Optional, Protocol, TypeVar
 
 from hivemind_core_client.shell.base import BaseClient
-from hivemind_core_client.shell.local_bus import call_safely
+from hivemind_core_client.shell.local_bus import call_safely, check_callable
 from hivemind_core_client.shell.protocols import Handler
 from hivemind_core_client.shell.waiters import Names, names_of, payload_named
 from hivemind_core_client.wire.errors import FrameError, InvalidOption, Mend
@@ -88,10 +88,7 @@ class HiveMessageListener:
 
     def add_handler(self, handler: Handler) -> None:
         """Call this one too. Raises InvalidOption for what cannot be called."""
-        if not callable(handler):
-            raise InvalidOption(
-                f"the handler of {self.message_type!r} is a {type(handler).__name__}, which cannot be called"
-            )
+        check_callable(self.message_type, handler)
         self._handlers.append(handler)
 
     def clear_handlers(self) -> None:

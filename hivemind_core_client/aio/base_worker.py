@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Optional
 
-from hivemind_core_client.shell.worker import SharedWorker
+from hivemind_core_client.shell.worker import SharedWorker, not_sent
+from hivemind_core_client.wire.errors import HiveMindError
 
 if TYPE_CHECKING:
     from hivemind_core_client.aio.mailbox import Running
@@ -42,6 +43,15 @@ class AsyncBaseWorker(SharedWorker):
     @abstractmethod
     async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
+
+    async def _try_to_send(self, message: HiveMessage) -> bool:
+        """Send; a failure is logged, and False returned."""
+        try:
+            await self.send(message)
+        except HiveMindError as error:
+            not_sent(message, error)
+            return False
+        return True
 
     @abstractmethod
     async def stop(self) -> None:

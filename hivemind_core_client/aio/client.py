@@ -203,7 +203,7 @@ class AsyncHiveMessageBusClient(BaseClient):
 
     async def emit_mycroft(self, message: Any) -> None:
         """Send an OVOS Message as BUS; see `emit`."""
-        await self.emit(as_packet(message))
+        await self.emit(message)
 
     async def emit_intercom(self, message: Any, pubkey: str) -> None:
         """Send a Message or HiveMessage that only the owner of `pubkey` (PEM text) can read, signed by this node.

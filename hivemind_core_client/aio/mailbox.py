@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from attrs import frozen
 
+from hivemind_core_client.shell.local_bus import name_of
 from hivemind_core_client.transports.timing import within
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class AsyncMailbox:
         try:
             result = handler(*arguments)
         except _HARMLESS:
-            log.exception("handler %s raised", _name(handler))
+            log.exception("handler %s raised", name_of(handler))
             return
         if inspect.isawaitable(result):
             self.spawn(_guarded(handler, result), result)
@@ -255,7 +256,7 @@ async def _guarded(handler: Handler, result: Any) -> None:
     try:
         await result
     except (Exception, SystemExit):  # a user's callback may fail or even exit, the client may not
-        log.exception("handler %s raised", _name(handler))
+        log.exception("handler %s raised", name_of(handler))
 
 
 async def _finish(result: Any, then: Callable[[Any], None], failed: Callable[[BaseException], None]) -> None:
@@ -271,11 +272,6 @@ def _close(awaited: Any) -> None:
     """A coroutine that nobody has awaited, or will, would be complained of."""
     if inspect.iscoroutine(awaited):
         awaited.close()
-
-
-def _name(handler: Handler) -> Any:
-    inner = handler.func if isinstance(handler, partial) else handler
-    return getattr(inner, "__qualname__", inner)
 
 
 def cancel_task(task: asyncio.Task[Any]) -> None:

@@ -17,7 +17,6 @@ from hivemind_core_client.aio.waiting import (
     off_loop,
 )
 from hivemind_core_client.kernel.events import AwaitProof, RunDuringWait, Transmit
-from hivemind_core_client.shell.worker import not_sent
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.wire.errors import (
     ClientClosed,
@@ -76,12 +75,6 @@ class AsyncServingWorker(AsyncBaseWorker):
     async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
         return await self._sender.ping(payload, seconds)
-
-    async def _try_to_send(self, message: HiveMessage) -> None:
-        try:
-            await self.send(message)
-        except HiveMindError as error:
-            not_sent(message, error)
 
     async def _run(self) -> None:
         """One attempt after the other, until the lifecycle says that it was the last."""

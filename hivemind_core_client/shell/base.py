@@ -130,7 +130,7 @@ class BaseClient(metaclass=ABCMeta):
             lambda packet: self._worker.send_quietly(packet),
         )
         self._handlers = Handlers(self._bridge)
-        #: As the OVOS client has it: what is called in place of a handler of `on_collect`.
+        #: By name and handler: what is called in place of a handler of `on_collect`.
         self.wrapped_funcs = self._handlers.collectors
         self._calls = OpenCalls(self._handlers)
         self._router = EventRouter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Optional
 
-from hivemind_core_client.shell.local_bus import Subscriptions
+from hivemind_core_client.shell.local_bus import Subscriptions, check_callable
 from hivemind_core_client.shell.waiters import is_hive_type
 from hivemind_core_client.wire.errors import InvalidOption
 
@@ -43,8 +43,7 @@ class Handlers:
 
         Raises InvalidOption for what cannot be called, and for the name of a hive type.
         """
-        if not callable(func):
-            raise InvalidOption(f"the handler of {name!r} is a {type(func).__name__}, which cannot be called")
+        check_callable(name, func)
         if is_hive_type(name):
             raise InvalidOption(f"{name!r} is the name of a hive type: a collect-call is an OVOS message")
         self._remove_collector(name, func)

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+def name_of(handler: Any) -> str:
+    """What a log calls a user's handler: never by its repr, which may hold arguments."""
+    inner = handler.func if isinstance(handler, partial) else handler
+    return str(getattr(inner, "__qualname__", type(inner).__qualname__))
+
+
+def check_callable(name: str, handler: Any) -> None:
+    """Raises InvalidOption for a handler of `name` that cannot be called."""
+    if not callable(handler):
+        raise InvalidOption(f"the handler of {name!r} is a {type(handler).__name__}, which cannot be called")
+
+
 def call_safely(handler: Handler, *arguments: Any) -> None:
     """Call a user's handler; one that raises is logged by name, and costs nobody else anything."""
     try:
@@ -24,7 +36,7 @@ def call_safely(handler: Handler, *arguments: Any) -> None:
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException:  # a user's callback may fail, exit or be cancelled, the client may not
-        log.exception("handler %s raised", getattr(handler, "__qualname__", handler))
+        log.exception("handler %s raised", name_of(handler))
 
 
 class Subscriptions:
@@ -42,10 +54,7 @@ class Subscriptions:
 
     def add(self, name: str, handler: Handler, once: bool = False) -> None:
         """Call `handler` for what is published under `name`; with `once`, for the first of it only."""
-        if not callable(handler):
-            raise InvalidOption(
-                f"the handler of {name!r} is a {type(handler).__name__}, which cannot be called"
-            )
+        check_callable(name, handler)
         with self._lock:
             self._set(name, {**self._handlers.get(name, {}), handler: once})
 

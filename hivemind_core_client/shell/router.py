@@ -10,6 +10,7 @@ from hivemind_core_client.kernel.events import Arrived
 from hivemind_core_client.kernel.lifecycle import Step
 from hivemind_core_client.plugins import asking
 from hivemind_core_client.plugins.contract import CallBack, CancelTimer, Deliver, Select, Send, SetTimer
+from hivemind_core_client.shell.local_bus import name_of
 from hivemind_core_client.wire.message import HiveMessage
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class EventRouter:
         log.error(
             "cascade_select_callback (%s) returned a %s: none of the answers is delivered. Return one of the "
             "messages that it was given, or None",
-            self._pick_name(),
+            name_of(self._client.cascade_select_callback),
             type(picked).__name__,
         )
         self._say_unanswered(answers)
@@ -151,14 +152,10 @@ class EventRouter:
     def _pick_failed(self, answers: list[HiveMessage], error: BaseException) -> None:
         log.error(
             "cascade_select_callback (%s) raised: none of the answers is delivered",
-            self._pick_name(),
+            name_of(self._client.cascade_select_callback),
             exc_info=error,
         )
         self._say_unanswered(answers)
-
-    def _pick_name(self) -> Any:
-        pick = self._client.cascade_select_callback
-        return getattr(pick, "__qualname__", pick)
 
     def _say_unanswered(self, answers: list[HiveMessage]) -> None:
         self.deliver(asking.unanswered(asking.query_id(answers[0]), "selection_failed"))

@@ -29,10 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class SharedWorker(ABC):
-    """Acts on what the Link and the lifecycle decide. A shell's worker opens, reads, writes and waits.
-
-    `over()` is called when no more attempts to connect are made.
-    """
+    """Acts on what the Link and the lifecycle decide. A shell's worker opens, reads, writes and waits."""
 
     #: Held by whoever makes the Link act: it is not made for two threads at once.
     _link_lock: AbstractContextManager[Any]

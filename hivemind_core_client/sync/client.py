@@ -181,7 +181,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
 
     def emit_mycroft(self, message: Any) -> None:
         """Send an OVOS Message as BUS; see `emit`."""
-        self.emit(as_packet(message))
+        self.emit(message)
 
     def emit_intercom(self, message: Any, pubkey: str) -> None:
         """Send a Message or HiveMessage that only the owner of `pubkey` (PEM text) can read, signed by this node.

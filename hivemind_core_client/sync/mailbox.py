@@ -108,16 +108,12 @@ class Mailbox:
         """True within a job."""
         return threading.current_thread() in self._workers
 
-    def close(self, seconds: float) -> None:
-        """Take no more jobs, and wait up to `seconds` until those that wait have run; the rest is dropped.
-
-        Within a job it does not wait: what is left runs when that job is over.
-        """
-        self.shut()
-        self.drain(seconds)
-
     def drain(self, seconds: float) -> None:
-        """After `shut`: what `close` does then. Nothing is waited for or dropped once it was reopened."""
+        """After `shut`: wait up to `seconds` until the jobs that wait have run; the rest is dropped.
+
+        Within a job it does not wait: what is left runs when that job is over. Nothing is waited for or dropped once it
+        was reopened.
+        """
         end = time.monotonic() + seconds
         with self._changed:
             if threading.current_thread() in self._workers:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Callable, NoReturn, Optional
 
 from hivemind_core_client.kernel.events import AwaitProof, RunDuringWait, Transmit
-from hivemind_core_client.shell.worker import not_sent
 from hivemind_core_client.sync.base_worker import BaseWorker
 from hivemind_core_client.sync.sending import Connection, Sender
 from hivemind_core_client.sync.waiting import (
@@ -77,12 +76,6 @@ class ServingWorker(BaseWorker):
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
         return self._sender.ping(payload, seconds)
-
-    def _try_to_send(self, message: HiveMessage) -> None:
-        try:
-            self.send(message)
-        except HiveMindError as error:
-            not_sent(message, error)
 
     def _run(self) -> None:
         """One attempt after the other, until the lifecycle says that it was the last."""

@@ -11,7 +11,6 @@ from hivemind_core_client.aio.base_worker import AsyncBaseWorker
 from hivemind_core_client.kernel.events import Arrived, AwaitProof, Established, Rejected
 from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.plugins.wrapping import strip_claims
-from hivemind_core_client.shell.worker import not_sent
 from hivemind_core_client.testing.fake_hub import FakeHub, agreed, carried, exchanged
 from hivemind_core_client.wire.errors import (
     ClientClosed,
@@ -145,14 +144,6 @@ class AsyncFakeWorker(AsyncBaseWorker):
         if self.link is None or not self.lifecycle.stands:
             raise again(self.lifecycle.why_not_sent())
         return self.link
-
-    async def _try_to_send(self, message: HiveMessage) -> bool:
-        try:
-            await self.send(message)
-        except HiveMindError as error:
-            not_sent(message, error)
-            return False
-        return True
 
     def _is_settled(self) -> bool:
         return self.lifecycle.stands or self.lifecycle.stopping or self.is_finished

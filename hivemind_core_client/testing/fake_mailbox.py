@@ -60,9 +60,8 @@ class FakeMailbox(Mailbox):
             if not self._closed:
                 heapq.heappush(self._timers, (self.elapsed + seconds, next(self._order), key, job))
 
-    def close(self, seconds: float) -> None:
-        """Take no more jobs. Those that wait behind a running one still run."""
-        self.shut()
+    def drain(self, seconds: float) -> None:
+        """Nothing to wait for: what waits behind a running job runs after it."""
 
     def shut(self) -> None:
         """Take no more jobs, and forget what was to come."""

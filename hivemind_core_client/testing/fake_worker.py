@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Callable, Optional
 from hivemind_core_client.kernel.events import Arrived, AwaitProof, Established, Rejected
 from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.plugins.wrapping import strip_claims
-from hivemind_core_client.shell.worker import not_sent
 from hivemind_core_client.sync.base_worker import BaseWorker
 from hivemind_core_client.testing.fake_hub import FakeHub, agreed, carried, exchanged
 from hivemind_core_client.wire.errors import (
@@ -146,14 +145,6 @@ class FakeWorker(BaseWorker):
         if self.link is None or not self.lifecycle.stands:
             raise again(self.lifecycle.why_not_sent())
         return self.link
-
-    def _try_to_send(self, message: HiveMessage) -> bool:
-        try:
-            self.send(message)
-        except HiveMindError as error:
-            not_sent(message, error)
-            return False
-        return True
 
     def _is_settled(self) -> bool:
         return self.lifecycle.stands or self.lifecycle.stopping or self.is_finished

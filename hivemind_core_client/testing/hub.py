@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
 from hivemind_core_client.config.rsa_keys import generate_rsa_key
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.manager import load_plugins
+from hivemind_core_client.shell.waiters import message_named
 from hivemind_core_client.testing.certificates import server_context
 from hivemind_core_client.testing.hub_link import (
     Account,
     HubLink,
     HubOptions,
     accounts_of,
-    is_of,
     login_of,
     speech,
 )
@@ -36,6 +36,7 @@ from hivemind_core_client.testing.hub_routing import (
 from hivemind_core_client.testing.hub_upstream import Upstream
 from hivemind_core_client.wire.errors import HiveMindError, HubRefused, InvalidOption
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client.wire.packet import as_packet
 
 try:
     from websockets.exceptions import ConnectionClosed
@@ -204,7 +205,7 @@ class EmbeddedHub:
 
         A client that is still in its handshake is waited for, a second at most.
         """
-        packet = _packet(message)
+        packet = as_packet(message)
         self._clients.wait_for_handshakes()
         if not self._clients.links:
             log.warning("a broadcast of the embedded hub reached nobody: no client is connected")
@@ -216,7 +217,7 @@ class EmbeddedHub:
         `client` is the name of an account or a peer. Waits like `broadcast`. Raises InvalidOption for an
         account that the hub does not have.
         """
-        packet = _packet(message)
+        packet = as_packet(message)
         names = {account.name for account in self.accounts.values()}
         if client not in names and client.partition("::")[0] not in names:
             raise InvalidOption(
@@ -246,9 +247,10 @@ class EmbeddedHub:
 
         Raises TimeoutError when fewer came within `timeout` seconds.
         """
+        matches = message_named(msg_type)
 
         def found() -> list[HiveMessage]:
-            return [message for message in self.received if is_of(message, msg_type)]
+            return [message for message in self.received if matches(message)]
 
         if not self._clients.wait_until(lambda: len(found()) >= count, timeout):
             raise TimeoutError(f"{len(found())} of {count} {msg_type} messages came within {timeout:g} s")
@@ -376,7 +378,3 @@ def _client_of(above: EmbeddedHub, account: Account, public_key: str) -> HiveMes
 def _shared_keys() -> tuple[str, str]:
     """One key for the hubs of this process: making it takes a while."""
     return generate_rsa_key()
-
-
-def _packet(message: Any) -> HiveMessage:
-    return message if isinstance(message, HiveMessage) else HiveMessage(HiveMessageType.BUS, message)

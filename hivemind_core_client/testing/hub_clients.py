@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Callable, Optional
 
 from websockets.exceptions import ConnectionClosed
 
-from hivemind_core_client.testing.hub_sockets import shut
+from hivemind_core_client.transports.tcp import shut
 from hivemind_core_client.wire.errors import HiveMindError
 
 if TYPE_CHECKING:

@@ -276,10 +276,3 @@ def _rsa_exchange(private_key: str, public_key: str) -> tuple[str, bytes]:
     key = secrets.token_bytes(32)
     wrapped = encrypt_RSA(public_key, key)
     return (sign_RSA(private_key, wrapped) + wrapped).hex(), key
-
-
-def is_of(message: HiveMessage, msg_type: str) -> bool:
-    """Whether a message is of a hive type, or a BUS message of an OVOS type."""
-    if message.msg_type.value == msg_type:
-        return True
-    return message.msg_type is HiveMessageType.BUS and message["type"] == msg_type

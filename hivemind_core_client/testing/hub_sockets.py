@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import struct
@@ -12,16 +11,6 @@ from typing import Any
 
 from websockets.frames import Frame, Opcode
 from websockets.sync.server import ServerConnection
-
-log = logging.getLogger(__name__)
-
-
-def shut(link: socket.socket) -> None:
-    """End a connection without a close frame, which wakes whoever reads from it."""
-    try:
-        link.shutdown(socket.SHUT_RDWR)
-    except OSError as error:
-        log.debug("already shut: %s", error)
 
 
 def bound_writing(link: socket.socket, seconds: float) -> None:

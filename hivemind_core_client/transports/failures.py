@@ -10,7 +10,6 @@ from hivemind_core_client.kernel.closing import refuses_key
 from hivemind_core_client.wire.errors import (
     ConnectionLost,
     HiveMindError,
-    HubConnectionError,
     HubUnreachable,
     KeyRefused,
     Mend,
@@ -76,7 +75,7 @@ def no_websocket(address: Address, error: Exception) -> NotAHub:
     )
 
 
-def bad_status(address: Address, status: Optional[int]) -> Exception:
+def bad_status(address: Address, status: Optional[int]) -> HiveMindError:
     """It answers the upgrade with another HTTP status than 101."""
     if refuses_key(status):
         return KeyRefused(f"{address} refused the access key with HTTP status {status}")
@@ -105,7 +104,7 @@ def broken(address: Address, error: Exception, while_sending: bool = False) -> C
     return ConnectionLost(f"{what}: {text_of(error)}")
 
 
-def closed_here(address: Address) -> HubConnectionError:
+def closed_here(address: Address) -> ConnectionLost:
     """It was closed on our side."""
     return ConnectionLost(f"the connection with {address} is closed")
 

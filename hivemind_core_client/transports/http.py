@@ -112,7 +112,7 @@ class HttpTransport:
         """
         self._login = quote(url.partition("?authorization=")[2], safe="")
         self._first = self._dial()
-        with self.deadline("upgrade", self._deadlines.upgrade):
+        with self._deadline("upgrade", self._deadlines.upgrade):
             try:
                 if self._request("POST", "disconnect", None).body.get("status") == "Disconnected":
                     log.info("a session that %s still had for this access key has ended", self._address)
@@ -145,10 +145,10 @@ class HttpTransport:
 
     def within(self, phase: str, seconds: float, work: Callable[[], T]) -> T:
         """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""
-        with self.deadline(phase, seconds):
+        with self._deadline(phase, seconds):
             return work()
 
-    def deadline(self, phase: str, seconds: float) -> AbstractContextManager[None]:
+    def _deadline(self, phase: str, seconds: float) -> AbstractContextManager[None]:
         """Whatever happens inside ends within `seconds`, or HubTimeout is raised."""
         return tcp.deadline(self._address, phase, seconds, self.abort)
 
@@ -228,13 +228,12 @@ class HttpTransport:
         when it has no session of ours; HubConnectionError when it did not take the message, but the session goes on;
         InvalidMessage for a binary frame in a session below protocol version 3, where hubs take none.
         """
-        written, total = 0, sum(map(len, frames))
-        report = None if progress is None else ProgressReporter(progress)
+        report = None if progress is None else ProgressReporter(progress, frames)
         for frame in frames:
             self._send(frame)
-            written += len(frame)
             if report is not None:
-                report(written, total)
+                report(len(frame), len(frame))
+                report.next()
 
     def _send(self, frame: Frame) -> None:
         try:

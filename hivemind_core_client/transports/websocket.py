@@ -7,8 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Callable, Optional, TypeVar, Union
 
 import websocket
@@ -75,14 +74,12 @@ class WebSocketTransport:
 
     def within(self, phase: str, seconds: float, work: Callable[[], T]) -> T:
         """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""
-        with self.deadline(phase, seconds):
+        with self._deadline(phase, seconds):
             return work()
 
-    @contextmanager
-    def deadline(self, phase: str, seconds: float) -> Iterator[None]:
+    def _deadline(self, phase: str, seconds: float) -> AbstractContextManager[None]:
         """Whatever happens inside ends within `seconds`, or HubTimeout is raised."""
-        with tcp.deadline(self._address, phase, seconds, self.abort, _BROKEN):
-            yield
+        return tcp.deadline(self._address, phase, seconds, self.abort, _BROKEN)
 
     def watch(self) -> None:
         """From now on an idle connection is probed."""
@@ -233,7 +230,7 @@ class WebSocketTransport:
     def _upgrade(self, connected: SharedSocket, url: str) -> websocket.WebSocket:
         # Each frame is handed out alone, and put together here, where the size of a message is bounded.
         ws = websocket.WebSocket(fire_cont_frame=True, enable_multithread=True, skip_utf8_validation=True)
-        with self.deadline("upgrade", self._deadlines.upgrade):
+        with self._deadline("upgrade", self._deadlines.upgrade):
             try:
                 ws.connect(url, socket=connected, suppress_origin=True, redirect_limit=0)  # type: ignore[no-untyped-call]
                 self._check_status(ws.getstatus())

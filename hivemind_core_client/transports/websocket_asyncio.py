@@ -150,16 +150,16 @@ class AsyncWebSocketTransport:
     async def open(self, url: str) -> None:
         """TCP, TLS, upgrade. Raises a HubConnectionError, InvalidOption, or KeyRefused where the key is not taken."""
         context = self._tls.make_context() if self._address.tls else None
-        connected = await self.deadline("tcp", self._deadlines.tcp, self._connected())
+        connected = await self._deadline("tcp", self._deadlines.tcp, self._connected())
         self._ws = self._protocol(url)
         await self._secure(connected, self._ws, context)
         await self._upgrade(self._ws)
 
     async def within(self, phase: str, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
         """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""
-        return await self.deadline(phase, seconds, work())
+        return await self._deadline(phase, seconds, work())
 
-    async def deadline(self, phase: str, seconds: float, waiting: Awaitable[T]) -> T:
+    async def _deadline(self, phase: str, seconds: float, waiting: Awaitable[T]) -> T:
         """The result of `waiting`, if it comes within `seconds`; else HubTimeout."""
         try:
             return await within(seconds, waiting)
@@ -285,7 +285,7 @@ class AsyncWebSocketTransport:
             else asyncio.get_running_loop().create_connection(lambda: ws, sock=connected)
         )
         try:
-            await self.deadline("tls", self._deadlines.tls, made)
+            await self._deadline("tls", self._deadlines.tls, made)
         except HubTimeout:
             raise
         except (OSError, ValueError) as error:
@@ -312,7 +312,7 @@ class AsyncWebSocketTransport:
 
     async def _upgrade(self, ws: Connection) -> None:
         try:
-            await self.deadline(
+            await self._deadline(
                 "upgrade", self._deadlines.upgrade, ws.handshake(user_agent_header="hivemind-core-client")
             )
         except HubTimeout:

@@ -258,6 +258,26 @@ def test_binary_data_goes_to_callbacks_that_were_assigned_later(
     assert got.wait(1) == [(b"RIFF", "hello", "en", "speech.wav")]
 
 
+def test_a_callback_that_raises_is_logged_without_its_data(
+    hub: EmbeddedHub, client: HiveMessageBusClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    called = threading.Event()
+
+    class Broken(BinaryDataCallbacks):
+        def handle_receive_tts(
+            self, bin_data: bytes, utterance: str | None, lang: str | None, file_name: str
+        ) -> None:
+            called.set()
+            raise RuntimeError("mine to mend")
+
+    client.bin_callbacks = Broken()
+    hub.send_tts(b"WHATWASSAID")
+    assert called.wait(5)
+    client.close()
+    assert "Broken.handle_receive_tts raised" in caplog.text and "mine to mend" in caplog.text
+    assert "WHATWASSAID" not in caplog.text
+
+
 @pytest.mark.parametrize("bin_type", list(HiveMindBinaryPayloadType))
 @pytest.mark.otherwise("http", why="a BINARY comes beside the text, not in order with it")
 def test_every_bin_type_has_a_callback_that_says_what_it_ignored(

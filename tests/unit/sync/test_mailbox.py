@@ -16,6 +16,12 @@ from hivemind_core_client.sync.mailbox import Mailbox
 WAIT = 10.0
 
 
+def close(mailbox: Mailbox, seconds: float) -> None:
+    """As a client closes it."""
+    mailbox.shut()
+    mailbox.drain(seconds)
+
+
 @pytest.fixture
 def make() -> Iterator[Callable[..., Mailbox]]:
     made: list[Mailbox] = []
@@ -26,7 +32,7 @@ def make() -> Iterator[Callable[..., Mailbox]]:
 
     yield build
     for mailbox in made:
-        mailbox.close(WAIT)
+        close(mailbox, WAIT)
     assert not [thread for thread in threading.enumerate() if thread.name == "test-mailbox"]
 
 
@@ -183,10 +189,10 @@ def test_connecting_close_runs_what_waits_and_takes_no_more(make: Callable[..., 
     for number in range(20):
         mailbox.put(lambda number=number: seen.append(number))  # type: ignore[misc]
     mailbox.later(0.0, "late", lambda: None)
-    mailbox.close(WAIT)
+    close(mailbox, WAIT)
     mailbox.put(lambda: seen.append("late"))
     mailbox.later(0.0, "late", lambda: seen.append("late"))
-    mailbox.close(WAIT)
+    close(mailbox, WAIT)
     assert seen == list(range(20))
     mailbox.reopen()
     flush(mailbox)
@@ -196,11 +202,11 @@ def test_connecting_close_may_be_called_by_a_job(make: Callable[..., Mailbox]) -
     """Row: `close()` joined itself from a handler."""
     mailbox, closed = make(), threading.Event()
 
-    def close() -> None:
-        mailbox.close(WAIT)
+    def job() -> None:
+        close(mailbox, WAIT)
         closed.set()
 
-    mailbox.put(close)
+    mailbox.put(job)
     assert closed.wait(WAIT / 2)
 
 
@@ -213,7 +219,7 @@ def test_close_does_not_wait_longer_than_it_may(make: Callable[..., Mailbox]) ->
 
     mailbox.put(stick)
     assert begun.wait(WAIT)
-    mailbox.close(0.01)
+    close(mailbox, 0.01)
     assert not release.is_set()
     release.set()
 

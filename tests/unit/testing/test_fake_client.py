@@ -416,6 +416,19 @@ def test_a_handler_may_wait_for_an_answer(bus: FakeHiveMessageBus) -> None:
     assert answers[1] == "you said y"
 
 
+def test_what_waits_behind_a_handler_that_closes_still_runs(bus: FakeHiveMessageBus) -> None:
+    heard: list[str] = []
+
+    def close(message: Message) -> None:
+        bus.close()
+        heard.append("closed")
+
+    bus.on_mycroft("now", close)
+    bus.on_mycroft("now", lambda message: heard.append("told"))
+    bus.receive(Message("now"))
+    assert heard == ["closed", "told"]
+
+
 def test_a_handler_may_close_the_bus(bus: FakeHiveMessageBus) -> None:
     heard: list[str] = []
     bus.on("speak", lambda message: bus.close())
