@@ -11,7 +11,7 @@ from attrs import evolve
 
 from hivemind_core_client.config.hub_keys import HubKeys
 from hivemind_core_client.config.identity import NodeIdentity
-from hivemind_core_client.config.key_files import place_of
+from hivemind_core_client.config.key_files import IdentityFile, place_of
 from hivemind_core_client.config.rsa_keys import public_key_of
 from hivemind_core_client.config.session import new_session
 from hivemind_core_client.config.settings import ENVIRONMENT, Settings, resolve, variable_of
@@ -163,7 +163,9 @@ class ClientProfile:
         """This node's private RSA key (PEM text); one is made and saved where there is none."""
         if not self.identity.private_key_pem():
             self.identity.create_keys()
-            self.identity.save()
+            # It wrote the key to an identity file, and what else was set there must not go with it.
+            if not isinstance(self.identity.IDENTITY_FILE, IdentityFile):
+                self.identity.save()  # a dict-like object is stored whole
         return self.identity.private_key_pem() or ""
 
     def _public_key(self) -> str:

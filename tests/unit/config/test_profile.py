@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,31 @@ def test_a_refused_noise_key_comes_with_its_file_and_with_another_way(tmp_path: 
     in_memory = err.HubRefused("it has pinned another", about=("noise_key",))
     HiveMessageBusClient("k", PASSWORD, host="h", identity=NodeIdentity({})).profile.advise(in_memory)
     assert str(in_memory) == "it has pinned another"
+
+
+def test_a_key_that_is_made_takes_no_password_to_the_disk_with_it(tmp_path: Path) -> None:
+    identity = NodeIdentity(tmp_path / "id.json")
+    identity.password = PASSWORD
+    profile = HiveMessageBusClient("k", host="h", identity=identity).profile
+    assert "PRIVATE KEY" in profile.private_key()
+    stored = {"public_key": identity.public_key, "secret_key": "HiveMindComs.pem"}
+    assert json.loads((tmp_path / "id.json").read_text()) == stored
+    assert identity.password == PASSWORD
+    identity.save()
+    assert json.loads((tmp_path / "id.json").read_text()) == {**stored, "password": PASSWORD}
+
+
+def test_a_dict_like_object_is_told_to_store_a_key_that_is_made() -> None:
+    class Store(dict[str, Any]):
+        stored: Any = None
+
+        def store(self) -> None:
+            self.stored = dict(self)
+
+    fields = Store()
+    profile = HiveMessageBusClient("k", PASSWORD, host="h", identity=NodeIdentity(fields)).profile
+    assert "PRIVATE KEY" in profile.private_key()
+    assert fields.stored == {"public_key": fields["public_key"]}
 
 
 def refused(hub: EmbeddedHub, **options: Any) -> str:
