@@ -9,7 +9,7 @@ terms what it saw. What a close with 1008 (refused by policy) means, by the stat
     AWAITING_OFFER          HubRefused
     AWAITING_ANSWER         what the running handshake says (`Handshake.interrupted`):
         password                PasswordRefused, or NegotiationRefused with a hub below protocol version 2
-        RSA, pre-shared key     NegotiationRefused
+        RSA                     NegotiationRefused
         Noise XXpsk2            HubRefused
         Noise KKpsk0            HandshakeAgain: once more, with XXpsk2
     IN_DOUBT, PROOF_WINDOW  HandshakeAgain once, then HubRefused (`Doubt.refused`)

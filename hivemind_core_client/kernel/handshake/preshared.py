@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from hivemind_core_client.kernel.handshake.base import (
     DEFAULT_CIPHER,
     DEFAULT_ENCODING,
@@ -14,7 +12,7 @@ from hivemind_core_client.kernel.handshake.base import (
     Terms,
 )
 from hivemind_core_client.plugins.contract import Negotiated
-from hivemind_core_client.wire.errors import HandshakeError, HiveMindError
+from hivemind_core_client.wire.errors import HandshakeError
 from hivemind_core_client.wire.json_text import Json
 
 
@@ -41,7 +39,3 @@ class PresharedHandshake(Handshake):
     def receive(self, answer: Json) -> Progress:
         """Raises HandshakeError: there is nothing to answer."""
         raise HandshakeError("an answer to a handshake that was never asked for")
-
-    def interrupted(self, by_policy: bool) -> Optional[HiveMindError]:
-        """None: this kind is over before a hub can hang up on it."""
-        return None
