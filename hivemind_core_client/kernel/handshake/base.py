@@ -215,6 +215,12 @@ class Handshake(ABC):
             Mend("compare allowed_ciphers and allowed_encodings in its server.json with ", SHOW_PLUGINS),
         )
 
+    def _chosen(self, answer: Json) -> tuple[str, str]:
+        """The cipher and the encoding that the hub chose of our proposal. Raises NegotiationRefused."""
+        terms, proposal = self.terms, self.terms.proposal(self.offer)
+        cipher = terms.accepted(answer, "cipher", DEFAULT_CIPHER, tuple(proposal["ciphers"]))
+        return cipher, terms.accepted(answer, "encoding", DEFAULT_ENCODING, tuple(proposal["encodings"]))
+
 
 def shown(names: tuple[str, ...]) -> str:
     """Names for an error's text: a few, and none of them long, since a hub may send anything."""

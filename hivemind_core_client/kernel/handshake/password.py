@@ -9,8 +9,6 @@ from typing import Any, Optional
 from poorman_handshake import PasswordHandShake
 
 from hivemind_core_client.kernel.handshake.base import (
-    DEFAULT_CIPHER,
-    DEFAULT_ENCODING,
     Handshake,
     Offer,
     Outcome,
@@ -69,11 +67,9 @@ class PasswordHandshake(Handshake):
                     " (other clients say: got encrypted message, but could not decrypt!)",
                 ),
             )
-        proposal = self.terms.proposal(self.offer)
-        cipher = self.terms.accepted(answer, "cipher", DEFAULT_CIPHER, tuple(proposal["ciphers"]))
-        encoding = self.terms.accepted(answer, "encoding", DEFAULT_ENCODING, tuple(proposal["encodings"]))
+        cipher, encoding = self._chosen(answer)
         version = min(self.max_version, self.offer.max_version, self.terms.max_version)
-        negotiated = Negotiated(version, self.kind, cipher, encoding, proposal["binarize"])
+        negotiated = Negotiated(version, self.kind, cipher, encoding, self.terms.binarizes(self.offer))
         return Progress(
             outcome=Outcome(self.terms.channel(cipher, encoding, self._exchange.secret), negotiated)
         )

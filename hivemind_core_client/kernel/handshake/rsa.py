@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from hivemind_core_client.kernel.handshake.base import (
-    DEFAULT_CIPHER,
-    DEFAULT_ENCODING,
     Handshake,
     Offer,
     Outcome,
@@ -41,12 +39,9 @@ class RsaHandshake(Handshake):
     def receive(self, answer: Json) -> Progress:
         """Verify, then unwrap. Raises HubRefused when the signature is not the hub's."""
         key = self._unwrap(*self._split(envelope_of(answer)))
-        terms = self.terms
-        proposal = terms.proposal(self.offer)
-        cipher = terms.accepted(answer, "cipher", DEFAULT_CIPHER, tuple(proposal["ciphers"]))
-        encoding = terms.accepted(answer, "encoding", DEFAULT_ENCODING, tuple(proposal["encodings"]))
-        negotiated = Negotiated(1, self.kind, cipher, encoding, proposal["binarize"])
-        return Progress(outcome=Outcome(terms.channel(cipher, encoding, key), negotiated))
+        cipher, encoding = self._chosen(answer)
+        negotiated = Negotiated(1, self.kind, cipher, encoding, self.terms.binarizes(self.offer))
+        return Progress(outcome=Outcome(self.terms.channel(cipher, encoding, key), negotiated))
 
     def _hub_key(self) -> str:
         key = self.terms.credentials.hub_key or self.terms.hub.public_key
