@@ -22,7 +22,7 @@ from hivemind_core_client.wire.errors import (
     UnknownMessageType,
     UnsupportedProtocolVersion,
 )
-from hivemind_core_client.wire.json_text import LONE_SURROGATE, Json, json_object, json_text
+from hivemind_core_client.wire.json_text import Json, json_object, json_text, utf8
 from hivemind_core_client.wire.message import (
     WRAPPER_TYPES,
     HiveMessage,
@@ -118,10 +118,7 @@ def decode(frame: bytes, max_size: int) -> HiveMessage:
 
 
 def _bytes_of(value: Any) -> bytes:
-    try:
-        return json_text(value).encode()
-    except UnicodeEncodeError as error:
-        raise InvalidMessage(LONE_SURROGATE) from error
+    return utf8(json_text(value))
 
 
 def _compressed(

@@ -12,9 +12,8 @@ from hivemind_core_client.wire.errors import (
     EncryptionFailed,
     FrameError,
     InvalidKeySize,
-    InvalidMessage,
 )
-from hivemind_core_client.wire.json_text import LONE_SURROGATE, json_object, json_string
+from hivemind_core_client.wire.json_text import json_object, json_string, utf8
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Cipher, Encoding, Frame
@@ -62,10 +61,7 @@ class CipherChannel:
 
     def seal(self, plain: Frame) -> list[Frame]:
         """Text becomes `{"ciphertext", "tag", "nonce"}`, bytes become nonce ‖ ciphertext ‖ tag."""
-        try:
-            data = plain.encode() if isinstance(plain, str) else bytes(plain)
-        except UnicodeEncodeError as error:
-            raise InvalidMessage(LONE_SURROGATE) from error
+        data = utf8(plain) if isinstance(plain, str) else bytes(plain)
         is_text, cipher = isinstance(plain, str), self._cipher
         nonce = self._random_bytes(cipher.nonce_size)
         try:

@@ -96,7 +96,6 @@ class Link:
         self._channel: Optional[Channel] = None
         self._doubt: Optional[Doubt] = None
         self._proof_window_closes = 0.0
-        self._binarize = False
         self._acts: dict[type, Callable[[Any], Iterator[Event]]] = {
             Introduce: self._introduce,
             Negotiate: self._negotiate,
@@ -316,7 +315,7 @@ class Link:
     def _progress(self, progress: Progress) -> Iterator[Event]:
         if progress.reply is not None:
             shake = HiveMessage(HiveMessageType.HANDSHAKE, progress.reply)
-            yield Transmit([self._encoded(shake, binary=False)])
+            yield Transmit([self._plain(shake)])
         if progress.during_wait is not None:
             yield RunDuringWait(progress.during_wait)
         if progress.outcome is not None:
@@ -325,7 +324,6 @@ class Link:
     def _establish(self, outcome: Outcome) -> Iterator[Event]:
         self._channel = outcome.channel
         self._doubt = outcome.doubt
-        self._binarize = outcome.negotiated.binarize
         self.context.negotiated = outcome.negotiated
         self._handshake = None
         self._advance(Signal.KEYED if outcome.doubt is None else Signal.KEYED_IN_DOUBT)
@@ -338,20 +336,17 @@ class Link:
         yield Established(outcome.negotiated) if outcome.doubt is None else AwaitProof()
 
     def _plain(self, message: HiveMessage) -> Frame:
-        msg_type = message.msg_type
+        msg_type, negotiated = message.msg_type, self.context.negotiated
+        serializer = self._text
         if msg_type is HiveMessageType.BINARY:
-            return self._encoded(message, binary=True)
-        if self._binarize and msg_type not in _TEXT_ONLY:
+            serializer = self._binary
+        elif negotiated is not None and negotiated.binarize and msg_type not in _TEXT_ONLY:
             frame = self._written(self._binary, message)
             if frame is not None:
                 return frame
-        return self._encoded(message, binary=False)
-
-    def _encoded(self, message: HiveMessage, binary: bool) -> Frame:
-        serializer = self._binary if binary else self._text
         frame = self._written(serializer, message)
         if frame is None:
-            raise InvalidMessage(f"a {message.msg_type.name} message has no {serializer.name} form")
+            raise InvalidMessage(f"a {msg_type.name} message has no {serializer.name} form")
         return frame
 
     def _written(self, serializer: Serializer, message: HiveMessage) -> Optional[Frame]:

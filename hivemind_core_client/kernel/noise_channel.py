@@ -12,7 +12,7 @@ from hivemind_core_client.wire.errors import (
     InvalidMessage,
     Mend,
 )
-from hivemind_core_client.wire.json_text import LONE_SURROGATE
+from hivemind_core_client.wire.json_text import utf8
 from hivemind_core_client.wire.mends import OLDER_VERSION
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class NoiseChannel:
     def seal(self, plain: Frame) -> list[Frame]:
         """One transport message, or several for what is longer than CHUNK. Raises InvalidMessage beyond the limit."""
         is_text = isinstance(plain, str)
-        body = memoryview(_utf8(plain) if isinstance(plain, str) else plain)
+        body = memoryview(utf8(plain) if isinstance(plain, str) else plain)
         if len(body) > self._limit:
             raise InvalidMessage(
                 f"a message of {len(body)} bytes: the peer assembles {self._limit} at most",
@@ -139,10 +139,3 @@ class NoiseChannel:
             return body.decode()
         except UnicodeDecodeError as error:
             raise FrameError("a sealed text frame holds no UTF-8") from error
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidMessage(LONE_SURROGATE) from error

@@ -19,7 +19,7 @@ from hivemind_core_client.wire.errors import FrameError, InvalidMessage
 Json = dict[str, Any]
 
 #: Why a message cannot be written as UTF-8.
-LONE_SURROGATE = (
+_LONE_SURROGATE = (
     "a message holds a lone surrogate, which has no UTF-8 form. Send whole characters; if they are, they were not read "
     "as UTF-8: run with PYTHONUTF8=1 or in a UTF-8 locale"
 )
@@ -68,6 +68,14 @@ def standard_text(value: Any) -> str:
         raise
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidMessage(f"a payload has no JSON form: {error}") from error
+
+
+def utf8(text: str) -> bytes:
+    """The text as it travels. Raises InvalidMessage for half a character, which has no form on the wire."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidMessage(_LONE_SURROGATE) from error
 
 
 def json_object(text: Union[str, bytes], what: str = "frame") -> Json:
