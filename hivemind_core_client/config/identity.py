@@ -18,6 +18,7 @@ from hivemind_core_client.config.key_files import (
 )
 from hivemind_core_client.config.noise_identity import NoiseIdentity
 from hivemind_core_client.config.rsa_keys import generate_rsa_key
+from hivemind_core_client.config.settings import port_of
 from hivemind_core_client.config.stored_identity import PathOrMapping
 from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption, Mend
 from hivemind_core_client.wire.keys import alias_of, public_pem
@@ -100,14 +101,14 @@ class NodeIdentity(NoiseIdentity):
     def default_port(self) -> int | None:
         """The port of the hub, 1 to 65535, or None. Digits as text are taken too."""
         value = self.IDENTITY_FILE.get("default_port")
-        port = _as_port(value)
+        port = port_of(value)
         if port is None and value is not None:
             raise field_error(self.path, "default_port", "a port number from 1 to 65535")
         return port
 
     @default_port.setter
     def default_port(self, value: int | str | None) -> None:
-        port = _as_port(value)
+        port = port_of(value)
         if port is None and value is not None:
             raise InvalidOption("default_port must be a port number from 1 to 65535, or None")
         self._write("default_port", port)
@@ -257,14 +258,6 @@ class NodeIdentity(NoiseIdentity):
         names = itertools.chain([KEY_STEM], (f"{KEY_STEM}-{number}" for number in itertools.count(2)))
         paths = (os.path.join(folder, f"{name}.pem") for name in names)
         return next(path for path in paths if os.path.realpath(path) == own or not os.path.lexists(path))
-
-
-def _as_port(value: object) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 5:
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536:
-        return value
-    return None
 
 
 def _is_text_mapping(value: object) -> bool:

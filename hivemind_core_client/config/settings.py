@@ -133,14 +133,20 @@ def _first_port(*candidates: Any) -> int:
 
 
 def read_port(value: Any) -> int:
-    """A port number. Raises InvalidOption for anything that is none."""
-    try:
-        port = int(value)
-    except (TypeError, ValueError):
-        port = 0
-    if not 0 < port < 65536:
+    """A port number, of which a text may have blanks around it. Raises InvalidOption for anything that is none."""
+    port = port_of(value.strip() if isinstance(value, str) else value)
+    if port is None:
         raise InvalidOption(f"the port {value!r} is not a number from 1 to 65535")
     return port
+
+
+def port_of(value: object) -> Optional[int]:
+    """A port number of a number or of digits as text; None for anything else, such as True, 5678.9 and `5_678`."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 5:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536:
+        return value
+    return None
 
 
 def one_of(kind: type[T], name: str, value: Optional[T]) -> T:

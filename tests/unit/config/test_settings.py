@@ -82,7 +82,7 @@ def test_ports(value: Any, port: int) -> None:
     assert read_port(value) == port
 
 
-@pytest.mark.parametrize("value", [0, 65536, -1, "", "x", None, [], "5.5"])
+@pytest.mark.parametrize("value", [0, 65536, -1, "", "x", None, [], "5.5", True, 5678.9, "5_678"])
 def test_ports_that_are_none(value: Any) -> None:
     with pytest.raises(InvalidOption, match="1 to 65535"):
         read_port(value)
