@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Optional
 
 from hivemind_core_client.plugins import asking
@@ -18,8 +17,6 @@ from hivemind_core_client.plugins.contract import (
 )
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
-
-log = logging.getLogger(__name__)
 
 NAME = HiveMessageType.CASCADE.value
 #: How long answers are gathered, in seconds, where the asker does not say.
@@ -49,16 +46,12 @@ def on_send(context: Context, message: HiveMessage) -> Actions:
 
 def receive(context: Context, message: HiveMessage) -> Actions:
     """Gather an answer to a question of ours. A question from others is for listeners alone."""
-    if not is_answer(message):
-        log.debug("a CASCADE that others asked arrived")
-        return None
-    query = query_id(message)
-    memory = context.recall(NAME).get(query)
+    memory = asking.open_question(context, message)
     if memory is None:
-        log.info("dropped an answer to a CASCADE that nobody waits for here")
         return None
     answers: AnswerAggregator[HiveMessage] = memory["answers"]
     answers.take(message)
+    query = query_id(message)
     return [CancelTimer(HiveMessageType.CASCADE, query), *_resolve(context, query)] if answers.over else None
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from hivemind_core_client.plugins import asking
 from hivemind_core_client.plugins.answers import AnswerAggregator, is_answer, query_id
 from hivemind_core_client.plugins.contract import (
@@ -15,10 +13,7 @@ from hivemind_core_client.plugins.contract import (
     SetTimer,
 )
 from hivemind_core_client.plugins.hookspecs import hookimpl
-from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
-
-log = logging.getLogger(__name__)
 
 NAME = HiveMessageType.QUERY.value
 
@@ -46,17 +41,13 @@ def on_send(context: Context, message: HiveMessage) -> Actions:
 
 def receive(context: Context, message: HiveMessage) -> Actions:
     """Deliver each answer to a question of ours as it comes. A question from others is for listeners alone."""
-    if not is_answer(message):
-        log.debug("a QUERY that others asked arrived")
-        return None
-    query = query_id(message)
-    memory: Json | None = context.recall(NAME).get(query)
+    memory = asking.open_question(context, message)
     if memory is None:
-        log.info("dropped an answer to a QUERY that nobody waits for here")
         return None
     answers: AnswerAggregator[HiveMessage] = memory["answers"]
     if not answers.take(message):
         return None
+    query = query_id(message)
     if answers.over:
         del context.recall(NAME)[query]
         return [CancelTimer(HiveMessageType.QUERY, query), *_last_words(answers, message)]

@@ -13,18 +13,6 @@ from hivemind_core_client.wire.errors import FrameError
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
-__all__ = [
-    "MOST_OPEN",
-    "close_all",
-    "inner_answer",
-    "opened",
-    "patience",
-    "patient",
-    "prepare",
-    "query_id",
-    "unanswered",
-]
-
 log = logging.getLogger(__name__)
 
 #: How many questions may be open at once; the oldest is forgotten first.
@@ -82,6 +70,18 @@ def opened(context: Context, name: str, query: str, memory: Json) -> None:
     while len(questions) >= MOST_OPEN:
         questions.pop(next(iter(questions)))
     questions[query] = memory
+
+
+def open_question(context: Context, message: HiveMessage) -> Optional[Json]:
+    """What is remembered of the question of ours that a message answers, None where it answers none."""
+    kind = message.msg_type
+    if not is_answer(message):
+        log.debug("a %s that others asked arrived", kind.name)
+        return None
+    memory: Optional[Json] = context.recall(kind.value).get(query_id(message))
+    if memory is None:
+        log.info("dropped an answer to a %s that nobody waits for here", kind.name)
+    return memory
 
 
 def close_all(context: Context, name: str) -> list[Action]:

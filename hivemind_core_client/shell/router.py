@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from hivemind_core_client.kernel.events import Arrived
 from hivemind_core_client.kernel.lifecycle import Step
 from hivemind_core_client.plugins import asking
+from hivemind_core_client.plugins.answers import query_id
 from hivemind_core_client.plugins.contract import CallBack, CancelTimer, Deliver, Select, Send, SetTimer
 from hivemind_core_client.shell.local_bus import name_of
 from hivemind_core_client.wire.message import HiveMessage
@@ -158,4 +159,4 @@ class EventRouter:
         self._say_unanswered(answers)
 
     def _say_unanswered(self, answers: list[HiveMessage]) -> None:
-        self.deliver(asking.unanswered(asking.query_id(answers[0]), "selection_failed"))
+        self.deliver(asking.unanswered(query_id(answers[0]), "selection_failed"))
