@@ -170,11 +170,15 @@ def read_object(path: str) -> dict[str, Any] | None:
     )
 
 
+def identity_at(path: str | None) -> str:
+    """What errors call the identity in the file `path`, None for one in memory."""
+    return "the identity in memory" if path is None else f"the identity file {path!r}"
+
+
 def field_error(path: str | None, field: str, wanted: str) -> IdentityFileError:
     """The error for a known `field` of the identity file `path` (None: in memory) that is not `wanted`."""
-    where = "the identity in memory" if path is None else f"the identity file {path!r}"
     return IdentityFileError(
-        f"{where}: the field {field!r} is not {wanted}",
+        f"{identity_at(path)}: the field {field!r} is not {wanted}",
         Mend("correct it, or set it again with ", Command(("set-identity",))),
         about=(field,),
         place=place_of(path),
@@ -243,20 +247,19 @@ class IdentityFile(MutableMapping[str, Any]):
 
     def reload(self) -> None:
         """Read the file again and forget what was assigned; nothing changes on IdentityFileError."""
-        data = read_object(self.path)
-        if data is None and self._shared is not None:
-            data = self._read_shared(self._shared)
-        self._load(data or {})
+        self._load(self._read() or {})
 
-    def current(self, field: str, missing: Any = None) -> Any:
-        """What the file holds now in `field`, whatever was read or assigned before, or `missing`.
+    def current(self, field: str) -> Any:
+        """What the file holds now in `field`, whatever was read or assigned before; an empty dict where it is missing.
 
         Raises IdentityFileError.
         """
+        data = self._read()
+        return (self._loaded if data is None else data).get(field, {})
+
+    def _read(self) -> dict[str, Any] | None:
         data = read_object(self.path)
-        if data is None and self._shared is not None:
-            data = self._read_shared(self._shared)
-        return (self._loaded if data is None else data).get(field, missing)
+        return self._read_shared(self._shared) if data is None and self._shared is not None else data
 
     @staticmethod
     def _read_shared(shared: str) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hivemind_core_client.config.key_files import (
     IdentityFile,
+    identity_at,
     noise_key_file,
     only_one_writer,
     place_of,
@@ -88,14 +89,13 @@ class NoiseIdentity(StoredIdentity):
 
         Raises IdentityFileError for what is no key: to go on as if nothing was pinned would be to trust anybody.
         """
-        pins = self._current("hub_pins", {})
+        pins = self._current("hub_pins")
         if isinstance(pins, dict) and address not in pins:
             return None
         key = static_key(pins[address]) if isinstance(pins, dict) else None
         if key is None:
-            where = f"the identity file {self.path!r}" if self.path else "the identity in memory"
             raise IdentityFileError(
-                f"{where}: what 'hub_pins' says of {address} is no static key of 64 hex digits",
+                f"{identity_at(self.path)}: what 'hub_pins' says of {address} is no static key of 64 hex digits",
                 Mend(
                     "correct it; or ask the hub's owner for its fingerprint, and run ",
                     forget_server(address),
@@ -115,7 +115,7 @@ class NoiseIdentity(StoredIdentity):
     def forget_hub(self, address: str) -> bool:
         """Pin nothing for `host:port` any more; False if nothing was."""
         with self._lock:
-            pins = self._current("hub_pins", {})
+            pins = self._current("hub_pins")
             if isinstance(pins, dict) and address not in pins:
                 return False
             self._write_entries("hub_pins", {address: None})
@@ -129,7 +129,7 @@ class NoiseIdentity(StoredIdentity):
         """Remember a derived key; of more than 16 the oldest are forgotten."""
         entry = _entry(owner, node_id)
         with self._lock:
-            known = self._current("derived_keys", {})
+            known = self._current("derived_keys")
             others = [name for name in (known if isinstance(known, dict) else ()) if name != entry]
             excess: dict[str, str | None] = dict.fromkeys(others[: max(0, len(others) + 1 - MOST_DERIVED)])
             self._write_entries("derived_keys", {**excess, entry: key.hex()})
@@ -159,9 +159,9 @@ class NoiseIdentity(StoredIdentity):
                 write_private(path, made.hex().encode("ascii"), "Noise key file")
             return made
 
-    def _current(self, field: str, missing: Any) -> Any:
+    def _current(self, field: str) -> Any:
         file = self.IDENTITY_FILE
-        return file.current(field, missing) if isinstance(file, IdentityFile) else file.get(field, missing)
+        return file.current(field) if isinstance(file, IdentityFile) else file.get(field, {})
 
     def _entries(self, field: str) -> dict[str, Any]:
         entries = self.IDENTITY_FILE.get(field)
@@ -175,7 +175,7 @@ class NoiseIdentity(StoredIdentity):
         with self._lock:
             file = self.IDENTITY_FILE
             if isinstance(file, IdentityFile):
-                if not isinstance(file.get(field, {}), dict) or not isinstance(file.current(field, {}), dict):
+                if not isinstance(file.get(field, {}), dict) or not isinstance(file.current(field), dict):
                     file[field] = {}
                 for entry, value in changes.items():
                     file.set_entry(field, entry, value)
