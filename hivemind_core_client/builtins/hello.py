@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hivemind_core_client.plugins.contract import Actions, Context, HubFacts, Introduce, MessageHandler
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.text import text_or_empty
 
 
 @hookimpl(trylast=True)
@@ -21,9 +20,9 @@ def receive(context: Context, message: HiveMessage) -> Actions:
     return [
         Introduce(
             HubFacts(
-                node_id=_text(message["node_id"]),
-                peer=_text(message["peer"]),
-                public_key=_text(message["pubkey"]),
+                node_id=text_or_empty(message["node_id"]),
+                peer=text_or_empty(message["peer"]),
+                public_key=text_or_empty(message["pubkey"]),
                 payload=message.raw_payload,
             )
         )
@@ -41,7 +40,3 @@ def prepare(context: Context, message: HiveMessage) -> HiveMessage:
     if context.identity.public_key:
         payload.setdefault("pubkey", context.identity.public_key)
     return HiveMessage(HiveMessageType.HELLO, payload)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -8,12 +8,9 @@ from typing import Any
 from hivemind_core_client.plugins.contract import Context
 from hivemind_core_client.wire.errors import FrameError, InvalidMessage
 from hivemind_core_client.wire.json_text import Json
-from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, read_message_type
+from hivemind_core_client.wire.message import HANDSHAKE_TYPES, HiveMessage, HiveMessageType, read_message_type
 
 log = logging.getLogger(__name__)
-
-#: What speaks for the connection itself.
-_OURS_ALONE = frozenset({HiveMessageType.HELLO, HiveMessageType.HANDSHAKE})
 
 #: The OVOS message by which others on the local bus ask us to send a HiveMessage.
 UPSTREAM = "hive.send.upstream"
@@ -55,7 +52,7 @@ def _asked_for(data: Json) -> list[HiveMessage]:
         msg_type = read_message_type(data.get("msg_type"))
         if msg_type is HiveMessageType.BROADCAST:
             return []  # for the hub on this device, if there is one: satellites do not broadcast by this way
-        if msg_type in _OURS_ALONE:
+        if msg_type in HANDSHAKE_TYPES:
             log.warning("ignored a %s: a %s is for the client alone to send", UPSTREAM, msg_type.name)
             return []
         return [HiveMessage(msg_type, data.get("payload"))]

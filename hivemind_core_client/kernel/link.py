@@ -63,13 +63,11 @@ from hivemind_core_client.wire.errors import (
     ProtocolError,
     UsageError,
 )
-from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.message import HANDSHAKE_TYPES, HiveMessage, HiveMessageType
 
 log = logging.getLogger(__name__)
 
 _FOR_THE_SHELL = frozenset({Send, Deliver, Select, CallBack, SetTimer, CancelTimer})
-#: Types that always travel as text.
-_TEXT_ONLY = frozenset({HiveMessageType.HELLO, HiveMessageType.HANDSHAKE})
 
 
 class Link:
@@ -222,7 +220,7 @@ class Link:
         if not isinstance(frame, str):
             raise CleartextRefused("a binary frame before the handshake was dropped")
         message = self._decode(frame)
-        if message.msg_type not in _TEXT_ONLY:
+        if message.msg_type not in HANDSHAKE_TYPES:
             raise CleartextRefused(f"a {message.msg_type.name} message before the handshake was dropped")
         return self._arrived(message)
 
@@ -340,7 +338,7 @@ class Link:
         serializer = self._text
         if msg_type is HiveMessageType.BINARY:
             serializer = self._binary
-        elif negotiated is not None and negotiated.binarize and msg_type not in _TEXT_ONLY:
+        elif negotiated is not None and negotiated.binarize and msg_type not in HANDSHAKE_TYPES:
             frame = self._written(self._binary, message)
             if frame is not None:
                 return frame

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from typing import Any, Callable, Generic, Optional, TypeVar
+from typing import Callable, Generic, Optional, TypeVar
 
 from attrs import define, field
 
 from hivemind_core_client.wire.errors import FrameError
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.text import text_or_empty
 
 COMPLETE = "hive.query.complete"
 TIMEOUT = "hive.query.timeout"
@@ -31,7 +32,7 @@ def is_answer(message: HiveMessage) -> bool:
 
 def query_id(message: HiveMessage) -> str:
     """The id of the question that a message is, or answers; empty where there is none."""
-    return _text(message.metadata.get("query_id"))
+    return text_or_empty(message.metadata.get("query_id"))
 
 
 def own_id(message: HiveMessage) -> str:
@@ -41,14 +42,14 @@ def own_id(message: HiveMessage) -> str:
 
 def responder(message: HiveMessage) -> str:
     """The peer that gave an answer, as the answer itself says; empty where it does not."""
-    return _text(message.metadata.get("responder_peer"))
+    return text_or_empty(message.metadata.get("responder_peer"))
 
 
 def ovos_type(message: HiveMessage) -> str:
     """The OVOS type of the BUS message inside this one; empty where there is none."""
     inner = message.raw_payload
     fields = inner.get("payload") if inner.get("msg_type") == HiveMessageType.BUS.value else None
-    return _text(fields.get("type")) if isinstance(fields, dict) else ""
+    return text_or_empty(fields.get("type")) if isinstance(fields, dict) else ""
 
 
 def control_type(message: HiveMessage) -> str:
@@ -121,7 +122,3 @@ class AnswerAggregator(Generic[T]):
                 return
             self.fresh.popleft()
         self.fresh.append(answer)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

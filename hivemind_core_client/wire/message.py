@@ -9,6 +9,7 @@ from hivemind_core_client.wire.errors import FrameError, InvalidMessage, Mend
 from hivemind_core_client.wire.json_text import Json, json_object, json_text
 from hivemind_core_client.wire.message_types import (
     BY_NAME,
+    HANDSHAKE_TYPES,
     OVOS_TYPES,
     WRAPPER_TYPES,
     HiveMessageType,
@@ -18,6 +19,7 @@ from hivemind_core_client.wire.message_types import (
 from hivemind_core_client.wire.ovos import to_message
 
 __all__ = [
+    "HANDSHAKE_TYPES",
     "OVOS_TYPES",
     "WRAPPER_TYPES",
     "HiveMessage",

@@ -60,6 +60,8 @@ WRAPPER_TYPES = frozenset(
         HiveMessageType.CASCADE,
     }
 )
+#: Types that speak for the connection itself: always text, and for the client alone to send.
+HANDSHAKE_TYPES = frozenset({HiveMessageType.HELLO, HiveMessageType.HANDSHAKE})
 #: The type of each wire name.
 BY_NAME: dict[str, HiveMessageType] = {member.value: member for member in HiveMessageType}
 

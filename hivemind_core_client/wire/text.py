@@ -25,6 +25,11 @@ def text_of(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
+def text_or_empty(value: Any) -> str:
+    """A peer's value where it is text, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
 def json_printable(text: str) -> str:
     """JSON text, with escapes for what cannot be printed: these lose nothing, and steer no terminal. Line ends stay."""
     return text if text.isprintable() else "".join(map(_json_visible, text))

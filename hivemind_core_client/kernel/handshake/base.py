@@ -96,6 +96,11 @@ class Terms:
     where: str
     limit: int = 32 * 2**20
 
+    @property
+    def address(self) -> str:
+        """Where the hub is as `host:port`, under which its key is pinned."""
+        return self.where.rpartition("//")[2]
+
     def proposal(self, offer: Offer) -> Json:
         """The fields of our HANDSHAKE: what both sides allow, in our order of preference."""
         return {

@@ -83,7 +83,7 @@ def _fall_back(kinds: Kinds, terms: Terms, offers_noise: bool) -> VersionRefused
         f"the hub at {terms.where} has spoken protocol version {NOISE_VERSION} before, {what}",
         Mend(
             first,
-            forget_server(terms.where.rpartition("//")[2]),
+            forget_server(terms.address),
             ", or allow the older version with ",
             OLDER_VERSION,
         ),

@@ -174,8 +174,8 @@ class NoiseHandshake(Handshake):
     def _check_pin(self) -> None:
         pinned, shown = self._keys.pinned(), self._exchange.remote_pubkey
         if pinned is not None and pinned != shown:
-            where = self.terms.where
-            raise HubKeyChanged(where, _address(where), fingerprint(pinned), fingerprint(shown))
+            terms = self.terms
+            raise HubKeyChanged(terms.where, terms.address, fingerprint(pinned), fingerprint(shown))
 
     def _remember(self) -> None:
         keys, node_id = self._keys, self.terms.hub.node_id
@@ -293,7 +293,3 @@ def _message_of(answer: Json) -> bytes:
     if not message:
         raise HandshakeError("the hub's HANDSHAKE carries no Noise message")
     return message
-
-
-def _address(where: str) -> str:
-    return where.rpartition("//")[2]

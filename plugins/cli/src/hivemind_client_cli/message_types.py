@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hivemind_core_client.message import HiveMessageType
+from hivemind_core_client.wire.message import HANDSHAKE_TYPES, HiveMessageType
 
 if TYPE_CHECKING:
     import click
@@ -26,9 +26,7 @@ OVOS_TYPES = (
     "speak",
 )
 #: Hive types that arrive once the handshake is done.
-HIVE_TYPES = tuple(
-    each.value for each in HiveMessageType if each not in (HiveMessageType.HELLO, HiveMessageType.HANDSHAKE)
-)
+HIVE_TYPES = tuple(each.value for each in HiveMessageType if each not in HANDSHAKE_TYPES)
 
 
 def complete_message_type(
