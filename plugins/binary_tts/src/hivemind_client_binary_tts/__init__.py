@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hivemind_client_binary_tts.player import Player
     from hivemind_client_binary_tts.saving import SavingCallbacks
     from hivemind_client_binary_tts.sending import (
+        check_size,
         send_file,
         send_for_transcription,
         send_image,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Player",
     "SavingCallbacks",
+    "check_size",
     "safe_file_name",
     "safe_label",
     "send_file",

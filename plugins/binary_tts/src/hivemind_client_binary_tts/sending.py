@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional, Union
 
 from hivemind_client_binary_tts import wav
 from hivemind_client_binary_tts.names import shortened
-from hivemind_core_client.errors import InvalidMessage, InvalidOption, Mend
+from hivemind_core_client.errors import InvalidMessage, InvalidOption, Mend, Setting
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.message import HiveMindBinaryPayloadType as BinType
 from hivemind_core_client.wire.json_text import Json, json_text
@@ -52,6 +52,23 @@ def send_file(
     """
     data = _content(path, max_bytes)
     return _emit(client, BinType.FILE, data, {"file_name": sent_name(path, file_name)}, progress)
+
+
+def check_size(path: Union[str, os.PathLike[str]], size: int, max_bytes: int = HUB_MAX_BYTES) -> None:
+    """Raises the InvalidMessage with which `send_file` refuses the file at `path`, where its `size` is too large.
+
+    For those who want to know before they connect.
+    """
+    if size > max_bytes:
+        raise InvalidMessage(
+            f"{_shown(path)} has {size} bytes, and the bound is {max_bytes}: hivemind-core as installed hangs up on "
+            "messages of more than 10 MiB",
+            Mend(
+                "send less, or pass ",
+                Setting("a larger max_bytes", "--large"),
+                " if your hub is set up to take more",
+            ),
+        )
 
 
 def sent_name(path: Union[str, os.PathLike[str]], file_name: Optional[str] = None) -> str:
@@ -133,13 +150,7 @@ def _content(path: Union[str, os.PathLike[str]], max_bytes: Optional[int]) -> by
         raise InvalidOption(
             f"cannot send {_shown(path)}: {reason}", Mend("pass the path of a file that this user may read")
         ) from error
-    size = max(found.st_size, len(data))
-    if size > max_bytes:
-        raise InvalidMessage(
-            f"{_shown(path)} has {size} bytes and max_bytes is {max_bytes}: hivemind-core hangs up on messages of "
-            "more than 10 MiB",
-            Mend("send less, or raise max_bytes if your hub is set up to take more"),
-        )
+    check_size(path, max(found.st_size, len(data)), max_bytes)
     return data
 
 

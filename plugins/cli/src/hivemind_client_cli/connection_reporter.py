@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from hivemind_client_cli.output import Output
+
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
 
@@ -12,11 +14,13 @@ if TYPE_CHECKING:
 class ConnectionReporter:
     """Calls `report` with a text when `client` loses its connection, and when it has one again.
 
-    Make it when the client is connected: the first connection is not reported.
+    The reason is worded as `output` words errors. Make it when the client is connected: the first connection is not
+    reported.
     """
 
-    def __init__(self, client: HiveMessageBusClient, report: Callable[[str], None]) -> None:
+    def __init__(self, client: HiveMessageBusClient, output: Output, report: Callable[[str], None]) -> None:
         self._client = client
+        self._output = output
         self._report = report
         self._connected = True
         self._stopped = False
@@ -30,7 +34,8 @@ class ConnectionReporter:
     def _closed(self) -> None:
         if not self._stopped:
             self._connected = False
-            self._report(f"connection lost, reconnecting: {self._client.last_error or 'closed'}")
+            reason = self._output.worded(self._client.last_error or "closed")
+            self._report(f"connection lost, reconnecting: {reason}")
 
     def _opened(self) -> None:
         if not (self._connected or self._stopped):

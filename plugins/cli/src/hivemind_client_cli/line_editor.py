@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
@@ -31,14 +30,13 @@ def chat(output: Output, client: HiveMessageBusClient, lang: str) -> None:
     Ctrl-C clears the line. A hub that goes away and comes back is remarked on, and the talk goes on.
     """
     with contextlib.redirect_stdout(output.stdout), patch_stdout(raw=True):
-        show = functools.partial(_show, output)
-        client.on(HiveMessageType.BUS, lambda message: _show_message(message, show))
+        client.on(HiveMessageType.BUS, lambda message: _show_message(output, message))
         if not output.quiet:
-            show("Type what you would say; Ctrl-D leaves.")
-        reporter = ConnectionReporter(client, lambda text: show(f"[{text}]"))
+            _show(output, "Type what you would say; Ctrl-D leaves.")
+        reporter = ConnectionReporter(client, output, lambda text: _show(output, f"[{text}]"))
         try:
             for line in _lines(_session(output)):
-                _send(client, line, lang, show)
+                _send(output, client, line, lang)
         finally:
             reporter.stop()
 
@@ -47,13 +45,17 @@ def _show(output: Output, text: str) -> None:
     print(shown(output.masked(text)), flush=True)
 
 
-def _show_message(message: HiveMessage, show: Callable[[str], None]) -> None:
+def _show_error(output: Output, error: HiveMindError) -> None:
+    _show(output, f"error: {output.worded(error)}")
+
+
+def _show_message(output: Output, message: HiveMessage) -> None:
     """Show speech, and what the hub does not allow; nothing of any other message."""
     payload = message.raw_payload
     if payload.get("type") == DENIED:
-        show(f"error: {denied(UTTERANCE, payload.get('data') or {})}")
+        _show_error(output, denied(UTTERANCE, payload.get("data") or {}))
     elif payload.get("type") == SPEAK:
-        show(as_text(payload))
+        _show(output, as_text(payload))
 
 
 def _lines(session: PromptSession[str]) -> Iterator[str]:
@@ -68,11 +70,11 @@ def _lines(session: PromptSession[str]) -> Iterator[str]:
             yield line
 
 
-def _send(client: HiveMessageBusClient, line: str, lang: str, show: Callable[[str], None]) -> None:
+def _send(output: Output, client: HiveMessageBusClient, line: str, lang: str) -> None:
     try:
         client.emit(utterance(line, lang))
     except HiveMindError as error:
-        show(f"error: {error}")
+        _show_error(output, error)
 
 
 def _session(output: Output) -> PromptSession[str]:

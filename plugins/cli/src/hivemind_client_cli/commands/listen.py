@@ -75,7 +75,7 @@ def listen(
         for name in HIVE_TYPES:
             client.on(name, arrived)
         client.connect(site_id=connection.site_id)
-        reporter = ConnectionReporter(client, output.remark)
+        reporter = ConnectionReporter(client, output, output.remark)
         output.remark(f"listening to {client.host}:{client.port}; Ctrl-C ends it")
         try:
             shown = show_all(output, arrivals.items(timeout), count)

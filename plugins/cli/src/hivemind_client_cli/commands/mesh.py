@@ -180,7 +180,7 @@ def _print_stream(output: Output, stream: Iterable[Answer]) -> tuple[list[Json],
             if not output.json:
                 output.result(None, _line(answer, named=output.verbose))
     except (QueryTimeout, ConnectionLost) as error:
-        output.warn(f"there may be more answers: {error}")
+        output.warn(f"there may be more answers: {output.worded(error)}")
         return answers, False
     return answers, True
 

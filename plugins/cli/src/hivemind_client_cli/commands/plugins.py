@@ -34,7 +34,7 @@ def plugins(output: Output, ctx: click.Context) -> None:
     try:
         loaded.require()
     except HiveMindError as error:
-        problem = error.text_for(output.reader)
+        problem = output.worded(error)
     rows = [_row(info) for info in loaded.report]
     conflicts = [
         {"kind": each.kind, "name": str(each.name), "winner": each.winner, "losers": list(each.losers)}

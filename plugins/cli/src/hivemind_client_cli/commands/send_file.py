@@ -15,7 +15,7 @@ from hivemind_client_cli.connection import Connection, connected
 from hivemind_client_cli.options import connection_options, filled, timeout_option
 from hivemind_client_cli.output import Output, shown
 from hivemind_client_cli.output_options import reporting
-from hivemind_core_client.errors import InvalidMessage, Mend, PluginError
+from hivemind_core_client.errors import Mend, PluginError
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
 Progress = Callable[[int, int], object]
@@ -48,13 +48,13 @@ def send_file(
     code 1 when it drops the connection on it, 3 when it does not take binary data from here.
     """
     try:
+        from hivemind_client_binary_tts import check_size, sent_name
         from hivemind_client_binary_tts import send_file as send
-        from hivemind_client_binary_tts import sent_name
     except ImportError as error:
         mend = Mend("pip install 'hivemind-core-client[tts]'", joint=": ")
         raise PluginError("nothing here can send files", mend) from error
     if not large:
-        _check_size(path)
+        check_size(path, os.path.getsize(path))
     label = sent_name(path, name)
     packet = HiveMessage(HiveMessageType.BINARY, b"", bin_type=HiveMindBinaryPayloadType.FILE)
     with connected(output, connection) as client:
@@ -80,19 +80,6 @@ def send_file(
         }
     )
     output.note(f"sent {label}, {amount(size)} in {seconds:.2f} s, {amount(rate)}/s")
-
-
-def _check_size(path: str) -> None:
-    """Raises InvalidMessage, in the words of this command, for more than a hub takes as installed."""
-    from hivemind_client_binary_tts.sending import HUB_MAX_BYTES
-
-    size = os.path.getsize(path)
-    if size > HUB_MAX_BYTES:
-        raise InvalidMessage(
-            f"{path} has {amount(size)}: hivemind-core as installed hangs up on messages of 10 MiB and more, "
-            "with all that goes with them",
-            Mend("send less, or give --large if your hub is set up to take more"),
-        )
 
 
 @contextlib.contextmanager
