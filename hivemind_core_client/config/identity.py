@@ -195,8 +195,7 @@ class NodeIdentity(NoiseIdentity):
         `HiveMindComs-2.pem` (and so on) is taken. `public_key` and `secret_key` go into the identity file;
         what else was set waits for `save()`. Without a folder the key stays in this object. A dict-like object
         with a `path` gets the two fields, and it is for `save()` to store them.
-        Takes 0.1 s to some seconds. Raises PluginError without an RSA library, and IdentityFileError for a file that
-        cannot be written or understood.
+        Takes 0.1 s to some seconds. Raises IdentityFileError for a file that cannot be written or understood.
         """
         private, public = generate_rsa_key()
         with self._lock:

@@ -84,12 +84,9 @@ def _session(output: Output) -> PromptSession[str]:
 
 def _history() -> History:
     """History in `hivemind/terminal_history` under the XDG state home, readable by its owner alone."""
-    folder = user_folder("XDG_STATE_HOME", ".local", "state")
-    path = os.path.join(folder, "terminal_history")
-    try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        os.chmod(path, 0o600)
-    except OSError:
-        return InMemoryHistory()
-    return FileHistory(path)
+    from hivemind_core_client.config.key_files import prepare_private
+
+    path = os.path.join(user_folder("XDG_STATE_HOME", ".local", "state"), "terminal_history")
+    prepare_private(path)
+    usable = os.path.isfile(path) and os.access(path, os.R_OK | os.W_OK)
+    return FileHistory(path) if usable else InMemoryHistory()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
@@ -140,8 +141,17 @@ def test_a_lost_connection_is_remarked_on_and_survived(home: Path) -> None:
     assert "you said: two" in shown
 
 
-def test_without_a_place_for_history(home: Path) -> None:
-    (home / "state").write_text("a file where a folder should be")
+def a_file_for_a_folder(state: Path) -> None:
+    state.write_text("a file where a folder should be")
+
+
+def a_folder_for_a_file(state: Path) -> None:
+    (state / "hivemind" / "terminal_history").mkdir(parents=True)
+
+
+@pytest.mark.parametrize("occupy", [a_file_for_a_folder, a_folder_for_a_file])
+def test_without_a_place_for_history(home: Path, occupy: Callable[[Path], None]) -> None:
+    occupy(home / "state")
     client = FakeClient(spoken)
     talk(client, f"hello{ENTER}")
     assert said(client) == ["hello"]

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from hivemind_client_cli.answers import Dropped, Inbox, confirm_receipt
 from hivemind_client_cli.arrival_queue import ArrivalQueue
-from hivemind_client_cli.commands.trust import complete_alias, public_key
+from hivemind_client_cli.commands.trust import complete_alias, public_key, read_key_file
 from hivemind_client_cli.connection import Connection, connected, prepared, read_identity
 from hivemind_client_cli.group import group_of
 from hivemind_client_cli.message_options import typed_message_options
@@ -57,8 +57,6 @@ _MENDS = {
     ),
 }
 _SEE_PLUGINS = Mend("see ", SHOW_PLUGINS, joint=": ")
-#: A public key is far shorter.
-_MAX_KEY_FILE_BYTES = 65536
 
 
 @click.group(
@@ -247,25 +245,16 @@ def _require_plugin(ctx: click.Context) -> None:
 def _target_key(connection: Connection, target: str) -> str:
     """The public key (PEM) that `--to` means: of a trusted alias, or in a file.
 
-    Raises click.UsageError for neither, and InvalidOption for a file that holds no public key.
+    Raises click.UsageError for neither, and InvalidOption for a file that cannot be read or holds no public key.
     """
     trusted = read_identity(connection.identity_file).trusted_keys
     if target in trusted:
         return trusted[target]
     path = os.path.expanduser(target)
     if os.path.isfile(path):
-        return _key_in(path)
+        return public_key(read_key_file(path))
     known = ", ".join(map(plain, trusted)) or "none"
     raise Misuse(
         f"--to {target}: no trusted key has this alias (there are: {known}), and there is no such file",
         Mend("see ", Command(("trust", "list"))),
     )
-
-
-def _key_in(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            text = file.read(_MAX_KEY_FILE_BYTES).decode("ascii", "replace")
-    except OSError as error:
-        raise click.UsageError(f"cannot read the public key from {path}: {error.strerror}") from error
-    return public_key(text)

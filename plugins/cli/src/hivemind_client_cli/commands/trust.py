@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +13,7 @@ from hivemind_client_cli.output import Output, aligned
 from hivemind_client_cli.output_options import output_options, reporting
 from hivemind_client_cli.peer_text import fingerprint
 from hivemind_client_cli.pins import UNREADABLE, pinned_hubs
-from hivemind_core_client.errors import Command, InvalidOption, Mend, PluginError, UsageError
+from hivemind_core_client.errors import Command, InvalidOption, Mend, UsageError
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.keys import public_pems_in
 from hivemind_core_client.wire.mends import RESET_PGP, SHOW_KEY_THERE
@@ -73,7 +71,7 @@ def add(output: Output, connection: Connection, alias: str, keyfile: str | None,
     if (keyfile is not None) == from_hub:
         raise click.UsageError("give a KEYFILE (- is stdin), or --hub")
     identity = read_identity(connection.identity_file)
-    pem = public_key(_hub_key(output, connection) if from_hub else _read(keyfile or ""))
+    pem = public_key(_hub_key(output, connection) if from_hub else read_key_file(keyfile or ""))
     _warn_of_same_key(output, identity, alias, pem)
     added = identity.add_trusted_key(alias, pem)
     if not added and fingerprint(identity.trusted_keys[alias]) != fingerprint(pem):
@@ -175,6 +173,8 @@ def public_key(text: str) -> str:
 
     Raises InvalidOption for anything else, and never quotes it.
     """
+    from Crypto.PublicKey import RSA
+
     if "PRIVATE KEY" in text:
         raise InvalidOption(
             "this is a private key: it belongs to its owner alone, and nothing of it was kept",
@@ -190,9 +190,8 @@ def public_key(text: str) -> str:
                 joint=": ",
             ),
         )
-    rsa = _rsa()
     try:
-        key = rsa.import_key(blocks[0])
+        key = RSA.import_key(blocks[0])
     except (ValueError, IndexError, TypeError) as error:
         raise InvalidOption("this is no RSA public key: it is damaged, or of another kind") from error
     if key.has_private():
@@ -204,17 +203,7 @@ def public_key(text: str) -> str:
             f"this RSA key has {key.size_in_bits()} bits: one below {_MIN_KEY_BITS} proves nothing",
             Mend("make a new one with ", Command(("reset-pgp",), elsewhere=True), " on the other node"),
         )
-    return str(key.export_key().decode("ascii")).strip()
-
-
-def _rsa() -> ModuleType:
-    # The same library goes by two names: pycryptodome and pycryptodomex.
-    for package in ("Crypto", "Cryptodome"):
-        try:
-            return import_module(f"{package}.PublicKey.RSA")
-        except ImportError:
-            continue
-    raise PluginError("no library can read RSA keys", Mend("pip install pycryptodome", joint=": "))
+    return key.export_key().decode("ascii").strip()
 
 
 def _check_alias(alias: str) -> None:
@@ -222,7 +211,8 @@ def _check_alias(alias: str) -> None:
         raise InvalidOption(f"an alias is 1 to {_MAX_ALIAS_CHARACTERS} printable characters")
 
 
-def _read(keyfile: str) -> str:
+def read_key_file(keyfile: str) -> str:
+    """The text of a file with a public key; `-` is stdin. Raises InvalidOption if it is unreadable or too long."""
     try:
         if keyfile == "-":
             stream = getattr(sys.stdin, "buffer", None)
