@@ -5,9 +5,13 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from hivemind_client_cli.ovos_messages import UTTERANCE
+from hivemind_client_cli.message_options import Outgoing
+from hivemind_client_cli.output import Output
+from hivemind_client_cli.ovos_messages import UTTERANCE, as_text
 from hivemind_core_client.errors import (
     ConnectionLost,
     HiveMindError,
@@ -125,6 +129,44 @@ def confirm_receipt(
     if inbox.ended.is_set():
         raise dropped(Dropped, sent, name, client.last_error)
     return confirmed
+
+
+def send(
+    output: Output,
+    client: HiveMessageBusClient,
+    outgoing: Outgoing,
+    packet: HiveMessage,
+    text: Callable[[Json], str] = as_text,
+    waiting: AbstractContextManager[None] = nullcontext(),  # noqa: B008  it has no state
+) -> None:
+    """Send `packet`, which holds `outgoing`; wait for the answer or, where none is asked for, the receipt; print it.
+
+    `text` makes an answer a text for people. `waiting` is entered when the message has left, so that it sees what
+    happens to that, and not that it could not be sent.
+    """
+    inbox = Inbox(client, *([outgoing.wait] if outgoing.wait else []))
+    client.emit(packet)
+    with waiting:
+        answer = _answer(client, inbox, outgoing, packet)
+    output.result({"sent": outgoing.as_dict(), "answer": answer}, None if answer is None else text(answer))
+    if answer is None:
+        output.note(f"sent {outgoing.msg_type}")
+
+
+def _answer(
+    client: HiveMessageBusClient, inbox: Inbox, outgoing: Outgoing, packet: HiveMessage
+) -> Json | None:
+    """The answer, or None where only the receipt was to be waited for. Raises QueryTimeout when no answer came."""
+    if outgoing.wait is None:
+        confirm_receipt(client, inbox, packet, outgoing.msg_type)
+        return None
+    try:
+        answer = inbox.next(outgoing.msg_type, outgoing.timeout)
+    except ConnectionLost as error:
+        raise dropped(ConnectionLost, packet, outgoing.msg_type, error) from error
+    if answer is None:
+        raise no_answer(outgoing.wait, outgoing.msg_type, outgoing.timeout)
+    return answer
 
 
 def dropped(kind: type[E], sent: HiveMessage, name: str, cause: HiveMindError | None) -> E:

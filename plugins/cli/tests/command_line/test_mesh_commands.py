@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hivemind_client_cli.connection import Connection
-from hivemind_core_client.errors import ConnectionLost, MessageDenied, QueryTimeout
+from hivemind_core_client.errors import ConnectionLost, MessageDenied, NotConnected, QueryTimeout
 from hivemind_core_client.message import HiveMessage
 
 from .fakes import message
@@ -257,6 +257,18 @@ class TestBroadcast:
         assert done.out == ""
         assert "hivemind-core make-admin NODE_ID" in done.err
         assert "hivemind-core allow-broadcast NODE_ID" in done.err
+
+    @pytest.mark.parametrize("wait", [(), ("--wait", "my.reply")], ids=["sent", "waited"])
+    @pytest.mark.parametrize("error", [NotConnected("no session"), ConnectionLost("gone")], ids=str)
+    def test_what_never_left_is_no_refusal(
+        self, run: Any, fake: MeshClient, error: Exception, wait: tuple[str, ...]
+    ) -> None:
+        def fail(sent: HiveMessage) -> list[Any]:
+            raise error
+
+        fake.answer = fail
+        done = run(*ALARM, "--site", "kitchen", *wait).expect(4)
+        assert (done.out, done.err) == ("", f"error: {error}\n")
 
     def test_a_denial_names_its_mend(self, run: Any, fake: MeshClient) -> None:
         fake.answer = lambda sent: [message("hive.policy.denied")]

@@ -14,7 +14,7 @@ from hivemind_client_cli.message_types import complete_ovos_type
 from hivemind_client_cli.options import connection_options, json_object, timeout_option
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
-from hivemind_client_cli.ovos_messages import UTTERANCE, bus_message, utterance_data
+from hivemind_client_cli.ovos_messages import HANDLED, SPEAK, UTTERANCE, bus_message, utterance_data
 from hivemind_client_cli.peer_text import handshake_of, who
 from hivemind_core_client.errors import (
     Command,
@@ -317,7 +317,7 @@ def _examine_permission(
     payload: Json,
     timeout: float,
 ) -> None:
-    inbox = Inbox(client, "speak", "ovos.utterance.handled", "complete_intent_failure")
+    inbox = Inbox(client, SPEAK, HANDLED, "complete_intent_failure")
     sent_type = msg_type or UTTERANCE
     data = payload if msg_type else utterance_data(say or "")
     packet = bus_message(sent_type, data)
@@ -339,7 +339,7 @@ def _examine_permission(
         return
     answer = inbox.next(sent_type, timeout)
     if answer is None:
-        raise no_answer("speak", sent_type, timeout)
+        raise no_answer(SPEAK, sent_type, timeout)
     found.note("permission", OK, f"the hub answered {answer['type']!r}")
 
 

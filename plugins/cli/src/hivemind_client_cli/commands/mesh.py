@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import frozen
 
-from hivemind_client_cli.answers import Inbox, confirm_receipt, no_answer
+from hivemind_client_cli.answers import send
 from hivemind_client_cli.connection import Connection, connected
 from hivemind_client_cli.message_options import (
+    Outgoing,
     message_options,
     payload_option,
     site_option,
@@ -133,15 +134,7 @@ def cascade(output: Output, connection: Connection, question: Question, timeout:
 @message_options
 @connection_options
 @reporting
-def broadcast(
-    output: Output,
-    connection: Connection,
-    msg_type: str,
-    payload: Json,
-    wait: str | None,
-    timeout: float,
-    site: str | None,
-) -> None:
+def broadcast(output: Output, connection: Connection, outgoing: Outgoing, site: str | None) -> None:
     """Send a message to all satellites of the hub. Only a satellite that is an administrator may.
 
     A satellite's OVOS takes it where SITE is its site. Hub 4.0.0 knows no sites: it hands the bare message to
@@ -151,24 +144,13 @@ def broadcast(
     the message.
     """
     warn_without_site(output, site)
-    sent = {"type": msg_type, "data": payload}
+    packet = outgoing.wrapped(HiveMessageType.BROADCAST, site)
     with connected(output, connection) as client:
-        inbox = Inbox(client, *([wait] if wait else []))
-        packet = HiveMessage(HiveMessageType.BROADCAST, bus_message(msg_type, payload), target_site_id=site)
-        client.emit(packet)
-        answer = None
-        with _administrator(msg_type):
-            if wait is None:
-                confirm_receipt(client, inbox, packet, msg_type)
-            else:
-                answer = inbox.next(msg_type, timeout)
-    if wait is None:
-        output.result({"sent": sent, "answer": None})
-        output.note(f"sent {msg_type}")
-        return
-    if answer is None:
-        raise no_answer(wait, msg_type, timeout)
-    output.result({"sent": sent, "answer": answer}, described(answer["type"], answer.get("data") or {}))
+        send(output, client, outgoing, packet, _described, _administrator(outgoing.msg_type))
+
+
+def _described(message: Json) -> str:
+    return described(message["type"], message.get("data") or {})
 
 
 def _print_stream(output: Output, stream: Iterable[Answer]) -> tuple[list[Json], bool]:

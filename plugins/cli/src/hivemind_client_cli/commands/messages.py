@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
-from hivemind_client_cli.answers import Dropped, Inbox, confirm_receipt, dropped, no_answer
+from hivemind_client_cli.answers import Dropped, send
 from hivemind_client_cli.connection import Connection, connected
-from hivemind_client_cli.message_options import message_options, site_option, warn_without_site
+from hivemind_client_cli.message_options import Outgoing, message_options, site_option, warn_without_site
 from hivemind_client_cli.options import connection_options
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
-from hivemind_client_cli.ovos_messages import UTTERANCE, as_text, bus_message
+from hivemind_client_cli.ovos_messages import UTTERANCE
 from hivemind_core_client.errors import ConnectionLost, InvalidOption, Mend
-from hivemind_core_client.message import HiveMessage, HiveMessageType
-from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.message import HiveMessageType
 from hivemind_core_client.wire.mends import ALLOW_PROPAGATE, RESET_PGP
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
-
-Wrap = Callable[[HiveMessage], HiveMessage]
 
 #: How long an introduction waits for others, and then for one more.
 _INTRODUCTION_WAIT_S = 2.0
@@ -38,16 +33,10 @@ _UTTERANCE = (UTTERANCE, '{"utterances": ["what time is it"]}')
 @message_options
 @connection_options
 @reporting
-def send_mycroft(
-    output: Output,
-    connection: Connection,
-    msg_type: str,
-    payload: Json,
-    wait: str | None,
-    timeout: float,
-) -> None:
+def send_mycroft(output: Output, connection: Connection, outgoing: Outgoing) -> None:
     """Send a message to the OVOS bus of the hub."""
-    _send(output, connection, msg_type, payload, wait, timeout, lambda message: message)
+    with connected(output, connection) as client:
+        send(output, client, outgoing, outgoing.packet())
 
 
 @click.command("escalate", epilog=_EXAMPLE.format("escalate", "my.alarm", '{"door": "open"}'))
@@ -55,18 +44,10 @@ def send_mycroft(
 @message_options
 @connection_options
 @reporting
-def escalate(
-    output: Output,
-    connection: Connection,
-    msg_type: str,
-    payload: Json,
-    wait: str | None,
-    timeout: float,
-    site: str | None,
-) -> None:
+def escalate(output: Output, connection: Connection, outgoing: Outgoing, site: str | None) -> None:
     """Send a message up the hive: to the hub, its own hub, and on to the top."""
-    wrap = functools.partial(_wrapped, HiveMessageType.ESCALATE, site)
-    _send(output, connection, msg_type, payload, wait, timeout, wrap)
+    with connected(output, connection) as client:
+        send(output, client, outgoing, outgoing.wrapped(HiveMessageType.ESCALATE, site))
 
 
 @click.command(
@@ -85,10 +66,7 @@ def escalate(
 def propagate(
     output: Output,
     connection: Connection,
-    msg_type: str,
-    payload: Json,
-    wait: str | None,
-    timeout: float,
+    outgoing: Outgoing,
     site: str | None,
     introduce: bool,
 ) -> None:
@@ -99,9 +77,10 @@ def propagate(
     sites and no senders: it hands the bare message to everybody.
     """
     warn_without_site(output, site)
-    wrap = functools.partial(_wrapped, HiveMessageType.PROPAGATE, site)
-    first = functools.partial(_introduce, output) if introduce else None
-    _send(output, connection, msg_type, payload, wait, timeout, wrap, first)
+    with connected(output, connection) as client:
+        if introduce:
+            _introduce(output, client)
+        send(output, client, outgoing, outgoing.wrapped(HiveMessageType.PROPAGATE, site))
 
 
 def _introduce(output: Output, client: HiveMessageBusClient) -> None:
@@ -127,42 +106,3 @@ def _introduce(output: Output, client: HiveMessageBusClient) -> None:
         ) from lost
     if not others:
         output.warn(f"nobody answered the PING of --introduce within {_INTRODUCTION_WAIT_S:g} s")
-
-
-def _wrapped(wrapper: HiveMessageType, site: str | None, message: HiveMessage) -> HiveMessage:
-    return HiveMessage(wrapper, message, target_site_id=site)
-
-
-def _send(
-    output: Output,
-    connection: Connection,
-    msg_type: str,
-    payload: Json,
-    wait: str | None,
-    timeout: float,
-    wrap: Wrap,
-    first: Callable[[HiveMessageBusClient], None] | None = None,
-) -> None:
-    with connected(output, connection) as client:
-        if first is not None:
-            first(client)
-        sent = {"type": msg_type, "data": payload}
-        inbox = Inbox(client, *([wait] if wait else []))
-        packet = wrap(bus_message(msg_type, payload))
-        client.emit(packet)
-        if wait is None:
-            confirm_receipt(client, inbox, packet, msg_type)
-            output.result({"sent": sent, "answer": None})
-            output.note(f"sent {msg_type}")
-            return
-        answer = _answer(inbox, packet, msg_type, timeout)
-        if answer is None:
-            raise no_answer(wait, msg_type, timeout)
-        output.result({"sent": sent, "answer": answer}, as_text(answer))
-
-
-def _answer(inbox: Inbox, packet: HiveMessage, msg_type: str, timeout: float) -> Json | None:
-    try:
-        return inbox.next(msg_type, timeout)
-    except ConnectionLost as error:
-        raise dropped(ConnectionLost, packet, msg_type, error) from error
