@@ -94,7 +94,7 @@ class Terms:
     binarize: bool
     max_version: int
     where: str
-    limit: int = 32 * 2**20
+    limit: int
 
     @property
     def address(self) -> str:

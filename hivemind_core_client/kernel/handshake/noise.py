@@ -105,11 +105,11 @@ class NoiseHandshake(Handshake):
             self._exchange.read_message(message)
         except Exception as error:  # whatever the library raises: it does not verify
             self._refuse(error)
-        self._check_pin()
+        is_first = self._check_pin()
         reply: Optional[Json] = None
         if self._pattern == XX:
             reply = {"noise": {"msg": self._exchange.write_message(b"").hex()}}
-        self._remember()
+        self._remember(pin=is_first)
         return Progress(reply=reply, outcome=self._outcome())
 
     def interrupted(self, by_policy: bool) -> Optional[HiveMindError]:
@@ -171,16 +171,18 @@ class NoiseHandshake(Handshake):
             SET_PASSWORD,
         ) from error
 
-    def _check_pin(self) -> None:
+    def _check_pin(self) -> bool:
+        """Whether no key of the hub is pinned yet. Raises HubKeyChanged where another one is."""
         pinned, shown = self._keys.pinned(), self._exchange.remote_pubkey
         if pinned is not None and pinned != shown:
             terms = self.terms
             raise HubKeyChanged(terms.where, terms.address, fingerprint(pinned), fingerprint(shown))
+        return pinned is None
 
-    def _remember(self) -> None:
+    def _remember(self, pin: bool) -> None:
         keys, node_id = self._keys, self.terms.hub.node_id
         keys.kk_in_doubt = False
-        if keys.pinned() is None:
+        if pin:
             keys.pin(self._exchange.remote_pubkey)
         if self._remembered is None and self._psk is not None:
             keys.keep_psk(node_id, self._psk)

@@ -28,6 +28,7 @@ from hivemind_core_client.kernel.handshake.choice import choose
 from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
 from hivemind_core_client.kernel.options import Credentials
+from hivemind_core_client.kernel.policy import Limits
 from hivemind_core_client.plugins.contract import Cipher, HubFacts
 from tests.unit.strategies import JSON
 from tests.unit.support import (
@@ -62,6 +63,7 @@ def terms(credentials: Credentials = SECRETS, **changes: Any) -> Terms:
         binarize=True,
         max_version=2,
         where=WHERE,
+        limit=Limits().assembled,
     )
     return evolve(base, **changes)
 

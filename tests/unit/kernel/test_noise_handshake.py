@@ -33,6 +33,7 @@ from hivemind_core_client.kernel.handshake.noise import NoiseHandshake, canonica
 from hivemind_core_client.kernel.handshake.password import PasswordHandshake
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.options import Credentials
+from hivemind_core_client.kernel.policy import Limits
 from hivemind_core_client.kernel.states import State
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Frame, HubFacts
@@ -574,6 +575,7 @@ def noise_terms(keys: Optional[Keys] = None, **changes: Any) -> Terms:
         binarize=True,
         max_version=3,
         where=WHERE,
+        limit=Limits().assembled,
     )
     return evolve(base, **changes)
 

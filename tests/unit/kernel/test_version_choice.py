@@ -16,6 +16,7 @@ from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.handshake.password import PasswordHandshake
 from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
 from hivemind_core_client.kernel.options import Credentials
+from hivemind_core_client.kernel.policy import Limits
 from hivemind_core_client.plugins.contract import HubFacts
 from tests.unit.support import KEY, PASSWORD, offer_payload, registry
 
@@ -58,6 +59,7 @@ def terms(
         binarize=True,
         max_version=max_version,
         where=WHERE,
+        limit=Limits().assembled,
     )
 
 
