@@ -18,12 +18,9 @@ _SAMPLES = {
 }
 
 
-def quiet_callbacks() -> BinaryDataCallbacks:
-    """Callbacks that drop binary data and log nothing. `listen` has handlers of its own for it."""
-    return _Quiet()
+class QuietCallbacks(BinaryDataCallbacks):
+    """Drops binary data and logs nothing. `listen` has handlers of its own for it."""
 
-
-class _Quiet(BinaryDataCallbacks):
     def _ignored(self, what: str, data: bytes) -> None:
         return
 

@@ -75,14 +75,14 @@ def prepared(output: Output, connection: Connection) -> Iterator[HiveMessageBusC
 
     Binary data that arrives is dropped without a word, until `bin_callbacks` is assigned.
     """
-    from hivemind_client_cli.binary_data import quiet_callbacks
+    from hivemind_client_cli.binary_data import QuietCallbacks
 
     output.hide(connection.key, connection.password, connection.crypto_key)
     client = connection.client()
     # The hub wants name and key in the URL, in this form.
     authorization = base64.b64encode(f"{client.useragent}:{client.key}".encode()).decode()
     output.hide(client.key, client.password, authorization)
-    client.bin_callbacks = quiet_callbacks()
+    client.bin_callbacks = QuietCallbacks()
     try:
         yield client
     finally:
