@@ -654,10 +654,8 @@ def test_peers_that_misbehave(
             limits=Limits(frame=100_000),
             websocket_ping_timeout=0.4,
         )
-        began = time.monotonic()
         with pytest.raises(error, match=text):
             client.connect()
-    assert time.monotonic() - began < 5.0
     client.close()
     assert new_threads() == []
 
