@@ -29,7 +29,7 @@ class Signal(Enum):
     KEYED_IN_DOUBT = "both sides own the key, but the end of the handshake is ours, and the hub may refuse it"
     PONG = "the hub answered a ping that was sent after the handshake, or took too long for it"
     PROVEN = "the hub sent a sealed frame, or the proof window has closed"
-    REFUSAL = "the hub refused us, or we refused it"
+    REFUSAL = "this connection is given up, by the hub or by us: the error says whether another is tried"
     ENDED = "the transport is closed"
 
 
