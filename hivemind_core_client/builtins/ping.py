@@ -63,6 +63,8 @@ def prepare(context: Context, message: HiveMessage) -> HiveMessage:
         "site_id": context.session.site_id,
         "timestamp": context.now(),
         "public_key": context.identity.public_key or "",
-        "lang": context.session.state.get("lang"),
     }
+    lang = context.session.state.get("lang")
+    if lang:
+        own["lang"] = lang
     return message.copy(payload={**own, **message.raw_payload})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
 
 
-def chat(output: Output, client: HiveMessageBusClient, lang: str) -> None:
+def chat(output: Output, client: HiveMessageBusClient, lang: str | None) -> None:
     """Read lines until Ctrl-D and send each; print what the hub says above the prompt.
 
     Ctrl-C clears the line. A hub that goes away and comes back is remarked on, and the talk goes on.
@@ -70,7 +70,7 @@ def _lines(session: PromptSession[str]) -> Iterator[str]:
             yield line
 
 
-def _send(output: Output, client: HiveMessageBusClient, line: str, lang: str) -> None:
+def _send(output: Output, client: HiveMessageBusClient, line: str, lang: str | None) -> None:
     try:
         client.emit(utterance(line, lang))
     except HiveMindError as error:

@@ -20,12 +20,13 @@ def bus_message(msg_type: str, data: Json) -> HiveMessage:
     return HiveMessage(HiveMessageType.BUS, {"type": msg_type, "data": data, "context": {}})
 
 
-def utterance_data(text: str, lang: str = "en-US") -> Json:
-    """The data of an utterance."""
-    return {"utterances": [text], "lang": lang}
+def utterance_data(text: str, lang: str | None = None) -> Json:
+    """The data of an utterance. Without a language it is in that of this satellite's session, else in the hub's."""
+    data: Json = {"utterances": [text]}
+    return {**data, "lang": lang} if lang else data
 
 
-def utterance(text: str, lang: str = "en-US") -> HiveMessage:
+def utterance(text: str, lang: str | None = None) -> HiveMessage:
     """An utterance on its way to the hub."""
     return bus_message(UTTERANCE, utterance_data(text, lang))
 

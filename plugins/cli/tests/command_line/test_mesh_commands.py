@@ -63,7 +63,7 @@ class TestQuery:
     def test_json_is_one_document(self, run: Any, fake: MeshClient) -> None:
         answering(fake, spoke("ten"), spoke("nine", "hub"))
         data = run("query", *ASK, "--json").expect(0).json
-        assert data["sent"]["data"] == {"utterances": ["what time is it"], "lang": "en-US"}
+        assert data["sent"]["data"] == {"utterances": ["what time is it"]}
         assert [answer["responder"] for answer in data["answers"]] == ["attic::1", "hub"]
         assert data["answers"][0]["message"] == {"type": "speak", "data": {"utterance": "ten"}, "context": {}}
         assert data["complete"] is True

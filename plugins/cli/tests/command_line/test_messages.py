@@ -232,7 +232,7 @@ def test_no_secret_in_the_text_of_a_connection() -> None:
 class TestPipedTerminal:
     def test_answers_come_in_order(self, run: Any, fake: FakeClient) -> None:
         assert run("terminal", stdin="one\n\n  two  \n").expect(0).out == "you said: one\nyou said: two\n"
-        assert fake.sent[0].raw_payload["data"] == {"utterances": ["one"], "lang": "en-US"}
+        assert fake.sent[0].raw_payload["data"] == {"utterances": ["one"]}
 
     def test_several_answers_to_one_line(self, run: Any, fake: FakeClient) -> None:
         end = message("ovos.utterance.handled")

@@ -58,7 +58,12 @@ def question_options(function: Function) -> Function:
 
     @functools.wraps(function)
     def run(
-        *args: Any, msg_type: str | None, payload: Json, utterance: str | None, lang: str, **kwargs: Any
+        *args: Any,
+        msg_type: str | None,
+        payload: Json,
+        utterance: str | None,
+        lang: str | None,
+        **kwargs: Any,
     ) -> None:
         function(*args, question=_question(msg_type, payload, utterance, lang), **kwargs)
 
@@ -71,13 +76,11 @@ _stacked_question_options = stacked(
         "--msg", "msg_type", metavar="TYPE", shell_complete=complete_ovos_type, help="Type of the message."
     ),
     payload_option,
-    click.option(
-        "--lang", default="en-US", show_default=True, metavar="LANG", help="Language of --utterance."
-    ),
+    click.option("--lang", metavar="LANG", help="Language of --utterance [default: that of the hub]."),
 )
 
 
-def _question(msg_type: str | None, payload: Json, utterance: str | None, lang: str) -> Question:
+def _question(msg_type: str | None, payload: Json, utterance: str | None, lang: str | None) -> Question:
     if utterance is not None:
         if msg_type is not None or payload:
             raise click.UsageError("--utterance stands for --msg and --payload: give it, or those")

@@ -25,11 +25,11 @@ _NEXT_ANSWER_WAIT_S = 0.3
 
 
 @click.command("terminal", epilog="Example: echo 'what time is it' | hivemind-client terminal")
-@click.option("--lang", default="en-US", show_default=True, help="Language of what you type.")
+@click.option("--lang", metavar="LANG", help="Language of what you type [default: that of the hub].")
 @timeout_option(10.0, "Piped input: how long to wait for the answers to each line.")
 @connection_options
 @reporting
-def terminal(output: Output, connection: Connection, lang: str, timeout: float) -> None:
+def terminal(output: Output, connection: Connection, lang: str | None, timeout: float) -> None:
     """Talk to the hub line by line.
 
     At a terminal: a line editor with history; speech prints above the prompt, Ctrl-C clears the line, Ctrl-D
@@ -45,7 +45,7 @@ def terminal(output: Output, connection: Connection, lang: str, timeout: float) 
             _answer_lines(output, client, lang, timeout)
 
 
-def _answer_lines(output: Output, client: HiveMessageBusClient, lang: str, timeout: float) -> None:
+def _answer_lines(output: Output, client: HiveMessageBusClient, lang: str | None, timeout: float) -> None:
     inbox = Inbox(client, SPEAK, HANDLED)
     late: list[str] = []
     for line in map(str.strip, sys.stdin):
