@@ -61,9 +61,11 @@ from hivemind_core_client.wire.errors import (
     NotConnected,
     PluginError,
     ProtocolError,
+    UnknownMessageType,
     UsageError,
 )
 from hivemind_core_client.wire.message import HANDSHAKE_TYPES, HiveMessage, HiveMessageType
+from hivemind_core_client.wire.message_types import types_without_code
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +95,8 @@ class Link:
         #: What seals and opens, from the end of the handshake to the end of the connection.
         self._channel: Optional[Channel] = None
         self._doubt: Optional[Doubt] = None
+        #: Types that have no binary form in this session.
+        self._without_code: frozenset[HiveMessageType] = frozenset()
         self._proof_window_closes = 0.0
         self._acts: dict[type, Callable[[Any], Iterator[Event]]] = {
             Introduce: self._introduce,
@@ -235,6 +239,10 @@ class Link:
             raise
         except Exception as error:  # a serializer is a plugin and may raise anything on a peer's frame
             raise FrameError(f"the {serializer.name} serializer raised {type(error).__name__}") from error
+        if message.msg_type in self._without_code and serializer is self._binary:
+            raise UnknownMessageType(
+                f"the code of {message.msg_type.name} is unassigned in this protocol version"
+            )
         strip_claims(message.raw_payload)
         return message
 
@@ -323,6 +331,7 @@ class Link:
         self._channel = outcome.channel
         self._doubt = outcome.doubt
         self.context.negotiated = outcome.negotiated
+        self._without_code = types_without_code(outcome.negotiated.version)
         self._handshake = None
         self._advance(Signal.KEYED if outcome.doubt is None else Signal.KEYED_IN_DOUBT)
         try:
@@ -338,7 +347,12 @@ class Link:
         serializer = self._text
         if msg_type is HiveMessageType.BINARY:
             serializer = self._binary
-        elif negotiated is not None and negotiated.binarize and msg_type not in HANDSHAKE_TYPES:
+        elif (
+            negotiated is not None
+            and negotiated.binarize
+            and msg_type not in HANDSHAKE_TYPES
+            and msg_type not in self._without_code
+        ):
             frame = self._written(self._binary, message)
             if frame is not None:
                 return frame

@@ -23,9 +23,11 @@ from hivemind_core_client.wire.errors import (
     HandshakeError,
     InvalidOption,
     NegotiationRefused,
+    UnknownMessageType,
 )
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.message_types import types_without_code
 
 _MAX_INFLATED_BYTES = 32 * 2**20
 #: A session id from the wire that is longer than this is none: it is part of the hub's name for a client.
@@ -124,6 +126,10 @@ class HubLink:
         """The code to close with when this client breaks the rules, as hubs of its protocol version do."""
         return 1000 if self._noise is None else 1008
 
+    @property
+    def _without_code(self) -> frozenset[HiveMessageType]:
+        return types_without_code(0 if self._noise is None else NoiseResponder.version)
+
     def greeting(self) -> list[Frame]:
         """HELLO and the offer, in the clear."""
         options, account = self._options, self.account
@@ -179,7 +185,8 @@ class HubLink:
         """The frames of a message for this client. Raises HandshakeError before there is a key."""
         binary = self._registry.serializers["binary"]
         plain = None
-        if self._binarize or message.msg_type is HiveMessageType.BINARY:
+        binarize = self._binarize and message.msg_type not in self._without_code
+        if binarize or message.msg_type is HiveMessageType.BINARY:
             plain = binary.encode(message, True)
         return self.seal_frame(message.as_json if plain is None else plain)
 
@@ -196,7 +203,12 @@ class HubLink:
         if plain is None:
             return None
         name = "text" if isinstance(plain, str) else "binary"
-        return self._registry.serializers[name].decode(plain, _MAX_INFLATED_BYTES)
+        message = self._registry.serializers[name].decode(plain, _MAX_INFLATED_BYTES)
+        if name == "binary" and message.msg_type in self._without_code:
+            raise UnknownMessageType(
+                f"the code of {message.msg_type.name} is unassigned in this protocol version"
+            )
+        return message
 
     def _answer(self, payload: Json) -> list[Frame]:
         if "noise" in payload and "noise" in self._offered[1]:

@@ -62,8 +62,15 @@ WRAPPER_TYPES = frozenset(
 )
 #: Types that speak for the connection itself: always text, and for the client alone to send.
 HANDSHAKE_TYPES = frozenset({HiveMessageType.HELLO, HiveMessageType.HANDSHAKE})
+#: Types whose code in binary frames is unassigned in a session of a protocol version: they are text there.
+_CODE_ENDS_AT: dict[HiveMessageType, int] = {HiveMessageType.THIRDPRTY: 3}
 #: The type of each wire name.
 BY_NAME: dict[str, HiveMessageType] = {member.value: member for member in HiveMessageType}
+
+
+def types_without_code(version: int) -> frozenset[HiveMessageType]:
+    """The types whose code means nothing in binary frames of this protocol version, whatever it meant before."""
+    return frozenset(msg_type for msg_type, end in _CODE_ENDS_AT.items() if version >= end)
 
 
 def read_message_type(name: Any) -> HiveMessageType:

@@ -52,6 +52,7 @@ from hivemind_core_client.plugins.contract import (
     Serializer,
     SetTimer,
 )
+from hivemind_core_client.wire import message_types
 from tests.unit.strategies import JSON
 from tests.unit.support import (
     KEY,
@@ -604,6 +605,21 @@ WAYS: list[tuple[str, HiveMessage, bool, type]] = [
 @pytest.fixture(scope="module")
 def pairs() -> dict[bool, Hub]:
     return {binarize: keyed_by_password(binarize) for binarize in (True, False)}
+
+
+@pytest.mark.parametrize(("ends_at", "has_code"), [(1, False), (2, True)])
+def test_a_type_whose_code_has_ended_travels_as_text(
+    monkeypatch: pytest.MonkeyPatch, ends_at: int, has_code: bool
+) -> None:
+    monkeypatch.setattr(message_types, "_CODE_ENDS_AT", {T.THIRDPRTY: ends_at})
+    hub = keyed_by_password(binarize=True)
+    third = HiveMessage("3rdparty", {"a": 1})
+    [frame] = hub.link.seal(hub.link.prepare(third))
+    assert isinstance(hub.open(frame), str) is not has_code
+    [binary] = hub.send(third, binary=True)
+    assert told(binary) == ("arrived THIRDPRTY" if has_code else "rejected UnknownMessageType")
+    [text] = hub.send(third)
+    assert told(text) == "arrived THIRDPRTY"
 
 
 @pytest.mark.parametrize(

@@ -298,6 +298,23 @@ def test_binary_frames_are_for_two_that_want_them(ours: bool, theirs: bool, agre
     assert met.hub.receive(frame)[0] is not None
 
 
+def test_type_code_11_is_read_below_version_3_only() -> None:
+    """There it is unassigned: what we send of that type is text, and a binary frame with that code is none."""
+    met = Meeting(known(), noise_hub(binarize=True), binarize=True).run()
+    assert met.agreed.binarize
+    third = HiveMessage(HiveMessageType.THIRDPRTY, {"door": "open"})
+    binary, text = met.link._registry.serializers["binary"], third.serialize()
+    [arrived] = [event for event in met.link.receive(met.hub.seal(third)[0]) if isinstance(event, Arrived)]
+    assert arrived.message == third
+    [event] = met.link.receive(met.hub.seal_frame(binary.encode(third, False))[0])
+    assert isinstance(event, Rejected) and isinstance(event.error, err.UnknownMessageType)
+    read, _ = met.hub.receive(met.link.seal(met.link.prepare(third))[0])
+    assert read == third
+    with pytest.raises(err.UnknownMessageType):
+        met.hub.receive(met.link._channel.seal(binary.encode(third, False))[0])
+    assert met.hub.receive(met.link._channel.seal(text)[0])[0] == third
+
+
 def test_pieces_make_one_message() -> None:
     met = Meeting(known()).run()
     text = "y" * 150_000
