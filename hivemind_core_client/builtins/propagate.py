@@ -34,7 +34,7 @@ def receive(context: Context, message: HiveMessage) -> Actions:
     if not is_for_site(context, message):
         log.info("a PROPAGATE of %s is not for this site", name_of(inner))
         return None
-    if not context.trust.trusts_all(message.raw_route):
+    if not context.trust.trusts_all(inner.raw_route):
         log.warning(
             "dropped a PROPAGATE of %s: who sent it, or a node on its way, is not trusted. Trust a node's key with "
             "'hivemind-client trust add'. The sender must also 'ping' in the session in which it sends: that tells the "

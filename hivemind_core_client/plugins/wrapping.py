@@ -15,10 +15,15 @@ VERIFIED_SOURCE = "hivemind_verified_source_peer"
 
 
 def inner_of(message: HiveMessage) -> HiveMessage:
-    """The message inside, with route and address of the one around it. Raises FrameError for what is no message."""
+    """The message inside, with route and address of the one around it. Raises FrameError for what is no message.
+
+    Its own route comes after that of the one around it, but for hops that both have: it speaks for nobody, and yet
+    whoever is named there had it in his hands.
+    """
     inner = HiveMessage.deserialize(message.raw_payload)
+    route = message.raw_route
     return inner.copy(
-        route=list(message.raw_route or inner.raw_route),
+        route=[*route, *(hop for hop in inner.raw_route if hop not in route)],
         target_pubkey=inner.target_public_key or message.target_public_key,
     )
 

@@ -55,7 +55,8 @@ class Trust:
     def trusts_all(self, route: list[Any]) -> bool:
         """Whether everybody is trusted whose hands a message went through on `route` (`HiveMessage.raw_route`).
 
-        The route of a message that the hub itself sent has no hop but the hub's own, or none.
+        The route of a message that the hub itself sent has no hop but the hub's own, or none. Of a message inside
+        another one it is the routes of both (`inner_of`).
         """
         return all(self.trusts(hop) for hop in route)
 

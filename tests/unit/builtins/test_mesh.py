@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hivemind_core_client.builtins import binary_serializer, propagate
 from hivemind_core_client.builtins import ping as ping_handler
-from hivemind_core_client.builtins import propagate
 from hivemind_core_client.kernel.events import Arrived, Event, Transmit
 from hivemind_core_client.kernel.options import Credentials
 from hivemind_core_client.kernel.states import State
@@ -137,6 +137,41 @@ def test_a_propagated_message_is_delivered_by_the_trust_in_all_who_passed_it_on(
 def test_the_route_of_the_inner_message_speaks_for_nobody() -> None:
     inner = HiveMessage("bus", SPEAK, route=[hop(HUB_KEY)])
     assert after_arrival(keyed().send(wrapped("propagate", inner, MALLORY))) == []
+
+
+BOTH_ROUTES: dict[str, tuple[list[Any], list[Any], bool]] = {
+    "outer none, inner trusted": ([], [hop(ALICE_KEY)], True),
+    "outer none, inner a stranger": ([], [hop(MALLORY)], False),
+    "outer trusted, inner a stranger": ([hop(ALICE_KEY), hop(HUB_KEY)], [hop(MALLORY)], False),
+    "outer a stranger, inner trusted": ([hop(MALLORY), hop(HUB_KEY)], [hop(ALICE_KEY)], False),
+    "outer trusted, inner malformed": ([hop(HUB_KEY)], ["x"], False),
+    "both trusted": ([hop(ALICE_KEY), hop(HUB_KEY)], [hop(ALICE_KEY)], True),
+}
+
+
+@pytest.mark.parametrize(("outer", "inner", "trusted"), BOTH_ROUTES.values(), ids=BOTH_ROUTES.keys())
+@pytest.mark.parametrize("in_text", [True, False])
+def test_both_routes_decide_trust(outer: list[Any], inner: list[Any], trusted: bool, in_text: bool) -> None:
+    """The route inside is the sender's own text, and may not hide through whose hands a message went."""
+    hub = keyed()
+    within = {**bus().as_dict, "route": inner}
+    fields = {**HiveMessage("propagate", within, target_site_id=SITE).as_dict, "route": outer}
+    plain: Any = json.dumps(fields)
+    if not in_text:  # a binary frame has no field for the outer route, and is not used for one that differs
+        message = HiveMessage(
+            "propagate", {**within, "target_site_id": SITE}, target_site_id=SITE, route=outer
+        )
+        plain = binary_serializer.encode(message) or plain
+    assert after_arrival(hub.feed(hub.seal(plain))) == ([Deliver(SPEAK)] if trusted else [])
+
+
+@pytest.mark.parametrize(("hidden", "bound"), [([], True), ([hop(ALICE_KEY)], True), ([hop(MALLORY)], False)])
+def test_a_name_is_bound_to_a_key_where_both_routes_are_trusted(hidden: list[Any], bound: bool) -> None:
+    hub = keyed()
+    ping = {"flood_id": "f", "peer": "a", "public_key": ALICE_KEY}
+    inner = {**HiveMessage("ping", ping).as_dict, "route": hidden}
+    hub.send(HiveMessage("propagate", inner, route=[hop(ALICE), hop(HUB_KEY)]))
+    assert (hub.link.context.hive_map.key_of(ALICE) == ALICE_KEY) is bound
 
 
 def test_a_malformed_hop_is_not_overlooked() -> None:
@@ -416,7 +451,8 @@ def test_the_message_inside_takes_route_and_address() -> None:
     inner = HiveMessage("bus", SPEAK, route=[hop("inner")])
     assert inner_of(HiveMessage("propagate", inner)).raw_route == [hop("inner")]
     outer = HiveMessage("propagate", inner, route=[hop("outer")], target_pubkey="K")
-    assert (inner_of(outer).raw_route, inner_of(outer).target_public_key) == ([hop("outer")], "K")
+    assert inner_of(outer).raw_route == [hop("outer"), hop("inner")]
+    assert inner_of(outer).target_public_key == "K"
     assert outer.raw_payload["route"] == [hop("inner")]
 
 
