@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import overload
 
+from hivemind_core_client.config.given_texts import checked_field, pem_text
 from hivemind_core_client.config.key_files import (
     UNNAMED,
     IdentityFile,
@@ -155,7 +156,7 @@ class NodeIdentity(NoiseIdentity):
     def trusted_keys(self, value: Mapping[str, str]) -> None:
         if not _is_text_mapping(value):
             raise InvalidOption("trusted_keys must be a mapping of alias to public key, both text")
-        self._write("trusted_keys", dict(value))
+        self._write("trusted_keys", {checked_field("an alias", alias): key for alias, key in value.items()})
 
     def add_trusted_key(self, alias: str, pubkey: str) -> bool:
         """Trust `pubkey` (PEM text) under the name `alias`; False, and no change, if the alias is taken.
@@ -164,6 +165,7 @@ class NodeIdentity(NoiseIdentity):
         """
         if not isinstance(alias, str) or not alias.strip():
             raise InvalidOption("the alias of a trusted key must be text and not empty")
+        alias = checked_field("the alias", alias)
         _check_public(alias, pubkey)
         with self._lock:
             if alias in self.trusted_keys:
@@ -224,7 +226,7 @@ class NodeIdentity(NoiseIdentity):
         data = read_private(path, "private key file")
         if data is None:
             return None
-        text = data.decode("ascii", "replace")
+        text = pem_text(data)
         if "-----BEGIN" not in text or "PRIVATE KEY-----" not in text:
             raise IdentityFileError(
                 f"the private key file {path!r} holds no private key in PEM form; it was left as it is",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from base64 import b64encode
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from hivemind_core_client.config.given_texts import checked_text, cut, site_of, variable
 from hivemind_core_client.config.key_files import UNNAMED
 from hivemind_core_client.wire.errors import IdentityNotSet, InvalidCredential, InvalidOption, Mend, Setting
 
@@ -23,7 +23,6 @@ T = TypeVar("T")
 DEFAULT_PORT = 5678
 DEFAULT_HTTP_PORT = 5679
 DEFAULT_USERAGENT = "HiveMindSatellite"
-DEFAULT_SITE = "unknown"
 
 #: Blanks, quotes and the like, which no name and no address of a host holds.
 _NO_HOST = re.compile(r"""[\s'"`<>\\^|{}\x00-\x1f\x7f]""")
@@ -161,17 +160,22 @@ def one_of(kind: type[T], name: str, value: Optional[T]) -> T:
 
 
 def given(name: str, argument: Any, stored: Any = None) -> Any:
-    """The argument, else the environment variable, else what the identity has; empty text counts as none."""
+    """The argument, else the environment variable, else what the identity has; empty text counts as none.
+
+    Of the last two, what surrounds the text is cut.
+    """
     if argument not in (None, ""):
         return argument
-    variable = ENVIRONMENT.get(name)
-    return (os.environ.get(variable) if variable else None) or stored
+    return _in_environment(name) or (cut(stored) if isinstance(stored, str) else stored)
+
+
+def _in_environment(name: str) -> Optional[str]:
+    return variable(ENVIRONMENT[name]) if name in ENVIRONMENT else None
 
 
 def variable_of(name: str, argument: Any) -> Optional[str]:
     """The environment variable that `given` takes a value from; None where it does not."""
-    variable = ENVIRONMENT.get(name)
-    return variable if variable and argument in (None, "") and os.environ.get(variable) else None
+    return ENVIRONMENT[name] if argument in (None, "") and _in_environment(name) else None
 
 
 @contextlib.contextmanager
@@ -180,9 +184,9 @@ def _naming(name: str, argument: Any) -> Iterator[None]:
     try:
         yield
     except (InvalidOption, InvalidCredential) as error:
-        variable = variable_of(name, argument)
-        if variable is not None:
-            error.mends += (Mend("(from the environment variable ", Setting(variable), ")", joint=" "),)
+        source = variable_of(name, argument)
+        if source is not None:
+            error.mends += (Mend("(from the environment variable ", Setting(source), ")", joint=" "),)
         raise
 
 
@@ -216,24 +220,26 @@ def resolve(
     with _naming("port", port):
         address = kind.read(hub, port, given("port", None, identity.default_port))
     with _naming("password", password):
-        secret = _text("password", given("password", password, identity.password))
+        secret = checked_text("password", given("password", password, identity.password))
+    with _naming("site_id", site_id):
+        site = site_of(given("site_id", site_id, identity.site_id))
     return Settings(
         key=access_key,
         address=address,
         useragent=without_colon("user agent", name),
-        site_id=given("site_id", site_id, identity.site_id) or DEFAULT_SITE,
+        site_id=site,
         password=secret,
         crypto_key=read_crypto_key(crypto_key),
     )
 
 
 def _stored_name(identity: NodeIdentity) -> str:
-    return "" if identity.name == UNNAMED else identity.name
+    return "" if identity.name == UNNAMED else cut(identity.name)
 
 
 def without_colon(what: str, value: Any) -> str:
     """Text that the hub can split at a colon. Raises InvalidCredential."""
-    text = _text(what, value) or ""
+    text = checked_text(what, value) or ""
     if ":" in text:
         raise InvalidCredential(
             f"the {what} holds a colon, which the hub takes for a separator",
@@ -242,21 +248,14 @@ def without_colon(what: str, value: Any) -> str:
     return text
 
 
-def _text(what: str, value: Any) -> Optional[str]:
-    if value is not None and not isinstance(value, str):
-        raise InvalidCredential(f"the {what} is a {type(value).__name__}, not text")
-    try:
-        (value or "").encode()
-    except UnicodeEncodeError:
-        raise InvalidCredential(f"the {what} holds half a character, which has no form on the wire") from None
-    return value or None
-
-
 def read_crypto_key(crypto_key: Union[str, bytes, None]) -> Optional[bytes]:
     """A pre-shared key in bytes, or None for an empty one. Raises InvalidCredential for a wrong length."""
     if not crypto_key:
         return None
-    key = crypto_key.encode() if isinstance(crypto_key, str) else bytes(crypto_key)
+    if isinstance(crypto_key, str):
+        key = (checked_text("pre-shared crypto_key", crypto_key) or "").encode()
+    else:
+        key = bytes(crypto_key)
     if len(key) not in (16, 24, 32):
         raise InvalidCredential(f"the pre-shared crypto_key is {len(key)} bytes; AES takes 16, 24 or 32")
     return key

@@ -8,6 +8,7 @@ import threading
 from collections.abc import MutableMapping
 from typing import Any, Union
 
+from hivemind_core_client.config.given_texts import checked_field
 from hivemind_core_client.config.key_files import (
     FILE_NAME,
     IdentityFile,
@@ -69,7 +70,7 @@ class StoredIdentity:
     def _write_text(self, field: str, value: str | None) -> None:
         if value is not None and not isinstance(value, str):
             raise InvalidOption(f"{field} must be text or None, not {type(value).__name__}")
-        self._write(field, value)
+        self._write(field, None if value is None else checked_field(field, value))
 
     def _write(self, field: str, value: Any) -> None:
         with self._lock:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, Union
 
+from hivemind_core_client.config.given_texts import checked_text, site_of
 from hivemind_core_client.config.options import check_switches, compression
 from hivemind_core_client.config.profile import ClientProfile
 from hivemind_core_client.config.settings import Address, one_of, read_crypto_key, without_colon
@@ -22,9 +23,6 @@ from hivemind_core_client.shell.local_bridge import LocalBusBridge
 from hivemind_core_client.shell.open_calls import OpenCalls
 from hivemind_core_client.shell.router import EventRouter
 from hivemind_core_client.shell.waiters import Waiters, checked_seconds
-from hivemind_core_client.wire.errors import (
-    HiveMindError,
-)
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.identity import NodeIdentity
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.shell.protocols import EventProtocol, Handler, MailboxProtocol
     from hivemind_core_client.shell.router import Pick
     from hivemind_core_client.shell.worker import SharedWorker
+    from hivemind_core_client.wire.errors import HiveMindError
     from hivemind_core_client.wire.hive_map import HiveMapper
 
 
@@ -239,7 +238,7 @@ class BaseClient(metaclass=ABCMeta):
 
     @password.setter
     def password(self, value: Optional[str]) -> None:
-        self.profile.change(password=value or None)
+        self.profile.change(password=checked_text("password", value))
 
     @property
     def crypto_key(self) -> Optional[bytes]:
@@ -276,8 +275,8 @@ class BaseClient(metaclass=ABCMeta):
 
     @site_id.setter
     def site_id(self, value: str) -> None:
-        self.profile.change(site_id=value)
-        self.profile.context.session.site_id = value
+        self.profile.context.session.site_id = site = site_of(value)
+        self.profile.change(site_id=site)
 
     @property
     def session_id(self) -> str:

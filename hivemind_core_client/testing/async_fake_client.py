@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from hivemind_core_client.aio.client import AsyncHiveMessageBusClient
-from hivemind_core_client.config.settings import DEFAULT_SITE
+from hivemind_core_client.config.given_texts import cut, site_of
 from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.shell.links import new_link
 from hivemind_core_client.testing.async_fake_mailbox import AsyncFakeMailbox
@@ -136,8 +136,8 @@ class AsyncFakeHiveMessageBus(AsyncHiveMessageBusClient):
     def _forget_environment(self, given: dict[str, Any]) -> None:
         """Take the clock of the fake, and nothing that was read in the environment."""
         self.profile.context.now = self.mailbox.now
-        self.password = given.get("password") or self.identity.password
-        self.site_id = self.identity.site_id or DEFAULT_SITE
+        self.password = given.get("password") or cut(self.identity.password or "")
+        self.site_id = site_of(cut(self.identity.site_id or ""))
         self._fake_hub.public_key = given.get("hub_key") or ""
 
     def _new_notifier(self) -> AsyncFakeNotifier:

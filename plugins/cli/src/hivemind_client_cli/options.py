@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import sys
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from hivemind_client_cli.connection import Connection, connected
 from hivemind_client_cli.misuse import Misuse
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import Decorator, Function, reporting, stacked
+from hivemind_client_cli.standard_input import stdin_bytes, stdin_is_terminal
 from hivemind_core_client.errors import Mend
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.mends import SET_IDENTITY
@@ -27,27 +27,36 @@ VISIBLE = "Visible to every user of this machine in the process list"
 
 
 def read_secret(path: str, what: str) -> str:
-    """The first line of a file, or of stdin for `-`. Raises click.UsageError when there is none."""
+    """The first line of a file, or of stdin for `-`, as it is meant. Raises click.UsageError when there is none."""
+    from hivemind_core_client.config.given_texts import first_line
+
     try:
         if path == "-":
-            line = sys.stdin.readline()
+            secret = first_line(stdin_bytes())
         else:
-            with open(path, encoding="utf-8") as file:
-                line = file.readline()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+            with open(path, "rb") as file:
+                secret = first_line(file)
+    except (OSError, ValueError) as error:
+        is_no_text = isinstance(error, UnicodeDecodeError)
+        reason = "not UTF-8 text" if is_no_text else getattr(error, "strerror", None) or str(error)
         raise click.UsageError(f"cannot read the {what} from {path}: {reason}") from error
-    secret = line.rstrip("\r\n")
     if not secret:
         raise click.UsageError(f"the first line of {path} is empty: no {what}")
     return secret
+
+
+def _as_meant(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """The callback of an option that is text: as the terminal meant it, in whatever locale this process runs."""
+    from hivemind_core_client.config.given_texts import as_meant
+
+    return None if value is None else as_meant(value)
 
 
 def filled(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """The callback of an option that may be left out and not be empty. Raises click.BadParameter."""
     if value is not None and not value.strip():
         raise click.BadParameter("this is empty", ctx, param)
-    return value
+    return _as_meant(ctx, param, value)
 
 
 def key_option(text: str) -> Decorator:
@@ -56,7 +65,12 @@ def key_option(text: str) -> Decorator:
 
 
 password_options = stacked(
-    click.option("--password", metavar="TEXT", help=f"Password. {VISIBLE}; prefer the next two."),
+    click.option(
+        "--password",
+        metavar="TEXT",
+        callback=_as_meant,
+        help=f"Password. {VISIBLE}; prefer the next two.",
+    ),
     click.option(
         "--password-file", metavar="FILE", help="Read the password from the first line of FILE (- is stdin)."
     ),
@@ -64,9 +78,20 @@ password_options = stacked(
 )
 
 address_options = stacked(
-    click.option("--host", metavar="HOST", help="Address of the hub: a name, ws://NAME or wss://NAME."),
+    click.option(
+        "--host",
+        metavar="HOST",
+        callback=_as_meant,
+        help="Address of the hub: a name, ws://NAME or wss://NAME.",
+    ),
     click.option("--port", type=click.IntRange(1, 65535), metavar="PORT", help="Port of the hub."),
-    click.option("--siteid", "site_id", metavar="SITE", help="Where this satellite stands, such as kitchen."),
+    click.option(
+        "--siteid",
+        "site_id",
+        metavar="SITE",
+        callback=_as_meant,
+        help="Where this satellite stands, such as kitchen.",
+    ),
 )
 
 
@@ -117,7 +142,7 @@ def _ask_password() -> str:
 
 def has_terminal() -> bool:
     """Whether a password can be asked for: at the terminal of this process, wherever stdin comes from."""
-    if sys.stdin.isatty():
+    if stdin_is_terminal():
         return True
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | getattr(os, "O_NOCTTY", 0)))

@@ -62,7 +62,7 @@ def test_password_from_a_file_stdin_and_a_prompt(
     silent_about_secrets(run("set-identity", "--password-file", str(file)).expect(0))
     assert stored(home)["password"] == PASSWORD
     run("set-identity", "--password-file", "-", stdin="from stdin \r\n").expect(0)
-    assert stored(home)["password"] == "from stdin "
+    assert stored(home)["password"] == "from stdin"
     monkeypatch.setattr("hivemind_client_cli.options.has_terminal", lambda: True)
     typed = iter(["", "from the prompt"])
     monkeypatch.setattr("getpass.getpass", lambda prompt: next(typed))
@@ -270,3 +270,65 @@ def test_a_private_key_that_is_gone_is_made_anew(run: Any, home: Path) -> None:
     assert run("show-identity", "--json").expect(0).json["secret_key"] is None
     assert "private key    not made yet" in run("show-identity").expect(0).out
     assert run("set-identity", "--siteid", "attic", "--json").expect(0).json["new_rsa_keys"] is True
+
+
+def test_a_secret_from_a_file_is_what_was_meant(run: Any, home: Path) -> None:
+    file = home / "password"
+    for data in (b"\xef\xbb\xbf" + PASSWORD.encode() + b" \r\n", f"\ufeff{PASSWORD}\r\n".encode("utf-16-le")):
+        file.write_bytes(data)
+        silent_about_secrets(run("set-identity", "--password-file", str(file)).expect(0))
+        assert stored(home)["password"] == PASSWORD
+
+
+@pytest.mark.parametrize("data", [b"\xfcber\n", b"x" * 100_000])
+def test_a_secret_that_is_no_line_of_text(run: Any, home: Path, data: bytes) -> None:
+    (home / "password").write_bytes(data)
+    assert (
+        "cannot read the password"
+        in run("set-identity", "--password-file", str(home / "password")).expect(2).err
+    )
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["--key", "k\n"], ["--password", " p"], ["--siteid", "kitchen "], ["--siteid", "k\udcfcche"]],
+    ids=ascii,
+)
+def test_what_came_with_an_option_is_refused_with_a_word(run: Any, home: Path, args: list[str]) -> None:
+    done = run("set-identity", *args).expect(2)
+    assert "give it without" in done.err or "are not UTF-8" in done.err
+    assert not (home / "config").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there is a locale that is not UTF-8 so easily had")
+@pytest.mark.parametrize(("site", "code"), [("küche".encode(), 0), (b"k\xfcche", 2)])
+def test_a_name_in_a_terminal_of_another_locale(home: Path, site: bytes, code: int) -> None:
+    plain = environment(
+        LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", XDG_CONFIG_HOME=str(home / "config")
+    )
+    done = subprocess.run(
+        [*command("set-identity", "--siteid"), site], env=plain, capture_output=True, timeout=60
+    )
+    assert done.returncode == code, done.stderr
+    if code == 0:
+        assert stored(home)["site_id"] == "küche"
+    else:
+        assert not (home / "config").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a process is started without stdin")
+@pytest.mark.parametrize(
+    ("args", "code", "told"),
+    [
+        (["set-identity", "--password-file", "-"], 2, "is empty"),
+        (["set-identity", "--ask-password"], 2, "no terminal to ask"),
+        (["reset-pgp"], 2, "nobody to ask"),
+        (["trust", "add", "alias", "-"], 2, "no public key"),
+    ],
+)
+def test_a_closed_stdin_is_at_its_end(args: list[str], code: int, told: str) -> None:
+    closed = ["sh", "-c", 'exec "$@" <&-', "sh", *command(*args)]
+    done = subprocess.run(
+        closed, env=environment(), capture_output=True, text=True, timeout=60, start_new_session=True
+    )
+    assert (done.returncode, told in done.stderr) == (code, True), done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,27 @@ class TestPipedTerminal:
         fake.answer = lambda sent: [message("hive.policy.denied")]
         assert ALLOW in run("terminal", stdin="one\ntwo\n").expect(3).err
         assert len(fake.sent) == 1
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+    def test_a_line_that_is_no_text_costs_itself_only(
+        self, run: Any, fake: FakeClient, monkeypatch: pytest.MonkeyPatch, encoding: str
+    ) -> None:
+        piped = io.BytesIO(b"\xef\xbb\xbfone\nk\xfcche\n" + "küche\n".encode())
+        monkeypatch.setattr("io.StringIO", lambda text: io.TextIOWrapper(piped, encoding=encoding))
+        done = run("terminal").expect(2)
+        assert done.out == "you said: one\nyou said: küche\n"
+        assert done.err.count("no UTF-8 text") == 2
+
+    def test_a_line_is_read_in_the_locale_of_the_terminal(
+        self, run: Any, fake: FakeClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        piped = io.BytesIO(b"k\xfcche\n")
+        monkeypatch.setattr("io.StringIO", lambda text: io.TextIOWrapper(piped, encoding="latin-1"))
+        assert run("terminal").expect(0).out == "you said: küche\n"
+
+    def test_no_stdin_is_no_lines(self, run: Any, fake: FakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("io.StringIO", lambda text: None)
+        assert run("terminal").expect(0).out == ""
 
     def test_no_lines(self, run: Any, fake: FakeClient) -> None:
         assert run("terminal").expect(0).out == ""

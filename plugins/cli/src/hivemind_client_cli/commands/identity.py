@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -24,6 +23,7 @@ from hivemind_client_cli.output import MASK, Output, aligned
 from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.peer_text import fingerprint
 from hivemind_client_cli.pins import counted, pinned_hubs
+from hivemind_client_cli.standard_input import stdin_is_terminal
 from hivemind_core_client.errors import Mend
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.mends import RESET_PGP
@@ -59,7 +59,7 @@ def set_identity(
     """
     password = choose_password(password, password_file, ask_password)
     output.hide(key, password)
-    _check(key, password, host, port)
+    _check(key, password, host, port, site_id)
     given = {
         "access_key": key,
         "password": password,
@@ -90,20 +90,20 @@ def set_identity(
     output.note(f"saved {identity.path}" + (" with a new RSA key pair" if new_keys else ""))
 
 
-def _check(key: str | None, password: str | None, host: str | None, port: int | None) -> None:
+def _check(
+    key: str | None, password: str | None, host: str | None, port: int | None, site_id: str | None
+) -> None:
     """Raises InvalidCredential, InvalidOption or click.UsageError for what `connect` would refuse."""
+    from hivemind_core_client.config.given_texts import checked_text
     from hivemind_core_client.config.settings import Address, without_colon
 
     if key is not None:
         without_colon("access key", key)
+    checked_text("password", password)
+    checked_text("site", site_id)
     if host is not None:
         refuse_http(host)
         Address.read(host, port)
-    for name, text in (("key", key), ("password", password), ("host", host)):
-        try:
-            (text or "").encode()
-        except UnicodeEncodeError as error:
-            raise click.UsageError(f"the {name} is not text: its bytes are no UTF-8") from error
 
 
 @click.command("show-identity", epilog="Example: hivemind-client show-identity --json")
@@ -158,7 +158,7 @@ def _ask(identity: NodeIdentity) -> None:
 
 def can_ask() -> bool:
     """Whether stdin is a terminal."""
-    return sys.stdin.isatty()
+    return stdin_is_terminal()
 
 
 def _facts(identity: NodeIdentity) -> Json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,8 @@ from hivemind_client_cli.options import connection_options, timeout_option
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.ovos_messages import HANDLED, SPEAK, UTTERANCE, as_text, utterance
-from hivemind_core_client.errors import QueryTimeout
+from hivemind_client_cli.standard_input import stdin_is_terminal, stdin_lines
+from hivemind_core_client.errors import InvalidMessage, Mend, QueryTimeout
 from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def terminal(output: Output, connection: Connection, lang: str | None, timeout: 
     code 4 when an answer did not come in time.
     """
     with connected(output, connection) as client:
-        if not output.json and sys.stdin.isatty() and output.stdout.isatty():
+        if not output.json and stdin_is_terminal() and output.stdout.isatty():
             from hivemind_client_cli.line_editor import chat
 
             chat(output, client, lang)
@@ -48,8 +48,11 @@ def terminal(output: Output, connection: Connection, lang: str | None, timeout: 
 def _answer_lines(output: Output, client: HiveMessageBusClient, lang: str | None, timeout: float) -> None:
     inbox = Inbox(client, SPEAK, HANDLED)
     late: list[str] = []
-    for line in map(str.strip, sys.stdin):
-        if not line:
+    unreadable = 0
+    for line in stdin_lines():
+        if line is None:
+            unreadable += 1
+            output.warn("a line is no UTF-8 text, and was not sent")
             continue
         inbox.clear()
         client.emit(utterance(line, lang))
@@ -61,6 +64,8 @@ def _answer_lines(output: Output, client: HiveMessageBusClient, lang: str | None
     if late:
         reason = no_answer(SPEAK, UTTERANCE, timeout)
         raise QueryTimeout.because(f"{len(late)} of the lines got no answer", reason)
+    if unreadable:
+        raise InvalidMessage(f"{unreadable} of the lines were no UTF-8 text", Mend("send UTF-8", joint="; "))
 
 
 def _speech(inbox: Inbox, timeout: float) -> list[Json]:

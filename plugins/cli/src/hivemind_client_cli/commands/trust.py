@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +12,7 @@ from hivemind_client_cli.output import Output, aligned
 from hivemind_client_cli.output_options import output_options, reporting
 from hivemind_client_cli.peer_text import fingerprint
 from hivemind_client_cli.pins import UNREADABLE, pinned_hubs
+from hivemind_client_cli.standard_input import stdin_bytes
 from hivemind_core_client.errors import Command, InvalidOption, Mend, UsageError
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.keys import public_pems_in
@@ -215,12 +215,7 @@ def read_key_file(keyfile: str) -> str:
     """The text of a file with a public key; `-` is stdin. Raises InvalidOption if it is unreadable or too long."""
     try:
         if keyfile == "-":
-            stream = getattr(sys.stdin, "buffer", None)
-            data = (
-                stream.read(_MAX_KEY_FILE_BYTES + 1)
-                if stream
-                else sys.stdin.read(_MAX_KEY_FILE_BYTES + 1).encode()
-            )
+            data = stdin_bytes().read(_MAX_KEY_FILE_BYTES + 1)
         else:
             with open(keyfile, "rb") as file:
                 data = file.read(_MAX_KEY_FILE_BYTES + 1)
@@ -229,7 +224,9 @@ def read_key_file(keyfile: str) -> str:
         raise InvalidOption(f"cannot read {keyfile}: {reason}") from error
     if len(data) > _MAX_KEY_FILE_BYTES:
         raise InvalidOption(f"{keyfile} is too long for a public key")
-    return bytes(data).decode("ascii", "replace")
+    from hivemind_core_client.config.given_texts import pem_text
+
+    return pem_text(data)
 
 
 def _hub_key(output: Output, connection: Connection) -> str:

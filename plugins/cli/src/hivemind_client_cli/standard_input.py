@@ -1,0 +1,40 @@
+"""What is piped in, read as bytes: it need not be text, and this process may have been started without a stdin."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from typing import IO
+
+
+def stdin_bytes() -> IO[bytes]:
+    """Stdin for bytes; one that is closed, or was closed when this process began, is at its end."""
+    stream = sys.stdin
+    if stream is None or stream.closed:
+        return io.BytesIO()
+    buffer: IO[bytes] | None = getattr(stream, "buffer", None)
+    return buffer if buffer is not None else io.BytesIO(stream.read().encode())
+
+
+def stdin_is_terminal() -> bool:
+    """Whether somebody types there."""
+    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+
+
+def stdin_lines() -> Iterator[str | None]:
+    """Each line that is not blank, without what surrounds it; None for one that is no text."""
+    for data in stdin_bytes():
+        line = _text(data)
+        if line is None or line.strip():
+            yield None if line is None else line.strip()
+
+
+def _text(data: bytes) -> str | None:
+    """UTF-8 whatever the locale is, else what the locale says, but for one that takes any byte."""
+    for encoding in ("utf-8-sig", getattr(sys.stdin, "encoding", None) or "utf-8"):
+        try:
+            return data.decode(encoding)
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return None
