@@ -11,6 +11,7 @@ from hivemind_core_client.config.given_texts import checked_field, pem_text
 from hivemind_core_client.config.key_files import (
     UNNAMED,
     IdentityFile,
+    expanded,
     field_error,
     place_of,
     read_private,
@@ -100,9 +101,9 @@ class NodeIdentity(NoiseIdentity):
 
     @property
     def default_port(self) -> int | None:
-        """The port of the hub, 1 to 65535, or None. Digits as text are taken too."""
+        """The port of the hub, 1 to 65535, or None. In the file it may be digits as text, or `5678.0`."""
         value = self.IDENTITY_FILE.get("default_port")
-        port = port_of(value)
+        port = _port_in_file(value)
         if port is None and value is not None:
             raise field_error(self.path, "default_port", "a port number from 1 to 65535")
         return port
@@ -124,7 +125,7 @@ class NodeIdentity(NoiseIdentity):
         stored, folder = self._read_text("secret_key"), self._folder()
         if not stored:
             return None if folder is None else os.path.join(folder, f"{os.path.basename(self.name)}.pem")
-        path = os.path.join(folder or os.getcwd(), os.path.expanduser(stored))
+        path = os.path.join(folder or os.getcwd(), expanded(stored))
         # Other clients store absolute paths, which go stale when the folder is moved.
         beside = os.path.join(folder or "", os.path.basename(path))
         return beside if os.path.isfile(beside) and not os.path.exists(path) else path
@@ -133,7 +134,7 @@ class NodeIdentity(NoiseIdentity):
     def secret_key(self, value: str | os.PathLike[str] | None) -> None:
         if value is not None and not isinstance(value, (str, os.PathLike)):
             raise InvalidOption(f"secret_key must be a path or None, not {type(value).__name__}")
-        path = None if value is None else os.path.expanduser(os.fsdecode(value))
+        path = None if value is None else expanded(os.fsdecode(value))
         if path and os.path.isabs(path) and self._is_beside(path):
             path = os.path.basename(path)
         with self._lock:
@@ -259,6 +260,16 @@ class NodeIdentity(NoiseIdentity):
         names = itertools.chain([KEY_STEM], (f"{KEY_STEM}-{number}" for number in itertools.count(2)))
         paths = (os.path.join(folder, f"{name}.pem") for name in names)
         return next(path for path in paths if os.path.realpath(path) == own or not os.path.lexists(path))
+
+
+def _port_in_file(value: object) -> int | None:
+    """The port in a field: a number or digits, as `5678.0` too; None for anything else."""
+    if isinstance(value, str):
+        value = value.strip()
+        value = value[:-2] if value.endswith(".0") else value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return port_of(value)
 
 
 def _is_text_mapping(value: object) -> bool:

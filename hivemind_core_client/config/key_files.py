@@ -13,7 +13,16 @@ import time
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from typing import Any
 
-from hivemind_core_client.wire.errors import Command, IdentityFileError, IdentityPlace, InvalidOption, Mend
+from hivemind_core_client.config.home import at_home, config_home
+from hivemind_core_client.config.identity_text import as_text, parse
+from hivemind_core_client.wire.errors import (
+    Command,
+    IdentityFileError,
+    IdentityPlace,
+    InvalidOption,
+    Mend,
+    Setting,
+)
 from hivemind_core_client.wire.text import safe_label
 
 try:
@@ -26,22 +35,42 @@ FILE_NAME = "_identity.json"
 #: How long a writer waits for another, and how often it asks, in seconds.
 _LOCK_SECONDS = 5.0
 _LOCK_PAUSE = 0.02
+#: The largest file that is read, in bytes: a thousand trusted keys are half a mebibyte.
+_MOST_BYTES = 16 * 2**20
 UNNAMED = "unnamed-node"
 _GONE = object()
 _warned: set[str] = set()
 
 
 def common_file() -> str:
-    """The path of the identity file that is used where no other is named (`$XDG_CONFIG_HOME` is heeded)."""
-    # The XDG rules: a relative path in the variable does not count.
-    home = os.environ.get("XDG_CONFIG_HOME", "")
-    base = home if os.path.isabs(home) else os.path.join(os.path.expanduser("~"), ".config")
-    return os.path.join(base, "hivemind", FILE_NAME)
+    """The path of the identity file that is used where no other is named (`$XDG_CONFIG_HOME` is heeded).
+
+    Raises IdentityFileError where this user has no home folder.
+    """
+    folder = config_home()
+    if folder is None:
+        raise IdentityFileError(
+            "there is no folder for the identity file: this user has no home folder, and no variable names one",
+            Mend("set ", Setting("HOME"), " or ", Setting("XDG_CONFIG_HOME"), ", or name an identity file"),
+        )
+    return os.path.join(folder, "hivemind", FILE_NAME)
+
+
+def expanded(path: str) -> str:
+    """A path with `~` replaced. Raises IdentityFileError where nobody knows the folder."""
+    found = at_home(path)
+    if found is None:
+        raise IdentityFileError(
+            f"the home folder in {path!r} is not known: this user has none, and HOME does not name one",
+            Mend("set ", Setting("HOME"), ", or give the whole path"),
+        )
+    return found
 
 
 def place_of(path: str | None) -> IdentityPlace:
     """What errors say of an identity in the file `path`, None for one in memory."""
-    return IdentityPlace(path, is_default=path == common_file())
+    folder = config_home()
+    return IdentityPlace(path, is_default=folder is not None and path == common_file())
 
 
 def read_private(path: str, what: str) -> bytes | None:
@@ -55,7 +84,9 @@ def read_private(path: str, what: str) -> bytes | None:
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
         with open(path, "rb") as file:
-            data = file.read()
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise OSError(errno.EFBIG, f"it is larger than {_MOST_BYTES // 2**20} MiB")
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as exc:
@@ -155,7 +186,7 @@ def read_object(path: str) -> dict[str, Any] | None:
     value: Any = None
     problem = "holds no JSON object"
     try:
-        value = json.loads(raw)
+        value = parse(raw)
     except json.JSONDecodeError as exc:
         problem = f"is no valid JSON (line {exc.lineno}, column {exc.colno})" if raw.strip() else "is empty"
     except (ValueError, RecursionError):
@@ -271,7 +302,7 @@ class IdentityFile(MutableMapping[str, Any]):
         paths = {"secret_key": data.get("secret_key"), "noise_key": noise_key_file(data)}
         for field, path in paths.items():
             if isinstance(path, str) and path:
-                data[field] = os.path.join(file_folder(shared), os.path.expanduser(path))
+                data[field] = os.path.join(file_folder(shared), expanded(path))
         return data
 
     def store(self) -> None:
@@ -301,9 +332,15 @@ class IdentityFile(MutableMapping[str, Any]):
         data = read_object(self.path)
         if data is None:
             data = copy.deepcopy(self._loaded)
+            before = None
+        else:
+            before = copy.deepcopy(data)
         for step, value in steps.items():
             self._apply(data, step, value)
-        write_private(self.path, json.dumps(data, indent=4).encode("ascii") + b"\n", "identity file")
+        if data == before:  # comments, and whatever form it was given, stay
+            tighten(self.path)
+        else:
+            write_private(self.path, json.dumps(data, indent=4).encode("ascii") + b"\n", "identity file")
         return data
 
 
@@ -347,10 +384,10 @@ def _lock(handle: int, folder: str) -> None:
 
 def noise_key_file(fields: Mapping[str, Any]) -> str:
     """The file of the Noise key as an identity with these fields names it: in `noise_key`, else by its name."""
-    stored, name = fields.get("noise_key"), fields.get("name")
+    stored = fields.get("noise_key")
     if isinstance(stored, str) and stored:
         return stored
-    owner = name if isinstance(name, str) and name else UNNAMED
+    owner = as_text(fields.get("name")) or UNNAMED
     return safe_label(f"{owner}_noise.key", "node_noise.key")
 
 

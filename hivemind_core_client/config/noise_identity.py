@@ -9,6 +9,7 @@ from typing import Any
 
 from hivemind_core_client.config.key_files import (
     IdentityFile,
+    expanded,
     identity_at,
     noise_key_file,
     only_one_writer,
@@ -41,7 +42,7 @@ class NoiseIdentity(StoredIdentity):
         folder = self._folder()
         if folder is None:
             return None
-        return os.path.join(folder, os.path.expanduser(noise_key_file(self.IDENTITY_FILE)))
+        return os.path.join(folder, expanded(noise_key_file(self.IDENTITY_FILE)))
 
     def noise_key(self) -> bytes:
         """This node's static key (X25519, 32 bytes); made and written with mode 0600 where there is none.

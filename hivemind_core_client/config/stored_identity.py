@@ -9,10 +9,12 @@ from collections.abc import MutableMapping
 from typing import Any, Union
 
 from hivemind_core_client.config.given_texts import checked_field
+from hivemind_core_client.config.identity_text import as_text
 from hivemind_core_client.config.key_files import (
     FILE_NAME,
     IdentityFile,
     common_file,
+    expanded,
     field_error,
     file_folder,
     prepare_private,
@@ -36,7 +38,7 @@ class StoredIdentity:
         path = getattr(self.IDENTITY_FILE, "path", None)
         if not path or not isinstance(path, (str, os.PathLike)):
             return None
-        return os.path.abspath(os.path.expanduser(os.fsdecode(path)))
+        return os.path.abspath(expanded(os.fsdecode(path)))
 
     def save(self) -> None:
         """Write the fields that were set on this object, keeping everything else in the file.
@@ -63,9 +65,10 @@ class StoredIdentity:
 
     def _read_text(self, field: str) -> str | None:
         value = self.IDENTITY_FILE.get(field)
-        if value is not None and not isinstance(value, str):
+        text = as_text(value)
+        if text is None and value is not None:
             raise field_error(self.path, field, "text")
-        return value
+        return text
 
     def _write_text(self, field: str, value: str | None) -> None:
         if value is not None and not isinstance(value, str):
@@ -101,7 +104,7 @@ def _open(identity_file: PathOrMapping | None, app_name: str | None) -> MutableM
 def _checked_path(path: object) -> str:
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise InvalidOption("identity_file must be the path of a file, a dict-like object or None")
-    return os.path.abspath(os.path.expanduser(os.fsdecode(path)))
+    return os.path.abspath(expanded(os.fsdecode(path)))
 
 
 def _checked_app(name: object) -> str:

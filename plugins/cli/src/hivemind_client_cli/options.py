@@ -96,10 +96,16 @@ address_options = stacked(
 
 
 def _existing(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not os.path.exists(os.path.expanduser(value)):
+    if value is not None and not os.path.exists(_expanded(value)):
         mend = Mend("make it with ", SET_IDENTITY, joint=": ")
         raise Misuse(f"the identity file {value} does not exist", mend, ctx=ctx)
     return value
+
+
+def _expanded(path: str) -> str:
+    from hivemind_core_client.config.key_files import expanded
+
+    return expanded(path)
 
 
 _IDENTITY_HELP = "Identity file to use in place of the user's own."

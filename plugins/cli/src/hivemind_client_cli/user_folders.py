@@ -6,8 +6,13 @@ import os
 
 
 def user_folder(variable: str, *default: str) -> str:
-    """The folder `hivemind` in what an XDG variable names, or in `default` below the home folder."""
-    home = os.environ.get(variable, "")
-    if not os.path.isabs(home):
-        home = os.path.join(os.path.expanduser("~"), *default)
-    return os.path.join(home, "hivemind")
+    """The folder `hivemind` in what an XDG variable names, or in `default` below the home folder.
+
+    Where there is neither, a place in which nothing can lie and nothing be written.
+    """
+    folder = os.environ.get(variable, "")
+    if not os.path.isabs(folder):
+        home = os.path.expanduser("~")
+        is_known = os.path.isabs(home) and os.environ.get("HOME") != ""
+        folder = os.path.join(home if is_known else os.devnull, *default)
+    return os.path.join(folder, "hivemind")
