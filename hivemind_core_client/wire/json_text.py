@@ -4,17 +4,18 @@ Written and read by `msgspec` where it is installed (the extra `speed`), and by 
 not, or for the little that the two treat differently. The standard library refuses what JSON does not have, such
 as bytes and NaN, and msgspec writes something else for it: so what msgspec wrote counts only if it reads as the
 same again, which still takes half the time. Integers of any size are kept. A number that is not finite (NaN,
-Infinity, 1e400) is none of JSON, and is refused: it could be read, and never be written again.
+Infinity, 1e400) is none of JSON: Python hubs write it all the same, and it is read as null, so that whoever answers
+with what he got can send it. What we send is JSON, and the error names the field.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional, Union, cast
 
-from hivemind_core_client.wire.errors import FrameError, InvalidMessage
+from hivemind_core_client.wire.errors import FrameError, InvalidMessage, Mend
 
 Json = dict[str, Any]
 
@@ -26,6 +27,8 @@ _LONE_SURROGATE = (
 
 #: JSON text of one string.
 json_string: Callable[[str], str] = json.encoder.encode_basestring
+
+_MEND_NUMBER = Mend("send None in its place (NaN and Infinity are none)", joint="; ")
 
 _ENCODE = json.JSONEncoder(
     ensure_ascii=False,
@@ -67,7 +70,24 @@ def standard_text(value: Any) -> str:
     except InvalidMessage:
         raise
     except (TypeError, ValueError, RecursionError) as error:
+        field = not_finite(value) if isinstance(error, ValueError) else None
+        if field is not None:
+            raise InvalidMessage(f"{field} is a number that JSON does not have", _MEND_NUMBER) from error
         raise InvalidMessage(f"a payload has no JSON form: {error}") from error
+
+
+def not_finite(value: Any, path: str = "") -> Optional[str]:
+    """Where in a value NaN or Infinity stands, such as `payload.data.score[2]`; None where it does not."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else path or "a payload"
+    inner: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, Mapping):
+        inner = ((f"{path}.{key}" if path else str(key), each) for key, each in value.items())
+    elif isinstance(value, (list, tuple)):
+        inner = ((f"{path}[{index}]", each) for index, each in enumerate(value))
+    elif callable(getattr(value, "serialize", None)):
+        inner = [(path, value.serialize())]
+    return next((found for at, each in inner if (found := not_finite(each, at))), None)
 
 
 def utf8(text: str) -> bytes:
@@ -81,7 +101,7 @@ def utf8(text: str) -> bytes:
 def json_object(text: Union[str, bytes], what: str = "frame") -> Json:
     """Parse JSON text that must be an object.
 
-    Raises FrameError otherwise, and for lone surrogates and numbers that are not finite.
+    Raises FrameError otherwise, and for lone surrogates. Numbers that are not finite are read as null.
     """
     try:
         value = decode(text)
@@ -113,19 +133,13 @@ def standard_decode(text: Union[str, bytes]) -> Any:
     return value
 
 
-def _finite(text: str) -> float:
+def _finite(text: str) -> Optional[float]:
     value = float(text)
-    if math.isinf(value):
-        raise ValueError("a number is too large")
-    return value
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+    return None if math.isinf(value) else value
 
 
 # Made once: json.loads makes one at each call that is given such functions.
-_DECODE = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number).decode
+_DECODE = json.JSONDecoder(parse_float=_finite, parse_constant=lambda name: None).decode
 
 #: Parses with the fastest library that is installed.
 decode: Callable[[Union[str, bytes]], Any] = standard_decode

@@ -110,7 +110,7 @@ def send_text(hub: EmbeddedHub, text: str) -> None:
     hub.send_raw(text, seal=True)
 
 
-NO_JSON = [
+NO_NUMBERS = [
     '{"msg_type":"3rdparty","payload":{"x":1e400}}',
     '{"msg_type":"bus","payload":{"type":"x","data":{"x":NaN},"context":{}}}',
     '{"msg_type":"bus","payload":{"type":"x","data":{"x":-1e400},"context":{}}}',
@@ -121,19 +121,23 @@ NO_JSON = [
 def test_a_number_that_json_does_not_have_ends_nothing(run: Any, hub: EmbeddedHub, flags: list[str]) -> None:
     def send() -> None:
         hub.wait_for_sessions(1, timeout=20)
-        for text in NO_JSON:
+        for text in NO_NUMBERS:
             send_text(hub, text)
         hub.broadcast(bus("speak", utterance="hi"))
 
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
-    done = run(*login(hub, "--count", "1", *flags)).expect(0)
+    done = run(*login(hub, "--count", "4", *flags)).expect(0)
     thread.join(5)
-    (line,) = done.out.splitlines()
-    assert (json.loads(line)["payload"]["data"] if flags else line) == (
+    lines = done.out.splitlines()
+    last, third = lines[-1], lines[0]
+    assert (json.loads(last)["payload"]["data"] if flags else last) == (
         {"utterance": "hi"} if flags else "bus: hi"
     )
-    assert done.err.count("dropped a frame") == len(NO_JSON)
+    assert (json.loads(third)["payload"] if flags else third) == (
+        {"x": None} if flags else '3rdparty: {"x":null}'
+    )
+    assert len(lines) == len(NO_NUMBERS) + 1 and "dropped a frame" not in done.err
 
 
 def tower(height: int) -> Any:
