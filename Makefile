@@ -16,7 +16,7 @@ PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 # In one call, so that what they require of each other is found in the tree and not on an index.
 PLUGINS := $(patsubst %/pyproject.toml,-e ./%,$(wildcard plugins/*/pyproject.toml))
 
-.PHONY: help demo test lint house interop bench matrix clean
+.PHONY: help demo test lint house hostile fuzz soak interop bench matrix clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/'
@@ -40,6 +40,15 @@ lint: $(VENV)/.lint ## ruff, its formatter, mypy --strict, and that generated mo
 
 house: $(VENV)/.test ## the figures of the house: imports, sizes, repetition, private names; fails where one does not hold
 	@$(BIN)/python tools/house
+
+hostile: $(VENV)/.test ## every client under every kind of hostile hub, and 2,000 reconnects: some minutes
+	HOSTILE=all $(PYTEST) -n 2 tests/hostile
+
+fuzz: $(VENV)/.fuzz ## search for an input that a parser fails with: SECONDS=60 for each parser, or RUNS=… executions
+	$(BIN)/python -m tests.hostile.fuzz --seconds $(or $(SECONDS),60) $(if $(RUNS),--runs $(RUNS))
+
+soak: $(VENV)/.test ## all clients at real hubs that fail all the while: SECONDS=3600; writes its section of docs/interop.md
+	$(BIN)/python -m tests.soak --seconds $(or $(SECONDS),3600)
 
 interop: $(VENV)/.test ## every behaviour against real hubs; writes docs/interop.md
 # Once more where the log says that hub 4.0.0 has lost its own OVOS bus under the row, and for no other failure.
@@ -70,6 +79,11 @@ $(VENV)/.demo: $(BIN)/python $(PYPROJECTS)
 $(VENV)/.test: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
 	@$(PIP_INSTALL) -e '.[test]' $(PLUGINS)
+	@touch $@
+
+$(VENV)/.fuzz: $(BIN)/python $(PYPROJECTS)
+	@echo "Installing into $(VENV)" >&2
+	@$(PIP_INSTALL) -e '.[fuzz,test]' $(PLUGINS)
 	@touch $@
 
 $(VENV)/.lint: $(BIN)/python $(PYPROJECTS)

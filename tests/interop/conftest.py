@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.soak.report import soak_of, with_soak
+
 from .hubs import HubPool, RealHub
 from .processes import LostBus, tail
 from .satellite import Satellite, clear_environment
@@ -93,7 +95,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     results = session.config.stash[_RESULTS]
     if results.is_complete():
         _PAGE.parent.mkdir(exist_ok=True)
-        _PAGE.write_text(to_markdown(results), encoding="utf-8")
+        before = _PAGE.read_text(encoding="utf-8") if _PAGE.exists() else ""
+        _PAGE.write_text(with_soak(to_markdown(results), soak_of(before)), encoding="utf-8")
         return
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:

@@ -7,7 +7,9 @@ import json
 import os
 import re
 import shutil
+import signal
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -28,6 +30,8 @@ _START_SECONDS = 60.0
 _COMMAND_SECONDS = 60.0
 _ATTEMPTS = 3
 _READY_SECONDS = 20.0
+#: How long a line may still be written to a file that was renamed.
+_APPENDED_SECONDS = 0.2
 _CONNECTED = "hive.client.connect"
 _PLUGIN = "interop-binary-protocol"
 _ENTRY_POINTS = f"[hivemind.binary.protocol]\n{_PLUGIN} = hub_plugin.binary_protocol:EchoingProtocol\n"
@@ -122,6 +126,7 @@ class RealHub:
         self.http_port = 0
         self._bus_port = 0
         self.mended = 0
+        self._looked_at = 0
         self._probe_key: str | None = None
         self._venv: Environment = environment(spec)
         self._home = Path(tempfile.mkdtemp(prefix="hivemind-interop-"))
@@ -180,6 +185,16 @@ class RealHub:
         if before is not None and not _is_json(self._clients_file.read_bytes()):
             self._clients_file.write_bytes(before)
             self.mended += 1
+
+    def pause(self) -> None:
+        """Let the hub stand still, as if its machine had no time for it."""
+        if self._hub is not None:
+            self._hub.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        if self._hub is not None:
+            self._hub.send_signal(signal.SIGCONT)
 
     def forget_noise_key(self) -> None:
         """Take away the static key of a hub that does not run: it makes another one when it starts."""
@@ -251,6 +266,23 @@ class RealHub:
         # What follows the last newline is a line that is still being written.
         messages = [json.loads(line) for line in lines[:-1]]
         return [message for message in messages if message.get("type") == msg_type]
+
+    def take_seen(self, msg_type: str) -> list[Json]:
+        """As `seen`, but of what passed since this was last called, and nothing is kept: for one who asks for hours."""
+        taken = self._record.with_suffix(".taken")
+        try:
+            self._record.replace(taken)
+        except FileNotFoundError:
+            return []
+        time.sleep(_APPENDED_SECONDS)
+        messages = [json.loads(line) for line in taken.read_text(encoding="utf-8").splitlines()]
+        return [message for message in messages if message.get("type") == msg_type]
+
+    def bus_is_lost(self) -> bool:
+        """Whether the hub lost its own OVOS bus since this was last called."""
+        log = self.log()
+        before, self._looked_at = self._looked_at, len(log)
+        return bool(self.spec.bus_loss) and self.spec.bus_loss in log[before:]
 
     def wait_for_log(self, text: str, seconds: float = 5.0, then: str = "") -> bool:
         """True once a line of the hub's log holds `text`, and `then` after it; False if none does in `seconds`."""

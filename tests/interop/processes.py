@@ -121,6 +121,11 @@ class Process:
                 f"{self.name}: it runs longer than {seconds:.0f} s\n{tail(self.log())}"
             ) from None
 
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the child, if it runs."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(number)
+
     def kill(self) -> None:
         """End the child at once, as a power cut would."""
         self._end(grace=None)

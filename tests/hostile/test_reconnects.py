@@ -1,0 +1,67 @@
+"""A client that comes back again and again does not grow."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hivemind_core_client import HiveMessageBusClient
+from hivemind_core_client.testing import EmbeddedHub
+from tests.unit.client_support import OverHttp, login, until
+from tests.unit.support import PASSWORD
+
+from .conftest import IS_LONG
+
+_RECONNECTS = 2000 if IS_LONG else 40
+#: How many more objects are tracked after all reconnects than after the first tenth, at most: caches and logs fill up.
+_MOST_OBJECTS = 2000
+_KINDS = ("threads", "asyncio", "http") if sys.version_info >= (3, 10) else ("threads", "http")
+
+
+@pytest.fixture(params=_KINDS)
+def new_client(request: pytest.FixtureRequest) -> Iterator[Any]:
+    if request.param == "asyncio":
+        from tests.unit.aio_support import OnLoop
+
+        yield OnLoop
+        OnLoop.end_all()
+    elif request.param == "http":
+        yield OverHttp
+        OverHttp.end_all()
+    else:
+        yield HiveMessageBusClient
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.skipif(sys.platform != "linux", reason="descriptors are read from /proc")
+def test_reconnects_leave_nothing_behind(new_client: Any, cheap_keys: None) -> None:
+    opened: list[None] = []
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        client = new_client(**login(hub.url))
+        client.on("open", lambda *_: opened.append(None))
+        client.connect()
+        begin = (0, 0, 0)
+        for number in range(_RECONNECTS):
+            before = len(opened)
+            hub.wait_for_sessions(1, 30)
+            hub.drop()
+            assert until(lambda: len(opened) > before), f"it did not come back from drop {number}"  # noqa: B023  # at once
+            if number == _RECONNECTS // 10:
+                begin = _used()
+        end = _used()
+        client.close()
+    assert end[0] <= begin[0] + 4, "threads"
+    assert end[1] <= begin[1] + 4, "descriptors"
+    assert end[2] <= begin[2] + _MOST_OBJECTS, "objects"
+
+
+def _used() -> tuple[int, int, int]:
+    """Threads, descriptors and tracked objects, once what was just dropped is gone."""
+    gc.collect()
+    return threading.active_count(), len(os.listdir("/proc/self/fd")), len(gc.get_objects())
