@@ -7,7 +7,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Optional, TypeVar, Union
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from attrs import field, frozen
 
@@ -26,6 +26,8 @@ DEFAULT_USERAGENT = "HiveMindSatellite"
 
 #: Blanks, quotes and the like, which no name and no address of a host holds.
 _NO_HOST = re.compile(r"""[\s'"`<>\\^|{}\x00-\x1f\x7f]""")
+#: What a path may hold as it stands (RFC 3986, 3.3); a `%` may begin a character that is encoded already.
+_PATH_SAFE = "/%:@!$&'()*+,;=~"
 #: Environment variables, by the field they fill.
 ENVIRONMENT = {
     "key": "HIVEMIND_KEY",
@@ -38,7 +40,7 @@ ENVIRONMENT = {
 
 @frozen
 class Address:
-    """Where a hub listens. `tls` is True for `wss://`."""
+    """Where a hub listens. `tls` is True for `wss://`. `path` is empty, or what a proxy tells the hub by: `/hive/`."""
 
     #: Without and with TLS.
     schemes: ClassVar[tuple[str, str]] = ("ws", "wss")
@@ -47,15 +49,28 @@ class Address:
     host: str
     port: int
     tls: bool = False
+    path: str = ""
 
     def __str__(self) -> str:
-        """`ws://host:port`, which never holds a credential."""
+        """`ws://host:port`, and the path if there is one, which never holds a credential."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.schemes[self.tls]}://{host}:{self.port}"
+        return f"{self.schemes[self.tls]}://{host}:{self.port}{self.path}"
+
+    def with_login(self, useragent: str, key: str) -> str:
+        """The address with a login that hubs of every version read (docs/protocol.md, "Connection").
+
+        Hub 4.0.0 takes what follows `/?authorization=` as it stands, later ones decode the query, which makes a blank
+        of `+`. Blanks before the user agent give another base64; where each has a `+`, the login goes in both forms.
+        """
+        logins = _logins(useragent, key)
+        login = next((login for login in logins if "+" not in login), None)
+        if login is not None:
+            return f"{self}?authorization={login}"
+        return f"{self}?authorization={quote(logins[0], safe='')}&raw=/?authorization={logins[0]}"
 
     @classmethod
     def read(cls, host: str, port: Any = None, fallback: Any = None) -> Address:
-        """From `h`, `h:port`, `ws://h` or `wss://h:port`; `port` wins over one in `host`, and that over `fallback`.
+        """From `h`, `h:port`, `ws://h` or `wss://h:port/path`; `port` wins over one in `host`, that over `fallback`.
 
         Raises InvalidOption for anything else.
         """
@@ -67,15 +82,16 @@ class Address:
             found, inner_port = parts.hostname, parts.port
         except ValueError as error:
             raise InvalidOption(f"the hub's address {host!r} cannot be read: {error}") from error
-        if parts.scheme not in cls.schemes or not found or parts.username or parts.path.strip("/"):
+        if parts.scheme not in cls.schemes or not found or parts.username:
             plain, secure = cls.schemes
             what = f"the hub's address {host!r} is not HOST, {plain}://HOST or {secure}://HOST"
             if parts.scheme in HttpAddress.schemes and cls is Address:
                 raise InvalidOption(what, Mend("HiveMindHTTPClient takes it", joint=": "))
             raise InvalidOption(what)
         _check_host(found)
+        path = _path(host, parts)
         chosen = _first_port(port, inner_port, fallback, cls.default_port)
-        return cls(found, chosen, parts.scheme == cls.schemes[1])
+        return cls(found, chosen, parts.scheme == cls.schemes[1], path)
 
 
 @frozen
@@ -85,9 +101,13 @@ class HttpAddress(Address):
     schemes: ClassVar[tuple[str, str]] = ("http", "https")
     default_port: ClassVar[int] = DEFAULT_HTTP_PORT
 
+    def with_login(self, useragent: str, key: str) -> str:
+        """The address with a login, percent-encoded: every hub decodes the query of HTTP."""
+        return f"{self}?authorization={quote(_logins(useragent, key)[0], safe='')}"
+
     @classmethod
     def read(cls, host: str, port: Any = None, fallback: Any = None) -> HttpAddress:
-        """From `h`, `h:port`, `http://h`, `https://h:port`; of `ws://h:port` and `wss://h:port` the port is left out.
+        """From `h`, `h:port`, `http://h`, `https://h:port/path`; of `ws://h:port/path` port and path are left out.
 
         So is a `fallback` of 5678: what is stored for the WebSocket names the same machine, but not the port.
         Raises InvalidOption for anything else.
@@ -96,7 +116,7 @@ class HttpAddress(Address):
             same = Address.read(host)
             return cls(same.host, _first_port(port, cls.default_port), same.tls)
         found = super().read(host, port, None if str(fallback) == str(DEFAULT_PORT) else fallback)
-        return cls(found.host, found.port, found.tls)
+        return cls(found.host, found.port, found.tls, found.path)
 
 
 @frozen
@@ -112,8 +132,30 @@ class Settings:
 
     def url(self) -> str:
         """The address with our name and key, as the hub reads them (docs/protocol.md, "Connection")."""
-        authorization = b64encode(f"{self.useragent}:{self.key}".encode()).decode("ascii")
-        return f"{self.address}?authorization={authorization}"
+        return self.address.with_login(self.useragent, self.key)
+
+
+def _logins(useragent: str, key: str) -> list[str]:
+    """The login as base64, with none, one and two blanks before it: of each byte three forms."""
+    return [b64encode(f"{' ' * blanks}{useragent}:{key}".encode()).decode("ascii") for blanks in range(3)]
+
+
+def login_texts(useragent: str, key: str) -> list[str]:
+    """What the login may look like in an address, for whoever hides it."""
+    logins = _logins(useragent, key)
+    return [*logins, *(quote(login, safe="") for login in logins)]
+
+
+def _path(host: str, parts: SplitResult) -> str:
+    """The path of an address, empty for `/` alone. Raises InvalidOption for what may not follow it."""
+    for mark, name, rest in (("?", "query", parts.query), ("#", "fragment", parts.fragment)):
+        if rest:
+            raise InvalidOption(
+                f"the hub's address {host.partition(mark)[0]!r} goes on with a {name} ({mark}…), which is not "
+                "supported: the login is all that is sent there",
+                Mend(f"leave out what begins with {mark}", joint="; "),
+            )
+    return quote(parts.path, safe=_PATH_SAFE) if parts.path.strip("/") else ""
 
 
 def _check_host(host: str) -> None:

@@ -5,7 +5,8 @@ terms what it saw. What a close with 1008 (refused by policy) means, by the stat
 
 ::
 
-    AWAITING_HELLO          KeyRefused; so does any code that does not say that the hub goes away
+    AWAITING_HELLO          KeyRefused; so does any code that does not say that the hub goes away. HubRefused where the
+                            hub could not read the login
     AWAITING_OFFER          HubRefused
     AWAITING_ANSWER         what the running handshake says (`Handshake.interrupted`):
         password                PasswordRefused, or NegotiationRefused with a hub below protocol version 2
@@ -21,7 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Optional
 
 from hivemind_core_client.kernel.states import DOUBTFUL_STATES, State
-from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, HubRefused, KeyRefused
+from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, HubRefused, KeyRefused, Mend
 from hivemind_core_client.wire.mends import COMPARE_KEYS
 from hivemind_core_client.wire.text import printable
 
@@ -34,6 +35,8 @@ REFUSED_BY_POLICY = 1008
 GOING_AWAY = frozenset({1001, 1006, 1011, 1012, 1013, 1014})
 #: HTTP statuses by which a hub, or what stands before it, does not take the access key.
 KEY_REFUSED_STATUSES = frozenset({401, 403})
+#: The reason by which a hub says that it cannot read the login, whatever the key.
+_UNREADABLE_LOGIN = "invalid authorization"
 #: How long after its pong a hub may still refuse the end of a handshake, in seconds: what stands between may answer
 #: pings in its place.
 PROOF_WINDOW_S = 3.0
@@ -70,8 +73,13 @@ def meaning_of_close(
     return ConnectionLost(f"the connection with {where} ended ({_shown(reason, code)})")
 
 
-def key_refusal(where: str, reason: str) -> KeyRefused:
+def key_refusal(where: str, reason: str) -> HubRefused:
     """The error for a hub that hung up before it said hello."""
+    if _UNREADABLE_LOGIN in reason.lower():
+        return HubRefused(
+            f"the hub at {where} could not read the login ({_shown(reason)}): this says nothing about the access key",
+            Mend("does a proxy between change the address? It must leave what follows the ? as it is"),
+        )
     said = f" ({_shown(reason)})" if reason else ""
     return KeyRefused(
         f"the hub at {where} refused the access key{said}: it does not know this client", COMPARE_KEYS

@@ -15,7 +15,7 @@ from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar, Optional, TypeVar, Union
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from hivemind_core_client.testing.certificates import server_context
 
@@ -152,7 +152,7 @@ class HttpGateway:
 
     def _connect(self, login: str) -> Reply:
         if login not in self._sessions:
-            session = _Session(f"{self.hub_url}?authorization={login}")
+            session = _Session(f"{self.hub_url}?authorization={quote(login, safe='')}")
             if not session.greeted():
                 refused = (403, {"error": "Invalid authorization"})
                 return refused if session.reached else (500, {"error": "Connection failed"})

@@ -9,6 +9,7 @@ import uuid
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional, Union
+from urllib.parse import parse_qs, urlsplit
 
 from attrs import evolve, field, frozen
 
@@ -68,8 +69,9 @@ def accounts_of(clients: Union[Mapping[str, str], Iterable[Account]]) -> dict[st
 
 def login_of(path: str) -> tuple[str, str]:
     """User agent and access key in the path of a WebSocket request; empty texts where there are none."""
+    found = parse_qs(urlsplit(path).query).get("authorization", [""])
     try:
-        login = b64decode(path.partition("authorization=")[2], validate=True).decode()
+        login = b64decode(found[-1], validate=True).decode()
     except ValueError:
         return "", ""
     useragent, _, key = login.partition(":")

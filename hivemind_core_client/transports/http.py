@@ -11,7 +11,6 @@ from base64 import b64decode, b64encode
 from collections import deque
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional, TypeVar, Union
-from urllib.parse import quote
 
 from attrs import define
 
@@ -110,7 +109,7 @@ class HttpTransport:
 
         Raises a HubConnectionError, or KeyRefused when the hub does not know the key.
         """
-        self._login = quote(url.partition("?authorization=")[2], safe="")
+        self._login = url.partition("?authorization=")[2]
         self._first = self._dial()
         with self._deadline("upgrade", self._deadlines.upgrade):
             try:
@@ -340,7 +339,7 @@ class HttpTransport:
             raise failures.broken(self._address, error) from error
 
     def _ask(self, pool: Pool, method: str, endpoint: str, seconds: Optional[float], **form: str) -> Answer:
-        target = f"/{endpoint}?authorization={self._login}"
+        target = f"{self._address.path.rstrip('/')}/{endpoint}?authorization={self._login}"
         return ask(pool, method, target, seconds, self._max_answer, form)
 
     def _dial(self) -> HttpSocket:

@@ -14,6 +14,7 @@ from . import (
     rows_http,
     rows_intercom,
     rows_mesh,
+    rows_names,
     rows_noise,
     rows_query,
     rows_terminal,
@@ -26,6 +27,7 @@ from .table import FLEET, ROWS, Cell, runnable_cells
 #: The modules whose import fills the table.
 ROW_MODULES = (
     rows_client,
+    rows_names,
     rows_mesh,
     rows_noise,
     rows_query,

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import base64
+import re
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hivemind_core_client.config.settings import ENVIRONMENT, Address, read_crypto_key, read_port, resolve
+from hivemind_core_client.config.settings import (
+    ENVIRONMENT,
+    Address,
+    HttpAddress,
+    login_texts,
+    read_crypto_key,
+    read_port,
+    resolve,
+)
 from hivemind_core_client.errors import IdentityNotSet, InvalidCredential, InvalidOption
 
 ADDRESSES: list[tuple[str, Any, str]] = [
@@ -26,6 +36,10 @@ ADDRESSES: list[tuple[str, Any, str]] = [
     ("::1", None, "ws://[::1]:5678"),
     ("[::1]:9", None, "ws://[::1]:9"),
     ("ws://[fe80::1]", 7, "ws://[fe80::1]:7"),
+    ("hub/hive", None, "ws://hub:5678/hive"),
+    ("wss://hub/hive/", None, "wss://hub:5678/hive/"),
+    ("wss://hub:443/küche/%2F", None, "wss://hub:443/k%C3%BCche/%2F"),
+    ("wss://hub//", None, "wss://hub:5678"),
 ]
 
 
@@ -44,7 +58,9 @@ def test_addresses(host: str, port: Any, shown: str) -> None:
         ("http://hub", None),
         ("ws://", None),
         ("ws://user@hub", None),
-        ("ws://hub/path", None),
+        ("ws://hub/path?", 0),
+        ("ws://hub?a=b", None),
+        ("ws://hub/#a", None),
         ("hub:port", None),
         ("hub:99999", None),
         ("[::1", None),
@@ -220,14 +236,56 @@ def test_credentials_the_wire_cannot_carry_are_refused_here(fields: dict[str, An
         resolve(node(), **{"key": "k", "host": "h", **fields})
 
 
-def test_the_url_is_as_hub_4_reads_it() -> None:
+def as_hub_4_reads(url: str) -> str:
+    """Hub 4.0.0 takes what follows the last `/?authorization=` of the request's target, and skips what is no base64."""
+    target = re.sub(r"^\w+://[^/?]*", "", url)
+    target = target if target.startswith("/") else f"/{target}"
+    return base64.b64decode(target.split("/?authorization=")[-1]).decode()
+
+
+def as_later_hubs_read(url: str) -> str:
+    """Hubs from 4.15 on decode the query, and take nothing but base64."""
+    return base64.b64decode(
+        parse_qs(urlsplit(url).query)["authorization"][-1].strip(), validate=True
+    ).decode()
+
+
+_LOGIN_TEXTS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters=":"), min_size=1)
+
+
+@given(_LOGIN_TEXTS, _LOGIN_TEXTS, st.sampled_from(["wss://hub", "ws://hub/hive/"]))
+@example("столовая", "k", "ws://hub")
+@example("молоко о оо ооо", "~~>>??/+~a~b~c?", "ws://hub")
+def test_every_hub_reads_any_name_and_key(useragent: str, key: str, host: str) -> None:
+    url = resolve(node(), key=key, host=host, useragent=useragent).url()
+    for read in (as_hub_4_reads(url), as_later_hubs_read(url)):
+        name, _, read_key = read.partition(":")
+        assert read_key == key
+        assert name[-len(useragent) :] == useragent and not name[: -len(useragent)].strip(" ")
+
+
+@given(_LOGIN_TEXTS, _LOGIN_TEXTS)
+def test_over_http_name_and_key_are_as_given(useragent: str, key: str) -> None:
+    settings = resolve(node(), key=key, host="http://hub/hive", useragent=useragent, kind=HttpAddress)
+    assert as_later_hubs_read(settings.url()) == f"{useragent}:{key}"
+
+
+def test_a_name_without_a_plus_is_sent_as_hub_4_reads_it() -> None:
     """protocol.md, section 1: standard base64, not percent-encoded, the only parameter."""
     found = resolve(node(), key="ÿÿ>?" * 3, host="wss://hub", useragent="sät")
-    url = found.url()
-    start, _, rest = url.partition("?authorization=")
+    start, _, rest = found.url().partition("?authorization=")
     assert start == "wss://hub:5678"
     assert base64.b64decode(rest, validate=True).decode() == "sät:" + "ÿÿ>?" * 3
-    assert "%" not in url
+    assert "%" not in rest
+
+
+def test_each_form_of_the_login_is_named_for_whoever_hides_it() -> None:
+    for useragent, key in (("kitchen", "k"), ("столовая", "k"), ("молоко о оо ооо", "~~>>??/+~a~b~c?")):
+        settings = resolve(node(), key=key, host="hub", useragent=useragent)
+        hidden = settings.url()
+        for text in sorted(login_texts(useragent, key), key=len, reverse=True):
+            hidden = hidden.replace(text, "")
+        assert hidden in ("ws://hub:5678?authorization=", "ws://hub:5678?authorization=&raw=/?authorization=")
 
 
 def test_secrets_are_not_shown() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -76,12 +75,11 @@ def prepared(output: Output, connection: Connection) -> Iterator[HiveMessageBusC
     Binary data that arrives is dropped without a word, until `bin_callbacks` is assigned.
     """
     from hivemind_client_cli.binary_data import QuietCallbacks
+    from hivemind_core_client.config.settings import login_texts
 
     output.hide(connection.key, connection.password, connection.crypto_key)
     client = connection.client()
-    # The hub wants name and key in the URL, in this form.
-    authorization = base64.b64encode(f"{client.useragent}:{client.key}".encode()).decode()
-    output.hide(client.key, client.password, authorization)
+    output.hide(client.key, client.password, *login_texts(client.useragent, client.key))
     client.bin_callbacks = QuietCallbacks()
     try:
         yield client

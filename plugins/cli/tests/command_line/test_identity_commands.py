@@ -104,7 +104,7 @@ REFUSED = [
     ["--password", "\udcff"],
     ["--host", ""],
     ["--host", "http://hub.local"],
-    ["--host", "ws://hub.local/path"],
+    ["--host", "ws://hub.local/?room=1"],
     ["--host", "hub.local:70000"],
     ["--host", "hub.local:0"],
     ["--host", "my hub"],
