@@ -23,7 +23,8 @@
     │   ├── ConnectionLost            the connection has ended
     │   └── HubTimeout                (TimeoutError) a phase of connecting ran into its deadline
     ├── HubRefused                    (ConnectionError, PermissionError, RuntimeError) the hub or we said no: final
-    │   ├── KeyRefused                the access key
+    │   ├── LoginRefused              what names us
+    │   │   └── KeyRefused            the access key
     │   ├── PasswordRefused           the password
     │   ├── NegotiationRefused        cipher, encoding or handshake kind
     │   ├── VersionRefused            protocol version
@@ -77,6 +78,7 @@ from hivemind_core_client.wire.errors import (
     InvalidMessage,
     InvalidOption,
     KeyRefused,
+    LoginRefused,
     Mend,
     MessageDenied,
     NegotiationRefused,
@@ -128,6 +130,7 @@ __all__ = [
     "InvalidMessage",
     "InvalidOption",
     "KeyRefused",
+    "LoginRefused",
     "Mend",
     "MessageDenied",
     "NegotiationRefused",

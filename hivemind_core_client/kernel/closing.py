@@ -5,8 +5,8 @@ terms what it saw. What a close with 1008 (refused by policy) means, by the stat
 
 ::
 
-    AWAITING_HELLO          KeyRefused; so does any code that does not say that the hub goes away. HubRefused where the
-                            hub could not read the login
+    AWAITING_HELLO          KeyRefused; so does any code that does not say that the hub goes away. LoginRefused where
+                            the hub could not read the login
     AWAITING_OFFER          HubRefused
     AWAITING_ANSWER         what the running handshake says (`Handshake.interrupted`):
         password                PasswordRefused, or NegotiationRefused with a hub below protocol version 2
@@ -22,7 +22,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Optional
 
 from hivemind_core_client.kernel.states import DOUBTFUL_STATES, State
-from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, HubRefused, KeyRefused, Mend
+from hivemind_core_client.wire.errors import (
+    ConnectionLost,
+    HiveMindError,
+    HubRefused,
+    KeyRefused,
+    LoginRefused,
+    Mend,
+    NotAHub,
+)
 from hivemind_core_client.wire.mends import COMPARE_KEYS
 from hivemind_core_client.wire.text import printable
 
@@ -73,16 +81,25 @@ def meaning_of_close(
     return ConnectionLost(f"the connection with {where} ended ({_shown(reason, code)})")
 
 
-def key_refusal(where: str, reason: str) -> HubRefused:
+def key_refusal(where: str, reason: str) -> LoginRefused:
     """The error for a hub that hung up before it said hello."""
     if _UNREADABLE_LOGIN in reason.lower():
-        return HubRefused(
+        return LoginRefused(
             f"the hub at {where} could not read the login ({_shown(reason)}): this says nothing about the access key",
             Mend("does a proxy between change the address? It must leave what follows the ? as it is"),
         )
     said = f" ({_shown(reason)})" if reason else ""
     return KeyRefused(
         f"the hub at {where} refused the access key{said}: it does not know this client", COMPARE_KEYS
+    )
+
+
+def in_doubt(refusal: LoginRefused, where: str) -> NotAHub:
+    """The error in place of a refusal of a login that the hub has accepted before: a proxy may have said it."""
+    return NotAHub.because(
+        f"{where} refuses a login that was accepted before: something in front of the hub may have answered, so it is "
+        "tried again now and then",
+        refusal,
     )
 
 

@@ -6,11 +6,13 @@ A worker feeds it what happened (`begin`, `established`, `ended`, `stop`, `finis
 from __future__ import annotations
 
 import logging
+from collections.abc import Hashable
 from enum import Enum
 from typing import Callable, Optional
 
 from attrs import frozen
 
+from hivemind_core_client.kernel.closing import in_doubt
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.wire.errors import (
     ClientClosed,
@@ -20,6 +22,7 @@ from hivemind_core_client.wire.errors import (
     HubRefused,
     HubTimeout,
     IdentityFileError,
+    LoginRefused,
     Mend,
     NotConnected,
     UsageError,
@@ -101,10 +104,26 @@ class Ending:
     delay: Optional[float]
 
 
+class AcceptedLogins:
+    """The logins that hubs have accepted from one client; `current()` is what would be sent now, and where to."""
+
+    def __init__(self, current: Callable[[], Hashable]) -> None:
+        self._current = current
+        self._accepted: set[Hashable] = set()
+
+    def note(self) -> None:
+        """The current one was accepted."""
+        self._accepted.add(self._current())
+
+    def has_current(self) -> bool:
+        """Whether the current one was accepted before."""
+        return self._current() in self._accepted
+
+
 class ConnectionLifecycle:
     """The life of one client's connections, from `begin` to the end of all attempts.
 
-    `where()` names the hub in texts. `advise(error)` adds to an error what mends it here.
+    `where()` names the hub in texts. `advise(error)` adds to an error what mends it here. `clock()` is in seconds.
     Not locked: `established` and `ended` belong to whoever reads the transport.
     """
 
@@ -114,6 +133,8 @@ class ConnectionLifecycle:
         deadlines: Deadlines,
         backoff: Backoff,
         advise: Callable[[HiveMindError], None],
+        clock: Callable[[], float],
+        logins: AcceptedLogins,
     ) -> None:
         self.state = ClientState.IDLE
         self.stopping = False
@@ -122,6 +143,9 @@ class ConnectionLifecycle:
         self._deadlines = deadlines
         self._backoff = backoff
         self._advise = advise
+        self._clock = clock
+        self._logins = logins
+        self._established_at = 0.0
         self._retries: Optional[int] = None
         self._failures = 0
         self._has_stood = False
@@ -138,6 +162,8 @@ class ConnectionLifecycle:
 
     def established(self) -> None:
         """A session stands."""
+        self._logins.note()
+        self._established_at = self._clock()
         self._move(LifecycleSignal.ESTABLISHED)
 
     def stop(self) -> None:
@@ -147,13 +173,16 @@ class ConnectionLifecycle:
     def ended(self, error: HiveMindError) -> Ending:
         """A connection, or an attempt at one, has ended by `error`."""
         stood = self.stands
+        refused_in_doubt = isinstance(error, LoginRefused) and self._logins.has_current()
+        if isinstance(error, LoginRefused) and refused_in_doubt:
+            error = in_doubt(error, self._where())
         self._advise(error)
         self.last_error = error = ClientClosed("the client is closed") if self.stopping else error
         if stood:
             self._retries, self._has_stood = None, True
         if not isinstance(error, HandshakeAgain):
-            self._failures = 0 if stood else self._failures + 1
-        delay = self._delay(error)
+            self._failures = 0 if stood and self._has_lasted() else self._failures + 1
+        delay = self._delay(error, slowly=refused_in_doubt)
         if delay is not None:
             self._move(LifecycleSignal.RETRY if self._retries is not None else LifecycleSignal.RECONNECT)
         else:
@@ -230,13 +259,18 @@ class ConnectionLifecycle:
             f"{self._deadlines.write:g} s. Nothing else was sent"
         )
 
-    def _delay(self, error: HiveMindError) -> Optional[float]:
+    def _has_lasted(self) -> bool:
+        """Whether the session has stood for long enough to say that the hub is well."""
+        return self._clock() - self._established_at >= self._backoff.reset_after
+
+    def _delay(self, error: HiveMindError, slowly: bool) -> Optional[float]:
         """Seconds until the next attempt; None when there is none."""
         used_up = self._retries is not None and self._failures > self._retries
         if used_up or self.is_final(error):
             return None
-        again_at_once = isinstance(error, HandshakeAgain)
-        delay = 0.0 if again_at_once else self._backoff.delay(max(0, self._failures - 1))
+        delay = self._backoff.longest() if slowly else self._backoff.delay(max(0, self._failures - 1))
+        if isinstance(error, HandshakeAgain):
+            delay = 0.0
         log.info("connecting to %s again in %.1f s", self._where(), delay)
         return delay
 

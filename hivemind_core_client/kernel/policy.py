@@ -88,17 +88,23 @@ class Backoff:
 
     The jitter is a factor of 0.5 to 1.5 of the capped delay, and the result is capped again, so that
     a fleet that lost its hub at one moment comes back spread over time. `chance` returns 0 to 1; the
-    system's own source serves satellites that were cloned with one seed.
+    system's own source serves satellites that were cloned with one seed. The doubling begins anew when a session has
+    lasted for `reset_after` seconds: a hub that drops each one soon is not asked ever again at once.
     """
 
     first: float = field(default=1.0, validator=_some_seconds)
     cap: float = field(default=60.0, validator=_some_seconds)
+    reset_after: float = field(default=60.0, validator=_any_seconds, kw_only=True)
     chance: Callable[[], float] = random.SystemRandom().random
 
     def delay(self, attempt: int) -> float:
         """The delay in seconds before attempt number `attempt`, counted from 0."""
         capped = min(self.cap, self.first * 2.0 ** min(attempt, 30))
         return min(self.cap, capped * (0.5 + self.chance()))
+
+    def longest(self) -> float:
+        """The delay in seconds before an attempt that is made now and then."""
+        return min(self.cap, self.cap * (0.5 + self.chance()))
 
 
 @frozen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Callable, Optional
@@ -47,7 +48,12 @@ class SharedWorker(ABC):
         #: The Link of the present or last connection.
         self.link: Optional[Link] = None
         self.lifecycle = ConnectionLifecycle(
-            lambda: str(profile.settings.address), deadlines, backoff, profile.advise
+            lambda: str(profile.settings.address),
+            deadlines,
+            backoff,
+            profile.advise,
+            lambda: self._now(),
+            profile.logins,
         )
         self._profile = profile
         self._new_link = new_link
@@ -108,6 +114,10 @@ class SharedWorker(ABC):
     @abstractmethod
     def _session_stands(self) -> None:
         """Prepare the transport for a session, and wake who waits for it."""
+
+    def _now(self) -> float:
+        """Seconds on a clock that is never set."""
+        return time.monotonic()
 
     def _act(self, events: list[Event]) -> None:
         for event in events:

@@ -159,6 +159,9 @@ class FakeWorker(BaseWorker):
         if link is not None:
             self._act(link.hub_answered(self._fake_mailbox.elapsed))
 
+    def _now(self) -> float:
+        return self._fake_mailbox.elapsed
+
     def _session_stands(self) -> None:
         self._fake_mailbox.stir()
 

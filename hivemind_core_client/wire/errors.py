@@ -304,7 +304,11 @@ class HubRefused(HiveMindError, PermissionError, ConnectionError, RuntimeError):
     exit_code: ClassVar[int] = 3
 
 
-class KeyRefused(HubRefused):
+class LoginRefused(HubRefused):
+    """The hub, or what stands before it, did not take the login. Once the hub has taken it, it is tried again."""
+
+
+class KeyRefused(LoginRefused):
     """The hub does not know the access key."""
 
     about = ("key",)

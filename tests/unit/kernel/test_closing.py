@@ -8,7 +8,7 @@ import pytest
 
 from hivemind_core_client.kernel.closing import meaning_of_close, refuses_key
 from hivemind_core_client.kernel.states import State
-from hivemind_core_client.wire.errors import HubRefused, KeyRefused
+from hivemind_core_client.wire.errors import HubRefused, KeyRefused, LoginRefused
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ def test_which_statuses_refuse_the_access_key(status: Optional[int], refused: bo
 @pytest.mark.parametrize(
     ("reason", "kind"),
     [
-        ("invalid authorization", HubRefused),
-        ("Invalid Authorization", HubRefused),
+        ("invalid authorization", LoginRefused),
+        ("Invalid Authorization", LoginRefused),
         ("invalid api key", KeyRefused),
         ("", KeyRefused),
     ],

@@ -10,6 +10,7 @@ import pytest
 from hivemind_core_client import errors as err
 from hivemind_core_client.kernel.lifecycle import (
     CLIENT_TRANSITIONS,
+    AcceptedLogins,
     ClientState,
     ConnectionLifecycle,
     Ending,
@@ -22,6 +23,7 @@ from tests.unit.support import WHERE
 LOST = err.ConnectionLost("gone")
 UNREACHABLE = err.HubUnreachable("nobody listens")
 REFUSED = err.KeyRefused("no such key")
+PASSWORD = err.PasswordRefused("another password")
 AGAIN = err.HandshakeAgain("in another way")
 HALF_WRITTEN = err.IdentityFileError("half a file")
 
@@ -29,18 +31,31 @@ TOLD_AT_AN_END = [Step.END_REQUESTS, Step.CLEAR_EVENTS, Step.TELL_CLOSE, Step.EN
 
 
 class Life(ConnectionLifecycle):
-    """A lifecycle that waits 1, 2, 4 … 60 seconds; `explained` are the errors that were given to be explained."""
+    """A lifecycle that waits 1, 2, 4 … 60 seconds; `explained` are the errors that were given to be explained.
+
+    `time` is what its clock shows, and `login` what it would log in with.
+    """
 
     def __init__(self) -> None:
         self.explained: list[err.HiveMindError] = []
-        steady = Backoff(chance=lambda: 0.5)
-        super().__init__(lambda: WHERE, Deadlines(tcp=7, write=8), steady, self.explained.append)
+        self.time, self.login = 1000.0, "k"
+        steady = Backoff(chance=lambda: 0.5, reset_after=30)
+        super().__init__(
+            lambda: WHERE,
+            Deadlines(tcp=7, write=8),
+            steady,
+            self.explained.append,
+            lambda: self.time,
+            AcceptedLogins(lambda: self.login),
+        )
 
 
-def connected(retries: Optional[int] = 0) -> Life:
+def connected(retries: Optional[int] = 0, seconds: float = 0.0) -> Life:
+    """One whose session has stood for some seconds."""
     life = Life()
     life.begin(retries)
     life.established()
+    life.time += seconds
     return life
 
 
@@ -88,11 +103,20 @@ def test_attempts_before_the_first_session_are_counted(
 
 @pytest.mark.parametrize("retries", [0, 3, None])
 def test_a_session_that_stood_is_sought_again_without_end(retries: Optional[int]) -> None:
-    life = connected(retries)
+    life = connected(retries, seconds=30)
     assert [life.ended(error).delay for error in (LOST, UNREACHABLE, UNREACHABLE)] == [1, 1, 2]
     assert life.state is ClientState.RECONNECTING
-    life.established()
-    assert life.ended(LOST).delay == 1  # they are counted anew
+
+
+def test_the_delay_begins_anew_only_after_a_session_that_lasted() -> None:
+    life = connected()
+    delays = [life.ended(LOST).delay]
+    for seconds in (0, 29.9, 30, 0):
+        life.established()
+        life.time += seconds
+        delays.append(life.ended(LOST).delay)
+    assert delays == [1, 2, 4, 1, 1]
+    assert life.ended(UNREACHABLE).delay == 2
 
 
 def test_a_handshake_that_is_made_anew_counts_as_no_failure_and_waits_for_nothing() -> None:
@@ -108,12 +132,40 @@ def test_a_refusal_is_final(stood: bool, caplog: pytest.LogCaptureFixture) -> No
     life = connected() if stood else Life()
     if not stood:
         life.begin(None)
-    assert life.ended(REFUSED).delay is None
+    assert life.ended(PASSWORD).delay is None
     life.finish()
-    assert (life.state, life.last_error) == (ClientState.REFUSED, REFUSED)
+    assert (life.state, life.last_error) == (ClientState.REFUSED, PASSWORD)
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
-        f"no more attempts to connect to {WHERE}: no such key"
+        f"no more attempts to connect to {WHERE}: another password"
     ]
+
+
+@pytest.mark.parametrize("refused", [REFUSED, err.LoginRefused("what?")], ids=["key", "login"])
+def test_a_refused_login_is_final_until_the_hub_has_accepted_it(refused: err.LoginRefused) -> None:
+    fresh, known = Life(), connected()
+    fresh.begin(None)
+    assert fresh.ended(refused).delay is None
+    assert fresh.state is ClientState.REFUSED
+    known.ended(LOST)
+    endings = [known.ended(refused) for _ in range(3)]
+    assert [(type(ending.error), ending.delay) for ending in endings] == [(err.NotAHub, 60)] * 3
+    assert [ending.steps for ending in endings] == [(Step.CLEAR_EVENTS, Step.TELL_ERROR)] * 3
+    assert refused.what in str(known.last_error)
+    assert isinstance(known.why_not_sent(), err.NotConnected)
+    assert known.state is ClientState.RECONNECTING
+    known.login = "another key"
+    assert known.ended(refused).delay is None
+    assert known.state is ClientState.REFUSED
+
+
+def test_a_new_life_knows_the_logins_that_were_accepted_before() -> None:
+    logins = AcceptedLogins(lambda: "k")
+    logins.note()
+    life = Life()
+    life._logins = logins
+    life.begin(1)
+    assert [life.ended(REFUSED).delay for _ in range(2)] == [60, None]
+    assert life.state is ClientState.CLOSED
 
 
 def test_a_refusal_that_the_caller_of_connect_is_told_is_not_logged_too(
@@ -128,7 +180,7 @@ def test_a_refusal_that_the_caller_of_connect_is_told_is_not_logged_too(
 
 def test_a_file_that_cannot_be_read_is_final_unless_it_could_be_before() -> None:
     """Whoever writes it now may be done the next time."""
-    fresh, known = Life(), connected()
+    fresh, known = Life(), connected(seconds=30)
     fresh.begin(None)
     assert fresh.ended(HALF_WRITTEN).delay is None
     assert fresh.state is ClientState.CLOSED
@@ -141,7 +193,7 @@ def test_a_file_that_cannot_be_read_is_final_unless_it_could_be_before() -> None
 
 @pytest.mark.parametrize(
     ("error", "more"),
-    [(LOST, [Step.TELL_RECONNECTING, Step.OBSERVE_END]), (REFUSED, [Step.TELL_ERROR, Step.OBSERVE_END])],
+    [(LOST, [Step.TELL_RECONNECTING, Step.OBSERVE_END]), (PASSWORD, [Step.TELL_ERROR, Step.OBSERVE_END])],
     ids=["lost", "refused"],
 )
 def test_the_end_of_a_session_is_told_in_one_order(error: err.HiveMindError, more: list[Step]) -> None:
@@ -239,8 +291,8 @@ def test_the_reasons_after_a_connection_was_lost() -> None:
 
 def test_the_reasons_after_a_refusal_are_the_refusal() -> None:
     life = connected()
-    life.ended(REFUSED)
-    assert set(reasons(life).values()) == {REFUSED}
+    life.ended(PASSWORD)
+    assert set(reasons(life).values()) == {PASSWORD}
 
 
 def test_the_reasons_after_closing() -> None:
