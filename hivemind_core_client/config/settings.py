@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Optional, TypeVar, Union
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -18,6 +20,8 @@ from hivemind_core_client.wire.errors import IdentityNotSet, InvalidCredential, 
 if TYPE_CHECKING:
     from hivemind_core_client.config.identity import NodeIdentity
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 DEFAULT_PORT = 5678
@@ -28,6 +32,8 @@ DEFAULT_USERAGENT = "HiveMindSatellite"
 _NO_HOST = re.compile(r"""[\s'"`<>\\^|{}\x00-\x1f\x7f]""")
 #: What a path may hold as it stands (RFC 3986, 3.3); a `%` may begin a character that is encoded already.
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
+#: What Kubernetes and Docker put into `HIVEMIND_PORT` for a service, or a linked container, called hivemind.
+_SERVICE_LINK = re.compile(r"\s*(tcp|udp|sctp)://", re.IGNORECASE)
 #: Environment variables, by the field they fill.
 ENVIRONMENT = {
     "key": "HIVEMIND_KEY",
@@ -212,12 +218,27 @@ def given(name: str, argument: Any, stored: Any = None) -> Any:
 
 
 def _in_environment(name: str) -> Optional[str]:
-    return variable(ENVIRONMENT[name]) if name in ENVIRONMENT else None
+    """What the variable of a field holds; None where there is none, or where others than a user have set it."""
+    value = variable(ENVIRONMENT[name]) if name in ENVIRONMENT else None
+    if value is not None and name in ("host", "port") and _SERVICE_LINK.match(value):
+        _warn_of_link(ENVIRONMENT[name], value)
+        return None
+    return value
 
 
 def variable_of(name: str, argument: Any) -> Optional[str]:
     """The environment variable that `given` takes a value from; None where it does not."""
     return ENVIRONMENT[name] if argument in (None, "") and _in_environment(name) else None
+
+
+@cache
+def _warn_of_link(variable: str, value: str) -> None:
+    log.warning(
+        "the environment variable %s is ignored: %s was set by Kubernetes or Docker for a service of that name, and is "
+        "no setting of this client. Pass host and port, or rename the service",
+        variable,
+        value,
+    )
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from hivemind_core_client.config import settings
 from hivemind_core_client.config.settings import (
     ENVIRONMENT,
     Address,
@@ -20,6 +21,7 @@ from hivemind_core_client.config.settings import (
     read_crypto_key,
     read_port,
     resolve,
+    variable_of,
 )
 from hivemind_core_client.errors import IdentityNotSet, InvalidCredential, InvalidOption
 
@@ -213,6 +215,27 @@ def test_a_bad_value_of_the_environment_names_its_variable(
     assert variable not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", "tcp://10.43.0.1:5678"),
+        ("port", "udp://10.43.0.1:5678"),
+        ("port", " TCP://[fd00::1]:5678"),
+        ("host", "tcp://172.17.0.5:5678"),
+    ],
+)
+def test_a_variable_that_a_container_platform_set_is_ignored_with_one_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, value: str
+) -> None:
+    settings._warn_of_link.cache_clear()
+    plain = summary(resolve(node(**STORED)))
+    monkeypatch.setenv(ENVIRONMENT[name], value)
+    for _ in range(3):
+        assert summary(resolve(node(**STORED))) == plain
+    assert [ENVIRONMENT[name] in record.getMessage() for record in caplog.records] == [True]
+    assert variable_of(name, None) is None
+
+
 def test_the_port_of_the_environment_is_not_blamed_for_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HIVEMIND_PORT", "5678")
     with pytest.raises(InvalidOption, match="my hub") as caught:
@@ -266,8 +289,8 @@ def test_every_hub_reads_any_name_and_key(useragent: str, key: str, host: str) -
 
 @given(_LOGIN_TEXTS, _LOGIN_TEXTS)
 def test_over_http_name_and_key_are_as_given(useragent: str, key: str) -> None:
-    settings = resolve(node(), key=key, host="http://hub/hive", useragent=useragent, kind=HttpAddress)
-    assert as_later_hubs_read(settings.url()) == f"{useragent}:{key}"
+    found = resolve(node(), key=key, host="http://hub/hive", useragent=useragent, kind=HttpAddress)
+    assert as_later_hubs_read(found.url()) == f"{useragent}:{key}"
 
 
 def test_a_name_without_a_plus_is_sent_as_hub_4_reads_it() -> None:
@@ -281,8 +304,7 @@ def test_a_name_without_a_plus_is_sent_as_hub_4_reads_it() -> None:
 
 def test_each_form_of_the_login_is_named_for_whoever_hides_it() -> None:
     for useragent, key in (("kitchen", "k"), ("столовая", "k"), ("молоко о оо ооо", "~~>>??/+~a~b~c?")):
-        settings = resolve(node(), key=key, host="hub", useragent=useragent)
-        hidden = settings.url()
+        hidden = resolve(node(), key=key, host="hub", useragent=useragent).url()
         for text in sorted(login_texts(useragent, key), key=len, reverse=True):
             hidden = hidden.replace(text, "")
         assert hidden in ("ws://hub:5678?authorization=", "ws://hub:5678?authorization=&raw=/?authorization=")
