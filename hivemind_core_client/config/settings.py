@@ -232,11 +232,11 @@ def variable_of(name: str, argument: Any) -> Optional[str]:
 
 
 @cache
-def _warn_of_link(variable: str, value: str) -> None:
+def _warn_of_link(name: str, value: str) -> None:
     log.warning(
         "the environment variable %s is ignored: %s was set by Kubernetes or Docker for a service of that name, and is "
         "no setting of this client. Pass host and port, or rename the service",
-        variable,
+        name,
         value,
     )
 
