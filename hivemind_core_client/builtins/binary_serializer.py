@@ -22,7 +22,7 @@ from hivemind_core_client.wire.errors import (
     UnknownMessageType,
     UnsupportedProtocolVersion,
 )
-from hivemind_core_client.wire.json_text import Json, json_object, json_text, utf8
+from hivemind_core_client.wire.json_text import Json, json_text, json_weighed, utf8
 from hivemind_core_client.wire.message import (
     WRAPPER_TYPES,
     HiveMessage,
@@ -97,22 +97,28 @@ def encode(message: HiveMessage, compress: Optional[bool] = None, versioned: boo
 
 
 def decode(frame: bytes, max_size: int) -> HiveMessage:
-    """Raises FrameError for anything that is no frame, and FrameTooLarge for one that inflates beyond `max_size`."""
+    """Raises FrameError for anything that is no frame.
+
+    FrameTooLarge for one that inflates beyond `max_size` bytes, or would take too much memory once it is parsed.
+    """
     head = _read_head(frame)
     msg_type = _TYPES.get(head.code)
     if msg_type is None:
         raise UnknownMessageType(f"unknown message type code {head.code}")
     metadata: Json = {}
     if head.metadata and head.metadata != (_NONE_SMALL if head.compressed else _NONE):
-        metadata = _object(head.metadata, head.compressed, max_size, "metadata")
+        metadata, _ = _object(head.metadata, head.compressed, max_size, "the metadata")
     payload = frame[head.end :]
     try:
         if msg_type is _BINARY:
-            return HiveMessage(msg_type, payload, bin_type=_bin_type(head.bin_type), metadata=metadata)
-        body = _object(payload, head.compressed, max_size, "payload")
-        if msg_type not in WRAPPER_TYPES:
-            return HiveMessage(msg_type, body, metadata=metadata)
-        return HiveMessage(msg_type, body, metadata=metadata, **_from_inner(body))
+            message = HiveMessage(msg_type, payload, bin_type=_bin_type(head.bin_type), metadata=metadata)
+            message.weight = len(payload)
+            return message
+        body, weight = _object(payload, head.compressed, max_size, "the payload")
+        more = _from_inner(body) if msg_type in WRAPPER_TYPES else {}
+        message = HiveMessage(msg_type, body, metadata=metadata, **more)
+        message.weight = weight
+        return message
     except InvalidMessage as error:
         raise FrameError(str(error)) from error
 
@@ -189,8 +195,12 @@ def _bin_type(value: int) -> HiveMindBinaryPayloadType:
         raise FrameError(f"unknown bin type code {value}") from None
 
 
-def _object(data: bytes, compressed: bool, max_size: int, what: str) -> Json:
-    return json_object(_inflated(data, max_size, what) if compressed else data, what)
+def _object(data: bytes, compressed: bool, max_size: int, what: str) -> tuple[Json, int]:
+    """The object in it, and what that takes in memory."""
+    text = _inflated(data, max_size, what) if compressed else data
+    if len(text) > max_size:
+        raise FrameTooLarge(f"{what} has {len(text)} bytes; the limit is {max_size}")
+    return json_weighed(text, what, max_size, len(data))
 
 
 def _inflated(data: bytes, max_size: int, what: str) -> bytes:
@@ -198,11 +208,11 @@ def _inflated(data: bytes, max_size: int, what: str) -> bytes:
     try:
         inflated = stream.decompress(data, max_size + 1)
     except zlib.error as error:
-        raise FrameError(f"the {what} is no zlib stream") from error
+        raise FrameError(f"{what} is no zlib stream") from error
     if len(inflated) > max_size:
-        raise FrameTooLarge(f"the {what} inflates to more than the limit of {max_size} bytes")
+        raise FrameTooLarge(f"{what} inflates to more than the limit of {max_size} bytes")
     if not stream.eof or stream.unused_data:
-        raise FrameError(f"the {what} is not one whole zlib stream")
+        raise FrameError(f"{what} is not one whole zlib stream")
     return inflated
 
 

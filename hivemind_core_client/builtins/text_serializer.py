@@ -7,7 +7,7 @@ from typing import Optional
 from hivemind_core_client.plugins.contract import Serializer
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.wire.errors import FrameTooLarge
-from hivemind_core_client.wire.json_text import json_text
+from hivemind_core_client.wire.json_text import json_text, json_weighed
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 _BINARY = HiveMessageType.BINARY
@@ -27,7 +27,13 @@ def encode(message: HiveMessage, compress: Optional[bool] = None) -> Optional[st
 
 
 def decode(frame: str, max_size: int) -> HiveMessage:
-    """Raises FrameError for anything that is no message, and FrameTooLarge beyond `max_size` characters."""
+    """Raises FrameError for anything that is no message.
+
+    FrameTooLarge beyond `max_size` characters, and for one that would take too much memory once it is parsed.
+    """
     if len(frame) > max_size:
         raise FrameTooLarge(f"a text of {len(frame)} characters; the limit is {max_size}")
-    return HiveMessage.deserialize(frame)
+    fields, weight = json_weighed(frame, "frame", max_size)
+    message = HiveMessage.deserialize(fields)
+    message.weight = weight
+    return message

@@ -13,6 +13,7 @@ from hivemind_core_client.wire.errors import (
     FrameError,
     InvalidKeySize,
 )
+from hivemind_core_client.wire.json_cost import MOST_COST_BYTES
 from hivemind_core_client.wire.json_text import json_object, json_string, utf8
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ class CipherChannel:
 
     def _parts(self, frame: str) -> tuple[bytes, bytes]:
         """Nonce, and ciphertext with tag, of a text frame."""
-        fields = json_object(frame)
+        # Three texts cost as much as they are long; anybody on the way can put something else in their place.
+        fields = json_object(frame, "a sealed frame", max(MOST_COST_BYTES, 3 * len(frame)))
         if "ciphertext" not in fields:
             raise CleartextRefused("a frame in the clear on a keyed connection was dropped")
         decode = self._encoding.decode

@@ -58,6 +58,7 @@ from hivemind_core_client.wire.errors import (
     HiveMindError,
     HubRefused,
     InvalidMessage,
+    Mend,
     NotConnected,
     PluginError,
     ProtocolError,
@@ -69,6 +70,8 @@ from hivemind_core_client.wire.message_types import types_without_code
 
 log = logging.getLogger(__name__)
 
+#: What a frame costs beside its length of what a hub may send before there is a key: none is free.
+_FRAME_COST_BYTES = 256
 _FOR_THE_SHELL = frozenset({Send, Deliver, Select, CallBack, SetTimer, CancelTimer})
 
 
@@ -98,6 +101,8 @@ class Link:
         #: Types that have no binary form in this session.
         self._without_code: frozenset[HiveMessageType] = frozenset()
         self._proof_window_closes = 0.0
+        #: How many more bytes are read before there is a key.
+        self._left = options.limits.unauthenticated
         self._acts: dict[type, Callable[[Any], Iterator[Event]]] = {
             Introduce: self._introduce,
             Negotiate: self._negotiate,
@@ -134,7 +139,11 @@ class Link:
             plain = self._channel.open(frame)
             if self._doubt is not None:
                 proof = self._prove(self._doubt)
-            return proof if plain is None else proof + self._arrived(self._decode(plain))
+            return (
+                proof
+                if plain is None
+                else proof + self._arrived(self._decode(plain, self._options.limits.inflated))
+            )
         except (HubRefused, ConnectionLost) as end:
             return [*proof, self._fail(end)]
         except ProtocolError as error:
@@ -219,11 +228,15 @@ class Link:
         """What a frame before the handshake's end means; only those of the handshake are legal."""
         if self.state in (State.REFUSED, State.CLOSED):
             return []
-        if len(frame) > self._options.limits.frame:
+        limits = self._options.limits
+        self._left -= len(frame) + _FRAME_COST_BYTES
+        if self._left < 0:
+            return [self._fail(self._too_much())]
+        if len(frame) > limits.frame:
             raise self._too_large(frame)
         if not isinstance(frame, str):
             raise CleartextRefused("a binary frame before the handshake was dropped")
-        message = self._decode(frame)
+        message = self._decode(frame, min(limits.inflated, limits.unauthenticated))
         if message.msg_type not in HANDSHAKE_TYPES:
             raise CleartextRefused(f"a {message.msg_type.name} message before the handshake was dropped")
         return self._arrived(message)
@@ -231,10 +244,18 @@ class Link:
     def _too_large(self, frame: Frame) -> FrameTooLarge:
         return FrameTooLarge(f"a frame of {len(frame)} bytes; the limit is {self._options.limits.frame}")
 
-    def _decode(self, plain: Frame) -> HiveMessage:
+    def _too_much(self) -> FrameTooLarge:
+        limit = self._options.limits.unauthenticated
+        return FrameTooLarge(
+            f"{self._options.where} sent more than {limit} bytes (Limits.unauthenticated) before both sides own a key: "
+            "that is no handshake",
+            Mend("is this the hub's port?"),
+        )
+
+    def _decode(self, plain: Frame, max_size: int) -> HiveMessage:
         serializer = self._text if isinstance(plain, str) else self._binary
         try:
-            message = serializer.decode(plain, self._options.limits.inflated)
+            message = serializer.decode(plain, max_size)
         except ProtocolError:
             raise
         except Exception as error:  # a serializer is a plugin and may raise anything on a peer's frame

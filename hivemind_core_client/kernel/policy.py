@@ -45,12 +45,17 @@ class Limits:
     """Bounds on what a peer can make us hold, in bytes.
 
     `frame` bounds one frame as it arrives, `inflated` what a frame may decompress to, `assembled` a message of protocol
-    version 3 that comes or goes in pieces: what hubs assemble at most.
+    version 3 that comes or goes in pieces: what hubs assemble at most. `unauthenticated` bounds all frames together
+    that a hub sends before both sides own a key.
+
+    JSON takes many times its own length in memory. A message may take half of `inflated`, or 7 times the length of its
+    frame if that is more.
     """
 
     frame: int = field(default=96 * 2**20, validator=_some_bytes)
     inflated: int = field(default=32 * 2**20, validator=_some_bytes)
     assembled: int = field(default=32 * 2**20, validator=_some_bytes)
+    unauthenticated: int = field(default=2**20, validator=_some_bytes)
 
 
 @frozen

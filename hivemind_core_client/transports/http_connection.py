@@ -47,9 +47,11 @@ class Answer:
 
     @classmethod
     def read(cls, status: int, content: bytes) -> Answer:
-        """What is no JSON object counts as an empty one."""
+        """What is no JSON object counts as an empty one. Raises FrameTooLarge for what takes too much memory."""
         try:
             return cls(status, json_object(content, "an answer"))
+        except FrameTooLarge:
+            raise
         except FrameError as error:
             log.debug("%s", error)
             return cls(status, {})

@@ -12,10 +12,20 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional, Union, cast
 
-from hivemind_core_client.wire.errors import FrameError, InvalidMessage, Mend
+from hivemind_core_client.wire.errors import FrameError, FrameTooLarge, InvalidMessage, Mend
+from hivemind_core_client.wire.json_cost import (
+    MOST_COST_BYTES,
+    SHORT,
+    USUAL_GROWTH,
+    WORST_GROWTH,
+    allowance,
+    cost_of,
+)
 
 Json = dict[str, Any]
 
@@ -24,6 +34,9 @@ _LONE_SURROGATE = (
     "a message holds a lone surrogate, which has no UTF-8 form. Send whole characters; if they are, they were not read "
     "as UTF-8: run with PYTHONUTF8=1 or in a UTF-8 locale"
 )
+
+#: Finds an escape that may be half a character.
+_MAYBE_HALF: Callable[[str], object] = re.compile(r"\\u[dD][89a-fA-F]").search
 
 #: JSON text of one string.
 json_string: Callable[[str], str] = json.encoder.encode_basestring
@@ -98,11 +111,15 @@ def utf8(text: str) -> bytes:
         raise InvalidMessage(_LONE_SURROGATE) from error
 
 
-def json_object(text: Union[str, bytes], what: str = "frame") -> Json:
+def json_object(text: Union[str, bytes], what: str = "frame", most: Optional[int] = None) -> Json:
     """Parse JSON text that must be an object.
 
-    Raises FrameError otherwise, and for lone surrogates. Numbers that are not finite are read as null.
+    Raises FrameError otherwise, and for lone surrogates; FrameTooLarge for one that would take more than `most` bytes
+    of memory (None: as much as a frame of its length may take). Numbers that are not finite are read as null.
     """
+    if len(text) * WORST_GROWTH > (MOST_COST_BYTES if most is None else most):
+        cost, size = cost_of(text)
+        _check_cost(cost, size, what, allowance(2 * MOST_COST_BYTES, size, size) if most is None else most)
     try:
         value = decode(text)
     except _NOT_READ:
@@ -110,6 +127,29 @@ def json_object(text: Union[str, bytes], what: str = "frame") -> Json:
     if type(value) is not dict:
         raise FrameError(f"{what} is a JSON {type(value).__name__}, not an object")
     return cast(Json, value)
+
+
+def json_weighed(
+    text: Union[str, bytes], what: str, max_size: int, wire: Optional[int] = None
+) -> tuple[Json, int]:
+    """The object in a text, and what both take in memory, in bytes: estimated where the text is short.
+
+    Raises like `json_object`. The text came in `wire` bytes, where it was compressed; `max_size` bounds its length.
+    """
+    if len(text) <= SHORT:
+        return json_object(text, what), len(text) * USUAL_GROWTH
+    cost, size = cost_of(text)
+    _check_cost(cost, size, what, allowance(max_size, size if wire is None else wire, size))
+    return json_object(text, what, most=sys.maxsize), cost
+
+
+def _check_cost(cost: int, size: int, what: str, most: int) -> None:
+    """Raises FrameTooLarge, before anything is parsed."""
+    if cost > most:
+        raise FrameTooLarge(
+            f"{what} of {size} bytes would take up to {cost} bytes in memory; the limit is {most}",
+            Mend("send it in parts, or as BINARY. A short one may take half of Limits.inflated"),
+        )
 
 
 def _read_again(text: Union[str, bytes], what: str) -> Any:
@@ -127,10 +167,22 @@ def standard_decode(text: Union[str, bytes]) -> Any:
     elif not text.isascii():
         text.encode()  # raises for half a character
     value = _DECODE(text)
-    if "\\u" in text:
-        # An escape may be half a character, which nobody could send on: this raises for one.
-        json.dumps(value, ensure_ascii=False).encode()
+    if _MAYBE_HALF(text):
+        _check_whole(value)
     return value
+
+
+def _check_whole(value: Any) -> None:
+    """Raises UnicodeEncodeError for a string with half a character, which nobody could send on."""
+    left: list[Iterable[Any]] = [(value,)]
+    while left:
+        for each in left.pop():
+            if isinstance(each, str):
+                each.isascii() or each.encode()
+            elif isinstance(each, dict):
+                left += [each, each.values()]
+            elif isinstance(each, list):
+                left.append(each)
 
 
 def _finite(text: str) -> Optional[float]:

@@ -92,6 +92,7 @@ class HiveMessage:
         "_target_peers",
         "_target_pubkey",
         "_target_site_id",
+        "weight",
     )
 
     def __init__(
@@ -118,6 +119,8 @@ class HiveMessage:
         self._target_peers: list[str] = target_peers if target_peers is not None else []
         self._target_site_id = target_site_id
         self._target_pubkey = target_pubkey
+        #: What a message that arrived takes in memory, in bytes, as far as its serializer tells; 0 for one made here.
+        self.weight = 0
 
     msg_type: Final[HiveMessageType] = _reads("_msg_type", "The message type.")
     bin_type: Final[HiveMindBinaryPayloadType] = _reads(
@@ -235,6 +238,7 @@ class HiveMessage:
         copied._target_peers = list(self._target_peers)
         copied._target_site_id = self._target_site_id
         copied._target_pubkey = self._target_pubkey
+        copied.weight = self.weight
         for name, value in changes.items():
             if name == "payload":
                 copied._payload = (_checked_fields if type(value) is dict else _checked_payload)(

@@ -671,6 +671,50 @@ def test_a_frame_beyond_the_limit_is_dropped() -> None:
     assert isinstance(only(Rejected, hub.feed("x" * 11)).error, FrameTooLarge)
 
 
+FLOODS: dict[str, tuple[str, int]] = {
+    "nothing at all": ("", 10_000),
+    "what is no JSON": ("x" * 1000, 2000),
+    "a HELLO again and again": (HiveMessage("hello", {"node_id": "n" * 1000}).serialize(), 2000),
+    "an offer that nobody asked for": (
+        HiveMessage("shake", {"noise": {"msg": "ab" * 500}}).serialize(),
+        2000,
+    ),
+    "messages in the clear": (HiveMessage("bus", {"type": "x" * 1000}).serialize(), 2000),
+    "one frame": ("x" * 2**20, 1),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_what_comes_before_the_key_has_one_bound_for_all_of_it(name: str) -> None:
+    frame, count = FLOODS[name]
+    hub = Hub(new_link())
+    taken = 0
+    for _ in range(count):
+        end = [event for event in hub.feed(frame) if isinstance(event, Failed)]
+        if end:
+            break
+        taken += len(frame) + 256
+    assert isinstance(end[0].error, FrameTooLarge)
+    assert "1048576 bytes (Limits.unauthenticated)" in str(end[0].error)
+    assert taken <= 2**20
+    assert hub.feed(frame) == []  # nothing is looked at any more
+
+
+def test_a_session_that_stands_is_not_bounded_so() -> None:
+    hub = keyed(limits=Limits(unauthenticated=20_000))
+    for _ in range(100):
+        assert told(hub.send(BUS)[0]) == "arrived BUS"
+
+
+def test_what_a_message_takes_in_memory_is_known_from_its_frame() -> None:
+    hub = keyed_by_password(True)
+    for packet, binary in ((BUS, False), (BUS, True)):
+        arrived = only(Arrived, hub.send(packet, binary=binary)).message
+        assert arrived.weight >= len(packet.serialize()) > 0
+        assert arrived.copy().weight == arrived.weight
+    assert BUS.weight == 0
+
+
 def test_a_frame_of_a_session_beyond_the_limit_costs_itself_only() -> None:
     hub = keyed(limits=Limits(frame=5000))
     assert isinstance(only(Rejected, hub.feed("x" * 5001)).error, FrameTooLarge)
