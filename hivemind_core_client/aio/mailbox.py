@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from attrs import frozen
 
 from hivemind_core_client.shell.local_bus import name_of
+from hivemind_core_client.shell.protocols import MOST_HELD_BYTES
 from hivemind_core_client.transports.timing import within
 
 if TYPE_CHECKING:
@@ -49,17 +50,21 @@ class AsyncMailbox:
     """A queue of jobs on one event loop, run in order: that of the last `reopen`, before it the one that runs.
 
     Handlers that are coroutine functions run as tasks beside the queue, `limit` at once at most: then who asks for
-    `room` waits, and further ones are dropped, logged and counted in `dropped`. `close` cancels what still runs.
+    `room` waits, and further ones are dropped, logged and counted in `dropped`. `most_held` bounds, in bytes, what the
+    jobs and coroutines for messages hold. `close` cancels what still runs.
     """
 
-    def __init__(self, limit: int = 10_000) -> None:
+    def __init__(self, limit: int = 10_000, most_held: int = MOST_HELD_BYTES) -> None:
         self.dropped = 0
         self.loop: Optional[asyncio.AbstractEventLoop] = None
         #: The thread of that loop.
         self._thread: Optional[int] = None
         self._limit = limit
         self._spare = limit // 100
-        self._waiting = 0
+        self._waiting = self._held = 0
+        self._most_held = most_held
+        #: The coroutines that began since `hold` was called last.
+        self._young: set[asyncio.Task[Any]] = set()
         self._timers: dict[object, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing: set[Optional[asyncio.Task[Any]]] = set()
@@ -73,6 +78,17 @@ class AsyncMailbox:
                 self._drop_without_loop()
         elif not self._closed:
             self._queue(job)
+
+    def hold(self, weight: int) -> bool:
+        """What was put so far holds `weight` bytes more until it has run, its coroutines too. False: too much."""
+        if weight and not self._closed:
+            self._held += weight
+            asyncio.get_running_loop().call_soon(self._let_go_later, weight)
+        return self._held < self._most_held
+
+    def drop(self) -> None:
+        """Log and count a job that is not put because those that wait hold too much."""
+        self._drop(f"callbacks and coroutines hold {self._held // 2**20} MiB of messages")
 
     def on_loop(self, job: Job) -> bool:
         """Run `job` on the loop, at once where that itself calls. False when there is none, or none any more."""
@@ -131,27 +147,32 @@ class AsyncMailbox:
             _close(inner)
             return
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        for tasks in (self._tasks, self._young):
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
         task.add_done_callback(lambda _: _close(inner))
 
     def _takes(self) -> bool:
         """Whether another coroutine may run now; if not, it counts as dropped."""
         if self._ended or len(self._tasks) >= self._limit:
-            self._drop("coroutines of handlers run")
+            self._drop(f"{self._limit} coroutines of handlers run")
             return False
         return True
 
     def is_crowded(self) -> bool:
         """Whether whoever brings more should wait for `room`."""
-        return self._waiting > self._spare or len(self._tasks) >= self._limit - self._spare
+        return self._waiting > self._spare or self._is_full()
+
+    def _is_full(self) -> bool:
+        return len(self._tasks) >= self._limit - self._spare or self._held >= self._most_held
 
     async def room(self) -> None:
         """Return when few jobs wait, and another coroutine may run: after five seconds at the latest."""
-        if self._waiting > self._spare:
-            await asyncio.sleep(0)  # all that wait now have their turn before this goes on
-        if len(self._tasks) >= self._limit - self._spare:
-            await asyncio.wait(self._tasks, timeout=_STALL, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0)  # all that wait now have their turn before this goes on
+        end = asyncio.get_running_loop().time() + _STALL
+        while self._is_full() and self._tasks and (left := end - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self._tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0)  # what a coroutine held is let go of
 
     @contextmanager
     def blocking(self) -> Iterator[None]:
@@ -201,8 +222,9 @@ class AsyncMailbox:
         loop = asyncio.get_running_loop()
         if loop is not self.loop:
             self.shut()
-            self.loop, self._thread, self._waiting = loop, get_ident(), 0
+            self.loop, self._thread, self._waiting, self._held = loop, get_ident(), 0, 0
             self._tasks.clear()
+            self._young.clear()
         self._closed = self._ended = False
 
     def owns_current_task(self) -> bool:
@@ -213,7 +235,7 @@ class AsyncMailbox:
         if self._closed:
             return
         if self._waiting >= self._limit:
-            self._drop("callbacks wait")
+            self._drop(f"{self._limit} callbacks wait")
             return
         try:
             (self.loop or asyncio.get_running_loop()).call_soon(self._run, job)
@@ -242,6 +264,19 @@ class AsyncMailbox:
         except _HARMLESS:
             log.exception("a callback raised")
 
+    def _let_go_later(self, weight: int) -> None:
+        """The jobs have run; their coroutines may not have."""
+        running = list(self._young)
+        self._young.clear()
+        if running:
+            ended = asyncio.gather(*running, return_exceptions=True)
+            ended.add_done_callback(lambda _: self._let_go(weight))
+        else:
+            self._let_go(weight)
+
+    def _let_go(self, weight: int) -> None:
+        self._held = max(0, self._held - weight)
+
     def _ripe(self, key: object, job: Job) -> None:
         self._timers.pop(key, None)
         self.put(job)
@@ -249,7 +284,7 @@ class AsyncMailbox:
     def _drop(self, what: str) -> None:
         self.dropped += 1
         if not self._closed:
-            log.error("%d %s; dropped one (%d so far). Is a handler stuck?", self._limit, what, self.dropped)
+            log.error("%s; dropped one (%d so far). Is a handler stuck?", what, self.dropped)
 
 
 async def _guarded(handler: Handler, result: Any) -> None:

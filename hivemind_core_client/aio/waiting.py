@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Callable, Optional, TypeVar
 
+from hivemind_core_client.shell.protocols import MOST_HELD_BYTES
 from hivemind_core_client.transports.timing import wake
 from hivemind_core_client.wire.errors import HiveMindError, again
 from hivemind_core_client.wire.message import HiveMessage
@@ -90,6 +91,7 @@ class MessageReader:
     def __init__(self, limit: int, error: Callable[[], Optional[HiveMindError]]) -> None:
         self.dropped = 0
         self._limit = limit
+        self._held = 0
         self._messages: deque[HiveMessage] = deque()
         self._changed = AsyncNotifier()
         self._over = False
@@ -98,13 +100,15 @@ class MessageReader:
 
     def take(self, message: HiveMessage) -> None:
         """Keep a message until it is read; one too many is dropped."""
-        if len(self._messages) < self._limit:
+        if len(self._messages) < self._limit and self._held < MOST_HELD_BYTES:
             self._messages.append(message)
+            self._held += message.weight
             self._changed.notify()
             return
         self.dropped += 1
         if self.dropped == 1:
-            log.error("a reader of messages is %d behind: what comes now is dropped", self._limit)
+            behind, held = len(self._messages), self._held // 2**20
+            log.error("a reader of messages is %d behind (%d MiB): what comes now is dropped", behind, held)
 
     def end(self) -> None:
         """No more messages come."""
@@ -120,7 +124,9 @@ class MessageReader:
         """The next message, as soon as there is one."""
         await self._changed.wait_until(lambda: bool(self._messages) or self._over, None)
         if self._messages:
-            return self._messages.popleft()
+            message = self._messages.popleft()
+            self._held -= message.weight
+            return message
         if self._error is not None:
             raise again(self._error)
         raise StopAsyncIteration

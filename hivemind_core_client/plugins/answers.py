@@ -21,6 +21,9 @@ COMPLETE = "hive.query.complete"
 TIMEOUT = "hive.query.timeout"
 #: How many answers to one question are kept until somebody takes them, and how many responders are told apart.
 MOST_ANSWERS = 10_000
+#: How many bytes they may hold, and the longest name of a responder that counts, in characters.
+MOST_ANSWERS_BYTES = 16 * 2**20
+_LONGEST_NAME = 4096
 
 T = TypeVar("T")
 
@@ -77,6 +80,9 @@ class AnswerAggregator(Generic[T]):
     over: bool = field(default=False, init=False)
     nobody_answers: bool = field(default=False, init=False)
     _finished: set[str] = field(factory=set, init=False)
+    #: What each of `fresh` holds, in bytes; those that were fetched, from the left, are still in it.
+    _weights: deque[int] = field(factory=deque, init=False)
+    _held: int = field(default=0, init=False)
 
     def take(self, message: HiveMessage) -> bool:
         """True when this message told something about the question."""
@@ -91,7 +97,7 @@ class AnswerAggregator(Generic[T]):
         except FrameError:
             return False
         if answer is not None:
-            self._keep(answer)
+            self._keep(answer, message.weight)
         return answer is not None
 
     def taken(self) -> list[T]:
@@ -113,12 +119,21 @@ class AnswerAggregator(Generic[T]):
             self.over, self.nobody_answers = True, control == TIMEOUT
             return
         if len(self._finished) < MOST_ANSWERS:
-            self._finished.add(peer)
+            self._finished.add(peer[:_LONGEST_NAME])
         self.over = 0 < self.expected <= len(self._finished)
 
-    def _keep(self, answer: T) -> None:
-        if len(self.fresh) >= MOST_ANSWERS:
+    def _keep(self, answer: T, weight: int) -> None:
+        self._weigh()
+        while self.fresh and (len(self.fresh) >= MOST_ANSWERS or self._held + weight > MOST_ANSWERS_BYTES):
             if self.msg_type is HiveMessageType.CASCADE:
                 return
             self.fresh.popleft()
+            self._weigh()
         self.fresh.append(answer)
+        self._weights.append(weight)
+        self._held += weight
+
+    def _weigh(self) -> None:
+        """Forget what those held that are kept no longer."""
+        while len(self._weights) > len(self.fresh):
+            self._held -= self._weights.popleft()

@@ -9,11 +9,24 @@ Job = Callable[[], None]
 Handler = Callable[..., Any]
 
 
+#: How many bytes of messages the jobs that wait may hold.
+MOST_HELD_BYTES = 64 * 2**20
+
+
 class MailboxProtocol(Protocol):
     """A queue of jobs, each run after those that were put before it; each shell has its own."""
 
     def put(self, job: Job) -> None:
         """Run `job` after those that were put before it; from any thread."""
+
+    def hold(self, weight: int) -> bool:
+        """The jobs that were put so far hold `weight` bytes more until they have run. False where that is too much.
+
+        Then whoever brings jobs for what a peer sends is to `drop` them; where it may, this waits for room first.
+        """
+
+    def drop(self) -> None:
+        """Log and count a job that is not put because those that wait hold too much."""
 
     def later(self, seconds: float, key: object, job: Job) -> None:
         """Run `job` after `seconds`, in place of an earlier one under the same `key`."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: What arrives is weighed in batches of so many bytes, or by the message where one is heavier.
+_BATCH_BYTES = 2**20
+
 #: Picks one of several answers, CASCADE messages in the order they came; None delivers none.
 Pick = Callable[[list[HiveMessage]], Optional[HiveMessage]]
 
@@ -44,6 +47,8 @@ class EventRouter:
         self._connection_handlers_of = handlers.connection.take
         self._admit = admit
         self._put = client.mailbox.put
+        #: What the messages hold that arrived since the mailbox was told; whether it has no room for more.
+        self._weight, self._is_full = 0, False
         self._call = client.mailbox.call
         self._waiters = client.waiters
         self._handlers_of = handlers.hive.take
@@ -75,18 +80,26 @@ class EventRouter:
     def arrived(self, event: Arrived) -> None:
         """A message: for those who wait for it, and the handlers of its type."""
         message = event.message
+        if self._is_full or self._weight >= _BATCH_BYTES:
+            self._weigh()
         if self._waiters.waiting:
             self._waiters.offer(message)
+        if self._is_full:
+            self._client.mailbox.drop()
+            return
+        self._weight += message.weight
         for handler in self._handlers_of(message.msg_type.value):
             self._put(partial(self._call, handler, message))
 
     def deliver(self, event: Deliver) -> None:
         """An OVOS Message for the internal bus."""
-        self._put(partial(self._from_hub, event.message))
+        if not self._is_full:
+            self._put(partial(self._from_hub, event.message))
 
     def call_back(self, event: CallBack) -> None:
         """Binary data for the user's callbacks: those that are set when their turn comes."""
-        self._put(partial(self._call_back, event))
+        if not self._is_full:
+            self._put(partial(self._call_back, event))
 
     def select(self, event: Select) -> None:
         """Answers to a CASCADE, of which the user picks one."""
@@ -102,6 +115,11 @@ class EventRouter:
     def step(self, step: Step, error: HiveMindError) -> None:
         """Do one step of what follows from the end of a connection by `error`."""
         self._steps[step](error)
+
+    def _weigh(self) -> None:
+        """Tell the mailbox what it holds. As long as that is too much, only those who wait get what arrives."""
+        weight, self._weight = self._weight, 0
+        self._is_full = not self._client.mailbox.hold(weight)
 
     def _call_back(self, event: CallBack) -> None:
         method = getattr(self._client.bin_callbacks, event.method)

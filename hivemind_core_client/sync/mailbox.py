@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from hivemind_core_client.shell.local_bus import call_safely
+from hivemind_core_client.shell.protocols import MOST_HELD_BYTES
 
 if TYPE_CHECKING:
     from hivemind_core_client.shell.protocols import Handler, Job
@@ -30,8 +31,8 @@ class Mailbox:
 
     A job that runs longer than `stall` seconds while others wait is left to itself: another thread takes the
     lead, up to `workers` threads. `limit` bounds the queue: who puts a job waits up to `stall` seconds
-    for room, and then the job is dropped, logged and counted in `dropped`. A thread that has been
-    idle for `idle` seconds ends; the next job starts another.
+    for room, and then the job is dropped, logged and counted in `dropped`. `most_held` bounds, in bytes, what the jobs
+    for messages hold. A thread that has been idle for `idle` seconds ends; the next job starts another.
     """
 
     def __init__(
@@ -41,10 +42,12 @@ class Mailbox:
         stall: float = 5.0,
         workers: int = 8,
         idle: float = 5.0,
+        most_held: int = MOST_HELD_BYTES,
     ) -> None:
         self.dropped = 0
         self._name = name
         self._limit = limit
+        self._held, self._most_held = 0, most_held
         self._stall = stall
         self._most = workers
         self._idle = idle
@@ -69,6 +72,22 @@ class Mailbox:
                 self._wake()
             else:
                 self._changed.notify_all()
+
+    def hold(self, weight: int) -> bool:
+        """What was put so far holds `weight` bytes more until it has run. False where it is too much for too long."""
+        with self._changed:
+            if weight and not self._closed:
+                self._held += weight
+                self._jobs.append(partial(self._let_go, weight))
+                self._wake()
+            if not self.owns_current_thread():
+                self._changed.wait_for(lambda: self._held < self._most_held or self._closed, self._stall)
+            return self._held < self._most_held
+
+    def drop(self) -> None:
+        """Log and count a job that is not put because those that wait hold too much."""
+        with self._changed:
+            self._note_dropped()
 
     def later(self, seconds: float, key: object, job: Job) -> None:
         """Run `job` after `seconds`, in place of an earlier one under the same `key`."""
@@ -122,6 +141,7 @@ class Mailbox:
             if not self._closed:
                 return
             self._jobs.clear()
+            self._held = 0
             workers = list(self._workers)
         for worker in workers:
             worker.join(max(0.0, end - time.monotonic()))
@@ -146,14 +166,23 @@ class Mailbox:
             self._changed.wait_for(lambda: len(self._jobs) < self._limit or self._closed, self._stall)
         if len(self._jobs) < self._limit:
             return not self._closed
+        self._note_dropped()
+        return False
+
+    def _note_dropped(self) -> None:
         self.dropped += 1
         log.error(
-            "%s: %d callbacks wait; dropped one (%d so far). Is a handler stuck?",
+            "%s: %d callbacks wait, and hold %d MiB of messages; dropped one (%d so far). Is a handler stuck?",
             self._name,
-            self._limit,
+            len(self._jobs),
+            self._held // 2**20,
             self.dropped,
         )
-        return False
+
+    def _let_go(self, weight: int) -> None:
+        with self._changed:
+            self._held = max(0, self._held - weight)
+            self._changed.notify_all()
 
     def _forget(self, key: object) -> None:
         self._timers = [timer for timer in self._timers if timer[2] != key]

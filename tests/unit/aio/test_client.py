@@ -313,6 +313,48 @@ def test_too_many_coroutines_hold_up_what_comes_and_are_dropped_then(
     assert "Is a handler stuck?" in caplog.text
 
 
+def test_what_messages_hold_is_bounded_until_their_coroutines_have_ended(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        mailbox, gate = AsyncMailbox(most_held=100), asyncio.Event()
+        mailbox.put(partial(mailbox.call, gate.wait))
+        assert not mailbox.hold(100)
+        mailbox.drop()
+        waiting = asyncio.ensure_future(mailbox.room())
+        await turns()
+        assert mailbox.is_crowded() and not waiting.done()
+        gate.set()
+        await asyncio.wait_for(waiting, PATIENCE)
+        assert mailbox.hold(0) and not mailbox.is_crowded()
+        mailbox.put(lambda: None)
+        assert not mailbox.hold(100)
+        await mailbox.room()  # a function has run when its turn came
+        assert mailbox.hold(0)
+        await mailbox.close(1)
+        assert mailbox.hold(200)
+        assert mailbox.dropped == 1
+
+    run(main())
+    assert "callbacks and coroutines hold 0 MiB of messages; dropped one (1 so far)" in caplog.text
+
+
+def test_what_a_reader_has_not_read_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        reader = MessageReader(10, lambda: None)
+        message = HiveMessage("ping", {})
+        message.weight = 60
+        for _ in range(3):
+            reader.take(message)
+        assert reader.dropped == 1
+        assert await reader.__anext__() is message
+        reader.take(message)
+        assert reader.dropped == 1
+
+    monkeypatch.setattr("hivemind_core_client.aio.waiting.MOST_HELD_BYTES", 100)
+    run(main())
+
+
 @pytest.mark.parametrize("coroutines", [False, True], ids=["functions", "coroutines"])
 def test_a_burst_loses_nothing_where_no_handler_is_stuck(coroutines: bool) -> None:
     """One read may bring thousands of frames: they would all be queued before the first is handled."""

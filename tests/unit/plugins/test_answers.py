@@ -31,6 +31,25 @@ def gathering(kind: str, expected: int = 0) -> AnswerAggregator[str]:
     return AnswerAggregator(T(kind), "q", named, expected)
 
 
+@pytest.mark.parametrize(("kind", "kept"), [("query", "b c"), ("cascade", "a b")])
+def test_what_answers_hold_is_bounded_in_bytes(kind: str, kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "MOST_ANSWERS_BYTES", 250)
+    gathered = gathering(kind)
+    for name in "abc":
+        message = answer(kind, name)
+        message.weight = 100
+        gathered.take(message)
+    assert " ".join(gathered.fresh) == kept
+    gathered.fresh.popleft()  # somebody has fetched it
+    gathered.take(answer(kind, "d"))
+    assert " ".join(gathered.fresh) == f"{kept[2:]} d"
+    giant = answer(kind, "e")
+    giant.weight = 1000
+    gathered.taken()
+    gathered.take(giant)  # one is kept, however large: it is here already
+    assert list(gathered.fresh) == ["e"]
+
+
 #: What arrives, by kind of question, with what is then kept, whether it is over, and whether nobody answers.
 ARRIVALS: list[tuple[str, int, list[tuple[str, str]], list[str], bool, bool]] = [
     ("query", 0, [("a", "x"), ("b", "y")], ["a", "b"], False, False),

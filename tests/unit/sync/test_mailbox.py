@@ -163,6 +163,77 @@ def test_a_full_mailbox_drops_logs_and_counts(
     assert seen == [0, 1]
 
 
+def stuck(mailbox: Mailbox) -> threading.Event:
+    """Set it to let the job end that runs in this mailbox now."""
+    release, begun = threading.Event(), threading.Event()
+
+    def stick() -> None:
+        begun.set()
+        release.wait(WAIT)
+
+    mailbox.put(stick)
+    assert begun.wait(WAIT)
+    return release
+
+
+def test_what_messages_hold_is_bounded_in_bytes(
+    make: Callable[..., Mailbox], caplog: pytest.LogCaptureFixture
+) -> None:
+    mailbox = make(stall=0.01, workers=1, most_held=5 * 2**20)
+    release = stuck(mailbox)
+    assert mailbox.hold(4 * 2**20)
+    assert not mailbox.hold(2 * 2**20)  # nothing came free in time
+    assert not mailbox.hold(0)
+    mailbox.drop()
+    assert mailbox.dropped == 1
+    assert "2 callbacks wait, and hold 6 MiB of messages; dropped one (1 so far)" in caplog.text
+    release.set()
+    flush(mailbox)
+    assert mailbox.hold(0)
+
+
+def test_who_brings_messages_waits_until_they_are_dealt_with(make: Callable[..., Mailbox]) -> None:
+    mailbox, order = make(stall=WAIT, most_held=100), []
+    release = stuck(mailbox)
+    assert mailbox.hold(60)
+
+    def bring() -> None:
+        order.append("room" if mailbox.hold(60) else "none")
+
+    reader = threading.Thread(target=bring)
+    reader.start()
+    order.append("released")
+    release.set()
+    reader.join(WAIT)
+    assert order == ["released", "room"] and mailbox.dropped == 0
+
+
+def test_within_a_job_nobody_waits_for_room(make: Callable[..., Mailbox]) -> None:
+    mailbox, seen = make(stall=WAIT, most_held=100), []
+    done = threading.Event()
+
+    def bring() -> None:
+        seen.append(mailbox.hold(200))
+        done.set()
+
+    mailbox.put(bring)
+    assert done.wait(WAIT / 2) and seen == [False]
+
+
+def test_a_mailbox_that_was_closed_holds_nothing(make: Callable[..., Mailbox]) -> None:
+    mailbox = make(stall=WAIT, workers=1, most_held=100)
+    release = stuck(mailbox)
+    reader = threading.Thread(target=mailbox.hold, args=(200,))
+    reader.start()
+    mailbox.shut()
+    reader.join(WAIT / 2)
+    assert not reader.is_alive()
+    mailbox.drain(0)
+    release.set()
+    mailbox.reopen()
+    assert mailbox.hold(0)
+
+
 def test_who_puts_a_job_waits_for_room(make: Callable[..., Mailbox]) -> None:
     mailbox, seen = make(limit=1, stall=WAIT), []
     for number in range(50):
