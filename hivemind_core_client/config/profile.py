@@ -14,8 +14,8 @@ from hivemind_core_client.config.identity import NodeIdentity
 from hivemind_core_client.config.key_files import IdentityFile, place_of
 from hivemind_core_client.config.rsa_keys import public_key_of
 from hivemind_core_client.config.session import new_session
-from hivemind_core_client.config.settings import ENVIRONMENT, Settings, resolve, variable_of
 from hivemind_core_client.kernel.lifecycle import AcceptedLogins
+from hivemind_core_client.config.settings import ENVIRONMENT, Settings, given, resolve, variable_of
 from hivemind_core_client.kernel.options import MAX_PROTOCOL_VERSION, Credentials, LinkOptions
 from hivemind_core_client.plugins.contract import Context, Session
 from hivemind_core_client.wire.errors import (
@@ -76,6 +76,8 @@ class ClientProfile:
         )
         self._hub_key = hub_key
         self._given: dict[str, object] = {}
+        #: The hub's address as it was given, with its scheme if it had one.
+        self.given_host = str(settings.address)
         self._hub_keys = HubKeys(identity, settings)
 
     @classmethod
@@ -91,6 +93,7 @@ class ClientProfile:
         identity = identity if identity is not None else NodeIdentity()
         made = cls(resolve(identity, **credentials, useragent=useragent), identity, plugins, **options)
         made._given = dict(credentials)
+        made.given_host = str(given("host", credentials.get("host"), identity.default_master))
         return made
 
     def link_options(self) -> LinkOptions:
@@ -105,6 +108,15 @@ class ClientProfile:
         if session.state.get("session_id") != session.session_id:
             session.state = new_session(session.session_id, session.site_id)
         return self.context
+
+    def take_session_of(self, bus: Any) -> None:
+        """Have the id of the session of an OVOS bus, if it has one of its own.
+
+        Every bus has the session `default` that was given none, and hubs refuse that to who is no administrator.
+        """
+        session_id = getattr(bus, "session_id", None)
+        if isinstance(session_id, str) and session_id not in ("", "default"):
+            self.context.session.session_id = session_id
 
     def change(self, **fields: object) -> None:
         """Change settings; the next connection uses them."""

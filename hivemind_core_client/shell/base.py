@@ -103,6 +103,7 @@ class BaseClient(metaclass=ABCMeta):
             hub_key=hub_key,
             query_timeout=checked_seconds("query_timeout", query_timeout),
         )
+        self._host = self.profile.given_host  # read by programs that were written for the reference client
         self.share_bus = share_bus
         self.bin_callbacks = bin_callbacks or BinaryDataCallbacks()
         self.cascade_select_callback: Pick = first_answer
@@ -192,6 +193,7 @@ class BaseClient(metaclass=ABCMeta):
     @internal_bus.setter
     def internal_bus(self, bus: Any) -> None:
         self._bridge.replace(bus)
+        self.profile.take_session_of(None if self.started_running else bus)
 
     # where it stands
 
@@ -214,6 +216,10 @@ class BaseClient(metaclass=ABCMeta):
     def protocol(self) -> Optional[Link]:
         """The Link of the present or last connection, or None."""
         return self._worker.link
+
+    @protocol.setter
+    def protocol(self, value: None) -> None:
+        self._worker.forget_link(value)
 
     # what it connects with: what is set counts from the next connection on
 

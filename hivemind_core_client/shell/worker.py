@@ -15,7 +15,8 @@ from hivemind_core_client.kernel.events import (
     Failed,
     Rejected,
 )
-from hivemind_core_client.kernel.lifecycle import ConnectionLifecycle, Step
+from hivemind_core_client.kernel.lifecycle import ClientState, ConnectionLifecycle, Step
+from hivemind_core_client.wire.errors import InvalidOption, Mend
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
@@ -82,6 +83,23 @@ class SharedWorker(ABC):
         self._step = self._tell_established = self._tell_over = _ignore
         self._is_detached = True
         self._abandon()
+
+    def forget_link(self, value: object) -> None:
+        """Take None in the place of the last connection's Link, and of none that is in use.
+
+        Programs that were written for the reference client do so before they connect again. Each connection has a Link
+        of its own here, so nothing needs to be forgotten. Raises InvalidOption for anything but None.
+        """
+        if value is not None:
+            raise InvalidOption(
+                "protocol can only be set to None", Mend("the client makes it for each connection")
+            )
+        if self.lifecycle.state not in (
+            ClientState.CONNECTING,
+            ClientState.CONNECTED,
+            ClientState.RECONNECTING,
+        ):
+            self.link = None
 
     def admit(self, message: HiveMessage) -> None:
         """Treat a message that a handler had kept back as arrived."""

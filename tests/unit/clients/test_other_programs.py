@@ -1,0 +1,101 @@
+"""All clients: what programs that were written for the reference client do with one, such as Home Assistant's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ovos_bus_client.message import Message
+from ovos_utils.fakebus import FakeBus
+
+from hivemind_core_client import HiveMessageBusClient, NodeIdentity
+from hivemind_core_client import errors as err
+from hivemind_core_client.fakebus import FakeHiveMessageBus
+from hivemind_core_client.testing import EmbeddedHub
+from tests.unit.client_support import Make, ask
+
+
+def bus_of(session_id: Any) -> FakeBus:
+    bus = FakeBus()
+    bus.session_id = session_id
+    return bus
+
+
+def test_a_program_connects_again_as_home_assistant_does(hub: EmbeddedHub, make: Make) -> None:
+    """Its button closes, clears the events, drops the protocol, and connects; its bus says which session it is."""
+    client = make(hub, internal_bus=bus_of("home-assistant-1"))
+    client.connect(site_id="attic")
+    try:
+        first = client.protocol
+        assert first is not None and client.handshake_event.is_set()
+        for _ in range(2):
+            client.close()
+            client.handshake_event.clear()
+            client.connected_event.clear()
+            client.protocol = None
+            assert client.protocol is None
+            client.connect(site_id=client.site_id)
+            assert client.protocol not in (None, first)
+            assert ask(client) == "you said: hello"
+        hellos = hub.wait_for("hello", count=3)
+        assert [hello["session"]["session_id"] for hello in hellos] == ["home-assistant-1"] * 3
+        assert [hello["site_id"] for hello in hellos] == ["attic"] * 3
+        client.emit(Message("next"))
+        (message,) = hub.wait_for("next")
+        assert message.payload.context["session"]["session_id"] == client.session_id == "home-assistant-1"
+    finally:
+        client.close()
+
+
+def test_a_connection_keeps_its_protocol(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    link = client.protocol
+    client.protocol = None
+    assert client.protocol is link
+    assert ask(client) == "you said: hello"
+    with pytest.raises(err.InvalidOption, match="set to None"):
+        client.protocol = link  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("session_id", ["default", "", None, 5])
+def test_a_bus_without_a_session_of_its_own_changes_nothing(
+    hub: EmbeddedHub, make: Make, session_id: Any
+) -> None:
+    """Hubs refuse the session `default`, which each OVOS bus has that was given none."""
+    with make(hub, internal_bus=bus_of(session_id)) as client:
+        assert len(client.session_id) == 36
+        assert ask(client) == "you said: hello"
+
+
+def test_a_bus_that_comes_later_does_not_move_the_session(
+    hub: EmbeddedHub, client: HiveMessageBusClient
+) -> None:
+    before = client.session_id
+    client.internal_bus = bus_of("late")
+    assert client.session_id == before
+
+
+def test_a_bus_that_is_given_to_connect_says_the_session_too(hub: EmbeddedHub, make: Make) -> None:
+    client = make(hub)
+    client.connect(bus=bus_of("given-to-connect"))
+    try:
+        assert client.session_id == "given-to-connect"
+    finally:
+        client.close()
+
+
+HOSTS = [("wss://hub.local", "wss://hub.local"), ("192.168.1.8", "192.168.1.8"), ("ws://h:9", "ws://h:9")]
+
+
+@pytest.mark.parametrize(("given", "read"), HOSTS)
+def test_the_host_is_read_as_it_was_given(client_class: Any, given: str, read: str) -> None:
+    stored = NodeIdentity({"access_key": "k", "default_master": "other"})
+    assert client_class(host=given, identity=stored)._host == read
+    assert client_class(identity=NodeIdentity({"access_key": "k", "default_master": given}))._host == read
+
+
+def test_the_fakes_do_the_same() -> None:
+    with FakeHiveMessageBus(internal_bus=bus_of("mine")) as fake:
+        assert fake.session_id == "mine" and fake._host
+        fake.close()
+        fake.protocol = None
+        fake.connect()
