@@ -16,6 +16,7 @@ from hivemind_core_client.aio.waiting import (
     new_link_lock,
     off_loop,
 )
+from hivemind_core_client.config.key_use import KeyUse
 from hivemind_core_client.kernel.events import AwaitProof, RunDuringWait, Transmit
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.wire.errors import (
@@ -56,6 +57,7 @@ class AsyncServingWorker(AsyncBaseWorker):
         self._changed = AsyncNotifier()
         self._sender = AsyncSender(self.lifecycle, mailbox, deadlines, self._changed, self._link_lock)
         self._proof = AsyncBeside()
+        self._key_use = KeyUse()
 
     async def wait_connected(self, seconds: Optional[float]) -> bool:
         """Wait until a session stands or none will; False when neither came in time."""
@@ -177,6 +179,8 @@ class AsyncServingWorker(AsyncBaseWorker):
             connection.transport.watch()
             connection.transport.stand()
         self._changed.notify()
+        settings = self._profile.settings
+        self._key_use.begin(self._profile.identity.path, settings.key, str(settings.address))
 
     def _abandon(self) -> None:
         self._stop_trying()
@@ -189,6 +193,7 @@ class AsyncServingWorker(AsyncBaseWorker):
 
     def _finish(self) -> None:
         """Nothing more is tried."""
+        self._key_use.end()
         if not self.is_finished:
             self.lifecycle.finish()
             self._tell_over()

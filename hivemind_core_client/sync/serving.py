@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Callable, NoReturn, Optional
 
+from hivemind_core_client.config.key_use import KeyUse
 from hivemind_core_client.kernel.events import AwaitProof, RunDuringWait, Transmit
 from hivemind_core_client.sync.base_worker import BaseWorker
 from hivemind_core_client.sync.sending import Connection, Sender
@@ -57,6 +58,7 @@ class ServingWorker(BaseWorker):
         self._changed = Notifier()
         self._sender = Sender(self.lifecycle, mailbox, deadlines, self._changed, self._link_lock)
         self._proof = Beside()
+        self._key_use = KeyUse()
 
     def wait_connected(self, seconds: Optional[float]) -> bool:
         """Wait until a session stands or none will; False when neither came in time."""
@@ -172,6 +174,8 @@ class ServingWorker(BaseWorker):
             connection.transport.watch()
             connection.transport.stand()
         self._changed.notify()
+        settings = self._profile.settings
+        self._key_use.begin(self._profile.identity.path, settings.key, str(settings.address))
 
     def _abandon(self) -> None:
         self._stop_trying()
@@ -184,6 +188,7 @@ class ServingWorker(BaseWorker):
 
     def _finish(self) -> None:
         """Nothing more is tried."""
+        self._key_use.end()
         if not self.is_finished:
             self.lifecycle.finish()
             self._tell_over()
