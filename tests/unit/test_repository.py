@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -148,3 +150,32 @@ def test_no_file_belongs_to_one_machine() -> None:
             found.append(name)
     assert listed
     assert found == []
+
+
+def test_the_matrix_runs_what_make_test_runs() -> None:
+    text = (ROOT / "tools" / "matrix").read_text(encoding="utf-8")
+    assert 'VENV="$venv" test' in text and "pytest" not in text
+
+
+@pytest.mark.skipif(
+    os.name != "posix" or shutil.which("make") is None, reason="make is for developers' machines"
+)
+@pytest.mark.parametrize(("version", "measured"), [((3, 9), False), ((3, 10), True), ((3, 13), True)])
+def test_the_kernel_is_measured_where_it_can_be_covered(
+    tmp_path: Path, version: tuple[int, int], measured: bool
+) -> None:
+    """Python 3.9 has no Noise: `make test`, which asked for all of it, could not pass there."""
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin" / "python"
+    python.write_text(f'#!/bin/sh\n"{sys.executable}" -c "import sys; sys.version_info = {version}; $2"\n')
+    python.chmod(0o755)
+    (tmp_path / ".test").touch()
+    done = subprocess.run(
+        ["make", "--dry-run", f"VENV={tmp_path}", "test"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    (kernel,) = [line for line in done.stdout.splitlines() if line.endswith(" tests/unit/kernel")]
+    assert ("--cov-fail-under=100" in kernel) is measured, done
