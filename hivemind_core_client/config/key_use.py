@@ -57,10 +57,10 @@ class _Locks:
     def give_back(self, place: Place) -> None:
         """One client less that needs it."""
         path, offset = place
-        self._uses[place] = self._uses.get(place, 1) - 1
-        if self._uses[place] > 0:
+        left = self._uses.pop(place, 1) - 1
+        if left > 0:
+            self._uses[place] = left
             return
-        del self._uses[place]
         descriptor = self._files.get(path)
         if descriptor is None:
             return

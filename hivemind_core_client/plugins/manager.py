@@ -325,7 +325,9 @@ def _warn_of_misspelt(plugins: Plugins) -> None:
 def _names(text: str | None) -> frozenset[str] | None:
     if text is None:
         return None
-    return frozenset(name.strip() for name in text.split(",") if name.strip())
+    # Quotes are those of a compose file that took them as they stand: no name has any.
+    names = (name.strip(" \t\r\n\ufeff\"'") for name in text.split(","))
+    return frozenset(name for name in names if name)
 
 
 def _name(item: Any) -> str:

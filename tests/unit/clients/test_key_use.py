@@ -162,6 +162,7 @@ mine = KeyUse()
 mine.begin({str(folder / "_identity.json")!r}, "k", "ws://h:1")
 child = os.fork()
 if not child:
+    mine.end()
     KeyUse().begin({str(folder / "_identity.json")!r}, "k", "ws://h:1")
     os._exit(7)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])) if hasattr(os, "waitstatus_to_exitcode") else sys.exit(7)

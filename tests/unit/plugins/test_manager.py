@@ -291,6 +291,17 @@ def test_choosing_plugins(
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "names"), [('"acme"', {"acme"}), ("'acme,beta'\n", {"acme", "beta"}), ('""', set())]
+)
+def test_quotes_of_a_compose_file_around_names_of_plugins(
+    installed: Any, monkeypatch: pytest.MonkeyPatch, text: str, names: set[str]
+) -> None:
+    installed(ACME)
+    monkeypatch.setenv(SELECT_VARIABLE, text)
+    assert loaded(load_plugins()) == names
+
+
 def names_in(text: Optional[str]) -> Optional[list[str]]:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
