@@ -29,7 +29,6 @@ from hivemind_core_client.wire.errors import (
     KeyRefused,
     LoginRefused,
     Mend,
-    NotAHub,
 )
 from hivemind_core_client.wire.mends import COMPARE_KEYS
 from hivemind_core_client.wire.text import printable
@@ -91,15 +90,6 @@ def key_refusal(where: str, reason: str) -> LoginRefused:
     said = f" ({_shown(reason)})" if reason else ""
     return KeyRefused(
         f"the hub at {where} refused the access key{said}: it does not know this client", COMPARE_KEYS
-    )
-
-
-def in_doubt(refusal: LoginRefused, where: str) -> NotAHub:
-    """The error in place of a refusal of a login that the hub has accepted before: a proxy may have said it."""
-    return NotAHub.because(
-        f"{where} refuses a login that was accepted before: something in front of the hub may have answered, so it is "
-        "tried again now and then",
-        refusal,
     )
 
 

@@ -12,7 +12,6 @@ from typing import Callable, Optional
 
 from attrs import frozen
 
-from hivemind_core_client.kernel.closing import in_doubt
 from hivemind_core_client.kernel.policy import Backoff, Deadlines
 from hivemind_core_client.wire.errors import (
     ClientClosed,
@@ -24,6 +23,7 @@ from hivemind_core_client.wire.errors import (
     IdentityFileError,
     LoginRefused,
     Mend,
+    NotAHub,
     NotConnected,
     UsageError,
     again,
@@ -173,16 +173,15 @@ class ConnectionLifecycle:
     def ended(self, error: HiveMindError) -> Ending:
         """A connection, or an attempt at one, has ended by `error`."""
         stood = self.stands
-        refused_in_doubt = isinstance(error, LoginRefused) and self._logins.has_current()
-        if isinstance(error, LoginRefused) and refused_in_doubt:
-            error = in_doubt(error, self._where())
+        in_doubt = not stood and isinstance(error, LoginRefused) and self._logins.has_current()
+        error = _doubted(error, self._where()) if in_doubt else error
         self._advise(error)
         self.last_error = error = ClientClosed("the client is closed") if self.stopping else error
         if stood:
             self._retries, self._has_stood = None, True
         if not isinstance(error, HandshakeAgain):
             self._failures = 0 if stood and self._has_lasted() else self._failures + 1
-        delay = self._delay(error, slowly=refused_in_doubt)
+        delay = self._delay(error, slowly=in_doubt)
         if delay is not None:
             self._move(LifecycleSignal.RETRY if self._retries is not None else LifecycleSignal.RECONNECT)
         else:
@@ -294,3 +293,12 @@ class ConnectionLifecycle:
 
     def _move(self, signal: LifecycleSignal) -> None:
         self.state = CLIENT_TRANSITIONS[self.state, signal]
+
+
+def _doubted(refusal: HiveMindError, where: str) -> NotAHub:
+    """The error in place of a refusal of a login that the hub has accepted before: a proxy may have said it."""
+    return NotAHub.because(
+        f"{where} refuses a login that was accepted before: something in front of the hub may have answered, so it is "
+        "tried again now and then",
+        refusal,
+    )
