@@ -133,6 +133,8 @@ class HttpTransport:
                 f"{self._address} refused the access key ({answer.error}): it does not know this client",
                 COMPARE_KEYS,
             )
+        if answer.is_redirect:
+            raise failures.bad_status(self._address, answer.status, answer.location)
         if answer.body.get("status") != "Connected":
             raise NotAHub(
                 f"{self._address} answers {answer.error or 'something else'} and no session",

@@ -40,21 +40,30 @@ _PIECE_BYTES = 64 * 1024
 
 @frozen
 class Answer:
-    """What the hub answers to a request: its HTTP status, and the JSON object that came with it, if one did."""
+    """What the hub answers to a request: its HTTP status, and the JSON object that came with it, if one did.
+
+    `location` is where it points, for a redirect.
+    """
 
     status: int
     body: Json
+    location: Optional[str] = None
 
     @classmethod
-    def read(cls, status: int, content: bytes) -> Answer:
+    def read(cls, status: int, content: bytes, location: Optional[str] = None) -> Answer:
         """What is no JSON object counts as an empty one. Raises FrameTooLarge for what takes too much memory."""
         try:
-            return cls(status, json_object(content, "an answer"))
+            return cls(status, json_object(content, "an answer"), location)
         except FrameTooLarge:
             raise
         except FrameError as error:
             log.debug("%s", error)
-            return cls(status, {})
+            return cls(status, {}, location)
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether it points elsewhere."""
+        return 300 <= self.status < 400
 
     @property
     def taken(self) -> bool:
@@ -156,7 +165,7 @@ def ask(
         raise urllib3.exceptions.ProtocolError(f"the answer makes no sense: {text_of(error)}") from error
     if len(content) > most:
         raise FrameTooLarge(f"an answer of {len(content)} bytes or more; the limit is {most}")
-    return Answer.read(response.status, content)
+    return Answer.read(response.status, content, response.headers.get("Location"))
 
 
 class HttpSocket(SharedSocket):

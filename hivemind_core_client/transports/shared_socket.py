@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import select
+import selectors
 import socket
 import ssl
 import threading
 import time
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from hivemind_core_client.kernel.write_deadline import WriteDeadline
@@ -110,20 +112,28 @@ class SharedSocket:
                     return self._socket.recv(size)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as blocked:
                 left = None if end is None else max(0.0, end - time.monotonic())
-                wanted = select.POLLOUT if isinstance(blocked, ssl.SSLWantWriteError) else select.POLLIN
-                if not self._wait(left, wanted):
+                wanted = EVENT_WRITE if isinstance(blocked, ssl.SSLWantWriteError) else EVENT_READ
+                if not wait_for(self._socket, wanted, left):
                     raise socket.timeout("timed out") from None
 
     def _wait_to_write(self, seconds: Optional[float], blocked: OSError) -> None:
         if seconds is None:
             raise WriteStalled(f"nothing was taken for {self._write_timeout:g} s") from None
-        self._wait(seconds, select.POLLIN if isinstance(blocked, ssl.SSLWantReadError) else select.POLLOUT)
+        wanted = EVENT_READ if isinstance(blocked, ssl.SSLWantReadError) else EVENT_WRITE
+        wait_for(self._socket, wanted, seconds)
 
-    def _wait(self, seconds: Optional[float], wanted: int) -> bool:
-        """Wait until the socket is ready for a further step; False when that was not within `seconds`."""
-        poll = select.poll()
-        poll.register(self._socket, wanted)
-        return bool(poll.poll(None if seconds is None else seconds * 1000))
+
+def wait_for(connected: socket.socket, wanted: int, seconds: Optional[float]) -> bool:
+    """Wait until a socket is ready for a further step; False when that was not within `seconds`."""
+    with new_selector() as selector:
+        selector.register(connected, wanted)
+        return bool(selector.select(seconds))
+
+
+def new_selector() -> selectors.BaseSelector:
+    """One that needs no file descriptor of its own. Windows has no `poll`, and eventlet takes it away."""
+    kind = getattr(selectors, "PollSelector", None) if hasattr(select, "poll") else None
+    return kind() if kind is not None else selectors.SelectSelector()
 
 
 def connect_tcp(host: str, port: int, seconds: float) -> socket.socket:

@@ -233,19 +233,27 @@ class WebSocketTransport:
         with self._deadline("upgrade", self._deadlines.upgrade):
             try:
                 ws.connect(url, socket=connected, suppress_origin=True, redirect_limit=0)  # type: ignore[no-untyped-call]
-                self._check_status(ws.getstatus())
+                self._check_status(ws)
             except HiveMindError:
                 raise
             except websocket.WebSocketBadStatusException as error:
-                raise failures.bad_status(self._address, error.status_code) from error
+                location = (error.resp_headers or {}).get("location")
+                raise failures.bad_status(self._address, error.status_code, location) from error
+            except _BROKEN as error:
+                self._check_status(ws)  # a redirect is an exception of newer websocket-client versions
+                raise failures.no_websocket(self._address, error) from error
             except Exception as error:  # old websocket-client versions stumble over odd answers in many ways
+                if failures.is_fault_of_ours(error, "websocket"):
+                    raise
                 raise failures.no_websocket(self._address, error) from error
         connected.settimeout(None)
         return ws
 
-    def _check_status(self, status: Optional[int]) -> None:
-        if status != 101:
-            raise failures.bad_status(self._address, status)
+    def _check_status(self, ws: websocket.WebSocket) -> None:
+        """Raises the error for an answer that is read and is no upgrade."""
+        status = ws.getstatus()
+        if status not in (None, 101):
+            raise failures.bad_status(self._address, status, (ws.getheaders() or {}).get("location"))
 
     def _probe(self) -> None:
         if self._probed:

@@ -318,7 +318,8 @@ class AsyncWebSocketTransport:
         except HubTimeout:
             raise
         except InvalidStatus as error:
-            raise failures.bad_status(self._address, error.response.status_code) from error
+            status, location = error.response.status_code, error.response.headers.get("Location")
+            raise failures.bad_status(self._address, status, location) from error
         except (WebSocketException, EOFError, OSError, ValueError) as error:
             raise failures.no_websocket(self._address, error) from error
 
