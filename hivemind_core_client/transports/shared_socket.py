@@ -1,4 +1,4 @@
-"""A socket that one thread reads while another writes, each with a timeout of its own; and finding a hub's address."""
+"""A socket that one thread reads while another writes, each with a timeout of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from selectors import EVENT_READ, EVENT_WRITE
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
 from hivemind_core_client.kernel.write_deadline import WriteDeadline
 
@@ -134,49 +134,3 @@ def new_selector() -> selectors.BaseSelector:
     """One that needs no file descriptor of its own. Windows has no `poll`, and eventlet takes it away."""
     kind = getattr(selectors, "PollSelector", None) if hasattr(select, "poll") else None
     return kind() if kind is not None else selectors.SelectSelector()
-
-
-def connect_tcp(host: str, port: int, seconds: float) -> socket.socket:
-    """A connection with the first address of `host` that takes one, all within `seconds`.
-
-    Raises socket.timeout (also for a resolver that hangs), socket.gaierror or another OSError.
-    """
-    end = time.monotonic() + seconds
-    failure: OSError = socket.timeout("timed out")
-    for family, kind, protocol, _, address in resolve(host, port, seconds):
-        remaining = end - time.monotonic()
-        if remaining <= 0:
-            raise socket.timeout("timed out")
-        connected = socket.socket(family, kind, protocol)
-        try:
-            connected.settimeout(remaining)
-            connected.connect(address)
-        except OSError as error:
-            connected.close()
-            failure = error
-        else:
-            return connected
-    raise failure
-
-
-def resolve(host: str, port: int, seconds: float) -> list[Any]:
-    """getaddrinfo, which has no timeout, on a thread that is left to itself when it takes too long.
-
-    Raises socket.timeout then, and what getaddrinfo raises.
-    """
-    answer: list[Any] = []
-
-    def ask() -> None:
-        try:
-            answer.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            answer.append(error)
-
-    asking = threading.Thread(target=ask, name="hivemind-resolver", daemon=True)
-    asking.start()
-    asking.join(seconds)
-    if not answer:
-        raise socket.timeout("timed out")
-    if isinstance(answer[0], Exception):
-        raise answer[0]
-    return list(answer[0])

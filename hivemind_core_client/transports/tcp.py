@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable, Optional, Protocol
 
 from hivemind_core_client.transports import failures
-from hivemind_core_client.transports.shared_socket import connect_tcp
+from hivemind_core_client.transports.addresses import connect_tcp
 from hivemind_core_client.wire.errors import HubConnectionError, HubTimeout
 
 if TYPE_CHECKING:

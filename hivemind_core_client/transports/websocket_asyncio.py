@@ -8,7 +8,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Callable, Optional, TypeVar, Union
 
 from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.kernel.write_deadline import WriteDeadline
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Frame
 
 _NEEDED = (
-    "the asyncio client needs Python 3.10 or later and the websockets package: "
+    "the asyncio client needs Python 3.10 or later and the packages websockets and aiohappyeyeballs: "
     "pip install 'hivemind-core-client[async]'"
 )
 
@@ -43,6 +43,8 @@ try:
     )
     from websockets.protocol import State
     from websockets.uri import parse_uri
+
+    from hivemind_core_client.transports.addresses_asyncio import connected_socket
 except ImportError as missing:
     raise ImportError(_NEEDED) from missing
 
@@ -253,29 +255,9 @@ class AsyncWebSocketTransport:
         return self._ws
 
     async def _connected(self) -> socket.socket:
-        loop, address = asyncio.get_running_loop(), self._address
-        try:
-            found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-        except (socket.gaierror, UnicodeError) as error:
-            raise failures.unresolved(address) from error
-        failure: Exception = OSError("it has no address")
-        for family, kind, protocol, _, where in found:
-            try:
-                return await self._connect(family, kind, protocol, where)
-            except OSError as error:
-                failure = error
-        raise failures.unreachable(address, failure) from failure
-
-    async def _connect(self, family: int, kind: int, protocol: int, where: Any) -> socket.socket:
         """Keeps the socket where `release` finds it."""
-        if self._socket is not None:
-            self._socket.close()
-        self._socket = made = socket.socket(family, kind, protocol)
-        made.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(made, where)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return made
+        self._socket = await connected_socket(self._address, self._deadlines.tcp)
+        return self._socket
 
     async def _secure(self, connected: socket.socket, ws: Connection, tls: Optional[ssl.SSLContext]) -> None:
         """TLS, where there is a context for it; then the connection is ready to be upgraded."""

@@ -35,6 +35,7 @@ OUTSIDE = {
     "subprocess",
     "websocket",
     "websockets",
+    "aiohappyeyeballs",
     "ovos_bus_client",
 }
 
@@ -220,6 +221,7 @@ HEAVY = [
     "cryptography",
     "websocket",
     "websockets",
+    "aiohappyeyeballs",
     "urllib3",
     "poorman_handshake",
 ]

@@ -1095,7 +1095,7 @@ def test_the_extra_names_a_version_that_is_not_too_old() -> None:
     """Before 14.2 websockets forgets what has come when the hub hangs up."""
     text = (Path(async_client.__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
     (line,) = [line for line in text.splitlines() if line.startswith("async = ")]
-    assert line == """async = ["websockets>=15; python_version >= '3.10'"]"""
+    assert """"websockets>=15; python_version >= '3.10'\"""" in line
 
 
 def test_what_websockets_says_holds_no_key(hub: EmbeddedHub, caplog: pytest.LogCaptureFixture) -> None:

@@ -27,7 +27,7 @@ from tests.unit import servers
 from tests.unit.client_support import Make, NewThreads, ask
 from tests.unit.support import PASSWORD, UTTERANCE
 
-GETADDRINFO = "hivemind_core_client.transports.shared_socket.socket.getaddrinfo"
+GETADDRINFO = "hivemind_core_client.transports.addresses.socket.getaddrinfo"
 
 
 @pytest.mark.parametrize(

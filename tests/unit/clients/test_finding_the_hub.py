@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
+from hivemind_core_client import Deadlines
 from hivemind_core_client import errors as err
 from hivemind_core_client.testing import EmbeddedHub
+from hivemind_core_client.transports.addresses import connect_tcp, interleaved, stagger
 from tests.unit import servers
 from tests.unit.client_support import Make, ask
 from tests.unit.support import PASSWORD
@@ -72,3 +77,109 @@ def test_a_hub_below_a_path_is_reached(make: Make) -> None:
 def test_a_query_or_a_fragment_is_said_not_to_be_supported(rest: str, make: Make) -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub, pytest.raises(err.InvalidOption, match="not supported"):
         make(hub, host=f"ws://hub{rest}")
+
+
+NAME = "many.invalid"
+#: A family that this kernel does not know, as one without IPv6.
+NO_FAMILY = (9999, socket.SOCK_STREAM, 6, "", ("::1", 1, 0, 0))
+
+Entry = tuple[int, int, int, str, Any]
+
+
+@pytest.fixture
+def dead() -> Iterator[Entry]:
+    """An address that answers nothing: its queue of connections is full."""
+    with ExitStack() as sockets:
+        full = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            filler = sockets.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        yield (socket.AF_INET, socket.SOCK_STREAM, 6, "", full.getsockname())
+
+
+def refusing() -> Entry:
+    """An address at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        return (socket.AF_INET, socket.SOCK_STREAM, 6, "", closed.getsockname())
+
+
+def at(port: int) -> Entry:
+    return (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+
+
+def let_resolve(monkeypatch: pytest.MonkeyPatch, *found: Entry) -> None:
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+        return list(found) if host == NAME else real(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+@pytest.mark.parametrize("first", ["dead", "dead twice", "refusing", "no family", "all of them"])
+def test_every_address_of_a_name_is_tried_within_one_deadline(
+    first: str, dead: Entry, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {
+        "dead": [dead],
+        "dead twice": [dead, dead],
+        "refusing": [refusing()],
+        "no family": [NO_FAMILY],
+        "all of them": [NO_FAMILY, dead, refusing(), dead],
+    }[first]
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        address = make(hub).profile.settings.address
+        let_resolve(monkeypatch, *before, at(address.port))
+        host = f"{address.schemes[0]}://{NAME}:{address.port}"
+        with make(hub, host=host, deadlines=Deadlines(tcp=3)) as client:
+            assert ask(client) == "you said: hello"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "error"),
+    [
+        (["dead"], err.HubTimeout),
+        (["dead", "refusing"], err.HubTimeout),
+        (["refusing", "refusing"], err.HubUnreachable),
+        (["no family"], err.HubUnreachable),
+        ([], err.HubUnreachable),
+    ],
+)
+def test_a_name_of_which_no_address_answers_is_told_as_such(
+    addresses: list[str],
+    error: type[Exception],
+    dead: Entry,
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entries = {"dead": dead, "refusing": refusing(), "no family": NO_FAMILY}
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        scheme = make(hub).profile.settings.address.schemes[0]
+        let_resolve(monkeypatch, *(entries[name] for name in addresses))
+        client = make(hub, host=f"{scheme}://{NAME}:9", deadlines=Deadlines(tcp=0.5))
+        with pytest.raises(error):
+            client.connect()
+        client.close()
+
+
+def test_the_losers_of_a_race_are_closed(dead: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[socket.socket] = []
+
+    class Noted(socket.socket):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            made.append(self)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        let_resolve(monkeypatch, dead, at(listener.getsockname()[1]))
+        monkeypatch.setattr(socket, "socket", Noted)
+        with connect_tcp(NAME, 9, 5) as connected:
+            assert [each for each in made if each.fileno() != -1] == [connected]
+    assert len(made) == 2
+
+
+def test_families_take_turns_and_each_address_has_its_time() -> None:
+    assert interleaved([(6, "a"), (6, "b"), (6, "c"), (4, "d")]) == [(6, "a"), (4, "d"), (6, "b"), (6, "c")]
+    assert [stagger(count, 10) for count in (0, 1, 2, 100)] == [0.25, 0.25, 0.25, 0.05]
+    assert stagger(10_000, 1) == 0.01

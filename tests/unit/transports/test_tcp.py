@@ -13,7 +13,7 @@ from hivemind_core_client import Deadlines
 from hivemind_core_client.config.settings import Address
 from hivemind_core_client.config.tls import Tls
 from hivemind_core_client.errors import SecureConnectionFailed
-from hivemind_core_client.transports.shared_socket import connect_tcp
+from hivemind_core_client.transports.addresses import connect_tcp
 from hivemind_core_client.transports.tcp import dial, shut
 from tests.unit import servers
 

@@ -36,7 +36,7 @@ from hivemind_core_client.errors import (
     allow_msg,
     forget_server,
 )
-from hivemind_core_client.transports.shared_socket import resolve
+from hivemind_core_client.transports.addresses import resolve
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.keys import fingerprint
 from hivemind_core_client.wire.mends import ADD_CLIENT, ASK_PASSWORD, LIST_CLIENTS, SET_KEY, SHOW_PLUGINS
