@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Optional
 
-from hivemind_core_client.shell.worker import SharedWorker, not_sent
+from hivemind_core_client.shell.worker import SharedWorker
 from hivemind_core_client.wire.errors import HiveMindError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class AsyncBaseWorker(SharedWorker):
         try:
             await self.send(message)
         except HiveMindError as error:
-            not_sent(message, error)
+            self._not_sent(message, error)
             return False
         return True
 

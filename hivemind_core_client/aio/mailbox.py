@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -16,6 +17,7 @@ from attrs import frozen
 from hivemind_core_client.shell.local_bus import name_of
 from hivemind_core_client.shell.protocols import MOST_HELD_BYTES
 from hivemind_core_client.transports.timing import within
+from hivemind_core_client.wire.log_lines import LogLines
 
 if TYPE_CHECKING:
     from hivemind_core_client.shell.protocols import Handler, Job
@@ -56,6 +58,7 @@ class AsyncMailbox:
 
     def __init__(self, limit: int = 10_000, most_held: int = MOST_HELD_BYTES) -> None:
         self.dropped = 0
+        self._lines = LogLines()
         self.loop: Optional[asyncio.AbstractEventLoop] = None
         #: The thread of that loop.
         self._thread: Optional[int] = None
@@ -122,10 +125,10 @@ class AsyncMailbox:
         try:
             result = handler(*arguments)
         except _HARMLESS:
-            log.exception("handler %s raised", name_of(handler))
+            self._note(log.exception, "handler %s raised", name_of(handler))
             return
         if inspect.isawaitable(result):
-            self.spawn(_guarded(handler, result), result)
+            self.spawn(self._guarded(handler, result), result)
 
     def finish(
         self, result: Any, then: Callable[[Any], None], failed: Callable[[BaseException], None]
@@ -262,7 +265,7 @@ class AsyncMailbox:
         try:
             job()
         except _HARMLESS:
-            log.exception("a callback raised")
+            self._note(log.exception, "a callback raised")
 
     def _let_go_later(self, weight: int) -> None:
         """The jobs have run; their coroutines may not have."""
@@ -277,6 +280,16 @@ class AsyncMailbox:
     def _let_go(self, weight: int) -> None:
         self._held = max(0, self._held - weight)
 
+    async def _guarded(self, handler: Handler, result: Any) -> None:
+        try:
+            await result
+        except (Exception, SystemExit):  # a user's callback may fail or even exit, the client may not
+            self._note(log.exception, "handler %s raised", name_of(handler))
+
+    def _note(self, write: Callable[..., object], text: str, *arguments: Any) -> None:
+        """Log what a peer can cause in any number."""
+        self._lines.write(time.monotonic(), write, text, *arguments, kind=arguments[:1])
+
     def _ripe(self, key: object, job: Job) -> None:
         self._timers.pop(key, None)
         self.put(job)
@@ -284,14 +297,7 @@ class AsyncMailbox:
     def _drop(self, what: str) -> None:
         self.dropped += 1
         if not self._closed:
-            log.error("%s; dropped one (%d so far). Is a handler stuck?", what, self.dropped)
-
-
-async def _guarded(handler: Handler, result: Any) -> None:
-    try:
-        await result
-    except (Exception, SystemExit):  # a user's callback may fail or even exit, the client may not
-        log.exception("handler %s raised", name_of(handler))
+            self._note(log.error, "%s; dropped one (%d so far). Is a handler stuck?", what, self.dropped)
 
 
 async def _finish(result: Any, then: Callable[[Any], None], failed: Callable[[BaseException], None]) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Optional
 
 from hivemind_core_client.aio.mailbox import Running, cancel_task
 from hivemind_core_client.aio.serving import AsyncServingWorker
-from hivemind_core_client.shell.worker import not_sent
 from hivemind_core_client.transports.timing import within
 from hivemind_core_client.wire.errors import ClientClosed, InvalidOption
 
@@ -43,7 +42,7 @@ class AsyncWorker(AsyncServingWorker):
     def send_quietly(self, message: HiveMessage) -> None:
         """Send a message whose sender is not to be told, from any thread; it is logged where it could not be sent."""
         if not self._mailbox.on_loop(lambda: self._mailbox.spawn(self._try_to_send(message))):
-            not_sent(message, ClientClosed("the client is not connected"))
+            self._not_sent(message, ClientClosed("the client is not connected"))
 
     async def stop(self) -> None:
         """Say farewell, and wait for the task, unless it is the one that calls. Idempotent.

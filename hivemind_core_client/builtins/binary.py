@@ -41,16 +41,19 @@ def _receiver(method: str, names: tuple[str, ...]) -> Callable[[Context, bytes, 
     def receive(context: Context, data: bytes, metadata: Json) -> Actions:
         arguments = {name: metadata.get(name) for name in names}
         if "file_name" in arguments:
-            arguments["file_name"] = _label(arguments["file_name"])
+            arguments["file_name"] = _label(context, arguments["file_name"])
         return [CallBack(method, {"bin_data": data, **arguments})]
 
     return receive
 
 
-def _label(file_name: Any) -> str:
+def _label(context: Context, file_name: Any) -> str:
     label = safe_label(file_name, "")
     if file_name is not None and label != file_name:
-        log.warning(
-            "the hub's file name %r is not safe as it came; it is now %r", printable(str(file_name)), label
+        context.note(
+            log.warning,
+            "the hub's file name %r is not safe as it came; it is now %r",
+            printable(str(file_name)),
+            label,
         )
     return label

@@ -25,5 +25,7 @@ def receive(context: Context, message: HiveMessage) -> Actions:
         return [Dispatch(inner)]
     if inner.msg_type is HiveMessageType.BUS and is_for_site(context, message):
         return [Dispatch(inner)]
-    log.info("a BROADCAST of %s is not for this site, or of a type that is not handled", name_of(inner))
+    context.note(
+        log.info, "a BROADCAST of %s is not for this site, or of a type that is not handled", name_of(inner)
+    )
     return None

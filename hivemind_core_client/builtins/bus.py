@@ -57,16 +57,16 @@ def _keep_session(context: Context, session: Any) -> None:
     if not isinstance(session, dict) or session.get("session_id") != own.session_id:
         return
     state = {**session, "site_id": own.site_id}
-    if state != own.state and _can_be_sent_back(state):
+    if state != own.state and _can_be_sent_back(context, state):
         own.state = state
 
 
-def _can_be_sent_back(state: Json) -> bool:
+def _can_be_sent_back(context: Context, state: Json) -> bool:
     """False for what we could read but not write, nested too deep: it would spoil every message that follows."""
     try:
         json_text(state)
     except InvalidMessage as error:
-        log.warning("ignored the session that the hub sent: %s", error)
+        context.note(log.warning, "ignored the session that the hub sent: %s", error)
         return False
     return True
 

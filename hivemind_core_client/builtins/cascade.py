@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Optional
 
 from hivemind_core_client.plugins import asking
@@ -39,7 +40,7 @@ def on_send(context: Context, message: HiveMessage) -> Actions:
         return None
     query = query_id(message)
     expected = context.hive_map.responders(context.peer)
-    answers = AnswerAggregator(HiveMessageType.CASCADE, query, _checked, expected)
+    answers = AnswerAggregator(HiveMessageType.CASCADE, query, partial(_checked, context), expected)
     asking.opened(context, NAME, query, {"answers": answers})
     return [SetTimer(HiveMessageType.CASCADE, query, asking.patience(context, query, GATHERING_S))]
 
@@ -65,9 +66,9 @@ def on_end(context: Context) -> Actions:
     return asking.close_all(context, NAME)
 
 
-def _checked(message: HiveMessage) -> Optional[HiveMessage]:
+def _checked(context: Context, message: HiveMessage) -> Optional[HiveMessage]:
     """The answer as it came, for the user to pick from; None where nothing that can be delivered is in it."""
-    return None if asking.inner_answer(message) is None else message
+    return None if asking.inner_answer(context, message) is None else message
 
 
 def _resolve(context: Context, query: str) -> list[Action]:

@@ -27,7 +27,7 @@ def receive(context: Context, message: HiveMessage) -> Actions:
     """Draw the node into the hive map, and answer a flood that is new."""
     flood_id = message["flood_id"]
     if not isinstance(flood_id, str) or not 0 < len(flood_id) <= _LONGEST_FLOOD_ID:
-        log.info("dropped a PING without a usable flood id")
+        context.note(log.info, "dropped a PING without a usable flood id")
         return None
     trust = context.trust
     is_new = context.hive_map.start_ping(flood_id)
@@ -51,7 +51,7 @@ def _may_answer(context: Context) -> bool:
     may = len(answered) < MOST_ANSWERS
     memory["answered"] = [*answered, now] if may else answered
     if not may:
-        log.debug("a PING flood was not answered: %d were within %g s", MOST_ANSWERS, WINDOW_S)
+        context.note(log.debug, "a PING flood was not answered: %d were within %g s", MOST_ANSWERS, WINDOW_S)
     return may
 
 

@@ -29,13 +29,14 @@ def receive(context: Context, message: HiveMessage) -> Actions:
     if inner.msg_type in _PASSED_ON:
         return [Dispatch(inner)]
     if inner.msg_type is not HiveMessageType.BUS:
-        log.info("dropped a PROPAGATE of %s: no satellite acts on that", inner.msg_type.name)
+        context.note(log.info, "dropped a PROPAGATE of %s: no satellite acts on that", inner.msg_type.name)
         return None
     if not is_for_site(context, message):
-        log.info("a PROPAGATE of %s is not for this site", name_of(inner))
+        context.note(log.info, "a PROPAGATE of %s is not for this site", name_of(inner))
         return None
     if not context.trust.trusts_all(inner.raw_route):
-        log.warning(
+        context.note(
+            log.warning,
             "dropped a PROPAGATE of %s: who sent it, or a node on its way, is not trusted. Trust a node's key with "
             "'hivemind-client trust add'. The sender must also 'ping' in the session in which it sends: that tells the "
             "map whose key it is ('hivemind-client propagate --introduce')",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hivemind_core_client.plugins import asking
 from hivemind_core_client.plugins.answers import AnswerAggregator, is_answer, query_id
 from hivemind_core_client.plugins.contract import (
@@ -34,7 +36,7 @@ def on_send(context: Context, message: HiveMessage) -> Actions:
         return None
     query = query_id(message)
     seconds = asking.patience(context, query, context.query_timeout)
-    answers = AnswerAggregator(HiveMessageType.QUERY, query, asking.inner_answer)
+    answers = AnswerAggregator(HiveMessageType.QUERY, query, partial(asking.inner_answer, context))
     asking.opened(context, NAME, query, {"answers": answers, "patience": seconds})
     return _wait(query, seconds)
 
@@ -50,7 +52,7 @@ def receive(context: Context, message: HiveMessage) -> Actions:
     query = query_id(message)
     if answers.over:
         del context.recall(NAME)[query]
-        return [CancelTimer(HiveMessageType.QUERY, query), *_last_words(answers, message)]
+        return [CancelTimer(HiveMessageType.QUERY, query), *_last_words(context, answers, message)]
     return [*_wait(query, memory["patience"]), *map(Dispatch, answers.taken())]
 
 
@@ -70,7 +72,9 @@ def _wait(query: str, seconds: float) -> list[SetTimer]:
     return [SetTimer(HiveMessageType.QUERY, query, seconds)] if seconds > 0 else []
 
 
-def _last_words(answers: AnswerAggregator[HiveMessage], message: HiveMessage) -> list[Dispatch]:
+def _last_words(
+    context: Context, answers: AnswerAggregator[HiveMessage], message: HiveMessage
+) -> list[Dispatch]:
     """That nobody answers is delivered; that the stream is over is not."""
-    inner = asking.inner_answer(message) if answers.nobody_answers else None
+    inner = asking.inner_answer(context, message) if answers.nobody_answers else None
     return [] if inner is None else [Dispatch(inner)]

@@ -19,5 +19,5 @@ def hivemind_message_handlers() -> list[MessageHandler]:
 
 def receive(context: Context, message: HiveMessage) -> Actions:
     """A hub may not send it: logged and dropped."""
-    log.warning("dropped a SHARED_BUS message: only satellites send those")
+    context.note(log.warning, "dropped a SHARED_BUS message: only satellites send those")
     return None

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
+from hivemind_core_client.kernel.events import Rejected
 from hivemind_core_client.plugins.contract import Dispatch
 from hivemind_core_client.wire.errors import HiveMindError, InvalidMessage, PluginError, ProtocolError
 from hivemind_core_client.wire.message import WRAPPER_TYPES, HiveMessage, HiveMessageType
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 MAX_DEPTH = 8
 
 _BINARY = HiveMessageType.BINARY
+#: What follows from a message: what its handler wants done, or that it was dropped.
+Outcome = Union["Action", Rejected]
+
 _UNHANDLED = "dropped %s: no plugin handles %s"
 
 
@@ -39,7 +43,7 @@ class Dispatcher:
 
     def receive(
         self, message: HiveMessage, depth: int = 0, verified_source: Optional[str] = None
-    ) -> Sequence[Action]:
+    ) -> Sequence[Outcome]:
         """The actions for a message that arrived, those of messages inside it included."""
         context = self.context if depth == 0 else self.context.within(verified_source)
         handler: Union[MessageHandler, BinaryHandler, None]
@@ -50,7 +54,7 @@ class Dispatcher:
         else:
             handler, arguments = self._handlers.get(message.msg_type), (context, message)
         if handler is None:
-            log.info(_UNHANDLED, *_shown(message))
+            self.context.note(log.info, _UNHANDLED, *_shown(message))
             return ()
         return self._run(handler.name, handler.receive, arguments, depth)
 
@@ -74,20 +78,20 @@ class Dispatcher:
                 f"handler {handler.name} raised {type(error).__name__}: the message was not sent"
             ) from error
 
-    def sending(self, message: HiveMessage) -> Sequence[Action]:
+    def sending(self, message: HiveMessage) -> Sequence[Outcome]:
         """The actions for a prepared message that is about to leave."""
         handler = self._handlers.get(message.msg_type)
         if handler is None or handler.on_send is None:
             return ()
         return self._run(handler.name, handler.on_send, (self.context, message))
 
-    def ended(self) -> Iterator[Action]:
+    def ended(self) -> Iterator[Outcome]:
         """The actions for a session that has ended."""
         for handler in self._handlers.values():
             if handler.on_end is not None:
                 yield from self._run(handler.name, handler.on_end, (self.context,))
 
-    def due(self, msg_type: HiveMessageType, key: str) -> Sequence[Action]:
+    def due(self, msg_type: HiveMessageType, key: str) -> Sequence[Outcome]:
         """The actions of a handler whose timer `key` ran out."""
         handler = self._handlers.get(msg_type)
         if handler is None or handler.on_timer is None:
@@ -107,27 +111,30 @@ class Dispatcher:
 
     def _run(
         self, name: str, function: Callable[..., Actions], arguments: tuple[Any, ...], depth: int = 0
-    ) -> list[Action]:
+    ) -> list[Outcome]:
         """The actions of a handler, with those of a message inside in place of its Dispatch."""
         try:
-            actions = list(function(*arguments) or ())
+            actions: list[Outcome] = list(function(*arguments) or ())
         except KeyboardInterrupt:
             raise
+        except ProtocolError as error:  # what the message holds makes no sense: one inside it, above all
+            return [Rejected(error)]
         except BaseException:  # a handler is a plugin: it may fail or even exit, the connection may not
-            log.exception("handler %s raised; its message was dropped", name)
+            self.context.note(log.exception, "handler %s raised; its message was dropped", name)
             return []
         for action in actions:
             if type(action) is Dispatch:
                 return self._expanded(actions, depth + 1)
         return actions
 
-    def _expanded(self, actions: list[Action], depth: int) -> list[Action]:
-        expanded: list[Action] = []
+    def _expanded(self, actions: list[Outcome], depth: int) -> list[Outcome]:
+        expanded: list[Outcome] = []
         for action in actions:
             if type(action) is not Dispatch:
                 expanded.append(action)
             elif depth > MAX_DEPTH:
-                log.warning(
+                self.context.note(
+                    log.warning,
                     "dropped a %s message: messages are nested deeper than %d",
                     action.message.msg_type,
                     MAX_DEPTH,

@@ -9,6 +9,7 @@ from typing import Any, Callable, Optional, cast
 from hivemind_core_client.kernel.closing import PROOF_WINDOW_S, meaning_of_close
 from hivemind_core_client.kernel.crypto import Channel
 from hivemind_core_client.kernel.dispatch import Dispatcher
+from hivemind_core_client.kernel.dispatch import Outcome as Followed
 from hivemind_core_client.kernel.events import (
     Arrived,
     AwaitProof,
@@ -31,7 +32,6 @@ from hivemind_core_client.kernel.handshake.choice import Kinds, choose
 from hivemind_core_client.kernel.options import LinkOptions
 from hivemind_core_client.kernel.states import PHASES, Signal, State, advance
 from hivemind_core_client.plugins.contract import (
-    Action,
     CallBack,
     CancelTimer,
     Conclude,
@@ -72,7 +72,7 @@ log = logging.getLogger(__name__)
 
 #: What a frame costs beside its length of what a hub may send before there is a key: none is free.
 _FRAME_COST_BYTES = 256
-_FOR_THE_SHELL = frozenset({Send, Deliver, Select, CallBack, SetTimer, CancelTimer})
+_FOR_THE_SHELL = frozenset({Rejected, Send, Deliver, Select, CallBack, SetTimer, CancelTimer})
 
 
 class Link:
@@ -287,16 +287,16 @@ class Link:
         self._interpret(self._dispatcher.receive(message), events)
         return events
 
-    def _collected(self, actions: Iterable[Action]) -> list[Event]:
+    def _collected(self, actions: Iterable[Followed]) -> list[Event]:
         """All that follows; never raises, since whoever calls has no frame to drop."""
         events: list[Event] = []
         try:
             self._interpret(actions, events)
         except HiveMindError as error:
-            log.warning("dropped an action of a handler: %s", error)
+            self.context.note(log.warning, "dropped an action of a handler: %s", error)
         return events
 
-    def _interpret(self, actions: Iterable[Action], events: list[Event]) -> None:
+    def _interpret(self, actions: Iterable[Followed], events: list[Event]) -> None:
         """Add what follows from these actions."""
         for action in actions:
             kind = type(action)
@@ -305,19 +305,19 @@ class Link:
             elif kind in self._acts:
                 events.extend(self._acts[kind](action))
             else:
-                log.warning("a handler returned a %s, which is no action", kind.__name__)
+                self.context.note(log.warning, "a handler returned a %s, which is no action", kind.__name__)
 
     def _introduce(self, action: Introduce) -> Iterator[Event]:
         if self.state is State.AWAITING_HELLO:
             self.context.hub = action.hub
             self._advance(Signal.HELLO)
         else:
-            log.debug("ignored another HELLO of the hub")
+            self.context.note(log.debug, "ignored another HELLO of the hub")
         return iter(())
 
     def _negotiate(self, action: Negotiate) -> Iterator[Event]:
         if self.state is not State.AWAITING_OFFER or self.context.hub is None:
-            log.debug("ignored an offer in the state %r", self.state.value)
+            self.context.note(log.debug, "ignored an offer in the state %r", self.state.value)
             return
         try:
             handshake = choose(self._kinds, Offer.read(action.offer), self._terms(self.context.hub))

@@ -30,16 +30,18 @@ def prepare(context: Context, message: HiveMessage) -> HiveMessage:
     return message.copy(metadata=asked)
 
 
-def inner_answer(message: HiveMessage) -> Optional[HiveMessage]:
+def inner_answer(context: Context, message: HiveMessage) -> Optional[HiveMessage]:
     """The message inside an answer, or None for one that is no answer: only BUS and INTERCOM are."""
     try:
         inner = HiveMessage.deserialize(message.raw_payload)
     except FrameError as error:
-        log.info("dropped an answer that cannot be read: %s", error)
+        context.note(log.info, "dropped an answer that cannot be read: %s", error)
         return None
     if inner.msg_type in _ANSWERS:
         return inner
-    log.info("dropped an answer of type %s: only BUS and INTERCOM are answers", inner.msg_type.name)
+    context.note(
+        log.info, "dropped an answer of type %s: only BUS and INTERCOM are answers", inner.msg_type.name
+    )
     return None
 
 
@@ -76,11 +78,11 @@ def open_question(context: Context, message: HiveMessage) -> Optional[Json]:
     """What is remembered of the question of ours that a message answers, None where it answers none."""
     kind = message.msg_type
     if not is_answer(message):
-        log.debug("a %s that others asked arrived", kind.name)
+        context.note(log.debug, "a %s that others asked arrived", kind.name)
         return None
     memory: Optional[Json] = context.recall(kind.value).get(query_id(message))
     if memory is None:
-        log.info("dropped an answer to a %s that nobody waits for here", kind.name)
+        context.note(log.info, "dropped an answer to a %s that nobody waits for here", kind.name)
     return memory
 
 

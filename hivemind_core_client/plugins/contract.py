@@ -15,6 +15,7 @@ from attrs.validators import instance_of
 
 from hivemind_core_client.wire.hive_map import HiveMapper
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.log_lines import LogLines
 from hivemind_core_client.wire.message import (
     HiveMessage,
     HiveMessageType,
@@ -244,6 +245,7 @@ class Context:
     query_timeout: float = 30.0
     verified_source: Optional[str] = None
     wrapped: bool = False
+    _lines: LogLines = field(factory=LogLines, repr=False, alias="lines")
 
     @property
     def trust(self) -> Trust:
@@ -275,7 +277,15 @@ class Context:
             query_timeout=self.query_timeout,
             verified_source=verified_source,
             wrapped=True,
+            lines=self._lines,
         )
+
+    def note(self, log: Callable[..., object], text: str, *arguments: Any) -> None:
+        """Log what a peer can cause in any number: `context.note(log.warning, "dropped %s", name)`.
+
+        A few lines of each text are written within a minute, and then how many more there were.
+        """
+        self._lines.write(self.now(), log, text, *arguments)
 
     def recall(self, name: str) -> dict[str, Any]:
         """The memory of the handler called `name`."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Optional
+
+from hivemind_core_client.wire.log_lines import LogLines
 
 log = logging.getLogger(__name__)
 
@@ -52,4 +55,6 @@ class BinaryDataCallbacks:
         self._ignored("untyped data", bin_data)
 
     def _ignored(self, what: str, data: bytes) -> None:
-        log.warning("ignored %s of %d bytes: the bin_callbacks in use do not take it", what, len(data))
+        lines = self.__dict__.setdefault("_lines", LogLines())  # whose subclasses need not call a constructor
+        text = "ignored %s of %d bytes: the bin_callbacks in use do not take it"
+        lines.write(time.monotonic(), log.warning, text, what, len(data), kind=what)

@@ -58,7 +58,9 @@ class LocalBusBridge:
     def from_hub(self, fields: Json) -> None:
         """Say what the hub sent, on the thread that calls. Only this device may ask us to send something up."""
         if fields["type"] == UPSTREAM:
-            log.warning("dropped a %s from the hive: only the local bus may ask for that", UPSTREAM)
+            self._context.note(
+                log.warning, "dropped a %s from the hive: only the local bus may ask for that", UPSTREAM
+            )
             return
         bus = self.bus
         if isinstance(bus, LocalBus):

@@ -162,17 +162,18 @@ class SharedWorker(ABC):
                 self._act_on(link.session_ended)
         return ending.delay
 
+    def _not_sent(self, message: HiveMessage, error: HiveMindError) -> None:
+        """Log that a message could not be sent; its sender is not here to be told."""
+        text, name = "a %s message that nobody waits for was not sent: %s", message.msg_type.name
+        self._profile.context.note(log.warning, text, name, error)
+
     def _fail(self, event: Failed) -> None:
         raise event.error
 
     def _reject(self, event: Rejected) -> None:
         self.rejected += 1
-        log.warning("dropped a frame from %s: %s", self._profile.settings.address, event.error)
-
-
-def not_sent(message: HiveMessage, error: HiveMindError) -> None:
-    """Log that a message could not be sent; its sender is not here to be told."""
-    log.warning("a %s message that nobody waits for was not sent: %s", message.msg_type.name, error)
+        where = self._profile.settings.address
+        self._profile.context.note(log.warning, "dropped a frame from %s: %s", where, event.error)
 
 
 def _ignore(*_: object) -> None:

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from hivemind_core_client.shell.local_bus import call_safely
+from hivemind_core_client.shell.local_bus import name_of
 from hivemind_core_client.shell.protocols import MOST_HELD_BYTES
+from hivemind_core_client.wire.log_lines import LogLines
 
 if TYPE_CHECKING:
     from hivemind_core_client.shell.protocols import Handler, Job
@@ -46,6 +47,7 @@ class Mailbox:
     ) -> None:
         self.dropped = 0
         self._name = name
+        self._lines = LogLines()
         self._limit = limit
         self._held, self._most_held = 0, most_held
         self._stall = stall
@@ -102,8 +104,18 @@ class Mailbox:
         with self._changed:
             self._forget(key)
 
-    #: Calls a user's handler; one that raises is logged by name, and costs nobody else anything.
-    call = staticmethod(call_safely)
+    def call(self, handler: Handler, *arguments: Any) -> None:
+        """Call a user's handler; one that raises is logged by name, and costs nobody else anything."""
+        try:
+            handler(*arguments)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException:  # a user's callback may fail, exit or be cancelled, the client may not
+            self._note(log.exception, "handler %s raised", name_of(handler))
+
+    def _note(self, log: Callable[..., object], text: str, *arguments: Any) -> None:
+        """Log what a peer can cause in any number."""
+        self._lines.write(time.monotonic(), log, text, *arguments, kind=arguments[0])
 
     def finish(
         self, result: Any, then: Callable[[Any], None], failed: Callable[[BaseException], None]
@@ -171,7 +183,8 @@ class Mailbox:
 
     def _note_dropped(self) -> None:
         self.dropped += 1
-        log.error(
+        self._note(
+            log.error,
             "%s: %d callbacks wait, and hold %d MiB of messages; dropped one (%d so far). Is a handler stuck?",
             self._name,
             len(self._jobs),
@@ -258,7 +271,7 @@ class Mailbox:
             try:
                 job()
             except BaseException:  # a user's callback may fail or even exit, the client may not
-                log.exception("%s: a handler raised", self._name)
+                self._note(log.exception, "%s: a handler raised", self._name)
             with self._changed:
                 if self._leader is threading.current_thread():
                     self._busy_since = None

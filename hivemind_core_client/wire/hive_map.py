@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 
 from hivemind_core_client.wire import hive_drawing
 from hivemind_core_client.wire.keys import is_public_key, normal_key
+from hivemind_core_client.wire.log_lines import LogLines
 from hivemind_core_client.wire.text import json_printable, printable
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class HiveMapper:
         self._keys: dict[str, str] = {}
         self._owners: dict[str, str] = {}
         self._trusted: frozenset[str] = frozenset()
+        self._lines = LogLines()
 
     def start_ping(self, flood_id: str) -> bool:
         """Take note of a flood. True when it is new: a node answers each flood once."""
@@ -216,7 +218,9 @@ class HiveMapper:
         known = self._owners.get(key, _owner(source))
         owner = _common_owner(known, source)
         if known and not owner:
-            log.warning(
+            self._lines.write(
+                node.received_at or 0.0,
+                log.warning,
                 "two nodes announce one public key: %s, and %s before it. Neither is trusted by it",
                 printable(source),
                 printable(known),
