@@ -9,10 +9,13 @@ from hivemind_core_client.plugins.contract import Actions, Context, Deliver, Mes
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.plugins.wrapping import VERIFIED_SOURCE
 from hivemind_core_client.wire.errors import InvalidMessage
-from hivemind_core_client.wire.json_text import Json, json_text
+from hivemind_core_client.wire.json_text import Json, json_text, utf8
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 log = logging.getLogger(__name__)
+
+#: A session is sent with each message, and some peers take no message above 65,000 bytes.
+MOST_SESSION_BYTES = 32 * 1024
 
 
 @hookimpl(trylast=True)
@@ -62,9 +65,13 @@ def _keep_session(context: Context, session: Any) -> None:
 
 
 def _can_be_sent_back(context: Context, state: Json) -> bool:
-    """False for what we could read but not write, nested too deep: it would spoil every message that follows."""
+    """False for what would spoil each message that follows: it is too large, or nested too deep to be written."""
     try:
-        json_text(state)
+        size = len(utf8(json_text(state)))
+        if size > MOST_SESSION_BYTES:
+            raise InvalidMessage(
+                f"it would add {size} bytes to each message; the limit is {MOST_SESSION_BYTES}"
+            )
     except InvalidMessage as error:
         context.note(log.warning, "ignored the session that the hub sent: %s", error)
         return False

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+
 from hivemind_core_client.plugins.contract import Actions, Context, HubFacts, Introduce, MessageHandler
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.text import text_or_empty
+
+log = logging.getLogger(__name__)
+
+#: In characters. The longest that makes sense is a public key.
+_LONGEST_NAME = 4096
 
 
 @hookimpl(trylast=True)
@@ -17,16 +24,17 @@ def hivemind_message_handlers() -> list[MessageHandler]:
 
 def receive(context: Context, message: HiveMessage) -> Actions:
     """Read who the hub is. The kernel takes the first one of a connection only."""
-    return [
-        Introduce(
-            HubFacts(
-                node_id=text_or_empty(message["node_id"]),
-                peer=text_or_empty(message["peer"]),
-                public_key=text_or_empty(message["pubkey"]),
-                payload=message.raw_payload,
-            )
-        )
-    ]
+    node_id, peer, public_key = (_name(context, message, field) for field in ("node_id", "peer", "pubkey"))
+    return [Introduce(HubFacts(node_id, peer, public_key, message.raw_payload))]
+
+
+def _name(context: Context, message: HiveMessage, field: str) -> str:
+    """What the hub says, where it is a text that may go with each message of ours."""
+    said = text_or_empty(message[field])
+    if len(said) <= _LONGEST_NAME:
+        return said
+    context.note(log.warning, "ignored the %s of the hub: it has %d characters", field, len(said))
+    return ""
 
 
 def prepare(context: Context, message: HiveMessage) -> HiveMessage:

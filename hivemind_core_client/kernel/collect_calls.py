@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _ID = "__collect_id__"
 _PROMISE, _RESPONSE = ".handling", ".response"
+#: What the responses to one call may hold, in characters of JSON, and the longest id of who responds.
+_MOST_CHARACTERS, _LONGEST_ID = 16 * 2**20, 1024
 #: More seconds than anybody promises, or waits, in earnest.
 _FOREVER_S = 2**31
 
@@ -50,6 +52,8 @@ class Collection:
         self._is_enough = self._is_min_time_over = False
         self._promised: dict[str, float] = {}
         self._responses: dict[str, Message] = {}
+        self._sizes: dict[str, int] = {}
+        self._held = 0
 
     @property
     def responses(self) -> list[Message]:
@@ -59,7 +63,7 @@ class Collection:
     def take(self, message: Message) -> None:
         """Note a promise or a response. What makes no sense changes nothing. Raises what `enough` raises."""
         handler = message.data.get("handler")
-        if not isinstance(handler, str):
+        if not isinstance(handler, str) or len(handler) > _LONGEST_ID:
             return
         try:
             if message.msg_type == self.names[1]:
@@ -82,8 +86,10 @@ class Collection:
             waited = until
 
     def _respond(self, handler: str, message: Message) -> None:
-        if handler in self._responses or len(self._responses) < MOST_ANSWERS:
-            self._responses[handler] = message
+        size = len(message.serialize())
+        held = self._held - self._sizes.get(handler, 0) + size
+        if held <= _MOST_CHARACTERS and (handler in self._responses or len(self._responses) < MOST_ANSWERS):
+            self._responses[handler], self._sizes[handler], self._held = message, size, held
         if self._enough is not None and not self._is_enough:
             self._is_enough = bool(self._enough(message))
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, Optional, cast
 
+from hivemind_core_client.kernel.bounds import FRAME_COST_BYTES, too_large, too_much
 from hivemind_core_client.kernel.closing import PROOF_WINDOW_S, meaning_of_close
 from hivemind_core_client.kernel.crypto import Channel
 from hivemind_core_client.kernel.dispatch import Dispatcher
@@ -53,12 +54,10 @@ from hivemind_core_client.wire.errors import (
     CleartextRefused,
     ConnectionLost,
     FrameError,
-    FrameTooLarge,
     HandshakeError,
     HiveMindError,
     HubRefused,
     InvalidMessage,
-    Mend,
     NotConnected,
     PluginError,
     ProtocolError,
@@ -70,8 +69,6 @@ from hivemind_core_client.wire.message_types import types_without_code
 
 log = logging.getLogger(__name__)
 
-#: What a frame costs beside its length of what a hub may send before there is a key: none is free.
-_FRAME_COST_BYTES = 256
 _FOR_THE_SHELL = frozenset({Rejected, Send, Deliver, Select, CallBack, SetTimer, CancelTimer})
 
 
@@ -135,7 +132,7 @@ class Link:
             if self._channel is None:
                 return self._receive_clear(frame)
             if len(frame) > self._options.limits.frame:
-                raise self._too_large(frame)
+                raise too_large(frame, self._options.limits.frame)
             plain = self._channel.open(frame)
             if self._doubt is not None:
                 proof = self._prove(self._doubt)
@@ -229,28 +226,17 @@ class Link:
         if self.state in (State.REFUSED, State.CLOSED):
             return []
         limits = self._options.limits
-        self._left -= len(frame) + _FRAME_COST_BYTES
+        self._left -= len(frame) + FRAME_COST_BYTES
         if self._left < 0:
-            return [self._fail(self._too_much())]
+            return [self._fail(too_much(self._options.where, limits.unauthenticated))]
         if len(frame) > limits.frame:
-            raise self._too_large(frame)
+            raise too_large(frame, limits.frame)
         if not isinstance(frame, str):
             raise CleartextRefused("a binary frame before the handshake was dropped")
         message = self._decode(frame, min(limits.inflated, limits.unauthenticated))
         if message.msg_type not in HANDSHAKE_TYPES:
             raise CleartextRefused(f"a {message.msg_type.name} message before the handshake was dropped")
         return self._arrived(message)
-
-    def _too_large(self, frame: Frame) -> FrameTooLarge:
-        return FrameTooLarge(f"a frame of {len(frame)} bytes; the limit is {self._options.limits.frame}")
-
-    def _too_much(self) -> FrameTooLarge:
-        limit = self._options.limits.unauthenticated
-        return FrameTooLarge(
-            f"{self._options.where} sent more than {limit} bytes (Limits.unauthenticated) before both sides own a key: "
-            "that is no handshake",
-            Mend("is this the hub's port?"),
-        )
 
     def _decode(self, plain: Frame, max_size: int) -> HiveMessage:
         serializer = self._text if isinstance(plain, str) else self._binary
@@ -356,12 +342,24 @@ class Link:
         self._handshake = None
         self._advance(Signal.KEYED if outcome.doubt is None else Signal.KEYED_IN_DOUBT)
         try:
-            frames = self.seal(self.prepare(HiveMessage(HiveMessageType.HELLO, {})))
+            frames = self._hello()
         except (UsageError, PluginError) as error:  # such as a session state that has no form on the wire
             yield self._fail(error)
             return
         yield Transmit(frames)
         yield Established(outcome.negotiated) if outcome.doubt is None else AwaitProof()
+
+    def _hello(self) -> list[Frame]:
+        """Our HELLO, sealed; without the session state where that is what has no form on the wire."""
+        hello, session = HiveMessage(HiveMessageType.HELLO, {}), self.context.session
+        try:
+            return self.seal(self.prepare(hello))
+        except InvalidMessage as error:
+            if not session.state:
+                raise
+            self.context.note(log.warning, "forgot the state of the session, which cannot be sent: %s", error)
+            session.state = {}
+        return self.seal(self.prepare(hello))
 
     def _plain(self, message: HiveMessage) -> Frame:
         msg_type, negotiated = message.msg_type, self.context.negotiated

@@ -23,11 +23,15 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: A peer's name is a name and a session, or a public key; a longer one than this is neither.
-_LONGEST_NAME = 4096
+_LONGEST_NAME = 2048
 #: How many hops of one route are looked at.
 _MOST_HOPS = 64
 #: The way to a node is kept as long as its names have no more characters than this together.
-_LONGEST_WAY = 32 * 1024
+_LONGEST_WAY = 8 * 1024
+#: So many edges, and so many answers to floods, are kept for each node that the map may have.
+_MOST_FOR_EACH = 4
+#: So many floods of our own are told from those of others.
+_MOST_OWN = 8
 
 
 @frozen
@@ -75,6 +79,7 @@ class HiveMapper:
         self._max_floods = max_floods
         self._floods: dict[str, frozenset[str]] = {}
         self._finished = ""
+        self._own: dict[str, None] = {}
         self._ways: dict[str, _Way] = {}
         self._aliases: dict[str, str] = {}
         self._keys: dict[str, str] = {}
@@ -137,11 +142,13 @@ class HiveMapper:
         if node is None or not isinstance(flood_id, str) or not flood_id:
             return False
         self.start_ping(flood_id)
+        if received_at is None:
+            self._own = _bounded({**self._own, flood_id: None}, _MOST_OWN)
         seen = self._floods.get(flood_id, frozenset())
         if node.peer in seen:
             return False
         if len(seen) < self._max_nodes:
-            self._floods = {**self._floods, flood_id: seen | {node.peer}}
+            self._floods = self._without_excess({**self._floods, flood_id: seen | {node.peer}}, flood_id)
         self._add(node)
         self._connect(node, _names(message.raw_route), root_peer)
         if vouched:
@@ -193,6 +200,15 @@ class HiveMapper:
     def to_dot(self) -> str:
         """A Graphviz graph."""
         return hive_drawing.dot(self._pairs(), self._labels())
+
+    def _without_excess(self, floods: dict[str, frozenset[str]], latest: str) -> dict[str, frozenset[str]]:
+        """The floods, without who answered the oldest ones of others where that is too much in all."""
+        surplus = sum(map(len, floods.values())) - _MOST_FOR_EACH * self._max_nodes
+        for flood_id in list(floods) if surplus > 0 else ():
+            if surplus > 0 and flood_id != latest and flood_id not in self._own:
+                surplus -= len(floods[flood_id])
+                floods[flood_id] = frozenset()
+        return floods
 
     def _add(self, node: NodeInfo) -> None:
         self.nodes = _renewed(self.nodes, node.peer, node, self._max_nodes)
@@ -314,10 +330,14 @@ def _join(edges: dict[str, frozenset[str]], way: list[str]) -> None:
 
 
 def _pruned(edges: dict[str, frozenset[str]], most: int) -> dict[str, frozenset[str]]:
-    """The edges between the youngest `most` of the nodes."""
-    if len(edges) <= most:
+    """The edges between the youngest of the nodes: `most` of them, or fewer where these have too many edges."""
+    surplus = sum(map(len, edges.values())) - _MOST_FOR_EACH * most
+    if len(edges) <= most and surplus <= 0:
         return edges
-    kept = _bounded(edges, most)
+    kept = dict(_bounded(edges, most))
+    for one in list(kept) if surplus > 0 else ():
+        if surplus > 0:
+            surplus -= 2 * len(kept.pop(one))
     return {one: frozenset(other for other in others if other in kept) for one, others in kept.items()}
 
 

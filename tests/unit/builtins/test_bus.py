@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hivemind_core_client.builtins import bus, handshake, hello
+from hivemind_core_client.builtins.bus import MOST_SESSION_BYTES
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Conclude, Context, Deliver, HubFacts, Introduce, Negotiate
 from tests.unit.support import SESSION, SITE, identity, keyed, new_context, only, registry
@@ -219,3 +220,26 @@ def test_a_session_that_cannot_be_written_is_not_kept() -> None:
     session = {"session_id": SESSION, "deep": deep}
     bus.receive(context, HiveMessage("bus", {"type": "a", "context": {"session": session}}))
     assert context.session.state == {}
+
+
+@pytest.mark.parametrize("size", [MOST_SESSION_BYTES - 200, MOST_SESSION_BYTES])
+@pytest.mark.parametrize("character", ["x", "語"])
+def test_a_session_is_kept_only_as_long_as_it_can_go_with_each_message(size: int, character: str) -> None:
+    """Bounded in the bytes that are sent, whatever it came in."""
+    context = new_context()
+    context.session.state = {"session_id": SESSION, "lang": "pt-pt"}
+    session = {"session_id": SESSION, "more": character * (size // len(character.encode()))}
+    bus.receive(context, HiveMessage("bus", {"type": "a", "context": {"session": session}}))
+    kept = "more" in context.session.state
+    assert kept is (size < MOST_SESSION_BYTES)
+    assert kept or context.session.state["lang"] == "pt-pt"
+    assert len(bus.prepare(context, HiveMessage("bus", {"type": "a"})).serialize().encode()) < 50_000
+
+
+@pytest.mark.parametrize("field", ["node_id", "peer", "pubkey"])
+def test_what_a_hub_calls_itself_is_bounded_since_it_goes_with_our_messages(field: str) -> None:
+    context = new_context()
+    said = {"node_id": "hub", "peer": "me::s", "pubkey": "key", field: "x" * 5000}
+    (introduced,) = hello.receive(context, HiveMessage("hello", said)) or ()
+    facts = introduced.hub  # type: ignore[union-attr]  # of an Introduce
+    assert {"node_id": facts.node_id, "peer": facts.peer, "pubkey": facts.public_key} == {**said, field: ""}

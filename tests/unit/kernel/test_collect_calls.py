@@ -238,3 +238,13 @@ def test_each_message_is_shown_to_the_call_it_belongs_to() -> None:
 def test_what_is_no_collect_call_cannot_be_promised(context: Json) -> None:
     with pytest.raises(InvalidMessage, match="no collect-call"):
         promised(Message("count", {}, context), 1.0)
+
+
+def test_responses_are_bounded_in_what_they_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hivemind_core_client.kernel.collect_calls._MOST_CHARACTERS", 3000)
+    calls = collection()
+    for handler in ("a", "b", "c", "x" * 2000):
+        calls.take(response(calls, handler, text="." * 1000))
+    calls.take(response(calls, "b"))  # in place of the first, which was longer
+    calls.take(response(calls, "d", text="." * 1000))
+    assert [each.data["handler"] for each in calls.responses] == ["a", "b", "d"]

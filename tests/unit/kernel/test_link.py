@@ -706,6 +706,28 @@ def test_a_session_that_stands_is_not_bounded_so() -> None:
         assert told(hub.send(BUS)[0]) == "arrived BUS"
 
 
+def nested() -> dict[str, Any]:
+    deep: dict[str, Any] = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    return deep
+
+
+@pytest.mark.parametrize("poison", ["nested too deep", "half a character"])
+def test_a_session_that_cannot_be_sent_is_forgotten_and_ends_nothing(
+    poison: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = new_link()
+    state = {"session_id": SESSION, "poison": "\ud800" if poison == "half a character" else nested()}
+    link.context.session.state = state
+    hub = Hub(link)
+    hub.hello()
+    hub.offer()
+    hub.answer()
+    assert link.state is State.ESTABLISHED and link.context.session.state == {}
+    assert "forgot the state of the session" in caplog.text
+
+
 def test_what_a_message_takes_in_memory_is_known_from_its_frame() -> None:
     hub = keyed_by_password(True)
     for packet, binary in ((BUS, False), (BUS, True)):
@@ -804,9 +826,9 @@ def test_actions_for_the_shell_pass_as_they_are() -> None:
 
 
 def test_a_hello_that_cannot_be_sealed_fails_instead_of_raising() -> None:
-    """A session state that a hub poisoned with a lone surrogate must not raise out of `receive`."""
+    """Half a character in what we are must not raise out of `receive`."""
     context = new_context()
-    context.session.state = {"lang": "\ud800"}
+    context.session.site_id = "\ud800"
     hub = Hub(new_link(Credentials(crypto_key=KEY), context=context))
     hub.hello()
     events = hub.offer(preshared_key=True)

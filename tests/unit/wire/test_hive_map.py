@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -132,7 +133,7 @@ def test_those_who_answered_the_last_flood_of_our_own_that_is_finished_are_count
 
 def test_a_way_of_endless_names_is_not_kept() -> None:
     hive_map = HiveMapper()
-    hive_map.on_ping(ping(KITCHEN, "a::b", *(f"{number:04000}" for number in range(9))), None, ME)
+    hive_map.on_ping(ping(KITCHEN, "a::b", *(f"{number:02000}" for number in range(9))), None, ME)
     assert KITCHEN in hive_map.of_flood("f").nodes and not hive_map.of_flood("f").edges
     short = HiveMapper()
     short.on_ping(ping(KITCHEN, "a::b", *(f"{number}" for number in range(9))), None, ME)
@@ -376,3 +377,57 @@ def test_a_disputed_key_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> N
         )
         hive_map.on_ping(ping, vouched=True)
     assert caplog.text.count("announce one public key") == 1
+
+
+def size_of(value: Any, seen: set[int]) -> int:
+    """The bytes that a value takes, with all that it holds."""
+    if id(value) in seen:
+        return 0
+    seen.add(id(value))
+    size = sys.getsizeof(value)
+    if isinstance(value, dict):
+        return size + sum(size_of(key, seen) + size_of(each, seen) for key, each in value.items())
+    if isinstance(value, (frozenset, tuple, list)):
+        return size + sum(size_of(each, seen) for each in value)
+    fields = getattr(value, "__slots__", ()) if hasattr(value, "__attrs_attrs__") else ()
+    return size + sum(size_of(getattr(value, name, None), seen) for name in fields)
+
+
+def many_nodes(number: int) -> HiveMessage:
+    return ping(
+        f"{number}:{'p' * 2000}", site_id="s" * 2000, public_key=f"{number}{'k' * 2000}", lang="l" * 2000
+    )
+
+
+def many_hops(number: int) -> HiveMessage:
+    return ping(f"peer-{number}", *(f"{number}-{hop}-{'h' * 2000}" for hop in range(64)))
+
+
+def many_edges(number: int) -> HiveMessage:
+    return ping(
+        f"peer-{number % 50}", *(f"hub-{(number * hop) % 97}" for hop in range(64)), flood=f"f{number}"
+    )
+
+
+def many_answers(number: int) -> HiveMessage:
+    return ping(f"{number}:{'p' * 2000}", flood=f"flood-{number // 40}")
+
+
+@pytest.mark.parametrize("sent", [many_nodes, many_hops, many_edges, many_answers])
+def test_what_the_map_keeps_is_bounded_in_bytes(sent: Any) -> None:
+    """With names of so many bytes, and so many nodes; a map has 1000 and not 50."""
+    hive_map = HiveMapper(max_nodes=50, max_floods=50)
+    for number in range(1000):
+        hive_map.on_ping(sent(number), 1.0, ME, vouched=True)
+    assert size_of(vars(hive_map), set()) < 50 * 60_000
+    assert sum(map(len, hive_map.edges.values())) <= 4 * 100 + 128
+
+
+def test_a_flood_of_others_does_not_hide_who_answered_our_own() -> None:
+    hive_map = HiveMapper(max_nodes=10)
+    hive_map.on_ping(ping("me", flood="ours"))
+    for number in range(5):
+        hive_map.on_ping(ping(f"node-{number}", flood="ours"), 1.0)
+    for number in range(1000):
+        hive_map.on_ping(ping(f"other-{number}", flood=f"theirs-{number // 10}"), 1.0)
+    assert hive_map.answers("ours") == 6

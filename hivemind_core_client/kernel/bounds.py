@@ -1,0 +1,27 @@
+"""What it means that a hub sends more than it may."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hivemind_core_client.wire.errors import FrameTooLarge, Mend
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.contract import Frame
+
+#: What a frame costs beside its length of what a hub may send before there is a key: none is free.
+FRAME_COST_BYTES = 256
+
+
+def too_large(frame: Frame, limit: int) -> FrameTooLarge:
+    """One frame is longer than any may be."""
+    return FrameTooLarge(f"a frame of {len(frame)} bytes; the limit is {limit}")
+
+
+def too_much(where: str, limit: int) -> FrameTooLarge:
+    """All frames before the key are longer together than a handshake is."""
+    return FrameTooLarge(
+        f"{where} sent more than {limit} bytes (Limits.unauthenticated) before both sides own a key: that is no "
+        "handshake",
+        Mend("is this the hub's port?"),
+    )
