@@ -47,4 +47,6 @@ class HiveMindHTTPClient(HiveMessageBusClient):
         if self._history_of != (self._worker, settings):
             self._history, self._history_of = HttpHistory(), (self._worker, settings)
         rest = (limits.frame, self.polling, self._ping[1], self._history)
-        return HttpTransport(settings.address, self._tls, self.deadlines, *rest)
+        # Bytes in base64, and text as JSON within JSON, take more than they are.
+        early = 2 * limits.unauthenticated
+        return HttpTransport(settings.address, self._tls, self.deadlines, *rest, max_early=early)

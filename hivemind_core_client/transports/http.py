@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import binascii
 import logging
 import socket
 import threading
 import time
-from base64 import b64decode, b64encode
 from collections import deque
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional, TypeVar, Union
@@ -29,6 +27,7 @@ from hivemind_core_client.transports.http_connection import (
     ask,
     new_pool,
 )
+from hivemind_core_client.transports.http_frames import bytes_of, form_of, hint
 from hivemind_core_client.transports.shared_socket import WriteStalled
 from hivemind_core_client.wire.errors import (
     ConnectionLost,
@@ -52,10 +51,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: What hivemind-http-protocol takes in one request, in bytes.
-_COMMON_LIMIT_BYTES = 2**20
-#: What a form adds to a message, in bytes.
-_FORM_BYTES = 512
+#: How many messages one answer may hold, and before both sides own a key: a handshake has a few.
+_MOST_MESSAGES, _MOST_EARLY = 10_000, 100
 #: How long another client may take from ending our session to beginning its own, in seconds.
 _TAKEOVER_WAIT_S = 0.25
 
@@ -83,11 +80,15 @@ class HttpTransport:
         polling: Polling,
         poll_timeout: float,
         history: HttpHistory,
+        max_early: Optional[int] = None,
     ) -> None:
+        """`max_answer` and, before both sides own a key, `max_early` bound an answer, in bytes."""
         self._address = address
         self._tls = tls
         self._deadlines = deadlines
         self._max_answer = max_answer
+        self._most_bytes = max_answer if max_early is None else min(max_early, max_answer)
+        self._most_messages = _MOST_EARLY
         self._polling = polling
         self._poll_timeout = poll_timeout
         self._history = history
@@ -154,7 +155,8 @@ class HttpTransport:
         return tcp.deadline(self._address, phase, seconds, self.abort)
 
     def watch(self) -> None:
-        """Polls are all the probing there is."""
+        """Both sides own the key: answers may be longer. Polls are all the probing there is."""
+        self._most_bytes, self._most_messages = self._max_answer, _MOST_MESSAGES
 
     def stand(self) -> None:
         """The session stands, as far as we know."""
@@ -167,6 +169,7 @@ class HttpTransport:
             self._awake.clear()
             if not self._poll():
                 return self._closed()
+        self._check_open()  # a deadline holds, however much has come with one answer
         incoming = self._inbox.popleft()
         if isinstance(incoming, Exception):
             raise incoming
@@ -189,7 +192,7 @@ class HttpTransport:
             return True
         if binaries is None:
             return bool(self._inbox)
-        self._keep([_bytes_of(binary) for binary in binaries])
+        self._keep([bytes_of(binary) for binary in binaries])
         self._note_poll(took)
         return True
 
@@ -205,6 +208,10 @@ class HttpTransport:
         messages = answer.body.get(name)
         if not isinstance(messages, list):
             raise ConnectionLost(f"{self._address} answered a poll with {answer.error or 'something else'}")
+        if len(messages) > self._most_messages:
+            raise FrameTooLarge(
+                f"an answer of {self._address} with {len(messages)} messages; the limit is {self._most_messages}"
+            )
         return messages
 
     def _closed(self) -> Closed:
@@ -238,11 +245,11 @@ class HttpTransport:
 
     def _send(self, frame: Frame) -> None:
         try:
-            answer = self._request("POST", "send_message", self._deadlines.write, **_form_of(frame))
+            answer = self._request("POST", "send_message", self._deadlines.write, **form_of(frame))
         except (HubConnectionError, FrameTooLarge) as error:
             stalled = isinstance(error.__cause__, WriteStalled)
-            if _hint(frame) and not stalled:  # the hub hung up on this request alone, before it was whole
-                raise HubConnectionError(error.what, *error.mends, *_hint(frame)) from error
+            if hint(frame) and not stalled:  # the hub hung up on this request alone, before it was whole
+                raise HubConnectionError(error.what, *error.mends, *hint(frame)) from error
             self.abort()  # nobody knows whether the hub has it: that is for the sender to decide
             raise
         self._be_quick()
@@ -267,7 +274,7 @@ class HttpTransport:
         if isinstance(frame, bytes):  # those that follow would not fit to what the hub has read
             self.abort()
             raise ConnectionLost(f"{self._address} did not take a message, which ends the session: {why}")
-        raise HubConnectionError(f"{self._address} did not take a message: {why}", *_hint(frame))
+        raise HubConnectionError(f"{self._address} did not take a message: {why}", *hint(frame))
 
     def _be_quick(self) -> None:
         self._last_message = time.monotonic()
@@ -342,7 +349,7 @@ class HttpTransport:
 
     def _ask(self, pool: Pool, method: str, endpoint: str, seconds: Optional[float], **form: str) -> Answer:
         target = f"{self._address.path.rstrip('/')}/{endpoint}?authorization={self._login}"
-        return ask(pool, method, target, seconds, self._max_answer, form)
+        return ask(pool, method, target, seconds, self._most_bytes, form)
 
     def _dial(self) -> HttpSocket:
         first, self._first = self._first, None
@@ -368,22 +375,3 @@ class HttpTransport:
         if self._aborted:
             tcp.shut(shared)
         return shared
-
-
-def _bytes_of(text: Any) -> bytes:
-    try:
-        return b64decode(text, validate=True)
-    except (TypeError, ValueError, binascii.Error):
-        return b""
-
-
-def _form_of(frame: Frame) -> dict[str, str]:
-    if isinstance(frame, str):
-        return {"message": frame}
-    return {"message": b64encode(frame).decode("ascii"), "binary": "1"}
-
-
-def _hint(frame: Frame) -> tuple[Mend, ...]:
-    if len(frame) + _FORM_BYTES < _COMMON_LIMIT_BYTES:
-        return ()
-    return (Mend(f"it had {len(frame) / 2**20:.1f} MiB: as installed, a hub takes 1 MiB over HTTP"),)

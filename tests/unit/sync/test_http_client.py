@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import math
 import os
@@ -432,9 +433,9 @@ def test_a_session_that_was_left_over_makes_room(gateway: Gateway, caplog: pytes
         assert ask(client) == "you said: hello"
 
 
-def new_transport(port: int) -> HttpTransport:
+def new_transport(port: int, limit: int = 1000) -> HttpTransport:
     address = HttpAddress("127.0.0.1", port)
-    return HttpTransport(address, Tls(), Deadlines(), 1000, Polling(), 0.4, HttpHistory())
+    return HttpTransport(address, Tls(), Deadlines(), limit, Polling(), 0.4, HttpHistory())
 
 
 def test_a_transport_that_is_ended_while_it_opens() -> None:
@@ -567,6 +568,10 @@ def silence(connection: socket.socket, stop: threading.Event) -> None:
     stop.wait(30)
 
 
+def many_messages(count: int, name: str = "messages") -> bytes:
+    return http_answer(json.dumps({name: [""] * count}).encode())
+
+
 def reset(connection: socket.socket, stop: threading.Event) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     os.close(connection.detach())  # `close` would wait for the reader
@@ -630,6 +635,8 @@ def scripted(answers: dict[str, Any]) -> servers.Script:
         ({"get_messages": GONE}, err.ConnectionLost, "no session"),
         ({"get_binary_messages": GONE}, err.ConnectionLost, "no session"),
         ({"get_messages": endless}, err.FrameTooLarge, "the limit is 100000"),
+        ({"get_messages": many_messages(101)}, err.FrameTooLarge, "101 messages; the limit is 100"),
+        ({"get_binary_messages": many_messages(101, "b64_messages")}, err.FrameTooLarge, "101 messages"),
         ({"get_messages": reset}, err.ConnectionLost, "broke"),
         ({"get_messages": NO_CHUNK}, err.ConnectionLost, "makes no sense|broke|did not answer"),
         ({"get_messages": TWO_LENGTHS}, err.ConnectionLost, "broke"),
@@ -785,3 +792,43 @@ def test_without_the_library_the_error_names_the_extra() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'hivemind-core-client[http]'" in done.stdout
+
+
+@pytest.mark.parametrize("text", ['""', "{}", '"{}"'])
+def test_an_answer_with_a_million_messages_is_refused_at_once(text: str) -> None:
+    answer = http_answer(('{"messages": [' + ",".join([text] * 1_000_000) + "]}").encode())
+    with servers.server(scripted({**WELCOME, **NOTHING, "get_messages": answer})) as port:
+        client = make("127.0.0.1", port=port)
+        with pytest.raises(err.FrameTooLarge, match="the limit is"):
+            client.connect()
+        client.close()
+
+
+def test_a_deadline_holds_whatever_came_with_one_answer() -> None:
+    messages = json.dumps({"messages": ["x"] * 50}).encode()
+    with servers.server(scripted({**WELCOME, **NOTHING, "get_messages": http_answer(messages)})) as port:
+        transport = new_transport(port)
+        transport.open(URL)
+        assert transport.receive() == "x"
+        transport.abort()  # what a deadline does
+        with pytest.raises(err.ConnectionLost):
+            transport.receive()
+        transport.release()
+
+
+def test_a_session_takes_more_with_one_answer_than_a_handshake() -> None:
+    answers = iter([many_messages(101), many_messages(10_000), many_messages(10_001)])
+
+    def next_answer(connection: socket.socket, stop: threading.Event) -> None:
+        connection.sendall(next(answers))
+
+    with servers.server(scripted({**WELCOME, **NOTHING, "get_messages": next_answer})) as port:
+        transport = new_transport(port, 2**20)
+        transport.open(URL)
+        with pytest.raises(err.FrameTooLarge, match="the limit is 100"):
+            transport.receive()
+        transport.watch()
+        assert [transport.receive() for _ in range(10_000)] == [""] * 10_000
+        with pytest.raises(err.FrameTooLarge, match="the limit is 10000"):
+            transport.receive()
+        transport.release()
