@@ -15,16 +15,11 @@ from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.shell.waiters import message_named
 from hivemind_core_client.testing.certificates import server_context
-from hivemind_core_client.testing.hub_link import (
-    Account,
-    HubLink,
-    HubOptions,
-    accounts_of,
-    login_of,
-    speech,
-)
+from hivemind_core_client.testing.hub_accounts import Account, accounts_of, login_of
+from hivemind_core_client.testing.hub_admission import Admission, has_right
+from hivemind_core_client.testing.hub_likeness import Ended, likeness_of
+from hivemind_core_client.testing.hub_link import HubLink, HubOptions
 from hivemind_core_client.testing.hub_routing import (
-    UTTERANCE,
     Expel,
     Order,
     Router,
@@ -33,6 +28,7 @@ from hivemind_core_client.testing.hub_routing import (
     ToUpstream,
     utterance_of,
 )
+from hivemind_core_client.testing.hub_unwrapping import UnwrappingRouter
 from hivemind_core_client.testing.hub_upstream import Upstream
 from hivemind_core_client.wire.errors import HiveMindError, HubRefused, InvalidOption
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
@@ -43,7 +39,7 @@ try:
     from websockets.sync.server import Server, ServerConnection, serve
 
     from hivemind_core_client.testing.hub_clients import HubClients
-    from hivemind_core_client.testing.hub_sockets import InOrder, bound_writing
+    from hivemind_core_client.testing.hub_sockets import InOrder, bound_writing, part
 except ImportError as missing:
     raise ImportError(
         "the embedded hub needs the websockets package: pip install 'hivemind-core-client[testing]'"
@@ -85,6 +81,9 @@ class EmbeddedHub:
     one, but those below others have their own. `versions` are the lowest and highest protocol version it offers: (3, 3)
     is like hub 5. Version 3 needs Python 3.10.
 
+    `like` is "4.0.0", "4.15" or "5.3": the hub then does what the real one of that version was seen to do where hubs
+    differ, from the versions it offers to the way in which it ends connections (hub_likeness.py).
+
     Everything that clients sent is in `received`, their HELLOs included: the last 10,000 messages. INTERCOM for the hub
     itself is not opened. `accounts` are the clients it knows, by access key: what is changed there counts from the next
     login, as when a hub's owner deletes a client or gives it another password.
@@ -104,7 +103,8 @@ class EmbeddedHub:
         site_id: str = "hub",
         upstream: Optional[tuple[EmbeddedHub, str]] = None,
         keys: Optional[tuple[str, str]] = None,
-        versions: tuple[int, int] = (0, 1),
+        versions: Optional[tuple[int, int]] = None,
+        like: Optional[str] = None,
     ) -> None:
         self.host = "127.0.0.1"
         self.port = port
@@ -113,6 +113,7 @@ class EmbeddedHub:
         self.accounts = accounts_of(clients)
         self._agent = agent
         self._registry = load_plugins().require()
+        self._likeness = likeness = likeness_of(like)
         private, public = keys or (_shared_keys() if upstream is None else generate_rsa_key())
         self._options = HubOptions(
             ciphers=None if ciphers is None else tuple(ciphers),
@@ -120,10 +121,16 @@ class EmbeddedHub:
             binarize=binarize,
             private_key=private,
             public_key=public,
-            versions=versions,
+            versions=versions or likeness.versions,
+            likeness=likeness,
         )
         self._upstream = self._below(*upstream) if upstream is not None else None
-        self._router = Router(public, site_id, self._texts, has_upstream=upstream is not None)
+        self._admission = Admission(likeness, public)
+        self._router: Union[Router, UnwrappingRouter] = (
+            UnwrappingRouter(self._options.name, site_id)
+            if likeness.unwraps
+            else Router(public, site_id, self._texts, has_upstream=upstream is not None)
+        )
         self._tls, self.ca_file = server_context(tls, self.host)
         self._clients = HubClients()
         self._server: Optional[Server] = None
@@ -275,17 +282,20 @@ class EmbeddedHub:
                 connection.dealt_with()
         except HiveMindError as error:  # before OSError, which some of them are too
             log.warning("dropped a client: %s", error)
-            connection.close(link.refusal)
+            part(connection, link.farewell(error))
         except (ConnectionClosed, OSError) as error:
             log.debug("a client went: %s", error)
         finally:
             self._clients.remove(connection)
 
     def _welcome(self, connection: ServerConnection) -> Optional[HubLink]:
-        useragent, key = login_of(connection.request.path if connection.request else "")
-        account = self.accounts.get(key)
-        if account is None:
-            connection.close()
+        try:
+            useragent, key = login_of(connection.request.path if connection.request else "", self._likeness)
+            account = self.accounts.get(key)
+            if account is None:
+                raise Ended("an unknown access key", self._likeness.unknown_key)
+        except Ended as end:
+            part(connection, end.farewell)
             return None
         return HubLink(self._registry, account, self._options, useragent)
 
@@ -300,10 +310,15 @@ class EmbeddedHub:
 
     def _route(self, connection: ServerConnection, link: HubLink, message: HiveMessage) -> None:
         """Do what a hub does about a message of a client."""
-        if message.msg_type is HiveMessageType.BUS:
+        if message.msg_type is HiveMessageType.HELLO:
+            self._admission.greet(link)
+            return
+        orders = self._admission.refusal(link, message)
+        if orders is None and message.msg_type is HiveMessageType.BUS:
             self._converse(connection, link, message)
         elif link.ready:
-            for order in self._router.route(link.peer, link.account.admin, message):
+            admin = has_right(link.account, HiveMessageType.BROADCAST)
+            for order in self._router.route(link.peer, admin, message) if orders is None else orders:
                 self._carry_out(order, connection, link)
 
     def _arrived(self, link: HubLink, message: HiveMessage) -> None:
@@ -315,9 +330,9 @@ class EmbeddedHub:
                 link.suffix = f"::{uuid.uuid4().hex[:8]}"
 
     def _converse(self, connection: ServerConnection, link: HubLink, message: HiveMessage) -> None:
-        if message["type"] == UTTERANCE:
-            for spoken in self._texts(utterance_of(message.raw_payload)):
-                self._clients.try_to_send(connection, speech(link.peer, message.raw_payload, spoken))
+        if message["type"] in self._likeness.utterances:
+            for spoken in self._texts(utterance_of(message.raw_payload, self._likeness.utterances)):
+                self._clients.try_to_send(connection, link.speech(message.raw_payload, spoken))
 
     def _texts(self, utterance: str) -> Iterator[str]:
         """What the agent says, as it says it."""
@@ -340,7 +355,7 @@ class EmbeddedHub:
             if self._upstream is not None:
                 self._upstream.send(order.message)
         elif isinstance(order, Expel):
-            raise HubRefused(order.reason)
+            raise HubRefused(order.reason) if order.farewell is None else Ended(order.reason, order.farewell)
         elif link is not None and connection is not None:
             self._clients.note(lambda: self.received.append(order.message))
             self._converse(connection, link, order.message)

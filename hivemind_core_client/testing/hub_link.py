@@ -6,24 +6,23 @@ import json
 import os
 import threading
 import uuid
-from base64 import b64decode
-from collections.abc import Iterable, Mapping
-from typing import Any, Optional, Union
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, Optional
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from hivemind_core_client.kernel.crypto import Channel, CipherChannel
 from hivemind_core_client.kernel.handshake.base import DEFAULT_CIPHER, DEFAULT_ENCODING
-from hivemind_core_client.kernel.handshake.password import new_exchange
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.registry import Registry
+from hivemind_core_client.testing.hub_accounts import Account
+from hivemind_core_client.testing.hub_handshake import first_of, password_exchange, rsa_exchange
+from hivemind_core_client.testing.hub_likeness import OWN, Ended, Farewell, Likeness
 from hivemind_core_client.testing.hub_noise import NoiseResponder, noise_offer
 from hivemind_core_client.wire.errors import (
     CleartextRefused,
+    FrameError,
     HandshakeError,
-    InvalidOption,
-    NegotiationRefused,
+    HiveMindError,
     UnknownMessageType,
 )
 from hivemind_core_client.wire.json_text import Json
@@ -36,56 +35,13 @@ _LONGEST_ID = 256
 
 
 @frozen
-class Account:
-    """A client that the hub knows. Without `password` and `crypto_key` it must use the RSA handshake.
-
-    `name` is the first part of its peer, `NAME::SESSION_ID`, and no other account's; by default `client-1`,
-    `client-2` and so on, in the order of the list. An `admin` may send BROADCAST.
-    """
-
-    key: str = field(repr=False)
-    password: Optional[str] = field(default=None, repr=False)
-    crypto_key: Optional[str] = field(default=None, repr=False)
-    name: str = ""
-    admin: bool = False
-
-
-def accounts_of(clients: Union[Mapping[str, str], Iterable[Account]]) -> dict[str, Account]:
-    """The accounts by access key, each with a name. Raises InvalidOption for a name that two have."""
-    if isinstance(clients, Mapping):
-        clients = [Account(key, password) for key, password in clients.items()]
-    accounts: dict[str, Account] = {}
-    names: set[str] = set()
-    for number, account in enumerate(clients, 1):
-        name = account.name or f"client-{number}"
-        if name in names:
-            raise InvalidOption(
-                f"two accounts of the embedded hub are called {name!r}: each needs its own name"
-            )
-        names.add(name)
-        accounts[account.key] = evolve(account, name=name)
-    return accounts
-
-
-def login_of(path: str) -> tuple[str, str]:
-    """User agent and access key in the path of a WebSocket request; empty texts where there are none."""
-    found = parse_qs(urlsplit(path).query).get("authorization", [""])
-    try:
-        login = b64decode(found[-1], validate=True).decode()
-    except ValueError:
-        return "", ""
-    useragent, _, key = login.partition(":")
-    return useragent, key
-
-
-@frozen
 class HubOptions:
     """What the hub says of itself and what it allows; None allows all that is installed.
 
     `noise_key` is its static key for version 3 and `client_pins` the static keys that it has pinned, by access key.
     """
 
-    node_id: str = "embedded:0.0.0.0"
+    likeness: Likeness = OWN
     ciphers: Optional[tuple[str, ...]] = None
     encodings: Optional[tuple[str, ...]] = None
     binarize: bool = False
@@ -94,6 +50,12 @@ class HubOptions:
     versions: tuple[int, int] = (0, 1)
     noise_key: bytes = field(factory=lambda: os.urandom(32), repr=False)
     client_pins: dict[str, bytes] = field(factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The hub's name in its HELLO."""
+        node_id = self.likeness.node_id
+        return self.public_key if node_id is None else node_id
 
 
 class HubLink:
@@ -106,7 +68,7 @@ class HubLink:
         self.ready = False
         self.suffix = ""
         self.writing = threading.Lock()
-        self._session_id = str(uuid.uuid4())
+        self.session_id = str(uuid.uuid4())
         self._registry = registry
         self._options = options
         self._channel: Optional[Channel] = None
@@ -115,18 +77,27 @@ class HubLink:
         self._binarize = False
         self._ciphers = options.ciphers or tuple(registry.ciphers)
         self._encodings = options.encodings or tuple(registry.encodings)
+        #: Whether the key is a pre-shared one, and the client has not said yet that it takes it.
+        self._by_choice = account.crypto_key is not None
         if account.crypto_key:
             self._channel = self._new_channel(DEFAULT_CIPHER, DEFAULT_ENCODING, account.crypto_key.encode())
 
     @property
     def peer(self) -> str:
-        """The hub's name for this client: `NAME::SESSION_ID`, and `suffix` where another has that name."""
-        return f"{self.account.name}::{self._session_id}{self.suffix}"
+        """The hub's name for this client: `NAME::SESSION_ID`, and `suffix` where another has that name.
 
-    @property
-    def refusal(self) -> int:
-        """The code to close with when this client breaks the rules, as hubs of its protocol version do."""
-        return 1000 if self._noise is None else 1008
+        Real hubs put user agent and number before it.
+        """
+        return self._called(self.session_id + self.suffix)
+
+    def _called(self, session_id: str) -> str:
+        name = f"{self.account.name}::{session_id}"
+        long = self._options.likeness.long_names
+        return f"{self.useragent}::{self.account.number}::{name}" if long else name
+
+    def farewell(self, error: HiveMindError) -> Farewell:
+        """How to end the connection of this client, because of what it did."""
+        return self._options.likeness.farewell(error, by_noise=self._noise is not None)
 
     @property
     def _without_code(self) -> frozenset[HiveMessageType]:
@@ -135,11 +106,13 @@ class HubLink:
     def greeting(self) -> list[Frame]:
         """HELLO and the offer, in the clear."""
         options, account = self._options, self.account
-        hello = {"pubkey": options.public_key, "peer": self.peer, "node_id": options.node_id}
+        peer = self._called(options.likeness.first_session or self.session_id)
+        hello = {"pubkey": options.public_key, "peer": peer, "node_id": options.name}
         offer: Json = {
             "max_protocol_version": options.versions[1],
             "binarize": options.binarize,
             "encodings": list(self._encodings),
+            "ciphers": list(self._ciphers),
         }
         if options.versions[1] >= NoiseResponder.version and account.password:
             offer["noise"] = noise_offer(account.key in options.client_pins)
@@ -149,14 +122,14 @@ class HubLink:
         return [_text(HiveMessageType.HELLO, hello), _text(HiveMessageType.HANDSHAKE, offer)]
 
     def _older_offer(self) -> Json:
-        account = self.account
+        account, lowest = self.account, self._options.versions[0]
+        preshared = account.crypto_key is not None or self._options.likeness.always_preshared
         return {
-            "handshake": not account.crypto_key,
-            "min_protocol_version": max(self._options.versions[0], 0 if account.crypto_key else 1),
-            "preshared_key": account.crypto_key is not None,
+            "handshake": not preshared or lowest > 0,
+            "min_protocol_version": max(lowest, 0 if preshared else 1),
+            "preshared_key": preshared,
             "password": account.password is not None,
             "crypto_required": True,
-            "ciphers": list(self._ciphers),
         }
 
     def receive(self, frame: Frame) -> tuple[Optional[HiveMessage], list[Frame]]:
@@ -169,9 +142,25 @@ class HubLink:
             return None, []
         if message.msg_type is HiveMessageType.HANDSHAKE:
             return None, self._answer(message.raw_payload)
+        if (
+            self._channel is None
+            and message.msg_type is HiveMessageType.HELLO
+            and self._options.likeness.name
+        ):
+            return None, []  # real hubs take no notice of it
         if self._channel is None:
             raise CleartextRefused(f"a {message.msg_type.name} message before the handshake")
         return message, []
+
+    def speech(self, request: Json, utterance: str) -> HiveMessage:
+        """What is spoken to this client in answer to its OVOS message."""
+        context = {**(request.get("context") or {}), "source": "hive", "destination": self.peer}
+        if self._options.likeness.name:
+            context["peer"] = self.peer
+        if self._options.likeness.own_session:
+            context["session"] = {**self.session, "session_id": self.session_id}
+        spoken = {"type": "speak", "data": {"utterance": utterance}, "context": context}
+        return HiveMessage(HiveMessageType.BUS, spoken)
 
     def introduce(self, hello: HiveMessage) -> None:
         """Take the session over that the client says it has."""
@@ -179,8 +168,9 @@ class HubLink:
         self.session = session if isinstance(session, dict) else {}
         session_id = self.session.get("session_id")
         if isinstance(session_id, str) and 0 < len(session_id) <= _LONGEST_ID:
-            self._session_id = session_id
+            self.session_id = session_id
         self.suffix = ""
+        self._by_choice = False
         self.ready = True
 
     def seal(self, message: HiveMessage) -> list[Frame]:
@@ -189,7 +179,7 @@ class HubLink:
         plain = None
         binarize = self._binarize and message.msg_type not in self._without_code
         if binarize or message.msg_type is HiveMessageType.BINARY:
-            plain = binary.encode(message, True)
+            plain = binary.encode(message, None)
         return self.seal_frame(message.as_json if plain is None else plain)
 
     def seal_frame(self, plain: Frame) -> list[Frame]:
@@ -200,10 +190,11 @@ class HubLink:
 
     def _read(self, frame: Frame) -> Optional[HiveMessage]:
         plain: Optional[Frame] = frame
-        if self._channel is not None:
+        if self._channel is not None and not self._asks_for_a_key(frame):
             plain = self._channel.open(frame)
-        if plain is None:
-            return None
+        return None if plain is None else self._decode(plain)
+
+    def _decode(self, plain: Frame) -> HiveMessage:
         name = "text" if isinstance(plain, str) else "binary"
         message = self._registry.serializers[name].decode(plain, _MAX_INFLATED_BYTES)
         if name == "binary" and message.msg_type in self._without_code:
@@ -212,16 +203,27 @@ class HubLink:
             )
         return message
 
+    def _asks_for_a_key(self, frame: Frame) -> bool:
+        """Whether a client that may use its pre-shared key would rather have another: a HANDSHAKE in the clear."""
+        if not self._by_choice or not isinstance(frame, str):
+            return False
+        try:
+            return self._decode(frame).msg_type is HiveMessageType.HANDSHAKE
+        except FrameError:
+            return False
+
     def _answer(self, payload: Json) -> list[Frame]:
         if "noise" in payload and "noise" in self._offered[1]:
             return self._answer_noise(payload["noise"])
         if self._options.versions[0] >= NoiseResponder.version:
             raise HandshakeError("a handshake of a version that the hub did not offer")
-        envelope, key = self._exchange(payload)
-        cipher = _first(payload.get("ciphers"), self._ciphers) if self.account.password else DEFAULT_CIPHER
-        encoding = (
-            _first(payload.get("encodings"), self._encodings) if self.account.password else DEFAULT_ENCODING
-        )
+        kind = self._kind(payload)
+        self._check_version(kind)
+        cipher, encoding = DEFAULT_CIPHER, DEFAULT_ENCODING
+        if kind == "password":
+            cipher = first_of(payload.get("ciphers"), self._ciphers, cipher)
+            encoding = first_of(payload.get("encodings"), self._encodings, encoding)
+        envelope, key = self._exchange(kind, payload)
         self._binarize = bool(payload.get("binarize")) and self._options.binarize
         self._channel = self._new_channel(cipher, encoding, key)
         answer = {"envelope": envelope, "cipher": cipher, "encoding": encoding}
@@ -231,7 +233,7 @@ class HubLink:
         if self._noise is None:
             password, options = self.account.password or "", self._options
             pinned = options.client_pins.get(self.account.key)
-            self._noise = NoiseResponder(password, options.node_id, options.noise_key, pinned, self._offered)
+            self._noise = NoiseResponder(password, options.name, options.noise_key, pinned, self._offered)
         answer = self._noise.receive(noise)
         if self._noise.channel is not None:
             self._channel, self._binarize = (
@@ -241,52 +243,29 @@ class HubLink:
             self._options.client_pins.setdefault(self.account.key, self._noise.client_key)
         return [] if answer is None else [_text(HiveMessageType.HANDSHAKE, {"noise": answer})]
 
-    def _exchange(self, payload: Json) -> tuple[str, bytes]:
-        if self.account.password and isinstance(payload.get("envelope"), str):
-            return _password_exchange(self.account.password, payload["envelope"])
-        if not self.account.password and isinstance(payload.get("pubkey"), str):
-            return _rsa_exchange(self._options.private_key, payload["pubkey"])
+    def _check_version(self, kind: str) -> None:
+        counts, lowest = dict(self._options.likeness.counts_kinds).get(kind), self._options.versions[0]
+        if counts is not None and counts < lowest:
+            reason = f"legacy handshake at protocol v{counts} is below the configured minimum v{lowest}"
+            raise Ended(reason, Farewell(1008, reason))
+
+    def _kind(self, payload: Json) -> str:
+        password = self.account.password
+        if password and isinstance(payload.get("envelope"), str):
+            return "password"
+        if isinstance(payload.get("pubkey"), str) and not (password and self._options.likeness.strict):
+            return "rsa"
         raise HandshakeError("a handshake of a kind that the hub did not offer")
+
+    def _exchange(self, kind: str, payload: Json) -> tuple[str, bytes]:
+        if kind == "rsa":
+            return rsa_exchange(self._options.private_key, payload["pubkey"])
+        verify = self._options.likeness.verifies_password
+        return password_exchange(self.account.password or "", payload["envelope"], verify)
 
     def _new_channel(self, cipher: str, encoding: str, key: bytes) -> Channel:
         return CipherChannel(self._registry.ciphers[cipher], self._registry.encodings[encoding], key)
 
 
-def speech(peer: str, request: Json, utterance: str) -> HiveMessage:
-    """What is spoken to a peer in answer to an OVOS message."""
-    context = {**(request.get("context") or {}), "source": "hive", "destination": peer}
-    return HiveMessage(
-        HiveMessageType.BUS, {"type": "speak", "data": {"utterance": utterance}, "context": context}
-    )
-
-
 def _text(msg_type: HiveMessageType, payload: Json) -> str:
     return json.dumps({"msg_type": msg_type.value, "payload": payload})
-
-
-def _first(theirs: Any, ours: tuple[str, ...]) -> str:
-    for name in theirs if isinstance(theirs, list) else ():
-        if name in ours:
-            return str(name)
-    raise NegotiationRefused("nothing that the client proposes is allowed here")
-
-
-def _password_exchange(password: str, envelope: str) -> tuple[str, bytes]:
-    """Like hub 4.0.0, the client's envelope is not verified: a wrong password is for the client to notice."""
-    exchange = new_exchange(password)
-    answer = exchange.generate_handshake()
-    try:
-        exchange.receive_handshake(envelope)
-        return str(answer), bytes(exchange.secret)
-    except (TypeError, ValueError) as error:
-        raise HandshakeError("the client's envelope cannot be read") from error
-
-
-def _rsa_exchange(private_key: str, public_key: str) -> tuple[str, bytes]:
-    import secrets
-
-    from poorman_handshake.asymmetric.utils import encrypt_RSA, sign_RSA
-
-    key = secrets.token_bytes(32)
-    wrapped = encrypt_RSA(public_key, key)
-    return (sign_RSA(private_key, wrapped) + wrapped).hex(), key

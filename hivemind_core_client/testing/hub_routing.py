@@ -9,6 +9,7 @@ from typing import Any, Callable, Optional, Union
 
 from attrs import frozen
 
+from hivemind_core_client.testing.hub_likeness import Farewell
 from hivemind_core_client.testing.hub_memory import Questions, Seen
 from hivemind_core_client.wire.errors import FrameError
 from hivemind_core_client.wire.json_text import Json
@@ -59,9 +60,10 @@ class ForHub:
 
 @frozen
 class Expel:
-    """End the connection of the sender."""
+    """End the connection of the sender; `farewell` is how, or None for the way in which any fault ends it."""
 
     reason: str
+    farewell: Optional[Farewell] = None
 
 
 Order = Union[ToPeer, ToAll, ToUpstream, ForHub, Expel]
@@ -126,7 +128,7 @@ class Router:
         arrived = message.copy(source_peer=peer, target_peers=[], route=message.route)
         arrived.update_hop_data()
         try:
-            inner = _checked_inner(arrived)
+            inner = checked_inner(arrived)
         except FrameError as error:
             yield ToPeer(peer, _denial(peer, message.msg_type, str(error)))
             return
@@ -281,7 +283,7 @@ class Router:
 
     def _relayed_down(self, message: HiveMessage) -> Iterator[Order]:
         try:
-            inner = _checked_inner(message)
+            inner = checked_inner(message)
         except FrameError:
             return
         flood_id = _flood_id(inner)
@@ -308,19 +310,19 @@ class Router:
         return message.copy(payload=payload, route=route, source_peer=None, target_peers=[])
 
 
-def utterance_of(message: Any) -> str:
-    """The first utterance in the dict of an OVOS Message; an empty text for any other, and for none."""
+def utterance_of(message: Any, types: tuple[str, ...] = (UTTERANCE,)) -> str:
+    """The first utterance in the dict of an OVOS Message of these types; an empty text for any other, and for none."""
     data: Any = message.get("data")
     utterances = data.get("utterances") if isinstance(data, dict) else None
     first = utterances[0] if isinstance(utterances, list) and utterances else ""
-    return first if isinstance(first, str) and message.get("type") == UTTERANCE else ""
+    return first if isinstance(first, str) and message.get("type") in types else ""
 
 
 def _utterance(inner: HiveMessage) -> str:
     return utterance_of(inner.raw_payload) if inner.msg_type is _BUS else ""
 
 
-def _checked_inner(message: HiveMessage) -> HiveMessage:
+def checked_inner(message: HiveMessage) -> HiveMessage:
     """The message inside a wrapper. Raises FrameError where it, or one within it, is no message."""
     inner = layer = HiveMessage.deserialize(message.raw_payload)
     for _ in range(_DEEPEST):

@@ -12,6 +12,9 @@ from typing import Any
 from websockets.frames import Frame, Opcode
 from websockets.sync.server import ServerConnection
 
+from hivemind_core_client.testing.hub_likeness import NO_CODE, Farewell
+from hivemind_core_client.transports.tcp import shut
+
 
 def bound_writing(link: socket.socket, seconds: float) -> None:
     """Let a write fail that makes no progress for so long, where the system has it (Windows counts otherwise)."""
@@ -19,6 +22,16 @@ def bound_writing(link: socket.socket, seconds: float) -> None:
         whole = int(seconds)
         patience = struct.pack("ll", whole, int((seconds - whole) * 1_000_000))
         link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+
+
+def part(connection: ServerConnection, farewell: Farewell) -> None:
+    """End a connection in this way."""
+    if farewell.code is None:
+        shut(connection.socket)
+    elif farewell.code == NO_CODE:
+        connection.close(None)  # type: ignore[arg-type]  # it hands it on to what takes it
+    else:
+        connection.close(farewell.code, farewell.reason)
 
 
 class InOrder(ServerConnection):

@@ -38,7 +38,8 @@ from hivemind_core_client.kernel.states import State
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Frame, HubFacts
 from hivemind_core_client.testing import hub_noise
-from hivemind_core_client.testing.hub_link import Account, HubLink, HubOptions
+from hivemind_core_client.testing.hub_accounts import Account
+from hivemind_core_client.testing.hub_link import HubLink, HubOptions
 from tests.unit.support import PASSWORD, WHERE, new_link, offer_payload, registry
 
 GUESSABLE = "letmein"
