@@ -79,7 +79,7 @@ class EmbeddedHub:
     `upstream` puts this hub below another one: that hub, which runs, and the access key of an account
     there. `keys` are the hub's RSA key, private and public PEM text; without it the hubs of a process share
     one, but those below others have their own. `versions` are the lowest and highest protocol version it offers: (3, 3)
-    is like hub 5. Version 3 needs Python 3.10.
+    is like hub 5, and (0, 1) is what is taken without. Version 3 needs Python 3.10.
 
     `like` is "4.0.0", "4.15" or "5.3": the hub then does what the real one of that version was seen to do where hubs
     differ, from the versions it offers to the way in which it ends connections (hub_likeness.py).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Optional, Protocol
 
 from hivemind_core_client.testing.hub_accounts import Account
@@ -64,14 +65,13 @@ class Admission:
                 Expel("it used the session 'default' and is no administrator", self._likeness.default_session)
             ]
         denied = self._denied(sender.account, message)
-        if not denied:
-            return None
-        tells = self._likeness.tells_denials
-        return (
-            [ToPeer(sender.peer, _denial(sender.peer, denied, self._allowed(sender.account)))]
-            if tells
-            else []
-        )
+        return list(self._dropped(sender, message, denied)) if denied else None
+
+    def _dropped(self, sender: Sender, message: HiveMessage, denied: str) -> Iterator[Order]:
+        if self._likeness.tells_denials:
+            yield ToPeer(sender.peer, _denial(sender.peer, denied, self._allowed(sender.account)))
+        if self._likeness.ends_denied_query and message.msg_type is HiveMessageType.QUERY:
+            yield ToPeer(sender.peer, self._no_answer(sender.peer, message.metadata))
 
     def _forbidden(self, kind: HiveMessageType) -> list[Order]:
         if self._likeness.ignores_forbidden:
@@ -103,6 +103,18 @@ class Admission:
 
     def _allowed(self, account: Account) -> Optional[tuple[str, ...]]:
         return self._likeness.new_client if account.allowed is None else account.allowed
+
+    def _no_answer(self, peer: str, asked: Json) -> HiveMessage:
+        query_id = asked.get("query_id")
+        data = {"query_id": query_id, "error": "no_answer"}
+        metadata = {
+            "query_id": query_id,
+            "originator_peer": asked.get("originator_peer") or peer,
+            "responder_peer": self._node_id,
+            "is_response": True,
+        }
+        said = HiveMessage(_BUS, {"type": "hive.query.timeout", "data": data, "context": {}})
+        return HiveMessage(HiveMessageType.QUERY, said, metadata=metadata)
 
     def _no_mailbox(self) -> HiveMessage:
         status = {"status": "error", "reason": "not_a_rendezvous_node", "mailbox_node": self._node_id}

@@ -94,6 +94,8 @@ class Likeness:
     #: The types that a new client may send; None for all. Whether it tells of those that it dropped.
     new_client: Optional[tuple[str, ...]] = None
     tells_denials: bool = True
+    #: Whether a QUERY that it denied ends as one that nobody answered, besides.
+    ends_denied_query: bool = False
     #: How it ends the connection of a client that uses a verb that is not its to use; None: like any fault.
     forbidden: Optional[Farewell] = None
     #: Whether it drops the message alone.
@@ -165,6 +167,7 @@ BETWEEN = Likeness(
     ),
     noise_failure=Farewell(1008, "handshake failure: "),
     new_client=(),
+    ends_denied_query=True,
     forbidden=NORMAL,
     retired=_INVALID_MESSAGE,
     answers_rendezvous=True,
