@@ -489,11 +489,17 @@ def test_what_is_no_hubs_answer_says_not_that_a_message_was_taken(content: bytes
     ("answer", "error", "text"),
     [
         (b"Transfer-Encoding: chunked\r\n\r\n-5\r\nabc\r\n", err.ConnectionLost, "makes no sense|broke"),
+        (
+            b"Transfer-Encoding: chunked\r\n\r\n-1" + b"0" * 40 + b"\r\nabc\r\n",
+            err.ConnectionLost,
+            "makes no sense|broke",
+        ),
+        (b"Transfer-Encoding: chunked\r\n\r\n1" + b"0" * 40 + b"\r\nabc\r\n", err.ConnectionLost, "broke"),
         (b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", err.ConnectionLost, "broke"),
         (b"Content-Length: 5, 6\r\n\r\nabcde", err.ConnectionLost, "broke"),
         (b"Content-Length: 70000\r\n\r\n" + bytes(70_000), err.FrameTooLarge, "the limit is 65536"),
     ],
-    ids=["negative chunk", "no chunk", "two lengths", "flood"],
+    ids=["negative chunk", "very negative chunk", "chunk beyond all", "no chunk", "two lengths", "flood"],
 )
 def test_a_malformed_answer_to_a_message(
     gateway: Gateway, answer: bytes, error: type[Exception], text: str
