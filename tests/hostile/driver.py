@@ -111,7 +111,7 @@ def _client(kind: str, host: str, deadlines: Deadlines) -> Any:
 
         return OnLoop(**options)
     if kind == "http":
-        return HiveMindHTTPClient(polling=Polling(0.01, 0.05), websocket_ping_timeout=2.0, **options)
+        return HiveMindHTTPClient(polling=Polling(0.01, 0.05), websocket_ping_timeout=20.0, **options)
     return HiveMessageBusClient(**options)
 
 

@@ -91,6 +91,16 @@ over_http("an answer without an end", _ENDS, {"get_messages": _endless}, memory=
 over_http("chunks of a byte without an end", _ENDS, {"get_messages": _small_chunks}, memory=512.0)
 over_http("a Content-Length of 10 TB", _ENDS, {"get_messages": _promised}, memory=512.0)
 over_http(
+    "a chunk of -10^40 bytes",
+    _ENDS,
+    {"get_messages": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1%s\r\n" % (b"0" * 40)},
+)
+over_http(
+    "a chunk of 10^40 bytes",
+    _ENDS,
+    {"get_messages": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1%s\r\n{}" % (b"0" * 40)},
+)
+over_http(
     "a chunk of -5 bytes",
     _ENDS,
     {"get_messages": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n"},

@@ -100,6 +100,7 @@ def test_a_client_survives(mode: Mode, kind: str, drivers: Drivers, record_prope
     assert outcome["threads"] == [], outcome
     assert outcome["descriptors"] <= 0, outcome
     assert outcome["records"] <= mode.records, outcome
+    assert outcome["tracebacks"] == []
 
 
 def outcome_of(mode: Mode, kind: str, drivers: Drivers) -> dict[str, Any]:
