@@ -14,8 +14,8 @@ from hivemind_core_client.config.identity import NodeIdentity
 from hivemind_core_client.config.key_files import IdentityFile, place_of
 from hivemind_core_client.config.rsa_keys import public_key_of
 from hivemind_core_client.config.session import new_session
-from hivemind_core_client.kernel.lifecycle import AcceptedLogins
 from hivemind_core_client.config.settings import ENVIRONMENT, Settings, given, resolve, variable_of
+from hivemind_core_client.kernel.lifecycle import AcceptedLogins
 from hivemind_core_client.kernel.options import MAX_PROTOCOL_VERSION, Credentials, LinkOptions
 from hivemind_core_client.plugins.contract import Context, Session
 from hivemind_core_client.wire.errors import (

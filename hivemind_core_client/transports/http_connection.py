@@ -161,7 +161,10 @@ def ask(
             content = _content(response, most + 1)
         finally:
             response.close() if response.length_remaining else response.release_conn()
-    except (OverflowError, ValueError) as error:  # what http.client makes of chunks of -5 and of -10**40 bytes
+    except (
+        OverflowError,
+        ValueError,
+    ) as error:  # what http.client makes of chunks of -5 and of -10**40 bytes
         raise urllib3.exceptions.ProtocolError(f"the answer makes no sense: {text_of(error)}") from error
     if len(content) > most:
         raise FrameTooLarge(f"an answer of {len(content)} bytes or more; the limit is {most}")
