@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.http_client import HiveMindHTTPClient as HiveMindHTTPClient
     from hivemind_core_client.http_client import Polling as Polling
     from hivemind_core_client.identity import NodeIdentity
+    from hivemind_core_client.kernel.delivery import Metrics, UnconfirmedMessages
     from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
     from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
@@ -37,7 +38,9 @@ __all__ = [
     "HiveMindBinaryPayloadType",
     "HiveMindError",
     "Limits",
+    "Metrics",
     "NodeIdentity",
+    "UnconfirmedMessages",
     "__version__",
 ]
 
@@ -55,8 +58,10 @@ _HOMES = {
     "HiveMindError": "errors",
     "HiveMindHTTPClient": "http_client",
     "Limits": "kernel.policy",
+    "Metrics": "kernel.delivery",
     "NodeIdentity": "identity",
     "Polling": "http_client",
+    "UnconfirmedMessages": "kernel.delivery",
 }
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Optional
 
 from attrs import frozen
 
+from hivemind_core_client.kernel.delivery import ASK_AFTER_S, Ask
 from hivemind_core_client.kernel.lifecycle import CLOSE_REASON_WAIT_S, ClientState
-from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, again
+from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, HubConnectionError, again
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from hivemind_core_client.aio.mailbox import AsyncMailbox
     from hivemind_core_client.aio.waiting import AsyncNotifier, AsyncWritingLock
+    from hivemind_core_client.kernel.delivery import Delivery
     from hivemind_core_client.kernel.events import Event
     from hivemind_core_client.kernel.lifecycle import ConnectionLifecycle
     from hivemind_core_client.kernel.link import Link
@@ -26,11 +30,12 @@ if TYPE_CHECKING:
 
 @frozen
 class AsyncConnection:
-    """One connection: its Link, its transport, and the lock under which a message is sealed and written."""
+    """One connection: its Link, its transport, the lock under which a message is sealed and written, what was sent."""
 
     link: Link
     transport: AsyncTransport
     writing: AsyncWritingLock
+    delivery: Delivery
 
 
 class AsyncSender:
@@ -65,18 +70,21 @@ class AsyncSender:
 
     async def send(
         self, message: HiveMessage, progress: Optional[Progress]
-    ) -> tuple[HiveMessage, list[Event]]:
-        """Send; returns the message as it was sent, and what handlers want done. Raises like the worker's `send`."""
+    ) -> tuple[HiveMessage, list[Event], Optional[Ask]]:
+        """Send; returns the message as it was sent, and what handlers and its confirmation want done.
+
+        Raises like the worker's `send`.
+        """
         connection = self.connection
         if connection is None or self._lifecycle.state is not ClientState.CONNECTED:
             connection = await self._session()
         prepared = connection.link.prepare(message)
         try:
             async with connection.writing:
-                events = await self._write(connection, prepared, progress)
+                events, ask = await self._write(connection, prepared, progress)
         except ConnectionLost as error:
             raise await self._why_broken(connection, error) from error
-        return prepared, events
+        return prepared, events, ask
 
     async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
@@ -85,6 +93,26 @@ class AsyncSender:
             return await connection.transport.ping(payload, seconds)
         except ConnectionLost as error:
             raise await self._why_broken(connection, error) from error
+
+    async def confirm(self, ask: Optional[Ask]) -> None:
+        """Have the hub prove, by its pong, that it has read what was sent."""
+        connection = self.connection
+        if connection is None or ask is None:
+            return
+        if ask is Ask.NOW and not connection.writing.locked():  # else whoever writes will ask
+            with suppress(HubConnectionError):  # the reader finds out what that means
+                await connection.transport.ask()
+        if ask is Ask.LATER:
+            with suppress(RuntimeError):  # the interpreter ends, and starts no thread any more
+                look = partial(self._mailbox.call, self._look, connection)
+                self._mailbox.later(ASK_AFTER_S, connection.delivery, look)
+
+    async def _look(self, connection: AsyncConnection) -> None:
+        ask = connection.delivery.look()
+        if ask is not None and connection is self.connection:
+            if ask is Ask.NOW:
+                await self.confirm(ask)
+            await self.confirm(Ask.LATER)
 
     async def _session(self) -> AsyncConnection:
         """The connection of a session that stands, now or soon."""
@@ -96,14 +124,18 @@ class AsyncSender:
 
     async def _write(
         self, connection: AsyncConnection, prepared: HiveMessage, progress: Optional[Progress]
-    ) -> list[Event]:
-        """Seal and write; returns what handlers want done. They are asked before: an answer may be quick."""
+    ) -> tuple[list[Event], Optional[Ask]]:
+        """Seal and write; returns what handlers and the confirmation want done.
+
+        Handlers are asked before: an answer may be quick.
+        """
         link = connection.link
         try:
             frames = link.seal(prepared)
             with self._link_lock:
                 events = link.sending(prepared)
-            await connection.transport.send(frames, progress)
+            answered = await connection.transport.send(frames, progress)
+            ask = connection.delivery.handed(prepared, frames, answered)
         except HiveMindError:
             raise
         # asyncio only
@@ -114,7 +146,7 @@ class AsyncSender:
             # Such as Ctrl-C: a frame that was sealed and is not written would keep the next from being opened.
             connection.transport.abort()
             raise
-        return events
+        return events, ask
 
     async def _why_broken(self, connection: AsyncConnection, error: HiveMindError) -> HiveMindError:
         """The refusal that ended the connection, if the reader finds one out at once; else the failure to send."""

@@ -69,7 +69,13 @@ class AsyncServingWorker(AsyncBaseWorker):
 
     async def send(self, message: HiveMessage, progress: Optional[Progress] = None) -> HiveMessage:
         """Send, and do what handlers want done about it. Returns the message as it was sent; raises as promised."""
-        prepared, events = await self._sender.send(message, progress)
+        try:
+            prepared, events, ask = await self._sender.send(message, progress)
+        except BaseException:
+            self.ledger.not_sent()
+            raise
+        if ask is not None:
+            await self._sender.confirm(ask)
         if events:
             self._act(events)
         return prepared
@@ -91,7 +97,10 @@ class AsyncServingWorker(AsyncBaseWorker):
         try:
             self.link = link = self._new_link()
             writing = AsyncWritingLock(self._deadlines.write, self.lifecycle.hub_is_stuck)
-            self._sender.connection = connection = AsyncConnection(link, self._new_transport(), writing)
+            self.delivery = delivery = self.ledger.opened()
+            transport = self._new_transport()
+            transport.confirm_to(delivery)
+            self._sender.connection = connection = AsyncConnection(link, transport, writing, delivery)
             await self._serve(connection)
         except HiveMindError as error:
             cause = error

@@ -86,6 +86,9 @@ class Step(Enum):
     )
     CLEAR_EVENTS = "`connected_event` and `handshake_event` are cleared"
     TELL_CLOSE = 'handlers of "close" are called'
+    TELL_DOUBT = (
+        'handlers of "doubt" are called, where something was sent that the hub is not known to have read'
+    )
     END_QUESTIONS = "handlers of plugins end what was open in the session, such as a QUERY"
     TELL_RECONNECTING = 'handlers of "reconnecting" are called'
     TELL_ERROR = 'handlers of "error" are called'
@@ -280,6 +283,7 @@ class ConnectionLifecycle:
             Step.END_REQUESTS,
             Step.CLEAR_EVENTS,
             Step.TELL_CLOSE,
+            Step.TELL_DOUBT,
             Step.END_QUESTIONS,
             *self._told_next(retries),
             Step.OBSERVE_END,

@@ -38,6 +38,11 @@ def query_id(message: HiveMessage) -> str:
     return text_or_empty(message.metadata.get("query_id"))
 
 
+def is_answer_to(message: HiveMessage, asked: HiveMessage) -> bool:
+    """True for what can only come because `asked`, a question, has been read: it carries the id of that."""
+    return bool(query_id(message)) and query_id(message) == query_id(asked) and not is_answer(asked)
+
+
 def own_id(message: HiveMessage) -> str:
     """The id of a question: the one that it has, or a new one where it has none that is a text."""
     return query_id(message) or str(uuid.uuid4())

@@ -26,6 +26,7 @@ from hivemind_core_client.shell.waiters import Waiters, checked_seconds
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.identity import NodeIdentity
+    from hivemind_core_client.kernel.delivery import Metrics
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.plugins.contract import HubFacts, Negotiated
     from hivemind_core_client.plugins.manager import Plugins
@@ -213,6 +214,11 @@ class BaseClient(metaclass=ABCMeta):
         return self._worker.rejected
 
     @property
+    def metrics(self) -> Metrics:
+        """What became of the messages since this client was made, as it stands now; docs/delivery.md explains it."""
+        return self._worker.ledger.metrics(self.rejected, self.mailbox.dropped)
+
+    @property
     def protocol(self) -> Optional[Link]:
         """The Link of the present or last connection, or None."""
         return self._worker.link
@@ -378,8 +384,9 @@ class BaseClient(metaclass=ABCMeta):
     def _renew_worker(self) -> None:
         """Have a worker that was never started, and say so where nobody proves that the hub is the hub."""
         if self._closed or self.state is not ClientState.IDLE:
-            self._worker.detach()
+            former = self._worker
             self._worker = self._connected_worker()
+            self._worker.take_over(former)
         self._tls.warn_of_any_certificate(self.profile.settings.address)
         self.waiters.reopen()
         self.mailbox.reopen()

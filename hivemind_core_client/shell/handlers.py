@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from hivemind_core_client.shell.local_bridge import LocalBusBridge
     from hivemind_core_client.shell.protocols import Handler
 
-#: What the OVOS bus client says of its own connection, as names for `on`.
-CONNECTION_EVENTS = frozenset({"open", "close", "error", "reconnecting"})
+#: What the OVOS bus client says of its own connection, as names for `on`, and what a client of ours says beside that.
+CONNECTION_EVENTS = frozenset({"open", "close", "error", "reconnecting", "doubt"})
 
 
 class Handlers:

@@ -16,6 +16,9 @@ MOST_HELD_BYTES = 64 * 2**20
 class MailboxProtocol(Protocol):
     """A queue of jobs, each run after those that were put before it; each shell has its own."""
 
+    #: How many jobs found no room.
+    dropped: int
+
     def put(self, job: Job) -> None:
         """Run `job` after those that were put before it; from any thread."""
 

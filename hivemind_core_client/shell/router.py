@@ -6,15 +6,17 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
+from hivemind_core_client.kernel.delivery import QUESTION_TYPES
 from hivemind_core_client.kernel.events import Arrived
 from hivemind_core_client.kernel.lifecycle import Step
 from hivemind_core_client.plugins import asking
-from hivemind_core_client.plugins.answers import query_id
+from hivemind_core_client.plugins.answers import is_answer_to, query_id
 from hivemind_core_client.plugins.contract import CallBack, CancelTimer, Deliver, Select, Send, SetTimer
 from hivemind_core_client.shell.local_bus import name_of
-from hivemind_core_client.wire.message import HiveMessage
+from hivemind_core_client.wire.message import HANDSHAKE_TYPES, HiveMessage
 
 if TYPE_CHECKING:
+    from hivemind_core_client.kernel.delivery import UnconfirmedMessages
     from hivemind_core_client.shell.base import BaseClient
     from hivemind_core_client.shell.handlers import Handlers
     from hivemind_core_client.shell.local_bridge import LocalBusBridge
@@ -66,7 +68,7 @@ class EventRouter:
         """What to call for each kind of event that a worker does not deal with by itself."""
         put, later, cancel = self._put, self._client.mailbox.later, self._client.mailbox.cancel
         return {
-            Arrived: self.arrived,
+            Arrived: partial(self.arrived, worker),
             Deliver: self.deliver,
             CallBack: self.call_back,
             Select: self.select,
@@ -77,9 +79,14 @@ class EventRouter:
             CancelTimer: lambda event: cancel((event.msg_type, event.key)),
         }
 
-    def arrived(self, event: Arrived) -> None:
+    def arrived(self, worker: SharedWorker, event: Arrived) -> None:
         """A message: for those who wait for it, and the handlers of its type."""
         message = event.message
+        kind = message.msg_type
+        if kind not in HANDSHAKE_TYPES:
+            worker.ledger.received += 1
+        if kind in QUESTION_TYPES:
+            worker.delivery.answered(partial(is_answer_to, message))
         if self._is_full or self._weight >= _BATCH_BYTES:
             self._weigh()
         if self._waiters.waiting:
@@ -88,7 +95,7 @@ class EventRouter:
             self._client.mailbox.drop()
             return
         self._weight += message.weight
-        for handler in self._handlers_of(message.msg_type.value):
+        for handler in self._handlers_of(kind.value):
             self._put(partial(self._call, handler, message))
 
     def deliver(self, event: Deliver) -> None:
@@ -115,6 +122,10 @@ class EventRouter:
     def step(self, step: Step, error: HiveMindError) -> None:
         """Do one step of what follows from the end of a connection by `error`."""
         self._steps[step](error)
+
+    def in_doubt(self, messages: UnconfirmedMessages) -> None:
+        """These were sent before the connection ended, and the hub is not known to have read them."""
+        self._tell("doubt", messages)
 
     def _weigh(self) -> None:
         """Tell the mailbox what it holds. As long as that is too much, only those who wait get what arrives."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
+from hivemind_core_client.kernel.delivery import Ledger
 from hivemind_core_client.kernel.events import (
     AwaitProof,
     Established,
@@ -20,6 +22,7 @@ from hivemind_core_client.wire.errors import InvalidOption, Mend
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
+    from hivemind_core_client.kernel.delivery import UnconfirmedMessages
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.kernel.policy import Backoff, Deadlines
     from hivemind_core_client.shell.protocols import MailboxProtocol
@@ -45,6 +48,9 @@ class SharedWorker(ABC):
         backoff: Backoff,
     ) -> None:
         self.rejected = 0
+        #: What becomes of all messages, and of those of the present or last connection.
+        self.ledger = Ledger(threading.Lock())
+        self.delivery = self.ledger.opened()
         self._is_detached = False
         #: The Link of the present or last connection.
         self.link: Optional[Link] = None
@@ -69,16 +75,24 @@ class SharedWorker(ABC):
         self._step: Callable[[Step, HiveMindError], None] = _ignore
         self._tell_established: Callable[[], None] = _ignore
         self._tell_over: Callable[[], None] = _ignore
+        self._tell_doubt: Callable[[UnconfirmedMessages], None] = _ignore
 
     def report_to(self, router: EventRouter, over: Callable[[], None]) -> None:
         """Hand events to this router, and call `over` when no more attempts to connect are made."""
         self._handle.update(router.routes(self))
         self._step = router.step
         self._tell_established = router.established
+        self._tell_doubt = router.in_doubt
         self._tell_over = over
 
+    def take_over(self, former: SharedWorker) -> None:
+        """Take the place of a former worker of this client, and go on counting where it stopped."""
+        former.detach()
+        self.ledger, self.rejected = former.ledger, former.rejected
+        self.delivery = self.ledger.opened()
+
     def detach(self) -> None:
-        """Another worker has taken over: end, and tell nobody."""
+        """Another worker has taken over: end, and tell nobody, but of what is in doubt."""
         self._handle = {**dict.fromkeys(self._handle, _ignore), Failed: self._fail}
         self._step = self._tell_established = self._tell_over = _ignore
         self._is_detached = True
@@ -149,18 +163,36 @@ class SharedWorker(ABC):
 
     def _established(self, event: Established) -> None:
         self.lifecycle.established()
+        self.ledger.sessions += 1
         self._tell_established()
         self._session_stands()
 
     def _end(self, error: HiveMindError) -> Optional[float]:
         """Do what follows from the end of a connection. Returns the seconds until the next attempt; None for none."""
         ending, link = self.lifecycle.ended(error), self.link
+        in_doubt = self._in_doubt()
         for step in ending.steps:
-            if step is not Step.END_QUESTIONS:
+            if step is Step.TELL_DOUBT:
+                if in_doubt is not None:
+                    self._tell_doubt(in_doubt)
+            elif step is not Step.END_QUESTIONS:
                 self._step(step, ending.error)
             elif link is not None and not self._is_detached:
                 self._act_on(link.session_ended)
         return ending.delay
+
+    def _in_doubt(self) -> Optional[UnconfirmedMessages]:
+        """What the connection that ends leaves in doubt."""
+        messages = self.delivery.close()
+        self._mailbox.cancel(self.delivery)
+        if messages is not None:
+            log.warning(
+                "the connection with %s ended, and %d messages that were sent may not have arrived: "
+                'on("doubt", …) gets them (docs/delivery.md)',
+                self._profile.settings.address,
+                len(messages),
+            )
+        return messages
 
     def _not_sent(self, message: HiveMessage, error: HiveMindError) -> None:
         """Log that a message could not be sent; its sender is not here to be told."""

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Optional
 
 from attrs import frozen
 
+from hivemind_core_client.kernel.delivery import ASK_AFTER_S, Ask
 from hivemind_core_client.kernel.lifecycle import CLOSE_REASON_WAIT_S, ClientState
-from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, again
+from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, HubConnectionError, again
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from hivemind_core_client.kernel.delivery import Delivery
     from hivemind_core_client.kernel.events import Event
     from hivemind_core_client.kernel.lifecycle import ConnectionLifecycle
     from hivemind_core_client.kernel.link import Link
@@ -26,11 +30,12 @@ if TYPE_CHECKING:
 
 @frozen
 class Connection:
-    """One connection: its Link, its transport, and the lock under which a message is sealed and written."""
+    """One connection: its Link, its transport, the lock under which a message is sealed and written, what was sent."""
 
     link: Link
     transport: Transport
     writing: WritingLock
+    delivery: Delivery
 
 
 class Sender:
@@ -63,18 +68,23 @@ class Sender:
         with self._mailbox.blocking():
             return self._changed.wait_until(lambda: self.is_finished, seconds)
 
-    def send(self, message: HiveMessage, progress: Optional[Progress]) -> tuple[HiveMessage, list[Event]]:
-        """Send; returns the message as it was sent, and what handlers want done. Raises like the worker's `send`."""
+    def send(
+        self, message: HiveMessage, progress: Optional[Progress]
+    ) -> tuple[HiveMessage, list[Event], Optional[Ask]]:
+        """Send; returns the message as it was sent, and what handlers and its confirmation want done.
+
+        Raises like the worker's `send`.
+        """
         connection = self.connection
         if connection is None or self._lifecycle.state is not ClientState.CONNECTED:
             connection = self._session()
         prepared = connection.link.prepare(message)
         try:
             with connection.writing:
-                events = self._write(connection, prepared, progress)
+                events, ask = self._write(connection, prepared, progress)
         except ConnectionLost as error:
             raise self._why_broken(connection, error) from error
-        return prepared, events
+        return prepared, events, ask
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
@@ -83,6 +93,26 @@ class Sender:
             return connection.transport.ping(payload, seconds)
         except ConnectionLost as error:
             raise self._why_broken(connection, error) from error
+
+    def confirm(self, ask: Optional[Ask]) -> None:
+        """Have the hub prove, by its pong, that it has read what was sent."""
+        connection = self.connection
+        if connection is None or ask is None:
+            return
+        if ask is Ask.NOW and not connection.writing.locked():  # else whoever writes will ask
+            with suppress(HubConnectionError):  # the reader finds out what that means
+                connection.transport.ask()
+        if ask is Ask.LATER:
+            with suppress(RuntimeError):  # the interpreter ends, and starts no thread any more
+                look = partial(self._mailbox.call, self._look, connection)
+                self._mailbox.later(ASK_AFTER_S, connection.delivery, look)
+
+    def _look(self, connection: Connection) -> None:
+        ask = connection.delivery.look()
+        if ask is not None and connection is self.connection:
+            if ask is Ask.NOW:
+                self.confirm(ask)
+            self.confirm(Ask.LATER)
 
     def _session(self) -> Connection:
         """The connection of a session that stands, now or soon."""
@@ -94,21 +124,25 @@ class Sender:
 
     def _write(
         self, connection: Connection, prepared: HiveMessage, progress: Optional[Progress]
-    ) -> list[Event]:
-        """Seal and write; returns what handlers want done. They are asked before: an answer may be quick."""
+    ) -> tuple[list[Event], Optional[Ask]]:
+        """Seal and write; returns what handlers and the confirmation want done.
+
+        Handlers are asked before: an answer may be quick.
+        """
         link = connection.link
         try:
             frames = link.seal(prepared)
             with self._link_lock:
                 events = link.sending(prepared)
-            connection.transport.send(frames, progress)
+            answered = connection.transport.send(frames, progress)
+            ask = connection.delivery.handed(prepared, frames, answered)
         except HiveMindError:
             raise
         except BaseException:
             # Such as Ctrl-C: a frame that was sealed and is not written would keep the next from being opened.
             connection.transport.abort()
             raise
-        return events
+        return events, ask
 
     def _why_broken(self, connection: Connection, error: HiveMindError) -> HiveMindError:
         """The refusal that ended the connection, if the reader finds one out at once; else the failure to send."""

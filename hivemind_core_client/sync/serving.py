@@ -70,7 +70,13 @@ class ServingWorker(BaseWorker):
 
     def send(self, message: HiveMessage, progress: Optional[Progress] = None) -> HiveMessage:
         """Send, and do what handlers want done about it. Returns the message as it was sent; raises as promised."""
-        prepared, events = self._sender.send(message, progress)
+        try:
+            prepared, events, ask = self._sender.send(message, progress)
+        except BaseException:
+            self.ledger.not_sent()
+            raise
+        if ask is not None:
+            self._sender.confirm(ask)
         if events:
             self._act(events)
         return prepared
@@ -92,7 +98,10 @@ class ServingWorker(BaseWorker):
         try:
             self.link = link = self._new_link()
             writing = WritingLock(self._deadlines.write, self.lifecycle.hub_is_stuck)
-            self._sender.connection = connection = Connection(link, self._new_transport(), writing)
+            self.delivery = delivery = self.ledger.opened()
+            transport = self._new_transport()
+            transport.confirm_to(delivery)
+            self._sender.connection = connection = Connection(link, transport, writing, delivery)
             self._serve(connection)
         except HiveMindError as error:
             cause = error

@@ -72,6 +72,10 @@ class WritingLock:
         self._seconds = seconds
         self._stuck = stuck
 
+    def locked(self) -> bool:
+        """Whether somebody writes."""
+        return self._lock.locked()
+
     def __enter__(self) -> None:
         """Acquire."""
         if not self._lock.acquire(blocking=False):

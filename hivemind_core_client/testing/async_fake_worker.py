@@ -68,6 +68,7 @@ class AsyncFakeWorker(AsyncBaseWorker):
             return
         context = self._profile.context
         self.link = self._new_link()
+        self.delivery = self.ledger.opened()
         context.hub = self._hub.facts(self._profile)
         context.negotiated = agreed(self._profile)
         with self._fake_mailbox.held():  # handlers of "open" find a session that stands
@@ -93,11 +94,17 @@ class AsyncFakeWorker(AsyncBaseWorker):
 
     async def send(self, message: HiveMessage, progress: Optional[Progress] = None) -> HiveMessage:
         """Hand the prepared message to the hub. Raises like the real one, and what the rules of the hub raise."""
-        link = await self._link_of_session()
-        prepared = link.prepare(message)
-        sent = carried(self._profile, prepared)
-        self._act(link.sending(prepared))
-        for answer in exchanged(self._profile, self._hub, sent, progress):
+        try:
+            link = await self._link_of_session()
+            prepared = link.prepare(message)
+            sent = carried(self._profile, prepared)
+            self._act(link.sending(prepared))
+            answers = exchanged(self._profile, self._hub, sent, progress)
+            self.delivery.handed(prepared, [], answered=self._hub.confirms)
+        except BaseException:
+            self.ledger.not_sent()
+            raise
+        for answer in answers:
             self._fake_mailbox.arrive(partial(self._arrive, answer))
         return prepared
 
@@ -108,6 +115,7 @@ class AsyncFakeWorker(AsyncBaseWorker):
     async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """No time at all."""
         await self._link_of_session()
+        self.delivery.ponged(self.delivery.asked(0.0, payload), 0.0)
         return 0.0
 
     async def stop(self) -> None:

@@ -85,6 +85,15 @@ class FakeHiveMessageBus(HiveMessageBusClient):
         """
         self._fake_hub.respond(message_type, reply, responder)
 
+    @property
+    def confirms(self) -> bool:
+        """Whether the hub shows at once that it has read what is sent: else `drop` or `close` leaves that in doubt."""
+        return self._fake_hub.confirms
+
+    @confirms.setter
+    def confirms(self, value: bool) -> None:
+        self._fake_hub.confirms = value
+
     def receive(self, message: Any) -> None:
         """Act as if the hub had sent a HiveMessage, or an OVOS Message as BUS; returns when the handlers have run.
 

@@ -46,12 +46,16 @@ class Rule:
 
 
 class FakeHub:
-    """Takes what a client sends, and answers by rules. `outage` is why no session can be had, or None."""
+    """Takes what a client sends, and answers by rules. `outage` is why no session can be had, or None.
+
+    `confirms` tells whether it shows at once that it has read what was sent.
+    """
 
     def __init__(self) -> None:
         self.emitted: list[HiveMessage] = []
         self.outage: Optional[HiveMindError] = None
         self.public_key = ""
+        self.confirms = True
         self._rules: dict[tuple[str, str], Rule] = {}
 
     def facts(self, profile: ClientProfile) -> HubFacts:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Optional, Protocol, TypeVar, Union
 
+from hivemind_core_client.kernel.delivery import Delivery, Ledger
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
@@ -13,9 +15,29 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: The payload of the ping before a farewell: its pong shows that the hub has read what was sent.
+LAST_PING = b"farewell"
+
+
+class Confirming:
+    """What transports have in common: they tell a Delivery of pings, and of their pongs."""
+
+    #: Whether pings are sent for the sake of messages.
+    _asks = True
+    #: Of a transport that nobody counts for.
+    _delivery = Ledger().opened()
+
+    def confirm_to(self, delivery: Delivery) -> None:
+        """Before `open`: tell `delivery` of pings and of their pongs."""
+        self._delivery = delivery
+        delivery.asks = self._asks
+
 
 class Transport(Protocol):
     """A connection for threads. `open` and `receive` belong to one thread; the rest may be called from any."""
+
+    def confirm_to(self, delivery: Delivery) -> None:
+        """Before `open`: tell `delivery` of pings and of their pongs."""
 
     def open(self, url: str) -> None:
         """Connect. Raises a HubConnectionError, InvalidOption, or KeyRefused when the hub does not know the key."""
@@ -26,11 +48,14 @@ class Transport(Protocol):
     def receive(self) -> Union[Frame, Closed]:
         """The next message or the end. Raises ConnectionLost or FrameTooLarge."""
 
-    def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
-        """Write whole frames in order, and tell `progress` how far they came.
+    def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> bool:
+        """Write whole frames in order, and tell `progress` how far they came; True if the hub said that it has them.
 
         Raises ConnectionLost when the connection broke, or the hub has taken nothing for `Deadlines.write` seconds.
         """
+
+    def ask(self) -> None:
+        """Have the hub show that it has read what was sent, without waiting for that. Raises ConnectionLost."""
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time."""
@@ -54,6 +79,9 @@ class Transport(Protocol):
 class AsyncTransport(Protocol):
     """A connection for the event loop that opens it."""
 
+    def confirm_to(self, delivery: Delivery) -> None:
+        """Before `open`: tell `delivery` of pings and of their pongs."""
+
     async def open(self, url: str) -> None:
         """Connect. Raises a HubConnectionError, InvalidOption, or KeyRefused when the hub does not know the key."""
 
@@ -63,11 +91,14 @@ class AsyncTransport(Protocol):
     async def receive(self) -> Union[Frame, Closed]:
         """The next message or the end. Raises ConnectionLost or FrameTooLarge."""
 
-    async def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
-        """Write whole frames in order, and tell `progress` how far they came.
+    async def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> bool:
+        """Write whole frames in order, and tell `progress` how far they came; True if the hub said that it has them.
 
         Raises ConnectionLost when the connection broke, or the hub has taken nothing for `Deadlines.write` seconds.
         """
+
+    async def ask(self) -> None:
+        """Have the hub show that it has read what was sent, without waiting for that. Raises ConnectionLost."""
 
     async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time."""

@@ -16,6 +16,7 @@ from hivemind_core_client.kernel.closing import REFUSED_BY_POLICY, refuses_key
 from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.transports import failures, tcp
+from hivemind_core_client.transports.base import Confirming
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.transports.http_connection import (
     BROKEN,
@@ -68,8 +69,10 @@ class HttpHistory:
     was_refused: bool = False
 
 
-class HttpTransport:
+class HttpTransport(Confirming):
     """A session by polling. `open` and `receive` belong to one thread; the rest may be called from any."""
+
+    _asks = False
 
     def __init__(
         self,
@@ -229,21 +232,22 @@ class HttpTransport:
         # A message that is empty: the hub refuses it, but otherwise where it has no session.
         return not self._request("POST", "send_message", self._poll_timeout).no_session
 
-    def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
-        """Send frames in order, a request each, and tell `progress` of each.
+    def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> bool:
+        """Send frames in order, a request each, and tell `progress` of each; True if the hub has taken them all.
 
         Raises ConnectionLost when the request broke, when the hub has taken nothing for `Deadlines.write` seconds, and
         when it has no session of ours; HubConnectionError when it did not take the message, but the session goes on;
         InvalidMessage for a binary frame in a session below protocol version 3, where hubs take none.
         """
-        report = None if progress is None else ProgressReporter(progress, frames)
+        report, taken = None if progress is None else ProgressReporter(progress, frames), True
         for frame in frames:
-            self._send(frame)
+            taken &= self._send(frame)
             if report is not None:
                 report(len(frame), len(frame))
                 report.next()
+        return taken
 
-    def _send(self, frame: Frame) -> None:
+    def _send(self, frame: Frame) -> bool:
         try:
             answer = self._request("POST", "send_message", self._deadlines.write, **form_of(frame))
         except (HubConnectionError, FrameTooLarge) as error:
@@ -258,6 +262,7 @@ class HttpTransport:
             self._takes_bytes |= isinstance(frame, bytes)
         elif self._has_session or not answer.no_session:  # else the next poll tells whether that is a refusal
             self._not_taken(frame, answer)
+        return answer.taken
 
     def _not_taken(self, frame: Frame, answer: Answer) -> NoReturn:
         if answer.takes_no_bytes and self._has_session and not self._takes_bytes:
@@ -280,6 +285,9 @@ class HttpTransport:
         self._last_message = time.monotonic()
         self._awake.set()
 
+    def ask(self) -> None:
+        """Nothing to do: the hub answers each request."""
+
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds that the next poll takes, or None when it did not end in time."""
         with self._polled:
@@ -292,6 +300,7 @@ class HttpTransport:
         return None
 
     def _note_poll(self, seconds: float) -> None:
+        self._delivery.measured(seconds)
         with self._polled:
             self._polls, self._took = self._polls + 1, seconds
             self._polled.notify_all()

@@ -14,6 +14,7 @@ import websocket
 
 from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.transports import failures, tcp
+from hivemind_core_client.transports.base import LAST_PING, Confirming
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.transports.shared_socket import ReadBoundReached, SharedSocket, WriteStalled
 from hivemind_core_client.wire.errors import (
@@ -40,7 +41,7 @@ _KEEP_ALIVE = (websocket.ABNF.OPCODE_PING, websocket.ABNF.OPCODE_PONG)
 _AROUND_BYTES = 14 + 125
 
 
-class WebSocketTransport:
+class WebSocketTransport(Confirming):
     """A connection. `open` and `receive` belong to one thread; `send`, `ping`, `farewell` and `abort` to any."""
 
     def __init__(
@@ -57,6 +58,7 @@ class WebSocketTransport:
         self._deadlines = deadlines
         self._max_frame = max_frame
         self._ping_interval = ping_interval or None
+        self._asks = bool(ping_interval)
         self._ping_timeout = ping_timeout
         self._socket: Union[socket.socket, SharedSocket, None] = None
         self._shared: Optional[SharedSocket] = None
@@ -139,13 +141,14 @@ class WebSocketTransport:
     def _too_large(self, size: int) -> FrameTooLarge:
         return FrameTooLarge(f"a message of {size} bytes or more; the limit is {self._max_frame}")
 
-    def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
-        """Write whole frames in order, and tell `progress` how far they came.
+    def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> bool:
+        """Write whole frames in order, and tell `progress` how far they came; the hub does not say that it has them.
 
         Raises ConnectionLost when the connection broke, or the hub has taken nothing for `Deadlines.write` seconds.
         """
         size = max(map(len, frames), default=0)
         self._write(lambda ws: self._send_all(ws, frames, progress), size)
+        return False
 
     def _send_all(self, ws: websocket.WebSocket, frames: list[Frame], progress: Optional[Progress]) -> None:
         reporter = None
@@ -164,13 +167,17 @@ class WebSocketTransport:
             if reporter is not None and self._shared is not None:
                 self._shared.report_to(None)
 
+    def ask(self) -> None:
+        """Ping the hub, and wait for nothing."""
+        self._send_ping()
+
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds until the hub's pong, or None when it did not come in time."""
         answered = threading.Event()
         figures: list[float] = []
         self._pongs[payload] = (time.perf_counter(), answered, figures)
         try:
-            self._write(lambda ws: ws.ping(payload))
+            self._send_ping(payload)
             answered.wait(seconds)
         finally:
             self._pongs.pop(payload, None)
@@ -197,8 +204,10 @@ class WebSocketTransport:
         return failures.explained(failures.broken(self._address, error, while_sending), size)
 
     def farewell(self) -> None:
-        """Tell the hub that we go; it answers by closing."""
+        """Tell the hub that we go, once it has read what was sent; it answers by closing."""
         try:
+            if self._delivery.is_unconfirmed:
+                self.ping(LAST_PING, self._deadlines.close / 2)
             self._ready().send_close()
         except (HubConnectionError, *_BROKEN) as error:
             log.debug("no farewell: %s", error)
@@ -259,10 +268,15 @@ class WebSocketTransport:
         if self._probed:
             raise failures.silent(self._address, self._ping_timeout)
         self._probed = True
-        self._write(lambda ws: ws.ping())
+        self._send_ping()
         self._ready().settimeout(self._ping_timeout)
 
+    def _send_ping(self, payload: Optional[bytes] = None) -> None:
+        asked = self._delivery.asked(time.perf_counter(), payload)
+        self._write(lambda ws: ws.ping(asked))
+
     def _note_pong(self, payload: bytes) -> None:
+        self._delivery.ponged(payload, time.perf_counter())
         pending = self._pongs.get(payload)
         if pending is not None:
             began, answered, figures = pending

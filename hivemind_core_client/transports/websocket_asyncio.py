@@ -8,13 +8,16 @@ import socket
 import ssl
 import sys
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Callable, Optional, TypeVar, Union
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.kernel.write_deadline import WriteDeadline
 from hivemind_core_client.transports import failures
+from hivemind_core_client.transports.base import LAST_PING, Confirming
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.transports.timing import within
+from hivemind_core_client.transports.websocket_pings import TellsPings
 from hivemind_core_client.wire.errors import ConnectionLost, FrameTooLarge, HubTimeout
 
 if TYPE_CHECKING:
@@ -64,7 +67,7 @@ _quiet = logging.getLogger(f"{__name__}.websockets")
 _quiet.setLevel(logging.CRITICAL + 1)
 
 
-class Connection(ClientConnection):
+class Connection(TellsPings, ClientConnection):
     """A connection that ends with the WebSocket: it does not wait for the peer to hang up."""
 
     def data_received(self, data: bytes) -> None:
@@ -127,7 +130,7 @@ class WriteWatch:
         self._next = self._loop.call_later(pause, self._look)
 
 
-class AsyncWebSocketTransport:
+class AsyncWebSocketTransport(Confirming):
     """A connection, for the event loop that opens it. Whole messages are sent, in the order asked for."""
 
     def __init__(
@@ -144,6 +147,7 @@ class AsyncWebSocketTransport:
         self._deadlines = deadlines
         self._max_frame = max_frame
         self._ping = (ping_interval or None, ping_timeout)
+        self._asks = bool(ping_interval)
         self._socket: Optional[socket.socket] = None
         self._ws: Optional[Connection] = None
         #: Below the TLS, where there is any: bytes wait in both, and which of them is not documented.
@@ -187,8 +191,8 @@ class AsyncWebSocketTransport:
         except (OSError, WebSocketException, UnicodeDecodeError) as error:
             raise failures.broken(self._address, error) from error
 
-    async def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> None:
-        """Write whole frames in order, and tell `progress` how far they came.
+    async def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> bool:
+        """Write whole frames in order, and tell `progress` how far they came; the hub does not say that it has them.
 
         Raises ConnectionLost when the connection broke, or the hub has taken nothing for `Deadlines.write` seconds. A
         frame leaves whole even when this is cancelled. Of several, the rest is missing then: that ends the connection.
@@ -214,6 +218,14 @@ class AsyncWebSocketTransport:
         except (OSError, WebSocketException) as error:
             lost = failures.broken(self._address, error, while_sending=True)
             raise failures.explained(lost, max(map(len, frames))) from error
+        return False
+
+    async def ask(self) -> None:
+        """Ping the hub, where little is in the way, and wait for nothing."""
+        ws = self._ready()
+        if ws.state is State.OPEN and self._left(ws) <= _BUFFER_BYTES // 2:
+            with suppress(OSError, WebSocketException):  # the reader finds out what that means
+                await ws.ping()  # which does not wait
 
     async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds until the hub's pong, or None when it did not come in time."""
@@ -226,8 +238,11 @@ class AsyncWebSocketTransport:
             raise failures.broken(self._address, error) from error
 
     async def farewell(self) -> None:
-        """Tell the hub that we go, and wait for its answer, `deadlines.close` at most."""
+        """Tell the hub that we go, once it has read what was sent, and wait for its answer, both within a bound."""
         if self._ws is not None:
+            if self._delivery.is_unconfirmed:
+                with suppress(ConnectionLost):  # the reader finds out what that means
+                    await self.ping(LAST_PING, self._deadlines.close / 2)
             self._ws.close_timeout = self._deadlines.close
             await self._ws.close()
 
@@ -290,7 +305,9 @@ class AsyncWebSocketTransport:
         interval, timeout = self._ping
         protocol = ClientProtocol(parse_uri(url), max_size=self._max_frame, logger=_quiet)
         # A hub that answers no ping, or breaks the protocol, is not waited for.
-        return Connection(protocol, ping_interval=interval, ping_timeout=timeout, close_timeout=0)
+        ws = Connection(protocol, ping_interval=interval, ping_timeout=timeout, close_timeout=0)
+        ws.delivery = self._delivery
+        return ws
 
     async def _upgrade(self, ws: Connection) -> None:
         try:

@@ -27,7 +27,13 @@ PASSWORD = err.PasswordRefused("another password")
 AGAIN = err.HandshakeAgain("in another way")
 HALF_WRITTEN = err.IdentityFileError("half a file")
 
-TOLD_AT_AN_END = [Step.END_REQUESTS, Step.CLEAR_EVENTS, Step.TELL_CLOSE, Step.END_QUESTIONS]
+TOLD_AT_AN_END = [
+    Step.END_REQUESTS,
+    Step.CLEAR_EVENTS,
+    Step.TELL_CLOSE,
+    Step.TELL_DOUBT,
+    Step.END_QUESTIONS,
+]
 
 
 class Life(ConnectionLifecycle):
