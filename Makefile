@@ -16,7 +16,7 @@ PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 # In one call, so that what they require of each other is found in the tree and not on an index.
 PLUGINS := $(patsubst %/pyproject.toml,-e ./%,$(wildcard plugins/*/pyproject.toml))
 
-.PHONY: help demo test lint house hostile fuzz soak interop bench matrix clean
+.PHONY: help demo test lint house hostile fuzz storm soak interop bench matrix clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/'
@@ -52,6 +52,9 @@ fuzz: $(VENV)/.fuzz ## search for an input that a parser fails with: SECONDS=60 
 
 soak: $(VENV)/.test ## all clients at real hubs that fail all the while: SECONDS=3600; writes its section of docs/interop.md
 	$(BIN)/python -m tests.soak --seconds $(or $(SECONDS),3600)
+
+storm: $(VENV)/.test ## 200,000 messages through a proxy that breaks connections; the books of what arrived must balance
+	$(BIN)/python -m tests.hostile.storm
 
 interop: $(VENV)/.test ## every behaviour against real hubs; writes docs/interop.md
 # Once more where the log says that hub 4.0.0 has lost its own OVOS bus under the row, and for no other failure.

@@ -9,7 +9,7 @@ import ssl
 import sys
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Callable, Optional, TypeVar, Union
 
 from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.kernel.write_deadline import WriteDeadline
