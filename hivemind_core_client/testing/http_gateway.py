@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 #: What hivemind-http-protocol takes in one request, in bytes.
 _MOST_BODY_BYTES = 2**20
 _WAIT_S = 5.0
+#: How many requests are answered at once, how many sessions there are, and what waits in one of them to be fetched.
+_MOST_REQUESTS, _MOST_SESSIONS, _MOST_FRAMES, _MOST_WAITING_BYTES = 500, 500, 10_000, 64 * 2**20
 
 _GONE = {"error": "Client is not connected"}
 
@@ -152,6 +154,8 @@ class HttpGateway:
 
     def _connect(self, login: str) -> Reply:
         if login not in self._sessions:
+            if len(self._sessions) >= _MOST_SESSIONS:
+                return 503, {"error": "Too many clients"}
             session = _Session(f"{self.hub_url}?authorization={quote(login, safe='')}")
             if not session.greeted():
                 refused = (403, {"error": "Invalid authorization"})
@@ -167,6 +171,7 @@ class _Session:
         self._is_over = self._is_forgotten = self._is_noise = False
         self._frames: deque[Frame] = deque()
         self._changed = threading.Condition()
+        self._waiting_bytes = 0
         self._connection: Optional[ClientConnection] = None
         threading.Thread(target=self._run, args=(url,), name="http-gateway-session", daemon=True).start()
 
@@ -192,6 +197,8 @@ class _Session:
         with self._changed:
             taken: list[T] = [frame for frame in self._frames if isinstance(frame, kind)]
             self._frames = deque(frame for frame in self._frames if not isinstance(frame, kind))
+            self._waiting_bytes = sum(map(len, self._frames))
+            self._changed.notify_all()
         return taken
 
     def send(self, text: str, is_binary: bool = False) -> Reply:
@@ -217,6 +224,8 @@ class _Session:
     def close(self) -> None:
         """Hang up."""
         self._is_forgotten = True
+        with self._changed:
+            self._changed.notify_all()
         if self._connection is not None:
             self._connection.close()
 
@@ -240,11 +249,35 @@ class _Session:
                 self._is_over = True
             else:
                 self._frames.append(frame)
+                self._waiting_bytes += len(frame)
             self._changed.notify_all()
+            # The hub waits meanwhile, as for any client that does not read.
+            self._changed.wait_for(lambda: self._has_room() or self._is_forgotten)
+
+    def _has_room(self) -> bool:
+        return len(self._frames) < _MOST_FRAMES and self._waiting_bytes < _MOST_WAITING_BYTES
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        self._room = threading.Semaphore(_MOST_REQUESTS)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """A thread for each connection, while there are not too many."""
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """What that thread does."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exc_info()[1]
@@ -264,8 +297,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer("GET", {})
 
     def do_POST(self) -> None:
-        size = int(self.headers.get("Content-Length") or 0)
-        if size > _MOST_BODY_BYTES:
+        length = self.headers.get("Content-Length") or "0"
+        size = int(length) if length.isascii() and length.isdigit() and len(length) < 20 else -1
+        if not 0 <= size <= _MOST_BODY_BYTES:
             self.close_connection = True
             self._write(400, b"")
             return

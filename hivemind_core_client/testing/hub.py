@@ -17,6 +17,7 @@ from hivemind_core_client.shell.waiters import message_named
 from hivemind_core_client.testing.certificates import server_context
 from hivemind_core_client.testing.hub_accounts import Account, accounts_of, login_of
 from hivemind_core_client.testing.hub_admission import Admission, has_right
+from hivemind_core_client.testing.hub_bounds import MOST_EARLY_BYTES, bound_connections, keep
 from hivemind_core_client.testing.hub_likeness import Ended, likeness_of
 from hivemind_core_client.testing.hub_link import HubLink, HubOptions
 from hivemind_core_client.testing.hub_routing import (
@@ -59,8 +60,6 @@ Clients = Union[Mapping[str, str], Iterable[Account]]
 _OPEN_TIMEOUT_S, _CLOSE_TIMEOUT_S = 5.0, 1.0
 #: Seconds after which a client that does not read is given up; those whose messages go to it wait so long.
 _WRITE_TIMEOUT_S = 5.0
-#: How many messages `received` holds.
-_MOST_RECEIVED = 10_000
 
 
 def echo(utterance: str) -> str:
@@ -84,9 +83,9 @@ class EmbeddedHub:
     `like` is "4.0.0", "4.15" or "5.3": the hub then does what the real one of that version was seen to do where hubs
     differ, from the versions it offers to the way in which it ends connections (hub_likeness.py).
 
-    Everything that clients sent is in `received`, their HELLOs included: the last 10,000 messages. INTERCOM for the hub
-    itself is not opened. `accounts` are the clients it knows, by access key: what is changed there counts from the next
-    login, as when a hub's owner deletes a client or gives it another password.
+    Everything that clients sent is in `received`, their HELLOs included: the last 10,000 messages, or 64 MiB.
+    INTERCOM for the hub itself is not opened. `accounts` are the clients it knows, by access key: what is changed there
+    counts from the next login, as when a hub's owner deletes a client or gives it another password.
 
     Raises InvalidOption for accounts of the same name, and for an account that the other hub does not have.
     """
@@ -174,7 +173,7 @@ class EmbeddedHub:
                 ssl=self._tls,
                 create_connection=InOrder,
                 compression=None,
-                max_size=None,
+                max_size=MOST_EARLY_BYTES,
                 ping_interval=None,
                 open_timeout=_OPEN_TIMEOUT_S,
                 close_timeout=_CLOSE_TIMEOUT_S,
@@ -182,6 +181,7 @@ class EmbeddedHub:
         except OSError:
             self.stop()
             raise
+        bound_connections(self._server)
         self.port = self._server.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._server.serve_forever, name="embedded-hub", daemon=True)
         self._thread.start()
@@ -322,8 +322,7 @@ class EmbeddedHub:
                 self._carry_out(order, connection, link)
 
     def _arrived(self, link: HubLink, message: HiveMessage) -> None:
-        self.received.append(message)
-        del self.received[:-_MOST_RECEIVED]
+        keep(self.received, message)
         if message.msg_type is HiveMessageType.HELLO:
             link.introduce(message)
             if any(other is not link and other.peer == link.peer for other in self._clients.links.values()):
@@ -357,7 +356,7 @@ class EmbeddedHub:
         elif isinstance(order, Expel):
             raise HubRefused(order.reason) if order.farewell is None else Ended(order.reason, order.farewell)
         elif link is not None and connection is not None:
-            self._clients.note(lambda: self.received.append(order.message))
+            self._clients.note(lambda: keep(self.received, order.message))
             self._converse(connection, link, order.message)
 
     def _from_above(self, message: HiveMessage) -> None:

@@ -15,6 +15,7 @@ from hivemind_core_client.kernel.handshake.base import DEFAULT_CIPHER, DEFAULT_E
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.registry import Registry
 from hivemind_core_client.testing.hub_accounts import Account
+from hivemind_core_client.testing.hub_bounds import MOST_EARLY_BYTES
 from hivemind_core_client.testing.hub_handshake import first_of, password_exchange, rsa_exchange
 from hivemind_core_client.testing.hub_likeness import OWN, Ended, Farewell, Likeness
 from hivemind_core_client.testing.hub_noise import NoiseResponder, noise_offer
@@ -68,6 +69,7 @@ class HubLink:
         self.ready = False
         self.suffix = ""
         self.writing = threading.Lock()
+        self._left = MOST_EARLY_BYTES
         self.session_id = str(uuid.uuid4())
         self._registry = registry
         self._options = options
@@ -137,6 +139,10 @@ class HubLink:
 
         Raises ProtocolError or HubRefused.
         """
+        if self._channel is None:
+            self._left -= len(frame)
+            if self._left < 0:
+                raise HandshakeError("the client sent too much before the handshake")
         message = self._read(frame)
         if message is None:
             return None, []

@@ -12,6 +12,7 @@ from typing import Any
 from websockets.frames import Frame, Opcode
 from websockets.sync.server import ServerConnection
 
+from hivemind_core_client.testing.hub_bounds import MOST_FRAME_BYTES
 from hivemind_core_client.testing.hub_likeness import NO_CODE, Farewell
 from hivemind_core_client.transports.tcp import shut
 
@@ -59,6 +60,12 @@ class InOrder(ServerConnection):
         for payload in ready:
             self.pong(payload)
 
+    def _take_longer_messages(self) -> None:
+        """The first message is short. What follows may be one of the session, before the first was dealt with."""
+        for name in ("max_message_size", "max_size"):  # as websockets 16 calls it, and as 15 does
+            if hasattr(self.protocol, name):
+                setattr(self.protocol, name, MOST_FRAME_BYTES)
+
     def _taken(self, frame: Frame) -> None:
         with self._order:
             if frame.opcode is Opcode.PING and self._dealt_with < self._come:
@@ -66,4 +73,6 @@ class InOrder(ServerConnection):
                 return
             if frame.fin and frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
                 self._come += 1
+                if self._come == 1:
+                    self._take_longer_messages()
         self._take(frame)
