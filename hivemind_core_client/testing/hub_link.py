@@ -79,8 +79,9 @@ class HubLink:
         self._binarize = False
         self._ciphers = options.ciphers or tuple(registry.ciphers)
         self._encodings = options.encodings or tuple(registry.encodings)
-        #: Whether the key is a pre-shared one, and the client has not said yet that it takes it.
-        self._by_choice = account.crypto_key is not None
+        #: Whether the key is a pre-shared one that the client may yet decline.
+        others = bool(account.password) or not options.likeness.strict
+        self._by_choice = account.crypto_key is not None and others
         if account.crypto_key:
             self._channel = self._new_channel(DEFAULT_CIPHER, DEFAULT_ENCODING, account.crypto_key.encode())
 
@@ -231,7 +232,7 @@ class HubLink:
             encoding = first_of(payload.get("encodings"), self._encodings, encoding)
         envelope, key = self._exchange(kind, payload)
         self._binarize = bool(payload.get("binarize")) and self._options.binarize
-        self._channel = self._new_channel(cipher, encoding, key)
+        self._channel, self._by_choice = self._new_channel(cipher, encoding, key), False
         answer = {"envelope": envelope, "cipher": cipher, "encoding": encoding}
         return [_text(HiveMessageType.HANDSHAKE, answer)]
 
