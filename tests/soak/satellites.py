@@ -24,6 +24,8 @@ KINDS: dict[str, Callable[..., Any]] = {
 }
 _DEADLINES = Deadlines(tcp=5, tls=5, upgrade=10, first_frame=10, handshake=20, write=10, send=1, close=3)
 _BACKOFF = Backoff(first=0.5, cap=8.0)
+#: How often the first connection is tried again: hubs that have just begun are slow on a busy machine.
+_RETRIES = 20
 #: How long before the end of a connection a message may have left that it took with it, in seconds: until a ping is
 #: missed, twice over.
 _UNCERTAIN_S = 30.0
@@ -57,7 +59,7 @@ class Satellite:
 
     def start(self) -> None:
         """Connect, and begin to send."""
-        self.client.connect()
+        self.client.connect(handshake_max_retries=_RETRIES)
         self._thread.start()
 
     def stop_sending(self) -> None:
