@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Optional
 
-from attrs import frozen
+from attrs import define
 
 from hivemind_core_client.kernel.delivery import ASK_AFTER_S, Ask
 from hivemind_core_client.kernel.lifecycle import CLOSE_REASON_WAIT_S, ClientState
@@ -28,7 +28,17 @@ if TYPE_CHECKING:
     from hivemind_core_client.wire.message import HiveMessage
 
 
-@frozen
+class AsyncNoTransport:
+    """What is left of a connection in a forked child: whoever ends it ends nothing."""
+
+    def abort(self) -> None:
+        """Nothing is open."""
+
+    async def release(self) -> None:
+        """Nothing is open."""
+
+
+@define
 class AsyncConnection:
     """One connection: its Link, its transport, the lock under which a message is sealed and written, what was sent."""
 
@@ -36,6 +46,10 @@ class AsyncConnection:
     transport: AsyncTransport
     writing: AsyncWritingLock
     delivery: Delivery
+
+    def disown(self) -> None:
+        """Leave the transport to the parent process."""
+        self.transport = AsyncNoTransport()  # type: ignore[assignment]  # nobody sends on it
 
 
 class AsyncSender:

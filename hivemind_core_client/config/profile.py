@@ -15,7 +15,7 @@ from hivemind_core_client.config.key_files import IdentityFile, place_of
 from hivemind_core_client.config.rsa_keys import public_key_of
 from hivemind_core_client.config.session import new_session
 from hivemind_core_client.config.settings import ENVIRONMENT, Settings, given, resolve, variable_of
-from hivemind_core_client.kernel.lifecycle import AcceptedLogins
+from hivemind_core_client.kernel.lifecycle import ClientHistory
 from hivemind_core_client.kernel.options import MAX_PROTOCOL_VERSION, Credentials, LinkOptions
 from hivemind_core_client.plugins.contract import Context, Session
 from hivemind_core_client.wire.errors import (
@@ -57,7 +57,7 @@ class ClientProfile:
         self.identity = identity
         self.plugins = plugins
         self.registry = plugins.require()
-        self.logins = AcceptedLogins(lambda: (self.settings.address, self.settings.key))
+        self.history = ClientHistory(lambda: (self.settings.address, self.settings.key))
         self.context = Context(
             identity=identity,
             session=Session(str(uuid.uuid4()), settings.site_id),

@@ -107,20 +107,30 @@ class Ending:
     delay: Optional[float]
 
 
-class AcceptedLogins:
-    """The logins that hubs have accepted from one client; `current()` is what would be sent now, and where to."""
+class ClientHistory:
+    """What the workers of one client know of those before them. `login()` is what would be sent now, and where to."""
 
-    def __init__(self, current: Callable[[], Hashable]) -> None:
-        self._current = current
+    def __init__(self, login: Callable[[], Hashable]) -> None:
+        self._login = login
         self._accepted: set[Hashable] = set()
+        self._forbidden: Optional[HiveMindError] = None
 
-    def note(self) -> None:
-        """The current one was accepted."""
-        self._accepted.add(self._current())
+    def note_login(self) -> None:
+        """A hub has accepted the login."""
+        self._accepted.add(self._login())
 
-    def has_current(self) -> bool:
-        """Whether the current one was accepted before."""
-        return self._current() in self._accepted
+    def knows_login(self) -> bool:
+        """Whether a hub has accepted the login before."""
+        return self._login() in self._accepted
+
+    def forbid(self, error: HiveMindError) -> None:
+        """Nothing may be begun any more, because of `error`."""
+        self._forbidden = error
+
+    def check(self) -> None:
+        """Raises what forbids to begin anything."""
+        if self._forbidden is not None:
+            raise again(self._forbidden)
 
 
 class ConnectionLifecycle:
@@ -137,7 +147,7 @@ class ConnectionLifecycle:
         backoff: Backoff,
         advise: Callable[[HiveMindError], None],
         clock: Callable[[], float],
-        logins: AcceptedLogins,
+        history: ClientHistory,
     ) -> None:
         self.state = ClientState.IDLE
         self.stopping = False
@@ -147,7 +157,7 @@ class ConnectionLifecycle:
         self._backoff = backoff
         self._advise = advise
         self._clock = clock
-        self._logins = logins
+        self._history = history
         self._established_at = 0.0
         self._retries: Optional[int] = None
         self._failures = 0
@@ -165,7 +175,7 @@ class ConnectionLifecycle:
 
     def established(self) -> None:
         """A session stands."""
-        self._logins.note()
+        self._history.note_login()
         self._established_at = self._clock()
         self._move(LifecycleSignal.ESTABLISHED)
 
@@ -176,7 +186,7 @@ class ConnectionLifecycle:
     def ended(self, error: HiveMindError) -> Ending:
         """A connection, or an attempt at one, has ended by `error`."""
         stood = self.stands
-        in_doubt = not stood and isinstance(error, LoginRefused) and self._logins.has_current()
+        in_doubt = not stood and isinstance(error, LoginRefused) and self._history.knows_login()
         error = _doubted(error, self._where()) if in_doubt else error
         self._advise(error)
         self.last_error = error = ClientClosed("the client is closed") if self.stopping else error
@@ -213,7 +223,8 @@ class ConnectionLifecycle:
         return ConnectionLost(f"the connection ended by a fault of the client: {type(raised).__name__}")
 
     def check_begun(self) -> None:
-        """Raises NotConnected where nobody has called connect."""
+        """Raises NotConnected where nobody has called connect, or nobody may."""
+        self._history.check()
         if self.state is ClientState.IDLE and not self.stopping:
             raise NotConnected(
                 "the client was never connected", Mend("call connect() first, then send", joint=": ")

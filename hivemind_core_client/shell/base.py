@@ -17,12 +17,14 @@ from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 from hivemind_core_client.kernel.questions import first_answer
 from hivemind_core_client.plugins.manager import load_plugins
+from hivemind_core_client.shell import forking
 from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
 from hivemind_core_client.shell.handlers import Handlers
 from hivemind_core_client.shell.local_bridge import LocalBusBridge
 from hivemind_core_client.shell.open_calls import OpenCalls
 from hivemind_core_client.shell.router import EventRouter
 from hivemind_core_client.shell.waiters import Waiters, checked_seconds
+from hivemind_core_client.wire.errors import HiveMindError
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.identity import NodeIdentity
@@ -113,6 +115,7 @@ class BaseClient(metaclass=ABCMeta):
         self._tls = Tls(self_signed, ca_file, ssl_context)
         self._ping = (websocket_ping_interval, websocket_ping_timeout)
         self._make_parts()
+        forking.watch(self)
         if internal_bus is not None:
             self.internal_bus = internal_bus
 
@@ -361,6 +364,7 @@ class BaseClient(metaclass=ABCMeta):
 
     def _start(self, retries: Optional[int]) -> bool:
         """Connect, unless that was begun before. Returns whether this call began it."""
+        self.profile.history.check()
         with self._switching:
             if self._runs:
                 return False

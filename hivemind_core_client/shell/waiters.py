@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from threading import Lock
 from typing import Any, Callable, Generic, Optional, Protocol, TypeVar, Union
 
-from hivemind_core_client.wire.errors import InvalidOption
+from hivemind_core_client.wire.errors import HiveMindError, InvalidOption, again
 from hivemind_core_client.wire.message import OVOS_TYPES, HiveMessage, HiveMessageType, read_message_type
 
 Names = Union[str, Iterable[str]]
@@ -109,13 +109,16 @@ class Waiters:
         #: Those who wait; another list each time that somebody comes or goes.
         self.waiting: list[Waits] = []
         self._closed = False
+        self._forbidden: Optional[HiveMindError] = None
 
     def __len__(self) -> int:
         """How many wait."""
         return sum(not waiter.is_over for waiter in self.waiting)
 
     def join(self, waiter: Waits) -> None:
-        """Let this one wait too: what arrives from now on counts."""
+        """Let this one wait too: what arrives from now on counts. Raises what forbids it."""
+        if self._forbidden is not None:
+            raise again(self._forbidden)
         with self._lock:
             closed = self._closed
             if not closed:
@@ -141,6 +144,10 @@ class Waiters:
     def reopen(self) -> None:
         """Let them wait again."""
         self._closed = False
+
+    def forbid(self, error: HiveMindError) -> None:
+        """Nobody may wait any more, because of `error`."""
+        self._forbidden = error
 
     def end_requests(self) -> None:
         """End the waits for answers."""

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from hivemind_core_client.kernel.delivery import Ledger
@@ -60,7 +60,7 @@ class SharedWorker(ABC):
             backoff,
             profile.advise,
             lambda: self._now(),
-            profile.logins,
+            profile.history,
         )
         self._profile = profile
         self._new_link = new_link
@@ -114,6 +114,13 @@ class SharedWorker(ABC):
             ClientState.RECONNECTING,
         ):
             self.link = None
+
+    def disown(self) -> None:
+        """This is a child that was forked: tell nobody, and leave the connection to the parent process."""
+        self._handle = dict.fromkeys(self._handle, _ignore)
+        self._step = self._tell_established = self._tell_over = _ignore
+        self._link_lock = nullcontext()  # a thread that is not here may hold the other one
+        self._is_detached = True
 
     def admit(self, message: HiveMessage) -> None:
         """Treat a message that a handler had kept back as arrived."""

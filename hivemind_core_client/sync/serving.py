@@ -85,6 +85,12 @@ class ServingWorker(BaseWorker):
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
         return self._sender.ping(payload, seconds)
 
+    def disown(self) -> None:
+        """Leave the connection to the parent process."""
+        super().disown()
+        if self._sender.connection is not None:
+            self._sender.connection.disown()
+
     def _run(self) -> None:
         """One attempt after the other, until the lifecycle says that it was the last."""
         while (delay := self._attempt()) is not None:

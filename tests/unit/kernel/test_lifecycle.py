@@ -10,7 +10,7 @@ import pytest
 from hivemind_core_client import errors as err
 from hivemind_core_client.kernel.lifecycle import (
     CLIENT_TRANSITIONS,
-    AcceptedLogins,
+    ClientHistory,
     ClientState,
     ConnectionLifecycle,
     Ending,
@@ -45,6 +45,7 @@ class Life(ConnectionLifecycle):
     def __init__(self) -> None:
         self.explained: list[err.HiveMindError] = []
         self.time, self.login = 1000.0, "k"
+        self.history = ClientHistory(lambda: self.login)
         steady = Backoff(chance=lambda: 0.5, reset_after=30)
         super().__init__(
             lambda: WHERE,
@@ -52,7 +53,7 @@ class Life(ConnectionLifecycle):
             steady,
             self.explained.append,
             lambda: self.time,
-            AcceptedLogins(lambda: self.login),
+            self.history,
         )
 
 
@@ -165,10 +166,8 @@ def test_a_refused_login_is_final_until_the_hub_has_accepted_it(refused: err.Log
 
 
 def test_a_new_life_knows_the_logins_that_were_accepted_before() -> None:
-    logins = AcceptedLogins(lambda: "k")
-    logins.note()
     life = Life()
-    life._logins = logins
+    life.history.note_login()
     life.begin(1)
     assert [life.ended(REFUSED).delay for _ in range(2)] == [60, None]
     assert life.state is ClientState.CLOSED
@@ -327,3 +326,12 @@ def test_patience_lasts_for_every_attempt_and_the_longest_delay_after_it() -> No
     life = Life()
     once = Deadlines(tcp=7, write=8).attempt + Backoff().cap
     assert [life.patience(retries) for retries in (0, 2)] == [once, 3 * once]
+
+
+def test_a_client_that_may_begin_nothing_says_why() -> None:
+    life, forked = Life(), err.ClientClosed("forked")
+    life.history.check()
+    life.history.forbid(forked)
+    for check in (life.history.check, life.check_begun):
+        with pytest.raises(err.ClientClosed, match="forked"):
+            check()
