@@ -194,11 +194,11 @@ class SharedWorker(ABC):
         self._mailbox.cancel(self.delivery)
         if messages is not None:
             log.warning(
-                "the connection with %s ended, and %d messages that were sent may not have arrived: "
-                'on("doubt", …) gets them (docs/delivery.md)',
+                "the connection with %s ended; messages that were sent and may not have arrived: %d (docs/delivery.md)",
                 self._profile.settings.address,
                 len(messages),
             )
+        log.debug("so far: %s", self.ledger.metrics(self.rejected, self._mailbox.dropped))
         return messages
 
     def _not_sent(self, message: HiveMessage, error: HiveMindError) -> None:

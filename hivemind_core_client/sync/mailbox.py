@@ -227,7 +227,11 @@ class Mailbox:
     def _start(self, target: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=self._work, args=(target,), name=self._name, daemon=True)
         self._workers.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # such as while the interpreter ends
+            self._workers.discard(thread)
+            raise
         return thread
 
     def _work(self, target: Callable[[], None]) -> None:

@@ -625,3 +625,32 @@ def test_a_transport_that_never_opened_can_be_ended() -> None:
             await transport.receive()
 
     run(main())
+
+
+@pytest.mark.parametrize("message", [Message("small"), BIG], ids=["small", "large"])
+def test_an_emit_that_is_cancelled_counts_as_raised_and_never_as_in_doubt(
+    hub: EmbeddedHub, message: Any
+) -> None:
+    flow = threading.Event()
+    flow.set()
+
+    async def main() -> None:
+        with servers.server(stalling_proxy(hub.port, flow)) as port:
+            client = at(port, deadlines=Deadlines(close=0.2))
+            if message is BIG:
+                await client.connect()
+                flow.clear()
+            else:
+                flow.clear()
+                client.run_in_thread()  # no session comes
+            emitting = asyncio.create_task(client.emit(message))
+            await turns()
+            emitting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await emitting
+            await client.close()
+            metrics = client.metrics
+            assert (metrics.sent, metrics.raised, metrics.in_doubt) == (1, 1, 0)
+            flow.set()
+
+    run(main())

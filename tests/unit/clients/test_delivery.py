@@ -64,6 +64,7 @@ def test_the_keepalive_proves_as_well(
         assert until(lambda: books(client) == (3, 0, 0, 0))
 
 
+@pytest.mark.otherwise("http", why=BY_ANSWER)
 def test_many_are_confirmed_while_more_are_sent(client: HiveMessageBusClient) -> None:
     emit(client, range(3 * ASK_AFTER_MESSAGES))
     assert until(lambda: client.metrics.confirmed >= 2 * ASK_AFTER_MESSAGES)
@@ -134,6 +135,25 @@ def test_an_answer_proves_its_question_and_what_went_before(hub: EmbeddedHub, ma
         assert books(client) == (0, 0, 0, 2)  # an answer on the bus does not say to what
         client.query(utterance("who is there?"))
         assert until(lambda: books(client) == (3, 0, 0, 0))
+
+
+@pytest.mark.otherwise("asyncio", "http", why="they start no thread for it")
+def test_a_message_is_sent_where_no_thread_can_be_started_any_more(
+    hub: EmbeddedHub, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while the interpreter ends, from Python 3.12 on."""
+    with make(hub) as client:
+        client.mailbox.shut()
+        client.mailbox.drain(5)  # the thread for handlers ends
+        client.mailbox.reopen()
+        with monkeypatch.context() as ending:
+            ending.setattr(threading.Thread, "start", no_thread)
+            client.emit(count(0))
+    assert books(client) == (1, 0, 0, 0)
+
+
+def no_thread(thread: threading.Thread) -> None:
+    raise RuntimeError("can't create new thread at interpreter shutdown")
 
 
 def test_what_comes_is_counted_too(hub: EmbeddedHub, make: Make) -> None:
