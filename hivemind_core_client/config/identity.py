@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import overload
 
-from hivemind_core_client.config.given_texts import checked_field, pem_text
+from hivemind_core_client.config.given_texts import checked_field, cut, pem_text
 from hivemind_core_client.config.key_files import (
     UNNAMED,
     IdentityFile,
@@ -89,7 +89,7 @@ class NodeIdentity(NoiseIdentity):
     @property
     def name(self) -> str:
         """A label for people, not unique; `unnamed-node` if unset."""
-        return self._read_text("name") or UNNAMED
+        return cut(self._read_text("name") or "") or UNNAMED
 
     @name.setter
     def name(self, value: str | None) -> None:

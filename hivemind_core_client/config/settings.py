@@ -297,7 +297,7 @@ def resolve(
 
 
 def _stored_name(identity: NodeIdentity) -> str:
-    return "" if identity.name == UNNAMED else cut(identity.name)
+    return "" if identity.name == UNNAMED else identity.name
 
 
 def without_colon(what: str, value: Any) -> str:

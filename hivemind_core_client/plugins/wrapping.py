@@ -21,11 +21,16 @@ def inner_of(message: HiveMessage) -> HiveMessage:
     whoever is named there had it in his hands.
     """
     inner = HiveMessage.deserialize(message.raw_payload)
-    route = message.raw_route
+    named = set(map(_source_of, message.raw_route)) - {None}
     return inner.copy(
-        route=[*route, *(hop for hop in inner.raw_route if hop not in route)],
+        route=[*message.raw_route, *(hop for hop in inner.raw_route if _source_of(hop) not in named)],
         target_pubkey=inner.target_public_key or message.target_public_key,
     )
+
+
+def _source_of(hop: Any) -> str | None:
+    source = hop.get("source") if isinstance(hop, dict) else None
+    return source if isinstance(source, str) else None
 
 
 def is_for_site(context: Context, message: HiveMessage) -> bool:

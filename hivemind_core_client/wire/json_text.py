@@ -26,6 +26,8 @@ from hivemind_core_client.wire.json_cost import (
     allowance,
     cost_of,
 )
+from hivemind_core_client.wire.errors import FrameError, InvalidMessage, Mend
+from hivemind_core_client.wire.text import printable
 
 Json = dict[str, Any]
 
@@ -83,14 +85,23 @@ def standard_text(value: Any) -> str:
     except InvalidMessage:
         raise
     except (TypeError, ValueError, RecursionError) as error:
-        field = not_finite(value) if isinstance(error, ValueError) else None
+        field = _not_finite(value) if isinstance(error, ValueError) else None
         if field is not None:
-            raise InvalidMessage(f"{field} is a number that JSON does not have", _MEND_NUMBER) from error
+            raise InvalidMessage(
+                f"{printable(field)} is a number that JSON does not have", _MEND_NUMBER
+            ) from error
         raise InvalidMessage(f"a payload has no JSON form: {error}") from error
 
 
-def not_finite(value: Any, path: str = "") -> Optional[str]:
-    """Where in a value NaN or Infinity stands, such as `payload.data.score[2]`; None where it does not."""
+def _not_finite(value: Any) -> Optional[str]:
+    """Where in a value NaN or Infinity stands, such as `payload.data.score[2]`; None where it is not found."""
+    try:
+        return _number_in(value, "")
+    except RecursionError:
+        return None
+
+
+def _number_in(value: Any, path: str) -> Optional[str]:
     if isinstance(value, float):
         return None if math.isfinite(value) else path or "a payload"
     inner: Iterable[tuple[str, Any]] = ()
@@ -100,7 +111,7 @@ def not_finite(value: Any, path: str = "") -> Optional[str]:
         inner = ((f"{path}[{index}]", each) for index, each in enumerate(value))
     elif callable(getattr(value, "serialize", None)):
         inner = [(path, value.serialize())]
-    return next((found for at, each in inner if (found := not_finite(each, at))), None)
+    return next((found for at, each in inner if (found := _number_in(each, at))), None)
 
 
 def utf8(text: str) -> bytes:

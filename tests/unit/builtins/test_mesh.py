@@ -145,6 +145,8 @@ BOTH_ROUTES: dict[str, tuple[list[Any], list[Any], bool]] = {
     "outer trusted, inner a stranger": ([hop(ALICE_KEY), hop(HUB_KEY)], [hop(MALLORY)], False),
     "outer a stranger, inner trusted": ([hop(MALLORY), hop(HUB_KEY)], [hop(ALICE_KEY)], False),
     "outer trusted, inner malformed": ([hop(HUB_KEY)], ["x"], False),
+    "outer trusted, inner without a source": ([hop(HUB_KEY)], [{"targets": ["x"]}], False),
+    "both malformed": ([None], [None], False),
     "both trusted": ([hop(ALICE_KEY), hop(HUB_KEY)], [hop(ALICE_KEY)], True),
 }
 

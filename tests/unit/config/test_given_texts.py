@@ -79,7 +79,7 @@ def test_a_pre_shared_key_is_looked_at_too() -> None:
 
 def test_an_identity_s_name_is_cut() -> None:
     fields = {"name": "lamp\n", "access_key": "k", "default_master": "h"}
-    assert resolve(NodeIdentity(fields)).useragent == "lamp"
+    assert resolve(NodeIdentity(fields)).useragent == NodeIdentity(fields).name == "lamp"
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\rb", f"a{MARK}b", "a\0b"], ids=ascii)

@@ -74,7 +74,6 @@ def test_a_file_that_is_not_written_is_closed_to_others_all_the_same(file: Path)
         ('" 5678 "', 5678),
         ('"5678.0"', 5678),
         ("null", None),
-        ('""', None),
     ],
 )
 def test_a_port_of_the_file(file: Path, value: str, port: Any) -> None:

@@ -569,6 +569,17 @@ def test_a_number_that_is_no_field_is_told_too(library: str) -> None:
         json_text({math.nan: 1})
 
 
+def test_a_number_that_stands_deep_is_an_error_all_the_same(library: str) -> None:
+    value: Any = math.nan
+    for _ in range(600):
+        value = [value]
+    with pytest.raises(InvalidMessage):
+        json_text({"x": value})
+    with pytest.raises(InvalidMessage) as caught:
+        json_text({"long" * 1000: math.nan})
+    assert len(str(caught.value)) < 300
+
+
 def test_json_objects_only() -> None:
     assert json_object(b'{"a": 1}') == {"a": 1}
     with pytest.raises(FrameError, match="the offer is a JSON list"):
