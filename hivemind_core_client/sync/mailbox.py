@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from hivemind_core_client.shell.local_bus import name_of
 from hivemind_core_client.shell.protocols import MOST_HELD_BYTES
+from hivemind_core_client.transports.addresses import begun
 from hivemind_core_client.wire.log_lines import LogLines
 
 if TYPE_CHECKING:
@@ -149,6 +150,15 @@ class Mailbox:
         with self._changed:
             if threading.current_thread() in self._workers:
                 return
+            leads = (
+                self._closed and self._leader is None and bool(self._jobs) and len(self._workers) < self._most
+            )
+            if leads:  # no thread could begin
+                self._leader = threading.current_thread()
+        if leads:
+            self._lead()
+        with self._changed:
+            self._leader = None if leads else self._leader
             self._changed.wait_for(lambda: not self._jobs or not self._closed, seconds)
             if not self._closed:
                 return
@@ -211,8 +221,7 @@ class Mailbox:
     def _guard(self) -> None:
         """See to it that somebody watches the leader while jobs wait behind the one it runs."""
         if self._jobs and not self._watched and len(self._workers) < self._most:
-            self._watched = True
-            self._start(self._watch)
+            self._watched = self._start(self._watch) is not None
 
     def _hand_over(self) -> None:
         self._busy_since = None
@@ -224,15 +233,14 @@ class Mailbox:
                 "%s: %d handlers are stuck; callbacks wait until one of them returns", self._name, self._most
             )
 
-    def _start(self, target: Callable[[], None]) -> threading.Thread:
+    def _start(self, target: Callable[[], None]) -> Optional[threading.Thread]:
+        """The thread that does this, or None where no thread can begin any more: then `drain` does what is left."""
         thread = threading.Thread(target=self._work, args=(target,), name=self._name, daemon=True)
         self._workers.add(thread)
-        try:
-            thread.start()
-        except RuntimeError:  # such as while the interpreter ends
-            self._workers.discard(thread)
-            raise
-        return thread
+        if begun(thread):
+            return thread
+        self._workers.discard(thread)
+        return None
 
     def _work(self, target: Callable[[], None]) -> None:
         try:

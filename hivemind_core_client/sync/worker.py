@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Optional
 
 from hivemind_core_client.sync.mailbox import Running
 from hivemind_core_client.sync.serving import ServingWorker
+from hivemind_core_client.transports.addresses import begun
 
 if TYPE_CHECKING:
     from hivemind_core_client.wire.message import HiveMessage
@@ -37,7 +38,8 @@ class Worker(ServingWorker):
         is_own = threading.current_thread() is self.running
         if connection is not None:
             # On a thread of its own: somebody may be stuck in writing, and closing must not wait for that.
-            threading.Thread(target=connection.transport.farewell, daemon=True).start()
+            if not begun(threading.Thread(target=connection.transport.farewell, daemon=True)):
+                connection.transport.farewell()
             if not is_own:
                 self.wait_finished(self._deadlines.close)
         if self._sender.connection is not None:

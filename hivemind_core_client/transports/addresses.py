@@ -130,10 +130,21 @@ def resolve(host: str, port: int, seconds: float) -> list[Any]:
             answer.append(error)
 
     asking = threading.Thread(target=ask, name="hivemind-resolver", daemon=True)
-    asking.start()
-    asking.join(seconds)
+    if begun(asking):
+        asking.join(seconds)
+    else:
+        ask()
     if not answer:
         raise socket.timeout("timed out")
     if isinstance(answer[0], Exception):
         raise answer[0]
     return list(answer[0])
+
+
+def begun(thread: threading.Thread) -> bool:
+    """Start a thread; False where none can begin any more: from Python 3.12 on, in what runs when Python exits."""
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True

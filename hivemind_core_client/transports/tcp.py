@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable, Optional, Protocol
 
 from hivemind_core_client.transports import failures
-from hivemind_core_client.transports.addresses import connect_tcp
+from hivemind_core_client.transports.addresses import begun, connect_tcp
 from hivemind_core_client.wire.errors import HubConnectionError, HubTimeout
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def deadline(
 
     timer = threading.Timer(seconds, expire)
     timer.daemon = True
-    timer.start()
+    begun(timer)  # without it, the timeouts of the socket are what bounds it
     try:
         yield
     except broken:
@@ -115,8 +115,10 @@ def _handshake_tls(
     try:
         wrapped = context.wrap_socket(connected, server_hostname=address.host, do_handshake_on_connect=False)
         keep(wrapped)  # before the handshake, so that its deadline can shut it
+        wrapped.settimeout(2 * seconds)  # the deadline is sooner, if there can be one
         with deadline(address, "tls", seconds, lambda: shut(wrapped)):
             _shake_hands(wrapped)
+        wrapped.settimeout(None)
         return wrapped
     except HubConnectionError:
         raise

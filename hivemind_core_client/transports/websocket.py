@@ -204,11 +204,17 @@ class WebSocketTransport(Confirming):
         return failures.explained(failures.broken(self._address, error, while_sending), size)
 
     def farewell(self) -> None:
-        """Tell the hub that we go, once it has read what was sent; it answers by closing."""
+        """Tell the hub that we go, once it has read what was sent; it answers by closing.
+
+        Not while somebody is stuck in writing.
+        """
         try:
             if self._delivery.is_unconfirmed:
                 self.ping(LAST_PING, self._deadlines.close / 2)
-            self._ready().send_close()
+            ws = self._ready()
+            if ws.lock.acquire(timeout=self._deadlines.close):
+                ws.lock.release()
+                ws.send_close()
         except (HubConnectionError, *_BROKEN) as error:
             log.debug("no farewell: %s", error)
 

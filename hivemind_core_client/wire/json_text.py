@@ -26,7 +26,6 @@ from hivemind_core_client.wire.json_cost import (
     allowance,
     cost_of,
 )
-from hivemind_core_client.wire.errors import FrameError, InvalidMessage, Mend
 from hivemind_core_client.wire.text import printable
 
 Json = dict[str, Any]
