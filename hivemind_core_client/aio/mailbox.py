@@ -83,11 +83,12 @@ class AsyncMailbox:
             self._queue(job)
 
     def hold(self, weight: int) -> bool:
-        """What was put so far holds `weight` bytes more until it has run, its coroutines too. False: too much."""
+        """What was put so far holds `weight` bytes more until it has run, its coroutines too. False: no room."""
+        has_room = self._held < self._most_held
         if weight and not self._closed:
             self._held += weight
             asyncio.get_running_loop().call_soon(self._let_go_later, weight)
-        return self._held < self._most_held
+        return has_room
 
     def drop(self) -> None:
         """Log and count a job that is not put because those that wait hold too much."""

@@ -23,9 +23,10 @@ class MailboxProtocol(Protocol):
         """Run `job` after those that were put before it; from any thread."""
 
     def hold(self, weight: int) -> bool:
-        """The jobs that were put so far hold `weight` bytes more until they have run. False where that is too much.
+        """The jobs that were put so far hold `weight` bytes more until they have run.
 
-        Then whoever brings jobs for what a peer sends is to `drop` them; where it may, this waits for room first.
+        False where what was held before is too much already: then whoever brings jobs for what a peer sends is to
+        `drop` them. Where it may, this waits for room first.
         """
 
     def drop(self) -> None:

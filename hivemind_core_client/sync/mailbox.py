@@ -77,15 +77,16 @@ class Mailbox:
                 self._changed.notify_all()
 
     def hold(self, weight: int) -> bool:
-        """What was put so far holds `weight` bytes more until it has run. False where it is too much for too long."""
+        """What was put so far holds `weight` bytes more until it has run. False where there is no room for too long."""
         with self._changed:
+            if not self.owns_current_thread():
+                self._changed.wait_for(lambda: self._held < self._most_held or self._closed, self._stall)
+            has_room = self._held < self._most_held
             if weight and not self._closed:
                 self._held += weight
                 self._jobs.append(partial(self._let_go, weight))
                 self._wake()
-            if not self.owns_current_thread():
-                self._changed.wait_for(lambda: self._held < self._most_held or self._closed, self._stall)
-            return self._held < self._most_held
+            return has_room
 
     def drop(self) -> None:
         """Log and count a job that is not put because those that wait hold too much."""

@@ -66,3 +66,16 @@ def test_a_handler_that_raises_at_each_message_writes_few_tracebacks(
         hub.broadcast(HiveMessage("bus", {"type": name}))
     assert until(lambda: seen)
     assert 0 < caplog.text.count("Traceback") < 10
+
+
+def test_a_large_message_holds_up_none_that_follows(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    """It weighs more than all that may wait, and is let go of as soon as it is handled."""
+    seen: list[str] = []
+    client.on("some", lambda message: seen.append("large"))
+    client.on("the.end", lambda message: seen.append("end"))
+    for _ in range(3):
+        hub.broadcast(HiveMessage("bus", {"type": "some", "data": {"texts": ["twelve chars"] * 700_000}}))
+        hub.broadcast(HiveMessage("bus", {"type": "the.end"}))
+    assert until(lambda: len(seen) == 6)
+    assert seen == ["large", "end"] * 3
+    assert client.mailbox.dropped == 0  # type: ignore[attr-defined]  # every mailbox has it
