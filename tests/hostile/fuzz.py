@@ -87,7 +87,7 @@ def search(parser: Parser, seconds: int, runs: Optional[int]) -> Report:
     executions = _EXECUTIONS.search(output)
     report = Report(parser.name, int(executions[1]) if executions else 0, time.monotonic() - began)
     if done.returncode:
-        report.fault = _kept(parser.name, output)
+        report.fault = f"it ended with {done.returncode}\n{_kept(parser.name, output)}"
     return report
 
 

@@ -91,6 +91,14 @@ over_http("an answer without an end", _ENDS, {"get_messages": _endless}, memory=
 over_http("chunks of a byte without an end", _ENDS, {"get_messages": _small_chunks}, memory=512.0)
 over_http("a Content-Length of 10 TB", _ENDS, {"get_messages": _promised}, memory=512.0)
 over_http(
+    "headers that are none, in every answer",
+    TIMEOUT,
+    {"get_messages": body({"messages": []}, more=b"no header at all\r\nX-Y: z\r\n")},
+    pending={
+        "http": "urllib3 logs a warning with a traceback and the URL, login and all, for each such answer"
+    },
+)
+over_http(
     "a chunk of -10^40 bytes",
     _ENDS,
     {"get_messages": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1%s\r\n" % (b"0" * 40)},

@@ -10,7 +10,14 @@ from typing import Any
 
 from ovos_bus_client.message import Message
 
-from hivemind_core_client import Backoff, Deadlines, HiveMessageBusClient, HiveMindError, HiveMindHTTPClient
+from hivemind_core_client import (
+    Backoff,
+    Deadlines,
+    HiveMessageBusClient,
+    HiveMindError,
+    HiveMindHTTPClient,
+)
+from hivemind_core_client.errors import HubRefused
 from hivemind_core_client.identity import NodeIdentity
 from tests.interop.answerer import COUNT, COUNTED
 from tests.interop.on_loop import OnLoop
@@ -24,8 +31,6 @@ KINDS: dict[str, Callable[..., Any]] = {
 }
 _DEADLINES = Deadlines(tcp=5, tls=5, upgrade=10, first_frame=10, handshake=20, write=10, send=1, close=3)
 _BACKOFF = Backoff(first=0.5, cap=8.0)
-#: How often the first connection is tried again: hubs that have just begun are slow on a busy machine.
-_RETRIES = 20
 #: How long before the end of a connection a message may have left that it took with it, in seconds: until a ping is
 #: missed, twice over.
 _UNCERTAIN_S = 30.0
@@ -58,8 +63,7 @@ class Satellite:
         self._thread = threading.Thread(target=self._send, name=f"sender {name}", daemon=True)
 
     def start(self) -> None:
-        """Connect, and begin to send."""
-        self.client.connect(handshake_max_retries=_RETRIES)
+        """Connect and begin to send, both in a thread: hubs that have just begun are slow on a busy machine."""
         self._thread.start()
 
     def stop_sending(self) -> None:
@@ -80,7 +84,19 @@ class Satellite:
         """For a client that tells nothing: what it sent just before its connection ended."""
         return not self.tells and self._ends.hold(moment)
 
+    def _connect(self) -> None:
+        while not self._over.is_set():
+            try:
+                self.client.connect()
+                return
+            except HubRefused as error:
+                self.unexpected.append(f"{self.name}: {error}")
+                return
+            except HiveMindError:
+                continue
+
     def _send(self) -> None:
+        self._connect()
         while not self._over.wait(self._pause * random.uniform(0.5, 1.5)):  # no secret
             number = self.ledger.begin()
             try:
