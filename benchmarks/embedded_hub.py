@@ -20,6 +20,6 @@ def agent(utterance: str) -> Iterator[str]:
 
 if __name__ == "__main__":
     key, password = sys.argv[1:3]
-    with EmbeddedHub(clients={key: password}, agent=agent) as hub:
+    with EmbeddedHub(clients={key: password}, agent=agent, most_clients=2000) as hub:
         print(hub.port, flush=True)
         sys.stdin.read()

@@ -97,6 +97,7 @@ class Link:
         self._doubt: Optional[Doubt] = None
         #: Types that have no binary form in this session.
         self._without_code: frozenset[HiveMessageType] = frozenset()
+        self._text_only = HANDSHAKE_TYPES
         self._proof_window_closes = 0.0
         #: How many more bytes are read before there is a key.
         self._left = options.limits.unauthenticated
@@ -136,11 +137,9 @@ class Link:
             plain = self._channel.open(frame)
             if self._doubt is not None:
                 proof = self._prove(self._doubt)
-            return (
-                proof
-                if plain is None
-                else proof + self._arrived(self._decode(plain, self._options.limits.inflated))
-            )
+            if plain is None:
+                return proof
+            return proof + self._arrived(self._decode(plain, self._options.limits.inflated))
         except (HubRefused, ConnectionLost) as end:
             return [*proof, self._fail(end)]
         except ProtocolError as error:
@@ -339,6 +338,7 @@ class Link:
         self._doubt = outcome.doubt
         self.context.negotiated = outcome.negotiated
         self._without_code = types_without_code(outcome.negotiated.version)
+        self._text_only = HANDSHAKE_TYPES | self._without_code
         self._handshake = None
         self._advance(Signal.KEYED if outcome.doubt is None else Signal.KEYED_IN_DOUBT)
         try:
@@ -366,12 +366,7 @@ class Link:
         serializer = self._text
         if msg_type is HiveMessageType.BINARY:
             serializer = self._binary
-        elif (
-            negotiated is not None
-            and negotiated.binarize
-            and msg_type not in HANDSHAKE_TYPES
-            and msg_type not in self._without_code
-        ):
+        elif negotiated is not None and negotiated.binarize and msg_type not in self._text_only:
             frame = self._written(self._binary, message)
             if frame is not None:
                 return frame

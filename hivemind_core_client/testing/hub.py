@@ -17,7 +17,12 @@ from hivemind_core_client.shell.waiters import message_named
 from hivemind_core_client.testing.certificates import server_context
 from hivemind_core_client.testing.hub_accounts import Account, accounts_of, login_of
 from hivemind_core_client.testing.hub_admission import Admission, has_right
-from hivemind_core_client.testing.hub_bounds import MOST_EARLY_BYTES, bound_connections, keep
+from hivemind_core_client.testing.hub_bounds import (
+    MOST_CONNECTIONS,
+    MOST_EARLY_BYTES,
+    bound_connections,
+    keep,
+)
 from hivemind_core_client.testing.hub_likeness import Ended, likeness_of
 from hivemind_core_client.testing.hub_link import HubLink, HubOptions
 from hivemind_core_client.testing.hub_routing import (
@@ -85,7 +90,8 @@ class EmbeddedHub:
 
     Everything that clients sent is in `received`, their HELLOs included: the last 10,000 messages, or 64 MiB.
     INTERCOM for the hub itself is not opened. `accounts` are the clients it knows, by access key: what is changed there
-    counts from the next login, as when a hub's owner deletes a client or gives it another password.
+    counts from the next login, as when a hub's owner deletes a client or gives it another password. Who comes while
+    `most_clients` are connected is hung up on.
 
     Raises InvalidOption for accounts of the same name, and for an account that the other hub does not have.
     """
@@ -104,6 +110,7 @@ class EmbeddedHub:
         keys: Optional[tuple[str, str]] = None,
         versions: Optional[tuple[int, int]] = None,
         like: Optional[str] = None,
+        most_clients: int = MOST_CONNECTIONS,
     ) -> None:
         self.host = "127.0.0.1"
         self.port = port
@@ -132,6 +139,7 @@ class EmbeddedHub:
         )
         self._tls, self.ca_file = server_context(tls, self.host)
         self._clients = HubClients()
+        self._most_clients = most_clients
         self._server: Optional[Server] = None
         self._thread: Optional[threading.Thread] = None
 
@@ -181,7 +189,7 @@ class EmbeddedHub:
         except OSError:
             self.stop()
             raise
-        bound_connections(self._server)
+        bound_connections(self._server, self._most_clients)
         self.port = self._server.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._server.serve_forever, name="embedded-hub", daemon=True)
         self._thread.start()

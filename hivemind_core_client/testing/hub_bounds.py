@@ -25,7 +25,7 @@ MOST_RECEIVED, MOST_RECEIVED_BYTES = 10_000, 64 * 2**20
 _HEAVY_BYTES, _NOW_AND_THEN = 2**20, 64
 
 
-def bound_connections(server: Server, most: int = MOST_CONNECTIONS) -> None:
+def bound_connections(server: Server, most: int) -> None:
     """Hang up on those who come while `most` are connected. To be called before the server serves."""
     handle, room = server.handler, threading.Semaphore(most)
 

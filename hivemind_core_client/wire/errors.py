@@ -338,8 +338,7 @@ class HubKeyChanged(HubRefused):
             f"shown {shown}",
             Mend("somebody stands between, or the hub was set up anew: ", ask, forget_server(address)),
         )
-        self.pinned = pinned
-        self.shown = shown
+        self.pinned, self.shown = pinned, shown
 
 
 class ProtocolError(HiveMindError, ValueError):

@@ -18,6 +18,7 @@ from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.shell.links import new_link
 from hivemind_core_client.testing import EmbeddedHub
 from tests.unit.client_support import PATIENCE
+from tests.unit.support import channel_of
 
 #: How a connection ended: code and reason of the close frame (1005 for one without); None in place of both without one.
 End = Optional[tuple[int, str]]
@@ -142,21 +143,20 @@ class SealedPeer(RawPeer):
 
     def send(self, message: Union[HiveMessage, str]) -> RawPeer:
         """Seal a message, or a text in the place of one."""
-        channel = self.link._channel
-        assert channel is not None
+        channel = channel_of(self.link)
         plain = message if isinstance(message, str) else self.link.prepare(message).as_json
         self.came.clear()
-        return self.say(*channel.seal(plain))  # type: ignore[arg-type]  # they are text or bytes
+        return self.say(*channel.seal(plain))
 
     def take(self, frame: Frame) -> None:
         """Hand a frame to the link, and do what follows."""
         super().take(frame)
-        channel = self.link._channel
+        channel = channel_of(self.link)
         if channel is not None:
             opened = channel.open(frame)
             if opened is not None:
                 self.plain.append(opened)
-                self._follow(self.link._arrived(self.link._decode(opened)))
+                self._follow(self.link._arrived(self.link._decode(opened, Limits().inflated)))
             return
         self._follow(self.link.receive(frame))
 
@@ -167,5 +167,5 @@ class SealedPeer(RawPeer):
                     self._socket.send(frame)
             elif isinstance(event, RunDuringWait):
                 event.work()
-            elif isinstance(event, Arrived) and self.link._channel is not None:
+            elif isinstance(event, Arrived) and channel_of(self.link) is not None:
                 self.came.append(event.message)

@@ -137,6 +137,11 @@ def idle_link(
     return Link(tables or registry(), context or new_context(), asked, KINDS)
 
 
+def channel_of(link: Link) -> Any:
+    """What seals and opens on this link, None before there is a key."""
+    return link._channel
+
+
 def new_link(
     credentials: Optional[Credentials] = None,
     tables: Optional[Registry] = None,

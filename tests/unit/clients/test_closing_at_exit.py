@@ -57,7 +57,7 @@ def test_close_begins_no_thread(
         client.connect()
         assert ask(client) == "you said: hello"
         client.on("close", told)
-        assert until(lambda: client.mailbox._leader is None)
+        assert until(lambda: "hivemind-callbacks" not in [each.name for each in threading.enumerate()])
         forbid_threads(monkeypatch)
         client.close()
         monkeypatch.undo()

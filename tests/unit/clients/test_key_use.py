@@ -64,6 +64,11 @@ def other() -> Iterator[Other]:
         process.communicate(timeout=20)
 
 
+def held() -> tuple[Any, Any]:
+    """The files and the uses of keys that this process holds."""
+    return key_use._LOCKS._files, key_use._LOCKS._uses
+
+
 def warnings_in(caplog: pytest.LogCaptureFixture) -> int:
     return sum(WARNING in record.getMessage() for record in caplog.records)
 
@@ -129,7 +134,7 @@ def test_clients_of_one_process_count_as_one(
     process = other(folder / "_identity.json", "k", "ws://h:1")  # the second one still uses it
     assert WARNING in process.communicate(timeout=20)[1]
     uses[1].end()
-    assert key_use._LOCKS._files == {} and key_use._LOCKS._uses == {}
+    assert held() == ({}, {})
 
 
 def test_applications_of_one_user_are_told_of_one_another(folder: Path, other: Other) -> None:
@@ -150,7 +155,7 @@ def test_where_there_can_be_no_lock_nothing_is_said(folder: Path, caplog: pytest
         use.end()
     assert warnings_in(caplog) == 0
     assert not (folder / "missing").exists()
-    assert key_use._LOCKS._uses == {}
+    assert held() == ({}, {})
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a child of a fork")

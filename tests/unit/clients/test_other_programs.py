@@ -15,6 +15,11 @@ from hivemind_core_client.testing import EmbeddedHub
 from tests.unit.client_support import Make, ask
 
 
+def host_of(client: Any) -> Any:
+    """The host as other programs read it."""
+    return client._host
+
+
 def bus_of(session_id: Any) -> FakeBus:
     bus = FakeBus()
     bus.session_id = session_id
@@ -89,13 +94,14 @@ HOSTS = [("wss://hub.local", "wss://hub.local"), ("192.168.1.8", "192.168.1.8"),
 @pytest.mark.parametrize(("given", "read"), HOSTS)
 def test_the_host_is_read_as_it_was_given(client_class: Any, given: str, read: str) -> None:
     stored = NodeIdentity({"access_key": "k", "default_master": "other"})
-    assert client_class(host=given, identity=stored)._host == read
-    assert client_class(identity=NodeIdentity({"access_key": "k", "default_master": given}))._host == read
+    assert host_of(client_class(host=given, identity=stored)) == read
+    known = NodeIdentity({"access_key": "k", "default_master": given})
+    assert host_of(client_class(identity=known)) == read
 
 
 def test_the_fakes_do_the_same() -> None:
     with FakeHiveMessageBus(internal_bus=bus_of("mine")) as fake:
-        assert fake.session_id == "mine" and fake._host
+        assert fake.session_id == "mine" and host_of(fake)
         fake.close()
         fake.protocol = None
         fake.connect()

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hivemind_core_client.config import settings
 from hivemind_core_client.config.settings import (
     ENVIRONMENT,
     Address,
@@ -227,7 +226,6 @@ def test_a_bad_value_of_the_environment_names_its_variable(
 def test_a_variable_that_a_container_platform_set_is_ignored_with_one_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, value: str
 ) -> None:
-    settings._warn_of_link.cache_clear()
     plain = summary(resolve(node(**STORED)))
     monkeypatch.setenv(ENVIRONMENT[name], value)
     for _ in range(3):

@@ -40,7 +40,7 @@ from hivemind_core_client.plugins.contract import Frame, HubFacts
 from hivemind_core_client.testing import hub_noise
 from hivemind_core_client.testing.hub_accounts import Account
 from hivemind_core_client.testing.hub_link import HubLink, HubOptions
-from tests.unit.support import PASSWORD, WHERE, new_link, offer_payload, registry
+from tests.unit.support import PASSWORD, WHERE, channel_of, new_link, offer_payload, registry
 
 GUESSABLE = "letmein"
 NODE_ID = "embedded:0.0.0.0"
@@ -304,7 +304,7 @@ def test_type_code_11_is_read_below_version_3_only() -> None:
     met = Meeting(known(), noise_hub(binarize=True), binarize=True).run()
     assert met.agreed.binarize
     third = HiveMessage(HiveMessageType.THIRDPRTY, {"door": "open"})
-    binary, text = met.link._registry.serializers["binary"], third.serialize()
+    binary, text = registry().serializers["binary"], third.serialize()
     [arrived] = [event for event in met.link.receive(met.hub.seal(third)[0]) if isinstance(event, Arrived)]
     assert arrived.message == third
     [event] = met.link.receive(met.hub.seal_frame(binary.encode(third, False))[0])
@@ -312,8 +312,8 @@ def test_type_code_11_is_read_below_version_3_only() -> None:
     read, _ = met.hub.receive(met.link.seal(met.link.prepare(third))[0])
     assert read == third
     with pytest.raises(err.UnknownMessageType):
-        met.hub.receive(met.link._channel.seal(binary.encode(third, False))[0])
-    assert met.hub.receive(met.link._channel.seal(text)[0])[0] == third
+        met.hub.receive(channel_of(met.link).seal(binary.encode(third, False))[0])
+    assert met.hub.receive(channel_of(met.link).seal(text)[0])[0] == third
 
 
 def test_pieces_make_one_message() -> None:

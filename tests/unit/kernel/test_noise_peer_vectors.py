@@ -16,7 +16,7 @@ from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.noise_channel import NoiseChannel
 from hivemind_core_client.kernel.options import Credentials
 from tests.unit.peer_vectors import PEERS, NoiseVector, noise_vectors
-from tests.unit.support import new_link
+from tests.unit.support import channel_of, new_link
 
 #: The hub's own private keys are not in the file; these make the public ones that are.
 HUB_EPHEMERAL = b"\x44" * 32
@@ -69,7 +69,7 @@ def hub_of(vector: NoiseVector, monkeypatch: pytest.MonkeyPatch) -> Any:
     return new_exchange(False, vector.protocol, HUB_STATIC[vector.suite], vector.psk, vector.prologue, pinned)
 
 
-def channel_of(exchange: Any) -> NoiseChannel:
+def transport_of(exchange: Any) -> NoiseChannel:
     assert exchange.handshake_finished
     return NoiseChannel(*exchange.split(), limit=2**20, where="a peer")
 
@@ -93,7 +93,7 @@ def test_each_step_as_the_client(vector: NoiseVector, monkeypatch: pytest.Monkey
         assert exchange.write_message(b"") == vector.messages[2]
     assert exchange.remote_pubkey == public(HUB_STATIC[vector.suite])
     assert exchange.handshake_hash == vector.handshake_hash
-    check_transport(channel_of(exchange), vector, from_client=True)
+    check_transport(transport_of(exchange), vector, from_client=True)
 
 
 @each_vector
@@ -105,7 +105,7 @@ def test_each_step_as_the_hub(vector: NoiseVector, monkeypatch: pytest.MonkeyPat
         assert exchange.read_message(vector.messages[2]) == b""
     assert exchange.remote_pubkey == public(vector.static_private)
     assert exchange.handshake_hash == vector.handshake_hash
-    check_transport(channel_of(exchange), vector, from_client=False)
+    check_transport(transport_of(exchange), vector, from_client=False)
 
 
 @each_vector
@@ -126,7 +126,7 @@ def test_a_frame_of_a_peer_that_was_changed_ends_the_connection(
         exchange.read_message(vector.messages[2])
     frame = vector.up[0].frame
     with pytest.raises(ConnectionLost):
-        channel_of(exchange).open(frame[:-1] + bytes([frame[-1] ^ 1]))
+        transport_of(exchange).open(frame[:-1] + bytes([frame[-1] ^ 1]))
 
 
 class Keys:
@@ -203,8 +203,7 @@ def test_the_client_meets_the_hub_of_a_vector(vector: NoiseVector, monkeypatch: 
     assert meeting.keys.pins == [public(HUB_STATIC[vector.suite])]
     # Our HELLO was sealed at the counter 0 of the way up; the way down is still untouched.
     assert meeting.first(AwaitProof if vector.pattern == XX else Established)
-    channel = meeting.link._channel
-    assert channel is not None
+    channel = channel_of(meeting.link)
     for message in vector.down:
         assert channel.open(message.frame) == message.plain
 

@@ -18,7 +18,7 @@ from hivemind_core_client.kernel.options import Credentials
 from hivemind_core_client.message import HiveMessageType
 from tests.unit.framing_support import by_hand
 from tests.unit.peer_vectors import PEERS
-from tests.unit.support import MAX, new_link, registry
+from tests.unit.support import MAX, channel_of, new_link, registry
 
 PASSWORD = PEERS["password"]
 SEALED = PEERS["aes_gcm"]
@@ -72,7 +72,7 @@ def test_an_envelope_of_a_peer_makes_the_key_that_opens_and_seals_its_texts(
     link, _ = asked(monkeypatch, OUR_IV)
     events = link.receive(text("shake", envelope=PASSWORD["envelope"], cipher="AES-GCM", encoding="JSON-HEX"))
     assert shown(events, Established).negotiated.kind == "password"
-    channel = link._channel
+    channel = channel_of(link)
     assert isinstance(channel, CipherChannel)
     assert channel._key == bytes.fromhex(PASSWORD["key"]) == bytes.fromhex(SEALED["key"])
     sealed = {name: SEALED[name] for name in ("ciphertext", "tag", "nonce")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,8 +54,9 @@ def routed(client: HiveMessageBusClient, room: int, weights: list[int]) -> Mailb
     client.mailbox = mailbox
     client.on("bus", lambda message: None)
     router = EventRouter(client, client._handlers, client._bridge, lambda message: None)
+    worker: Any = SimpleNamespace(ledger=SimpleNamespace(received=0))
     for weight in weights:
-        router.arrived(Arrived(weighing(weight)))
+        router.arrived(worker, Arrived(weighing(weight)))
         router.deliver(Deliver({"type": "speak"}))
         router.call_back(CallBack("handle_receive_tts", {}))
     return mailbox  # type: ignore[no-any-return]

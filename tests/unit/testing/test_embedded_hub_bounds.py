@@ -14,7 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from hivemind_core_client import HiveMessageBusClient
 from hivemind_core_client.message import HiveMessage
-from hivemind_core_client.testing import EmbeddedHub, HttpGateway, http_gateway, hub, hub_bounds
+from hivemind_core_client.testing import EmbeddedHub, HttpGateway, http_gateway, hub_bounds
 from tests.unit.client_support import PATIENCE, ask, login, until
 from tests.unit.support import PASSWORD
 
@@ -46,9 +46,8 @@ def test_a_large_message_may_follow_the_handshake_at_once(hub: EmbeddedHub) -> N
         assert hub.wait_for("large", PATIENCE)
 
 
-def test_so_many_clients_may_be_connected_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "bound_connections", lambda server: hub_bounds.bound_connections(server, 2))
-    with EmbeddedHub({"k": PASSWORD}) as running:
+def test_so_many_clients_may_be_connected_and_no_more() -> None:
+    with EmbeddedHub({"k": PASSWORD}, most_clients=2) as running:
         with HiveMessageBusClient(**login(running.url)):
             with socket.create_connection((running.host, running.port), PATIENCE):
                 with socket.create_connection((running.host, running.port), PATIENCE) as third:

@@ -14,7 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from hivemind_core_client import HiveMessage, HiveMessageBusClient, HiveMessageType, NodeIdentity
 from hivemind_core_client.errors import HubConnectionError, InvalidMessage, InvalidOption
-from hivemind_core_client.testing import Account, EmbeddedHub
+from hivemind_core_client.testing import Account, EmbeddedHub, hub_bounds
 from hivemind_core_client.testing import hub as hub_module
 from hivemind_core_client.testing.hub_link import HubLink
 from tests.unit.support import PASSWORD, UTTERANCE
@@ -508,7 +508,7 @@ def test_a_thousand_floods(hub: EmbeddedHub, join: Join) -> None:
 
 
 def test_the_last_messages_are_kept(hub: EmbeddedHub, join: Join, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "_MOST_RECEIVED", 10)
+    monkeypatch.setattr(hub_bounds, "MOST_RECEIVED", 10)
     kitchen = join(hub, "kitchen")
     for number in range(30):
         kitchen.emit(bus(f"number.{number}"))

@@ -49,6 +49,8 @@ def test_a_clock_that_is_set_back_silences_nobody() -> None:
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hivemind_core_client.wire.log_lines._MOST_KINDS", 3)
     log, lines = Log(), LogLines()
-    for number in range(10):
+    for number in [0] * (MOST_LINES + 1) + [1, 2, 3]:
         lines.write(0, log, "a", kind=number)
-    assert len(log.lines) == 10 and len(lines._kinds) == 3
+    assert len(log.lines) == MOST_LINES + 3
+    lines.write(0, log, "a", kind=0)  # the oldest was forgotten for the fourth
+    assert len(log.lines) == MOST_LINES + 4
