@@ -14,15 +14,10 @@ from hivemind_core_client.config.rsa_keys import generate_rsa_key
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.shell.waiters import message_named
+from hivemind_core_client.testing import hub_bounds
 from hivemind_core_client.testing.certificates import server_context
 from hivemind_core_client.testing.hub_accounts import Account, accounts_of, login_of
 from hivemind_core_client.testing.hub_admission import Admission, has_right
-from hivemind_core_client.testing.hub_bounds import (
-    MOST_CONNECTIONS,
-    MOST_EARLY_BYTES,
-    bound_connections,
-    keep,
-)
 from hivemind_core_client.testing.hub_likeness import Ended, likeness_of
 from hivemind_core_client.testing.hub_link import HubLink, HubOptions
 from hivemind_core_client.testing.hub_routing import (
@@ -88,7 +83,7 @@ class EmbeddedHub:
     `like` is "4.0.0", "4.15" or "5.3": the hub then does what the real one of that version was seen to do where hubs
     differ, from the versions it offers to the way in which it ends connections (hub_likeness.py).
 
-    Everything that clients sent is in `received`, their HELLOs included: the last 10,000 messages, or 64 MiB.
+    Everything that clients sent is in `received`, their HELLOs included: the last 10,000 messages, or 256 MiB.
     INTERCOM for the hub itself is not opened. `accounts` are the clients it knows, by access key: what is changed there
     counts from the next login, as when a hub's owner deletes a client or gives it another password. Who comes while
     `most_clients` are connected is hung up on.
@@ -110,7 +105,7 @@ class EmbeddedHub:
         keys: Optional[tuple[str, str]] = None,
         versions: Optional[tuple[int, int]] = None,
         like: Optional[str] = None,
-        most_clients: int = MOST_CONNECTIONS,
+        most_clients: int = hub_bounds.MOST_CONNECTIONS,
     ) -> None:
         self.host = "127.0.0.1"
         self.port = port
@@ -181,7 +176,7 @@ class EmbeddedHub:
                 ssl=self._tls,
                 create_connection=InOrder,
                 compression=None,
-                max_size=MOST_EARLY_BYTES,
+                max_size=hub_bounds.MOST_EARLY_BYTES,
                 ping_interval=None,
                 open_timeout=_OPEN_TIMEOUT_S,
                 close_timeout=_CLOSE_TIMEOUT_S,
@@ -189,7 +184,7 @@ class EmbeddedHub:
         except OSError:
             self.stop()
             raise
-        bound_connections(self._server, self._most_clients)
+        hub_bounds.bound_connections(self._server, self._most_clients)
         self.port = self._server.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._server.serve_forever, name="embedded-hub", daemon=True)
         self._thread.start()
@@ -330,7 +325,7 @@ class EmbeddedHub:
                 self._carry_out(order, connection, link)
 
     def _arrived(self, link: HubLink, message: HiveMessage) -> None:
-        keep(self.received, message)
+        hub_bounds.keep(self.received, message)
         if message.msg_type is HiveMessageType.HELLO:
             link.introduce(message)
             if any(other is not link and other.peer == link.peer for other in self._clients.links.values()):
@@ -364,7 +359,7 @@ class EmbeddedHub:
         elif isinstance(order, Expel):
             raise HubRefused(order.reason) if order.farewell is None else Ended(order.reason, order.farewell)
         elif link is not None and connection is not None:
-            self._clients.note(lambda: keep(self.received, order.message))
+            self._clients.note(lambda: hub_bounds.keep(self.received, order.message))
             self._converse(connection, link, order.message)
 
     def _from_above(self, message: HiveMessage) -> None:

@@ -20,7 +20,7 @@ MOST_CONNECTIONS = 500
 #: What a client may send before there is a key, and what one message may be later, in bytes.
 MOST_EARLY_BYTES, MOST_FRAME_BYTES = 2**20, 96 * 2**20
 #: How many messages are kept of those that came, and what they may hold, in bytes.
-MOST_RECEIVED, MOST_RECEIVED_BYTES = 10_000, 64 * 2**20
+MOST_RECEIVED, MOST_RECEIVED_BYTES = 10_000, 256 * 2**20
 #: Messages below this weight are weighed now and then.
 _HEAVY_BYTES, _NOW_AND_THEN = 2**20, 64
 

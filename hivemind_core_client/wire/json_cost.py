@@ -21,7 +21,7 @@ _PLAIN_GROWTH = 3
 #: No text costs more for each of its characters: objects in objects are the worst, {"":{"":…}}.
 WORST_GROWTH = 48
 #: Text up to here is not counted, in characters: it counts for what is twice usual, and a third of the worst.
-SHORT, USUAL_GROWTH = 64 * 1024, 16
+SHORT, USUAL_GROWTH = 16 * 1024, 16
 
 # Bytes that CPython takes at most for each. The first entries of an object come with it, so its price is split.
 _DICT, _ENTRY, _LIST, _SLOT, _STRING, _NUMBER = 128, 64, 96, 10, 56, 32

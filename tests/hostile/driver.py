@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import json
 import logging
 import os
 import resource
+import secrets
 import signal
 import sys
 import threading
@@ -181,16 +183,17 @@ def _watched(client: Any, lag: Lag) -> Iterator[None]:
 
 def _stay(client: Any, task: dict[str, Any], outcome: dict[str, Any]) -> None:
     """Send now and then while the session stands, or tries to, for as long as was asked for."""
-    received: list[Any] = []
-    client.on("message", received.append)
+    received = itertools.count()
+    client.on("message", lambda message: next(received))
     errors: dict[str, int] = {}
-    end, size = time.monotonic() + task["stay"], task.get("size", 0)
+    padding = secrets.token_hex(task.get("size", 0) // 2)  # which no compression makes short
+    end = time.monotonic() + task["stay"]
     while time.monotonic() < end:
-        name = _named(lambda: client.emit(Message("still.there", {"padding": "x" * size})))
+        name = _named(lambda: client.emit(Message("still.there", {"padding": padding})))
         errors[name] = errors.get(name, 0) + 1
         threading.Event().wait(0.05)
     outcome["errors"] = sorted(name for name in errors if name)
-    outcome["sent"], outcome["received"] = errors.get("", 0), len(received)
+    outcome["sent"], outcome["received"] = errors.get("", 0), next(received)
 
 
 def _named(work: Callable[[], object]) -> str:

@@ -196,12 +196,12 @@ def answers(peer: Peer) -> None:
     peer.serve()
 
 
-@in_session("reads nothing of what we send", stay=4.0, size=2_000_000, kinds=SOCKETS, memory=96.0, quick=True)
+@in_session("reads nothing of what we send", stay=4.0, size=400_000, kinds=SOCKETS, memory=96.0, quick=True)
 def reads_nothing(peer: Peer) -> None:
     peer.silence()
 
 
-@in_session("reads a little of what we send", stay=4.0, size=2_000_000, kinds=SOCKETS, memory=96.0)
+@in_session("reads a little of what we send", stay=4.0, size=400_000, kinds=SOCKETS, memory=96.0)
 def reads_little(peer: Peer) -> None:
     while not peer.stop.wait(0.05):
         peer.connection.recv(512)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from hivemind_core_client.config.given_texts import checked_text
 from hivemind_core_client.config.settings import (
     ENVIRONMENT,
     Address,
@@ -271,7 +272,17 @@ def as_later_hubs_read(url: str) -> str:
     ).decode()
 
 
-_LOGIN_TEXTS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters=":"), min_size=1)
+def is_taken(text: str) -> bool:
+    """Whether a text may be given: without what nobody can see around it."""
+    try:
+        return checked_text("name", text) == text
+    except InvalidCredential:
+        return False
+
+
+_LOGIN_TEXTS = st.text(
+    st.characters(blacklist_categories=["Cs"], blacklist_characters=":"), min_size=1
+).filter(is_taken)
 
 
 @given(_LOGIN_TEXTS, _LOGIN_TEXTS, st.sampled_from(["wss://hub", "ws://hub/hive/"]))
