@@ -165,7 +165,11 @@ class AsyncMailbox:
 
     def is_crowded(self) -> bool:
         """Whether whoever brings more should wait for `room`."""
-        return self._waiting > self._spare or self._is_full()
+        return (
+            self._waiting > self._spare
+            or self._held >= self._most_held
+            or len(self._tasks) >= self._limit - self._spare
+        )
 
     def _is_full(self) -> bool:
         return len(self._tasks) >= self._limit - self._spare or self._held >= self._most_held

@@ -85,6 +85,7 @@ class CipherChannel:
             plain = self._cipher.open(self._key, nonce, sealed)
         except Exception as error:  # ciphers differ in what they raise for a wrong tag
             raise DecryptionFailed(_MEND) from error
+        del nonce, sealed  # a large text takes up to four times its bytes now
         try:
             return plain.decode() if is_text else plain
         except UnicodeDecodeError as error:
