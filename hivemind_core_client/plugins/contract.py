@@ -245,7 +245,7 @@ class Context:
     query_timeout: float = 30.0
     verified_source: Optional[str] = None
     wrapped: bool = False
-    _lines: LogLines = field(factory=LogLines, repr=False, alias="lines")
+    _lines: LogLines = field(factory=LogLines, repr=False)
 
     @property
     def trust(self) -> Trust:

@@ -28,7 +28,6 @@ from hivemind_core_client.transports.http_connection import (
     ask,
     new_pool,
 )
-from hivemind_core_client.transports.http_frames import bytes_of, form_of, hint
 from hivemind_core_client.transports.shared_socket import WriteStalled
 from hivemind_core_client.wire.errors import (
     ConnectionLost,
@@ -39,6 +38,7 @@ from hivemind_core_client.wire.errors import (
     Mend,
     NotAHub,
 )
+from hivemind_core_client.wire.http_frames import bytes_of, form_of, hint
 from hivemind_core_client.wire.mends import COMPARE_KEYS
 
 if TYPE_CHECKING:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode, b64encode
-from typing import TYPE_CHECKING, Any
+from typing import Any, Union
 
 from hivemind_core_client.wire.errors import Mend
 
-if TYPE_CHECKING:
-    from hivemind_core_client.plugins.contract import Frame
+Frame = Union[str, bytes, bytearray]
 
 #: What hivemind-http-protocol takes in one request, in bytes.
 _COMMON_LIMIT_BYTES = 2**20
