@@ -141,6 +141,7 @@ def _met(task: dict[str, Any]) -> dict[str, Any]:
         began = time.monotonic()
         outcome["outcome"] = _named(client.connect)
         outcome["connect_s"] = time.monotonic() - began
+        outcome["said"] = str(client.last_error)[:200]
         if not outcome["outcome"]:
             _stay(client, task, outcome)
         began = time.monotonic()

@@ -133,7 +133,13 @@ def nested(peer: Peer) -> None:
     peer.serve()
 
 
-@in_session("new floods of PING, 3,000 of them", records=400)
+@in_session(
+    "new floods of PING, 3,000 of them",
+    records=400,
+    pending={
+        "asyncio": "each new flood is answered: the loop is held, and close() waits for what is to be sent"
+    },
+)
 def floods(peer: Peer) -> None:
     peer.beside(peer.serve)
     for number in range(3000):

@@ -34,6 +34,7 @@ PATIENT: dict[str, float] = {
     "upgrade": 10.0,
     "first_frame": 10.0,
     "handshake": 20.0,
+    "write": 8.0,
 }
 #: The phases of an attempt one after the other, and room for a machine that does something else.
 CONNECT_S = 11.0 + 6.0
