@@ -56,9 +56,16 @@ class Ledger:
         self.figures = Figures()
         self._now = now
         self._open: dict[int, _Entry] = {}
+        #: What was closed without having arrived, by number: in which column it stands.
+        self._closed: dict[int, str] = {}
         self._lock = threading.Lock()
         self._arrived, self._answers = _Recent(), _Recent()
         self._number = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is on its way any more."""
+        return not self._open
 
     def begin(self) -> int:
         """The number of a message that is about to be sent."""
@@ -95,6 +102,10 @@ class Ledger:
             elif number in self._open:
                 self._open[number].arrived = True
                 self._close_if_delivered(number)
+            elif number in self._closed:  # by a hub that took its time
+                fate = self._closed.pop(number)
+                setattr(self.figures, fate, getattr(self.figures, fate) - 1)
+                self.figures.delivered += 1
 
     def answered(self, number: int) -> None:
         """The hub's answer came back."""
@@ -118,11 +129,13 @@ class Ledger:
                     continue
                 del self._open[number]
                 if entry.doubted or is_doubtful(entry.began):
-                    figures.in_doubt += 1
-                elif went_with_hub(entry.began):
-                    figures.with_hub += 1
+                    fate = "in_doubt"
                 else:
-                    figures.lost += 1
+                    fate = "with_hub" if went_with_hub(entry.began) else "lost"
+                setattr(figures, fate, getattr(figures, fate) + 1)
+                self._closed[number] = fate
+            while len(self._closed) > _REMEMBERED:
+                del self._closed[next(iter(self._closed))]
 
     def _close_if_delivered(self, number: int) -> None:
         entry = self._open[number]

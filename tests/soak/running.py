@@ -109,7 +109,9 @@ class Soak:
         outcome.away = wait_for_sessions(satellites, _COMEBACK_S)
         for each in satellites:
             each.stop_sending()
-        threading.Event().wait(self._rest)
+        end = time.monotonic() + self._patience
+        while time.monotonic() < end and not all(each.ledger.is_settled for each in satellites):
+            threading.Event().wait(0.1)
         self._over.set()
         beside.join(60)
         outcome.seconds = time.monotonic() - began

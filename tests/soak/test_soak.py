@@ -62,6 +62,9 @@ def test_each_fate_has_its_column() -> None:
     clock[0] = 30.0
     ledger.settle(10.0, always, never)
     assert ledger.figures == Figures(sent=5, raised=1, in_doubt=1, lost=2, with_hub=1)
+    for number in (doubted, lost, late):
+        ledger.arrived(number)
+    assert ledger.figures == Figures(sent=5, raised=1, delivered=3, lost=1), "what comes late has come"
 
 
 def test_a_window_holds_what_lies_in_it_and_a_little_around() -> None:
@@ -135,7 +138,7 @@ def test_the_books_of_a_short_soak_balance() -> None:
             stack.callback(satellites[-1].close)
         place = Place("a hub", hub, [sockets, web], satellites)
         said: list[str] = []
-        outcome = Soak([place], 4.0, lasting=(0.1, 0.5), rest=0.3, patience=1e9).run(said.append)
+        outcome = Soak([place], 4.0, lasting=(0.1, 0.5), rest=0.3, patience=5.0).run(said.append)
     assert outcome.faults == []
     figures = outcome.figures["a hub"]
     assert set(figures) == set(kinds)
