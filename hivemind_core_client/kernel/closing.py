@@ -19,6 +19,7 @@ terms what it saw. What a close with 1008 (refused by policy) means, by the stat
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Optional
 
 from hivemind_core_client.kernel.states import DOUBTFUL_STATES, State
@@ -29,6 +30,7 @@ from hivemind_core_client.wire.errors import (
     KeyRefused,
     LoginRefused,
     Mend,
+    NotAHub,
 )
 from hivemind_core_client.wire.mends import COMPARE_KEYS
 from hivemind_core_client.wire.text import printable
@@ -44,6 +46,7 @@ GOING_AWAY = frozenset({1001, 1006, 1011, 1012, 1013, 1014})
 KEY_REFUSED_STATUSES = frozenset({401, 403})
 #: The reason by which a hub says that it cannot read the login, whatever the key.
 _UNREADABLE_LOGIN = "invalid authorization"
+_REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 #: How long after its pong a hub may still refuse the end of a handshake, in seconds: what stands between may answer
 #: pings in its place.
 PROOF_WINDOW_S = 3.0
@@ -96,6 +99,32 @@ def key_refusal(where: str, reason: str) -> LoginRefused:
 def refuses_key(status: Optional[int]) -> bool:
     """Whether an HTTP status, in answer to our login, says that the hub does not know the access key."""
     return status in KEY_REFUSED_STATUSES
+
+
+def is_redirect(status: Optional[int]) -> bool:
+    """Whether an HTTP status points elsewhere (RFC 9110, 15.4)."""
+    return status in _REDIRECTS
+
+
+def pointed_elsewhere(where: str, status: Optional[int], location: str) -> NotAHub:
+    """The error for a redirect. Where it points to may repeat our login, which is left out."""
+    target = printable(re.split(r"[?#]", re.sub(r"//[^/]*@", "//", location))[0], 200)
+    target = target or "an address that it does not name"
+    return NotAHub(
+        f"{where} answers with HTTP status {status}, a redirect to {target}: it is not followed, as the "
+        "login would go there too",
+        Mend("if that is your hub, give the client its address", joint="; "),
+    )
+
+
+def is_fault_of_ours(error: BaseException, library: str) -> bool:
+    """Whether code of ours raised it, or what that called, and not what `library` made of a peer's answer."""
+    ours, owner, traceback = __name__.partition(".")[0], "", error.__traceback__
+    while traceback is not None:
+        package = str(traceback.tb_frame.f_globals.get("__name__")).partition(".")[0]
+        owner = package if package in (ours, library) else owner
+        traceback = traceback.tb_next
+    return owner == ours
 
 
 def _shown(reason: str, code: Optional[int] = None) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from aiohappyeyeballs import start_connection
 
+from hivemind_core_client.kernel.racing import stagger
 from hivemind_core_client.transports import failures
-from hivemind_core_client.transports.addresses import stagger
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.settings import Address

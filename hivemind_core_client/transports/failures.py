@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Optional
 
 from attrs import frozen
 
-from hivemind_core_client.kernel.closing import refuses_key
+from hivemind_core_client.kernel.closing import is_redirect, pointed_elsewhere, refuses_key
 from hivemind_core_client.wire.errors import (
     ConnectionLost,
     HiveMindError,
@@ -18,13 +17,11 @@ from hivemind_core_client.wire.errors import (
     SecureConnectionFailed,
     Setting,
 )
-from hivemind_core_client.wire.text import printable, text_of
+from hivemind_core_client.wire.text import text_of
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.settings import Address
 
-#: The statuses with which a server points elsewhere (RFC 9110, 15.4).
-_REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 #: What hubs take as installed, in bytes: the default of their WebSocket server.
 _COMMON_LIMIT = 10 * 2**20
 #: The reference client's words, so that a search for them finds ours.
@@ -82,32 +79,11 @@ def bad_status(address: Address, status: Optional[int], location: Optional[str] 
     """It answers with another HTTP status than it should, maybe with a `Location`."""
     if refuses_key(status):
         return KeyRefused(f"{address} refused the access key with HTTP status {status}")
-    if status in _REDIRECTS:
-        return _redirect(address, status, location)
+    if is_redirect(status):
+        return pointed_elsewhere(str(address), status, location or "")
     return NotAHub(
         f"{address} answers with HTTP status {status} and no WebSocket", Mend("is this the hub's port?")
     )
-
-
-def _redirect(address: Address, status: int, location: Optional[str]) -> NotAHub:
-    """It points elsewhere. Where that is may repeat our login, which is left out."""
-    where = re.split(r"[?#]", re.sub(r"//[^/]*@", "//", location or ""))[0]
-    target = printable(where, 200) or "an address that it does not name"
-    return NotAHub(
-        f"{address} answers with HTTP status {status}, a redirect to {target}: it is not followed, as the "
-        "login would go there too",
-        Mend("if that is your hub, give the client its address", joint="; "),
-    )
-
-
-def is_fault_of_ours(error: BaseException, library: str) -> bool:
-    """Whether code of ours raised it, or what that called, and not what `library` made of a peer's answer."""
-    ours, owner, traceback = __name__.partition(".")[0], "", error.__traceback__
-    while traceback is not None:
-        package = str(traceback.tb_frame.f_globals.get("__name__")).partition(".")[0]
-        owner = package if package in (ours, library) else owner
-        traceback = traceback.tb_next
-    return owner == ours
 
 
 def silent(address: Address, ping_timeout: float) -> ConnectionLost:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional, TypeVar, Un
 
 from attrs import define
 
-from hivemind_core_client.kernel.closing import REFUSED_BY_POLICY, refuses_key
+from hivemind_core_client.kernel.closing import REFUSED_BY_POLICY, is_redirect, refuses_key
 from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.transports import failures, tcp
@@ -137,7 +137,7 @@ class HttpTransport(Confirming):
                 f"{self._address} refused the access key ({answer.error}): it does not know this client",
                 COMPARE_KEYS,
             )
-        if answer.is_redirect:
+        if is_redirect(answer.status):
             raise failures.bad_status(self._address, answer.status, answer.location)
         if answer.body.get("status") != "Connected":
             raise NotAHub(

@@ -61,11 +61,6 @@ class Answer:
             return cls(status, {}, location)
 
     @property
-    def is_redirect(self) -> bool:
-        """Whether it points elsewhere."""
-        return 300 <= self.status < 400
-
-    @property
     def taken(self) -> bool:
         """True when a hub says that it has what was sent: all of a message, or a piece of one."""
         return self.status == 200 and self.body.get("status") in ("message sent", "buffered")

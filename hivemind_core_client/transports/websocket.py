@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Callable, Optional, TypeVar, Union
 
 import websocket
 
+from hivemind_core_client.kernel.closing import is_fault_of_ours
 from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.transports import failures, tcp
 from hivemind_core_client.transports.base import LAST_PING, Confirming
@@ -258,7 +259,7 @@ class WebSocketTransport(Confirming):
                 self._check_status(ws)  # a redirect is an exception of newer websocket-client versions
                 raise failures.no_websocket(self._address, error) from error
             except Exception as error:  # old websocket-client versions stumble over odd answers in many ways
-                if failures.is_fault_of_ours(error, "websocket"):
+                if is_fault_of_ours(error, "websocket"):
                     raise
                 raise failures.no_websocket(self._address, error) from error
         connected.settimeout(None)

@@ -13,7 +13,7 @@ import pytest
 from hivemind_core_client import Deadlines
 from hivemind_core_client import errors as err
 from hivemind_core_client.testing import EmbeddedHub
-from hivemind_core_client.transports.addresses import connect_tcp, interleaved, stagger
+from hivemind_core_client.transports.addresses import connect_tcp
 from tests.unit import servers
 from tests.unit.client_support import Make, ask
 from tests.unit.support import PASSWORD
@@ -177,9 +177,3 @@ def test_the_losers_of_a_race_are_closed(dead: Entry, monkeypatch: pytest.Monkey
         with connect_tcp(NAME, 9, 5) as connected:
             assert [each for each in made if each.fileno() != -1] == [connected]
     assert len(made) == 2
-
-
-def test_families_take_turns_and_each_address_has_its_time() -> None:
-    assert interleaved([(6, "a"), (6, "b"), (6, "c"), (4, "d")]) == [(6, "a"), (4, "d"), (6, "b"), (6, "c")]
-    assert [stagger(count, 10) for count in (0, 1, 2, 100)] == [0.25, 0.25, 0.25, 0.05]
-    assert stagger(10_000, 1) == 0.01
