@@ -106,6 +106,11 @@ def broken(address: Address, error: Exception, while_sending: bool = False) -> C
     return ConnectionLost(f"{what}: {text_of(error)}")
 
 
+def no_utf8(address: Address) -> ConnectionLost:
+    """A text message was none."""
+    return ConnectionLost(f"{address} sent a text message that is no UTF-8")
+
+
 def closed_here(address: Address) -> ConnectionLost:
     """It was closed on our side."""
     return ConnectionLost(f"the connection with {address} is closed")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: What is read from, or written to, a socket.
 Buffer = Union[bytes, bytearray, memoryview]
 
+#: What is yet read after the end on our side: in it the hub may say why. More is not: it may be sent without end.
+_LAST_BYTES = 4096
 #: How many bytes are written at most between two reports of progress.
 _PIECE_BYTES = 256 * 1024
 
@@ -42,7 +44,10 @@ class SharedSocket:
     def __init__(self, connected: Union[socket.socket, ssl.SSLSocket], write_timeout: float) -> None:
         self._socket = connected
         self._socket.setblocking(False)
-        self._lock = threading.Lock()
+        # Entered again where a handler of a signal ends the connection.
+        self._lock = threading.RLock()
+        #: How many bytes may be read after `shutdown`.
+        self._last: Optional[int] = None
         self._read_timeout: Optional[float] = None
         self._write_timeout = write_timeout
         self._allowed: Optional[int] = None
@@ -98,23 +103,38 @@ class SharedSocket:
 
     def shutdown(self, how: int) -> None:
         """End the connection, and wake who waits on it."""
-        self._socket.shutdown(how)
+        with self._lock:
+            if self._last is None:
+                self._last = _LAST_BYTES
+            # That of an SSLSocket forgets its TLS first: who writes then would write in the clear.
+            socket.socket.shutdown(self._socket, how)
 
     def close(self) -> None:
         """Close the socket."""
-        self._socket.close()
+        with self._lock:
+            self._last = 0
+            self._socket.close()
 
     def _read(self, size: int) -> bytes:
         end = None if self._read_timeout is None else time.monotonic() + self._read_timeout
         while True:
             try:
                 with self._lock:
-                    return self._socket.recv(size)
+                    return self._socket.recv(size) if self._last is None else self._read_last(size)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as blocked:
                 left = None if end is None else max(0.0, end - time.monotonic())
                 wanted = EVENT_WRITE if isinstance(blocked, ssl.SSLWantWriteError) else EVENT_READ
                 if not wait_for(self._socket, wanted, left):
                     raise socket.timeout("timed out") from None
+
+    def _read_last(self, size: int) -> bytes:
+        """What of the last bytes is there already."""
+        try:
+            data = self._socket.recv(min(size, self._last or 0)) if self._last else b""
+        except OSError:
+            data = b""
+        self._last = (self._last or 0) - len(data) if data else 0
+        return data
 
     def _wait_to_write(self, seconds: Optional[float], blocked: OSError) -> None:
         if seconds is None:
@@ -126,7 +146,10 @@ class SharedSocket:
 def wait_for(connected: socket.socket, wanted: int, seconds: Optional[float]) -> bool:
     """Wait until a socket is ready for a further step; False when that was not within `seconds`."""
     with new_selector() as selector:
-        selector.register(connected, wanted)
+        try:
+            selector.register(connected, wanted)
+        except ValueError as error:  # of a socket without a descriptor
+            raise ConnectionAbortedError("the connection was closed here") from error
         return bool(selector.select(seconds))
 
 

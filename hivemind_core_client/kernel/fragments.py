@@ -1,0 +1,63 @@
+"""Messages put together from the frames of a WebSocket, sans IO: bounded in size and in number of frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional, Union
+
+from hivemind_core_client.wire.errors import FrameTooLarge
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.contract import Frame
+
+#: The data of frames as libraries hand it out.
+Data = Union[bytes, bytearray, memoryview]
+
+#: Opcodes of RFC 6455, 5.2; those from CLOSE on are of control frames, which are no part of a message.
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+#: How many fragments a message may have: 96 MiB in pieces of 6 KiB.
+MOST_FRAGMENTS = 2**14
+
+
+class Assembly:
+    """The message that has begun on one connection. All fragments together cost one copy, however small they are.
+
+    That fragments come in an order that RFC 6455 allows is checked by whoever reads the frames.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._data = bytearray()
+        self._count = 0
+        self._is_text = False
+
+    @property
+    def room(self) -> int:
+        """How many bytes may yet be added to the message."""
+        return self._limit - len(self._data)
+
+    def add(self, opcode: int, data: Data, is_last: bool) -> Optional[Frame]:
+        """The whole message once its last frame is there, before that None.
+
+        Raises FrameTooLarge, and UnicodeDecodeError for text that is no UTF-8.
+        """
+        size = len(self._data) + len(data)
+        if size > self._limit:
+            raise too_large(size, self._limit)
+        if is_last and not self._count:
+            return str(data, "utf-8") if opcode == TEXT else bytes(data)
+        if not self._count:
+            self._is_text = opcode == TEXT
+        self._count += 1
+        if self._count > MOST_FRAGMENTS:
+            raise FrameTooLarge(f"a message in more than {MOST_FRAGMENTS} fragments")
+        self._data += data
+        return self._whole() if is_last else None
+
+    def _whole(self) -> Frame:
+        whole, self._data, self._count = self._data, bytearray(), 0
+        return whole.decode() if self._is_text else bytes(whole)
+
+
+def too_large(size: int, limit: int) -> FrameTooLarge:
+    """The error for a message of which `size` bytes have come, or are announced."""
+    return FrameTooLarge(f"a message of {size} bytes or more; the limit is {limit}")
