@@ -155,11 +155,8 @@ def ask(
         try:
             content = _content(response, most + 1)
         finally:
-            response.close() if response.length_remaining else response.release_conn()
-    except (
-        OverflowError,
-        ValueError,
-    ) as error:  # what http.client makes of chunks of -5 and of -10**40 bytes
+            response.release_conn() if response.closed else response.close()  # of what is not read to its end
+    except (OverflowError, ValueError) as error:  # what http.client makes of chunks of -5 and -10**40 bytes
         raise urllib3.exceptions.ProtocolError(f"the answer makes no sense: {text_of(error)}") from error
     if len(content) > most:
         raise FrameTooLarge(f"an answer of {len(content)} bytes or more; the limit is {most}")
@@ -183,7 +180,10 @@ class HttpSocket(SharedSocket):
 
     def recv(self, size: int) -> bytes:
         """Up to `size` bytes. Raises socket.timeout."""
-        super().settimeout(None if self._ends is None else max(0.0, self._ends - time.monotonic()))
+        left = None if self._ends is None else self._ends - time.monotonic()
+        if left is not None and left <= 0:  # though there may be more, from one who sends without end
+            raise socket.timeout("timed out")
+        super().settimeout(left)
         return super().recv(size)
 
     def sendall(self, data: Buffer) -> None:
