@@ -14,7 +14,10 @@ from websockets.sync.server import ServerConnection
 
 from hivemind_core_client.testing.hub_bounds import MOST_FRAME_BYTES
 from hivemind_core_client.testing.hub_likeness import NO_CODE, Farewell
+from hivemind_core_client.transports.log_filter import hide_logins
 from hivemind_core_client.transports.tcp import shut
+
+hide_logins("websockets.server", "websockets.client")
 
 
 def bound_writing(link: socket.socket, seconds: float) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from attrs import frozen
 
+from hivemind_core_client.transports.log_filter import hide_logins
 from hivemind_core_client.transports.shared_socket import Buffer, SharedSocket
 from hivemind_core_client.wire.errors import FrameError, FrameTooLarge, HubConnectionError
 from hivemind_core_client.wire.json_text import Json, json_object
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.transports.tcp import Shuts
 
 log = logging.getLogger(__name__)
+hide_logins("urllib3.connectionpool", "urllib3.connection", "urllib3.response", "urllib3.util.retry")
 
 #: What a request raises that broke, and what it raises when the answer did not come in time.
 BROKEN = (urllib3.exceptions.HTTPError, OSError)

@@ -18,6 +18,7 @@ from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.transports import failures, tcp
 from hivemind_core_client.transports.base import LAST_PING, Confirming
 from hivemind_core_client.transports.failures import Closed
+from hivemind_core_client.transports.log_filter import hide_logins
 from hivemind_core_client.transports.shared_socket import ReadBoundReached, SharedSocket, WriteStalled
 from hivemind_core_client.wire.errors import (
     ConnectionLost,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Frame
 
 log = logging.getLogger(__name__)
+hide_logins("websocket")
 
 T = TypeVar("T")
 

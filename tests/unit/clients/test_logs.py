@@ -1,0 +1,33 @@
+"""Who writes every log at the level DEBUG, those of libraries too, finds no login in them."""
+
+from __future__ import annotations
+
+import logging
+from base64 import b64encode
+from urllib.parse import quote
+
+import pytest
+import websocket
+
+from hivemind_core_client.testing import EmbeddedHub
+from hivemind_core_client.transports.log_filter import WithoutLogin
+from tests.unit.client_support import Make, ask
+
+
+def test_no_log_holds_the_login(hub: EmbeddedHub, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    websocket.enableTrace(True, logging.NullHandler())
+    try:
+        with caplog.at_level(logging.DEBUG), make(hub, useragent="kitchen") as client:
+            ask(client)
+    finally:
+        websocket.enableTrace(False)
+    said = "\n".join(record.getMessage() for record in caplog.records)
+    login = b64encode(b"kitchen:k").decode()
+    assert "authorization=" in said
+    assert login not in said and quote(login, safe="") not in said
+    assert not [line for line in said.splitlines() if "authorization=" in line and "(hidden)" not in line]
+
+
+def test_a_record_that_cannot_be_told_passes() -> None:
+    record = logging.LogRecord("websocket", logging.DEBUG, __file__, 1, "%d authorization=eA==", ("x",), None)
+    assert WithoutLogin().filter(record) and record.args == ("x",)
