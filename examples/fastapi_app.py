@@ -5,7 +5,8 @@
     curl --json '{"utterance": "what time is it"}' http://127.0.0.1:8000/say
 
 One client serves all requests. A QUERY keeps their answers apart; hubs answer it from version 4.15 on. It reconnects by
-itself, but not to a hub that refuses it: the log says why, `/health` says `refused`, and a restart tries again.
+itself. A hub that refuses by now what it took before is tried again now and then: the log says why. One that refuses
+the first login is not: `/health` says `refused`, and a restart tries again.
 """
 
 from __future__ import annotations

@@ -129,11 +129,11 @@ def new_pool(address: Address, dial: Callable[[], HttpSocket]) -> Pool:
 
 def _content(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
     """Up to `most` bytes of an answer. In pieces: Python 3.9 sets aside as many bytes as it is asked for."""
-    pieces: list[bytes] = []
+    content = bytearray()
     while most > 0 and (piece := response.read(min(most, _PIECE_BYTES))):
-        pieces.append(piece)
+        content += piece
         most -= len(piece)
-    return b"".join(pieces)
+    return bytes(content)
 
 
 def ask(

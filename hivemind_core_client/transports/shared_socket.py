@@ -106,8 +106,11 @@ class SharedSocket:
         with self._lock:
             if self._last is None:
                 self._last = _LAST_BYTES
-            # That of an SSLSocket forgets its TLS first: who writes then would write in the clear.
-            socket.socket.shutdown(self._socket, how)
+            if isinstance(self._socket, ssl.SSLSocket):
+                # Its own forgets its TLS first: who writes then would write in the clear.
+                socket.socket.shutdown(self._socket, how)
+            else:
+                self._socket.shutdown(how)
 
     def close(self) -> None:
         """Close the socket."""

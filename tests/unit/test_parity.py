@@ -148,8 +148,8 @@ def test_which_verbs_are_awaited() -> None:
 
 # the shells and what they stand on
 
-#: What waits: all files of it.
-SHELL_FOLDERS = ("sync", "aio")
+#: What waits, and what moves its frames: all files of it.
+SHELL_FOLDERS = ("sync", "aio", "transports")
 SHELLS = sorted(path for folder in SHELL_FOLDERS for path in (ROOT / folder).glob("*.py"))
 BELOW = sorted([*(ROOT / "kernel").rglob("*.py"), *(ROOT / "builtins").rglob("*.py")])
 #: The fields of HELLO and of a handshake (protocol.md), and of what is sealed.

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hivemind_client_cli.output import Output
+from hivemind_core_client.errors import NotAHub
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
+    from hivemind_core_client.errors import HiveMindError
 
 
 class ConnectionReporter:
@@ -23,9 +25,10 @@ class ConnectionReporter:
         self._output = output
         self._report = report
         self._connected = True
-        self._stopped = False
+        self._stopped = self._told = False
         client.on("close", self._closed)
         client.on("open", self._opened)
+        client.on("error", self._failed)
 
     def stop(self) -> None:
         """Report nothing more: the connection is about to be closed on purpose."""
@@ -37,7 +40,14 @@ class ConnectionReporter:
             reason = self._output.worded(self._client.last_error or "closed")
             self._report(f"connection lost, reconnecting: {reason}")
 
+    def _failed(self, error: HiveMindError) -> None:
+        """Tell once that something answers which is not the hub that took our login before."""
+        if isinstance(error, NotAHub) and not (self._stopped or self._told):
+            self._told = True
+            self._report(f"not connected again: {self._output.worded(error)}")
+
     def _opened(self) -> None:
+        self._told = False
         if not (self._connected or self._stopped):
             self._connected = True
             self._report("connected again")

@@ -44,7 +44,7 @@ class FakeClient:
         self.handshake_event = threading.Event()
         self.trips: list[float | Exception] = []
         self._handlers: list[Callable[[HiveMessage], None]] = []
-        self._lifecycle: dict[str, list[Callable[[], None]]] = {"close": [], "open": []}
+        self._lifecycle: dict[str, list[Callable[..., None]]] = {"close": [], "error": [], "open": []}
 
     def connect(self, site_id: str | None = None) -> None:
         if self.refusal is not None:
@@ -54,7 +54,7 @@ class FakeClient:
         self.handshake_event.set()
 
     def on(self, name: str, handler: Callable[..., None]) -> None:
-        assert name in ("bus", "close", "open")
+        assert name in ("bus", "close", "error", "open")
         (self._handlers if name == "bus" else self._lifecycle[name]).append(handler)
 
     def emit(self, sent: HiveMessage) -> None:
