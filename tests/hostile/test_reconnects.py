@@ -52,11 +52,11 @@ def test_reconnects_leave_nothing_behind(new_client: Any, cheap_keys: None) -> N
         for number in range(_RECONNECTS):
             before = len(opened)
             hub.wait_for_sessions(1, 30)
+            if number == _RECONNECTS // 10:
+                begin = _used(hub)
             hub.drop()
             came_back = until(lambda: len(opened) > before, _PATIENCE_S)  # noqa: B023  # at once
             assert came_back, f"drop {number}: {client.state}, {client.last_error}"
-            if number == _RECONNECTS // 10:
-                begin = _used(hub)
         hub.wait_for_sessions(1, 30)
         # Those of the hub end a little after their connection.
         until(lambda: threading.active_count() <= begin[0] + 4, _PATIENCE_S)
