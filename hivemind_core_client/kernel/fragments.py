@@ -25,15 +25,12 @@ class Assembly:
     """
 
     def __init__(self, limit: int) -> None:
+        #: How many bytes may yet be added to the message.
+        self.room = limit
         self._limit = limit
         self._data = bytearray()
         self._count = 0
         self._is_text = False
-
-    @property
-    def room(self) -> int:
-        """How many bytes may yet be added to the message."""
-        return self._limit - len(self._data)
 
     def add(self, opcode: int, data: Data, is_last: bool) -> Optional[Frame]:
         """The whole message once its last frame is there, before that None.
@@ -51,10 +48,11 @@ class Assembly:
         if self._count > MOST_FRAGMENTS:
             raise FrameTooLarge(f"a message in more than {MOST_FRAGMENTS} fragments")
         self._data += data
+        self.room = self._limit - size
         return self._whole() if is_last else None
 
     def _whole(self) -> Frame:
-        whole, self._data, self._count = self._data, bytearray(), 0
+        whole, self._data, self._count, self.room = self._data, bytearray(), 0, self._limit
         return whole.decode() if self._is_text else bytes(whole)
 
 

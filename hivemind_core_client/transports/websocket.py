@@ -103,7 +103,10 @@ class WebSocketTransport(Confirming):
         while (frame := self._next_frame(ws)) is not None:
             opcode, data, is_last = frame
             if opcode < fragments.CLOSE:
-                message = self._add(opcode, data, is_last)
+                try:
+                    message = self._assembly.add(opcode, data, is_last)
+                except UnicodeDecodeError as error:
+                    raise failures.no_utf8(self._address) from error
                 if message is not None:
                     return message
             elif opcode == fragments.CLOSE:
@@ -111,12 +114,6 @@ class WebSocketTransport(Confirming):
             elif opcode == fragments.PONG:
                 self._note_pong(data)
         return Closed(None)
-
-    def _add(self, opcode: int, data: bytes, is_last: bool) -> Optional[Frame]:
-        try:
-            return self._assembly.add(opcode, data, is_last)
-        except UnicodeDecodeError as error:
-            raise failures.no_utf8(self._address) from error
 
     def _next_frame(self, ws: websocket.WebSocket) -> Optional[tuple[int, bytes, bool]]:
         """Opcode and data of the next frame, and whether it is the last one of its message; None when the hub hung up.
@@ -128,7 +125,12 @@ class WebSocketTransport(Confirming):
         while True:
             try:
                 opcode, frame = ws.recv_data_frame(control_frame=True)
-                _check(frame)
+                if (
+                    getattr(frame, "mask_value", None) or getattr(frame, "mask", None) == 1
+                ):  # named so up to 1.8
+                    raise websocket.WebSocketProtocolException("a masked frame")  # a hub masks none
+                if opcode >= fragments.CLOSE:
+                    _check_control(frame)
                 break
             except websocket.WebSocketTimeoutException:
                 self._probe()
@@ -294,11 +296,9 @@ class WebSocketTransport(Confirming):
             answered.set()
 
 
-def _check(frame: websocket.ABNF) -> None:
-    """What websocket-client lets pass: a hub masks nothing, and sends control frames whole and short (RFC 6455, 5)."""
-    if getattr(frame, "mask_value", None) or getattr(frame, "mask", None) == 1:  # named so up to 1.8
-        raise websocket.WebSocketProtocolException("a masked frame")
-    if frame.opcode >= fragments.CLOSE and not (frame.fin and len(frame.data) <= _CONTROL_BYTES):
+def _check_control(frame: websocket.ABNF) -> None:
+    """What websocket-client lets pass: control frames are whole and short (RFC 6455, 5.5)."""
+    if not (frame.fin and len(frame.data) <= _CONTROL_BYTES):
         raise websocket.WebSocketProtocolException("a control frame in fragments, or one that is too long")
 
 
