@@ -49,7 +49,7 @@ class SharedWorker(ABC):
     ) -> None:
         self.rejected = 0
         #: What becomes of all messages, and of those of the present or last connection.
-        self.ledger = Ledger(threading.Lock())
+        self.ledger = Ledger(threading.RLock())
         self.delivery = self.ledger.opened()
         self._is_detached = False
         #: The Link of the present or last connection.

@@ -203,22 +203,18 @@ class WebSocketStream(asyncio.Protocol):
         opcode = frame.opcode
         if opcode < CLOSE:
             message = self._assembly.add(opcode, frame.data, frame.fin)
-            if message is not None:
-                self._keep(message)
+            if message is None or (self._leaving and self._is_crowded()):
+                return  # nobody may take any more, and the hub's farewell is waited for
+            self.messages.append(message)
+            self._waiting_bytes += len(message)
+            if len(self.messages) > _MOST_WAITING or self._waiting_bytes > _MOST_WAITING_BYTES:
+                self._slices.is_full = not self._leaving
         elif opcode == PONG:
             payload = bytes(frame.data)
             self._delivery.ponged(payload, perf_counter())
             began, waiting = self._pings.pop(payload, (0.0, None))
             if waiting is not None and not waiting.done():
                 waiting.set_result(perf_counter() - began)
-
-    def _keep(self, message: Frame) -> None:
-        if self._leaving and self._is_crowded():
-            return  # nobody may take any more, and the hub's farewell is waited for
-        self.messages.append(message)
-        self._waiting_bytes += len(message)
-        if len(self.messages) > _MOST_WAITING or self._waiting_bytes > _MOST_WAITING_BYTES:
-            self._slices.is_full = not self._leaving
 
     def _look_for_end(self) -> None:
         """The peer took its leave, or did what a hub does not."""

@@ -311,6 +311,7 @@ def test_a_hub_that_knows_us_no_more_is_tried_again(hub: EmbeddedHub) -> None:
     """A proxy may have said so while its hub is away: what was accepted once is not refused for good."""
     with process(*login(hub)) as running:
         hub.wait_for_sessions(1, timeout=20)
+        assert readline(running.stderr).startswith("listening to 127.0.0.1")
         accounts = dict(hub.accounts)
         hub.accounts.clear()
         hub.drop()
