@@ -384,7 +384,8 @@ class AsyncHiveMessageBusClient(BaseClient):
 
     def _new_transport(self) -> AsyncTransport:
         address, limits = self.profile.settings.address, self.profile.options.limits
-        return AsyncWebSocketTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
+        bounds = (limits.frame, *self._ping, limits.unauthenticated)
+        return AsyncWebSocketTransport(address, self._tls, self.deadlines, *bounds)
 
     async def _give_up(self, worker: AsyncBaseWorker, begins: bool) -> None:
         """No session came: raises why."""

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How long, in seconds, what comes waits for room while too many coroutines run.
-_STALL = 5.0
 #: What a user's callback may raise: it may fail, exit, or pass a cancellation on, the client may not.
 _HARMLESS = (Exception, SystemExit, asyncio.CancelledError)
 
@@ -53,10 +51,10 @@ class AsyncMailbox:
 
     Handlers that are coroutine functions run as tasks beside the queue, `limit` at once at most: then who asks for
     `room` waits, and further ones are dropped, logged and counted in `dropped`. `most_held` bounds, in bytes, what the
-    jobs and coroutines for messages hold. `close` cancels what still runs.
+    jobs and coroutines for messages hold. `close` cancels what still runs. Who asks for `room` waits `stall` seconds.
     """
 
-    def __init__(self, limit: int = 10_000, most_held: int = MOST_HELD_BYTES) -> None:
+    def __init__(self, limit: int = 10_000, most_held: int = MOST_HELD_BYTES, stall: float = 5.0) -> None:
         self.dropped = 0
         self._lines = LogLines()
         self.loop: Optional[asyncio.AbstractEventLoop] = None
@@ -66,7 +64,11 @@ class AsyncMailbox:
         self._spare = limit // 100
         self._waiting = self._held = 0
         self._most_held = most_held
-        #: The coroutines that began since `hold` was called last.
+        self._stall = stall
+        #: Whoever waited for room did so in vain, and there has been none since.
+        self._is_stuck = False
+        #: The jobs that were put, and the coroutines that began, since `hold` was called last.
+        self._batch = 0
         self._young: set[asyncio.Task[Any]] = set()
         self._timers: dict[object, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -87,7 +89,8 @@ class AsyncMailbox:
         has_room = self._held < self._most_held
         if weight and not self._closed:
             self._held += weight
-            asyncio.get_running_loop().call_soon(self._let_go_later, weight)
+            asyncio.get_running_loop().call_soon(self._let_go_later, weight, weight // max(1, self._batch))
+            self._batch = 0
         return has_room
 
     def drop(self) -> None:
@@ -164,23 +167,24 @@ class AsyncMailbox:
         return True
 
     def is_crowded(self) -> bool:
-        """Whether whoever brings more should wait for `room`."""
-        return (
-            self._waiting > self._spare
-            or self._held >= self._most_held
-            or len(self._tasks) >= self._limit - self._spare
-        )
+        """Whether who brings more should wait for `room`. Not again where that was in vain: more is dropped then."""
+        is_full = self._held >= self._most_held or len(self._tasks) >= self._limit - self._spare
+        self._is_stuck = self._is_stuck and is_full
+        return self._waiting > self._spare or (is_full and not self._is_stuck)
 
     def _is_full(self) -> bool:
         return len(self._tasks) >= self._limit - self._spare or self._held >= self._most_held
 
     async def room(self) -> None:
-        """Return when few jobs wait, and another coroutine may run: after five seconds at the latest."""
+        """Return when few jobs wait, and another coroutine may run: after `stall` seconds at the latest."""
         await asyncio.sleep(0)  # all that wait now have their turn before this goes on
-        end = asyncio.get_running_loop().time() + _STALL
+        end = asyncio.get_running_loop().time() + self._stall
         while self._is_full() and self._tasks and (left := end - asyncio.get_running_loop().time()) > 0:
+            if self._is_stuck:
+                return
             await asyncio.wait(self._tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.sleep(0)  # what a coroutine held is let go of
+        self._is_stuck = self._is_full()
 
     @contextmanager
     def blocking(self) -> Iterator[None]:
@@ -248,6 +252,7 @@ class AsyncMailbox:
         try:
             (self.loop or asyncio.get_running_loop()).call_soon(self._run, job)
             self._waiting += 1
+            self._batch += 1
         except RuntimeError:  # it is closed
             self._drop_without_loop()
 
@@ -272,17 +277,16 @@ class AsyncMailbox:
         except _HARMLESS:
             self._note(log.exception, "a callback raised")
 
-    def _let_go_later(self, weight: int) -> None:
-        """The jobs have run; their coroutines may not have."""
-        running = list(self._young)
+    def _let_go_later(self, weight: int, share: int) -> None:
+        """The jobs have run; of their coroutines each one that has not holds the `share` of one job."""
+        for task in self._young:
+            held = min(share, weight)
+            weight -= held
+            task.add_done_callback(partial(self._let_go, held))
         self._young.clear()
-        if running:
-            ended = asyncio.gather(*running, return_exceptions=True)
-            ended.add_done_callback(lambda _: self._let_go(weight))
-        else:
-            self._let_go(weight)
+        self._let_go(weight)
 
-    def _let_go(self, weight: int) -> None:
+    def _let_go(self, weight: int, _: object = None) -> None:
         self._held = max(0, self._held - weight)
 
     async def _guarded(self, handler: Handler, result: Any) -> None:

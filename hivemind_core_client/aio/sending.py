@@ -117,16 +117,18 @@ class AsyncSender:
             with suppress(HubConnectionError):  # the reader finds out what that means
                 await connection.transport.ask()
         if ask is Ask.LATER:
-            with suppress(RuntimeError):  # the interpreter ends, and starts no thread any more
-                look = partial(self._mailbox.call, self._look, connection)
-                self._mailbox.later(ASK_AFTER_S, connection.delivery, look)
+            self._look_later(connection)
 
-    async def _look(self, connection: AsyncConnection) -> None:
+    def _look_later(self, connection: AsyncConnection) -> None:
+        with suppress(RuntimeError):  # the interpreter ends, and starts no thread any more
+            self._mailbox.later(ASK_AFTER_S, connection.delivery, partial(self._look, connection))
+
+    def _look(self, connection: AsyncConnection) -> None:
         ask = connection.delivery.look()
         if ask is not None and connection is self.connection:
+            self._look_later(connection)  # whatever becomes of the ping
             if ask is Ask.NOW:
-                await self.confirm(ask)
-            await self.confirm(Ask.LATER)
+                self._mailbox.call(self.confirm, ask)
 
     async def _session(self) -> AsyncConnection:
         """The connection of a session that stands, now or soon."""

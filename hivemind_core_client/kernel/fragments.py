@@ -25,12 +25,17 @@ class Assembly:
     """
 
     def __init__(self, limit: int) -> None:
-        #: How many bytes may yet be added to the message.
+        #: How many bytes a message may have, and how many may yet be added to the one that has begun.
         self.room = limit
-        self._limit = limit
+        self.limit = limit
         self._data = bytearray()
         self._count = 0
         self._is_text = False
+
+    def lift(self, limit: int) -> None:
+        """From now on a message may be so long."""
+        self.room += limit - self.limit
+        self.limit = limit
 
     def add(self, opcode: int, data: Data, is_last: bool) -> Optional[Frame]:
         """The whole message once its last frame is there, before that None.
@@ -38,8 +43,8 @@ class Assembly:
         Raises FrameTooLarge, and UnicodeDecodeError for text that is no UTF-8.
         """
         size = len(self._data) + len(data)
-        if size > self._limit:
-            raise too_large(size, self._limit)
+        if size > self.limit:
+            raise too_large(size, self.limit)
         if is_last and not self._count:
             return str(data, "utf-8") if opcode == TEXT else bytes(data)
         if not self._count:
@@ -48,11 +53,11 @@ class Assembly:
         if self._count > MOST_FRAGMENTS:
             raise FrameTooLarge(f"a message in more than {MOST_FRAGMENTS} fragments")
         self._data += data
-        self.room = self._limit - size
+        self.room = self.limit - size
         return self._whole() if is_last else None
 
     def _whole(self) -> Frame:
-        whole, self._data, self._count, self.room = self._data, bytearray(), 0, self._limit
+        whole, self._data, self._count, self.room = self._data, bytearray(), 0, self.limit
         return whole.decode() if self._is_text else bytes(whole)
 
 

@@ -61,11 +61,10 @@ from hivemind_core_client.wire.errors import (
     NotConnected,
     PluginError,
     ProtocolError,
-    UnknownMessageType,
     UsageError,
 )
 from hivemind_core_client.wire.message import HANDSHAKE_TYPES, HiveMessage, HiveMessageType
-from hivemind_core_client.wire.message_types import types_without_code
+from hivemind_core_client.wire.message_types import check_has_code, types_without_code
 
 log = logging.getLogger(__name__)
 
@@ -245,10 +244,8 @@ class Link:
             raise
         except Exception as error:  # a serializer is a plugin and may raise anything on a peer's frame
             raise FrameError(f"the {serializer.name} serializer raised {type(error).__name__}") from error
-        if message.msg_type in self._without_code and serializer is self._binary:
-            raise UnknownMessageType(
-                f"the code of {message.msg_type.name} is unassigned in this protocol version"
-            )
+        if serializer is self._binary:
+            check_has_code(message.msg_type, self._without_code)
         strip_claims(message.raw_payload)
         return message
 

@@ -79,6 +79,10 @@ class EventRouter:
             CancelTimer: lambda event: cancel((event.msg_type, event.key)),
         }
 
+    def news(self) -> dict[type, Callable[[Any], None]]:
+        """What to call, in the place of `routes`, for what comes with no frame: it is little, and never dropped."""
+        return {Deliver: self._deliver, CallBack: self._have_called_back}
+
     def arrived(self, worker: SharedWorker, event: Arrived) -> None:
         """A message: for those who wait for it, and the handlers of its type."""
         message = event.message
@@ -101,12 +105,12 @@ class EventRouter:
     def deliver(self, event: Deliver) -> None:
         """An OVOS Message for the internal bus."""
         if not self._is_full:
-            self._put(partial(self._from_hub, event.message))
+            self._deliver(event)
 
     def call_back(self, event: CallBack) -> None:
         """Binary data for the user's callbacks: those that are set when their turn comes."""
         if not self._is_full:
-            self._put(partial(self._call_back, event))
+            self._have_called_back(event)
 
     def select(self, event: Select) -> None:
         """Answers to a CASCADE, of which the user picks one."""
@@ -126,6 +130,12 @@ class EventRouter:
     def in_doubt(self, messages: UnconfirmedMessages) -> None:
         """These were sent before the connection ended, and the hub is not known to have read them."""
         self._tell("doubt", messages)
+
+    def _deliver(self, event: Deliver) -> None:
+        self._put(partial(self._from_hub, event.message))
+
+    def _have_called_back(self, event: CallBack) -> None:
+        self._put(partial(self._call_back, event))
 
     def _weigh(self) -> None:
         """Tell the mailbox what it holds. As long as that is too much, only those who wait get what arrives."""
@@ -188,4 +198,4 @@ class EventRouter:
         self._say_unanswered(answers)
 
     def _say_unanswered(self, answers: list[HiveMessage]) -> None:
-        self.deliver(asking.unanswered(query_id(answers[0]), "selection_failed"))
+        self._deliver(asking.unanswered(query_id(answers[0]), "selection_failed"))

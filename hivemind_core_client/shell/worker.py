@@ -72,6 +72,8 @@ class SharedWorker(ABC):
             Rejected: self._reject,
             Failed: self._fail,
         }
+        #: What is called in its place for events that come with no frame.
+        self._news: dict[type, Callable[[Any], None]] = {}
         self._step: Callable[[Step, HiveMindError], None] = _ignore
         self._tell_established: Callable[[], None] = _ignore
         self._tell_over: Callable[[], None] = _ignore
@@ -80,6 +82,7 @@ class SharedWorker(ABC):
     def report_to(self, router: EventRouter, over: Callable[[], None]) -> None:
         """Hand events to this router, and call `over` when no more attempts to connect are made."""
         self._handle.update(router.routes(self))
+        self._news = router.news()
         self._step = router.step
         self._tell_established = router.established
         self._tell_doubt = router.in_doubt
@@ -93,7 +96,7 @@ class SharedWorker(ABC):
 
     def detach(self) -> None:
         """Another worker has taken over: end, and tell nobody, but of what is in doubt."""
-        self._handle = {**dict.fromkeys(self._handle, _ignore), Failed: self._fail}
+        self._handle, self._news = {**dict.fromkeys(self._handle, _ignore), Failed: self._fail}, {}
         self._step = self._tell_established = self._tell_over = _ignore
         self._is_detached = True
         self._abandon()
@@ -117,7 +120,7 @@ class SharedWorker(ABC):
 
     def disown(self) -> None:
         """This is a child that was forked: tell nobody, and leave the connection to the parent process."""
-        self._handle = dict.fromkeys(self._handle, _ignore)
+        self._handle, self._news = dict.fromkeys(self._handle, _ignore), {}
         self._step = self._tell_established = self._tell_over = _ignore
         self._link_lock = nullcontext()  # a thread that is not here may hold the other one
         self._is_detached = True
@@ -159,8 +162,10 @@ class SharedWorker(ABC):
         return time.monotonic()
 
     def _act(self, events: list[Event]) -> None:
+        """Do what follows from something else than a frame."""
         for event in events:
-            self._handle[type(event)](event)
+            kind = type(event)
+            (self._news.get(kind) or self._handle[kind])(event)
 
     def _act_on(self, happening: Callable[[], list[Event]]) -> None:
         """Make the Link act, and do what follows."""

@@ -329,7 +329,8 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
 
     def _new_transport(self) -> Transport:
         address, limits = self.profile.settings.address, self.profile.options.limits
-        return WebSocketTransport(address, self._tls, self.deadlines, limits.frame, *self._ping)
+        bounds = (limits.frame, *self._ping, limits.unauthenticated)
+        return WebSocketTransport(address, self._tls, self.deadlines, *bounds)
 
     def _give_up(self, worker: BaseWorker, begins: bool) -> None:
         """No session came: raises why."""

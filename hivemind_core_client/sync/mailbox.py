@@ -63,6 +63,8 @@ class Mailbox:
         self._busy_since: Optional[float] = None
         self._watched = False
         self._closed = False
+        #: Whoever waited for room in bytes did so in vain, and there has been none since.
+        self._in_vain = False
 
     def put(self, job: Job) -> None:
         """Run `job` after those that were put before it."""
@@ -77,11 +79,15 @@ class Mailbox:
                 self._changed.notify_all()
 
     def hold(self, weight: int) -> bool:
-        """What was put so far holds `weight` bytes more until it has run. False where there is no room for too long."""
+        """What was put so far holds `weight` bytes more until it has run. False where there is no room for too long.
+
+        Who has waited in vain waits no more until there was room: a peer is still read then.
+        """
         with self._changed:
-            if not self.owns_current_thread():
+            if not (self._in_vain or self.owns_current_thread()):
                 self._changed.wait_for(lambda: self._held < self._most_held or self._closed, self._stall)
             has_room = self._held < self._most_held
+            self._in_vain = not (has_room or self.owns_current_thread())
             if weight and not self._closed:
                 self._held += weight
                 self._jobs.append(partial(self._let_go, weight))

@@ -117,16 +117,18 @@ class Sender:
             with suppress(HubConnectionError):  # the reader finds out what that means
                 connection.transport.ask()
         if ask is Ask.LATER:
-            with suppress(RuntimeError):  # the interpreter ends, and starts no thread any more
-                look = partial(self._mailbox.call, self._look, connection)
-                self._mailbox.later(ASK_AFTER_S, connection.delivery, look)
+            self._look_later(connection)
+
+    def _look_later(self, connection: Connection) -> None:
+        with suppress(RuntimeError):  # the interpreter ends, and starts no thread any more
+            self._mailbox.later(ASK_AFTER_S, connection.delivery, partial(self._look, connection))
 
     def _look(self, connection: Connection) -> None:
         ask = connection.delivery.look()
         if ask is not None and connection is self.connection:
+            self._look_later(connection)  # whatever becomes of the ping
             if ask is Ask.NOW:
-                self.confirm(ask)
-            self.confirm(Ask.LATER)
+                self._mailbox.call(self.confirm, ask)
 
     def _session(self) -> Connection:
         """The connection of a session that stands, now or soon."""

@@ -24,11 +24,10 @@ from hivemind_core_client.wire.errors import (
     FrameError,
     HandshakeError,
     HiveMindError,
-    UnknownMessageType,
 )
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
-from hivemind_core_client.wire.message_types import types_without_code
+from hivemind_core_client.wire.message_types import check_has_code, types_without_code
 
 _MAX_INFLATED_BYTES = 32 * 2**20
 #: A session id from the wire that is longer than this is none: it is part of the hub's name for a client.
@@ -204,10 +203,8 @@ class HubLink:
     def _decode(self, plain: Frame) -> HiveMessage:
         name = "text" if isinstance(plain, str) else "binary"
         message = self._registry.serializers[name].decode(plain, _MAX_INFLATED_BYTES)
-        if name == "binary" and message.msg_type in self._without_code:
-            raise UnknownMessageType(
-                f"the code of {message.msg_type.name} is unassigned in this protocol version"
-            )
+        if name == "binary":
+            check_has_code(message.msg_type, self._without_code)
         return message
 
     def _asks_for_a_key(self, frame: Frame) -> bool:

@@ -10,6 +10,7 @@ from aiohappyeyeballs import start_connection
 
 from hivemind_core_client.kernel.racing import stagger
 from hivemind_core_client.transports import failures
+from hivemind_core_client.transports.tcp import quick
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.settings import Address
@@ -26,9 +27,6 @@ async def connected_socket(address: Address, seconds: float) -> socket.socket:
     except (socket.gaierror, UnicodeError) as error:
         raise failures.unresolved(address) from error
     try:
-        made = await start_connection(found, happy_eyeballs_delay=stagger(len(found), seconds))
+        return quick(await start_connection(found, happy_eyeballs_delay=stagger(len(found), seconds)))
     except (OSError, ValueError) as error:  # ValueError: there is no address
         raise failures.unreachable(address, error) from error
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return made

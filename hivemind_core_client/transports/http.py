@@ -104,7 +104,7 @@ class HttpTransport(Confirming):
         self._inbox: deque[Union[Frame, Exception]] = deque()
         self._awake = threading.Event()
         self._last_message = time.monotonic()
-        self._spoke = self._has_session = self._takes_bytes = self._aborted = False
+        self._spoke = self._has_session = self._takes_bytes = self._aborted = self._is_drained = False
         self._polled = threading.Condition()
         self._polls, self._took = 0, 0.0
 
@@ -172,7 +172,8 @@ class HttpTransport(Confirming):
             self._awake.clear()
             if not self._poll():
                 return self._closed()
-        self._check_open()  # a deadline holds, however much has come with one answer
+        if not self._is_drained:
+            self._check_open()  # whoever ends it waits for no more, however much has come with one answer
         incoming = self._inbox.popleft()
         if isinstance(incoming, Exception):
             raise incoming
@@ -254,7 +255,7 @@ class HttpTransport(Confirming):
             stalled = isinstance(error.__cause__, WriteStalled)
             if hint(frame) and not stalled:  # the hub hung up on this request alone, before it was whole
                 raise HubConnectionError(error.what, *error.mends, *hint(frame)) from error
-            self.abort()  # nobody knows whether the hub has it: that is for the sender to decide
+            self._break_off()  # nobody knows whether the hub has it: that is for the sender to decide
             raise
         self._be_quick()
         if answer.taken:
@@ -277,7 +278,7 @@ class HttpTransport(Confirming):
             raise ConnectionLost(f"{self._address} has no session of ours any more: nothing was sent")
         why = answer.error or "it answers something else than a hub"
         if isinstance(frame, bytes):  # those that follow would not fit to what the hub has read
-            self.abort()
+            self._break_off()
             raise ConnectionLost(f"{self._address} did not take a message, which ends the session: {why}")
         raise HubConnectionError(f"{self._address} did not take a message: {why}", *hint(frame))
 
@@ -323,12 +324,17 @@ class HttpTransport(Confirming):
 
     def abort(self) -> None:
         """End every request at once, and wake who waits."""
-        self._aborted = True
+        self._aborted, self._is_drained = True, False
         self._awake.set()
         for connected in list(self._open):
             tcp.shut(connected)
         with self._polled:
             self._polled.notify_all()
+
+    def _break_off(self) -> None:
+        """A message got nowhere. What the hub has handed out already is read all the same: it has it no more."""
+        self.abort()
+        self._is_drained = self._has_session
 
     def release(self) -> None:
         """Close the sockets; one that is in use is closed when its request has ended."""

@@ -52,7 +52,7 @@ class Outbox:
 
     def write(self, data: bytes) -> None:
         """Write this, whole."""
-        if self._transport is not None:
+        if self._transport is not None and not self._is_over:
             self._written += len(data)
             self._transport.write(data)
 

@@ -29,13 +29,13 @@ class Slices:
         self._take = take
         self._emptied = emptied
         self._loop = asyncio.get_running_loop()
-        self._transport: Optional[asyncio.ReadTransport] = None
+        self._transport: Optional[asyncio.Transport] = None
         self._rest = b""
         self._at = 0
         self._size, self._most = _FIRST_BYTES, _PIECE_BYTES
         self._next: Optional[asyncio.Handle] = None
 
-    def begin(self, transport: asyncio.ReadTransport) -> None:
+    def begin(self, transport: asyncio.Transport) -> None:
         """Go on with what came before there was a transport, and with what comes over this one."""
         self._transport = transport
         self.go_on()
@@ -65,7 +65,11 @@ class Slices:
                 self._next = self._loop.call_soon(self.go_on)
                 break
             piece = self._piece()
-            self._fit(len(piece), self._take(piece))
+            try:
+                self._fit(len(piece), self._take(piece))
+            except BaseException:
+                self._transport.abort()  # on a turn of its own, nobody else would end the connection
+                raise
         self._read_or_not()
         if not self._rest:
             self._emptied()

@@ -85,16 +85,25 @@ def shut(connected: Optional[Shuts]) -> None:
 
 def _tcp(address: Address, seconds: float) -> socket.socket:
     try:
-        connected = connect_tcp(address.host, address.port, seconds)
+        connected = quick(connect_tcp(address.host, address.port, seconds))
     except (TimeoutError, socket.timeout) as error:
         raise HubTimeout(str(address), "tcp", seconds) from error
     except socket.gaierror as error:
         raise failures.unresolved(address) from error
     except (OSError, UnicodeError) as error:
         raise failures.unreachable(address, error) from error
-    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     connected.settimeout(None)
+    return connected
+
+
+def quick(connected: socket.socket) -> socket.socket:
+    """It sends what it gets at once, and finds out about a peer that is gone. Raises OSError for one that was reset."""
+    try:
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    except BaseException:
+        connected.close()
+        raise
     return connected
 
 

@@ -41,6 +41,8 @@ T = TypeVar("T")
 _BROKEN = (OSError, ssl.SSLError, websocket.WebSocketException, WriteStalled)
 #: The data of a ping at most, and what may be read beside that of a message: a header too (RFC 6455, 5.2, 5.5).
 _CONTROL_BYTES = 125
+#: How long the answer to the upgrade may be.
+_MOST_HEADER_BYTES = 2**16
 _AROUND_BYTES = 14 + _CONTROL_BYTES
 #: What an answer to the upgrade says when it wants something that we did not ask for.
 _NOT_ASKED_FOR = ("sec-websocket-protocol", "sec-websocket-extensions")
@@ -57,6 +59,7 @@ class WebSocketTransport(Confirming):
         max_frame: int,
         ping_interval: Optional[float],
         ping_timeout: float,
+        max_early: Optional[int] = None,
     ) -> None:
         self._address = address
         self._tls = tls
@@ -68,7 +71,7 @@ class WebSocketTransport(Confirming):
         self._socket: Union[socket.socket, SharedSocket, None] = None
         self._shared: Optional[SharedSocket] = None
         self._ws: Optional[websocket.WebSocket] = None
-        self._assembly = fragments.Assembly(max_frame)
+        self._assembly = fragments.Assembly(max_frame if max_early is None else min(max_early, max_frame))
         self._aborted = False
         self._probed = False
         self._pongs: dict[bytes, tuple[float, threading.Event, list[float]]] = {}
@@ -90,7 +93,8 @@ class WebSocketTransport(Confirming):
         return tcp.deadline(self._address, phase, seconds, self.abort, _BROKEN)
 
     def watch(self) -> None:
-        """From now on an idle connection is probed."""
+        """Both sides own the key: an idle connection is probed, and messages may be longer than `max_early`."""
+        self._assembly.lift(self._max_frame)
         if self._ws is not None:
             self._ws.settimeout(self._ping_interval)
 
@@ -137,7 +141,7 @@ class WebSocketTransport(Confirming):
             except websocket.WebSocketConnectionClosedException:
                 return None
             except ReadBoundReached as error:
-                raise fragments.too_large(self._max_frame + 1, self._max_frame) from error
+                raise fragments.too_large(self._assembly.limit + 1, self._assembly.limit) from error
             except _BROKEN as error:
                 raise self._broken(error) from error
         if self._probed:
@@ -250,6 +254,7 @@ class WebSocketTransport(Confirming):
         # Each frame is handed out alone, and put together here, where the size of a message is bounded.
         ws = websocket.WebSocket(fire_cont_frame=True, enable_multithread=True, skip_utf8_validation=True)
         with self._deadline("upgrade", self._deadlines.upgrade):
+            connected.allow(_MOST_HEADER_BYTES)
             try:
                 ws.connect(url, socket=connected, suppress_origin=True, redirect_limit=0)  # type: ignore[no-untyped-call]
                 self._check_answer(ws)
@@ -258,7 +263,7 @@ class WebSocketTransport(Confirming):
             except websocket.WebSocketBadStatusException as error:
                 location = (error.resp_headers or {}).get("location")
                 raise failures.bad_status(self._address, error.status_code, location) from error
-            except _BROKEN as error:
+            except (*_BROKEN, ReadBoundReached) as error:
                 self._check_answer(ws)  # a redirect is an exception of newer websocket-client versions
                 raise failures.no_websocket(self._address, error) from error
             except Exception as error:  # old websocket-client versions stumble over odd answers in many ways

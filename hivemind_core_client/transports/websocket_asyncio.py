@@ -54,11 +54,13 @@ class AsyncWebSocketTransport(Confirming):
         max_frame: int,
         ping_interval: Optional[float],
         ping_timeout: float,
+        max_early: Optional[int] = None,
     ) -> None:
         self._address = address
         self._tls = tls
         self._deadlines = deadlines
         self._max_frame = max_frame
+        self._max_early = max_early
         self._ping_interval = ping_interval
         self._asks = bool(ping_interval)
         self._ping_timeout = ping_timeout
@@ -87,7 +89,8 @@ class AsyncWebSocketTransport(Confirming):
             raise HubTimeout(str(self._address), phase, seconds) from error
 
     def watch(self) -> None:
-        """From now on an idle connection is probed."""
+        """Both sides own the key: an idle connection is probed, and more may come than `max_early` bytes."""
+        self._ready().lift()
         if self._ping_interval:
             self._ready().watch(self._ping_interval, self._ping_timeout)
 
@@ -186,7 +189,8 @@ class AsyncWebSocketTransport(Confirming):
         return self._stream
 
     def _new_stream(self, url: str) -> WebSocketStream:
-        return WebSocketStream(self._address, url, self._max_frame, self._deadlines.write, self._delivery)
+        bounds = (self._max_frame, self._max_early, self._deadlines.write)
+        return WebSocketStream(self._address, url, *bounds, self._delivery)
 
     async def _connected(self) -> socket.socket:
         """Keeps the socket where `release` finds it."""

@@ -13,6 +13,7 @@ from websockets.exceptions import InvalidState, InvalidStatus, PayloadTooBig
 from websockets.frames import Frame as WireFrame
 from websockets.uri import parse_uri
 
+from hivemind_core_client.kernel.bounds import too_much
 from hivemind_core_client.kernel.delivery import Delivery
 from hivemind_core_client.kernel.fragments import CLOSE, PONG, Assembly
 from hivemind_core_client.transports import failures
@@ -44,7 +45,13 @@ class WebSocketStream(asyncio.Protocol):
     """A WebSocket from its upgrade to its end. `ending` says how it ended: by what the hub did, or by an error."""
 
     def __init__(
-        self, address: Address, url: str, max_frame: int, write_seconds: float, delivery: Delivery
+        self,
+        address: Address,
+        url: str,
+        max_frame: int,
+        max_early: Optional[int],
+        write_seconds: float,
+        delivery: Delivery,
     ) -> None:
         self.ending: Union[Closed, HiveMindError, None] = None
         self.messages: deque[Frame] = deque()
@@ -53,6 +60,8 @@ class WebSocketStream(asyncio.Protocol):
         self._address = address
         self._delivery = delivery
         self._max_frame = max_frame
+        #: How many more bytes are taken until `lift` is called, of how many; None for no bound of that kind.
+        self._left, self._max_early = max_early, max_early
         self._write_seconds = write_seconds
         self._loop = asyncio.get_running_loop()
         self._wire = ClientProtocol(parse_uri(url), max_size=max_frame, logger=_quiet)
@@ -102,6 +111,10 @@ class WebSocketStream(asyncio.Protocol):
                 lambda: self._send_ping(b""),
                 lambda: self._end(failures.silent(self._address, timeout)),
             )
+
+    def lift(self) -> None:
+        """More may come now."""
+        self._left = None
 
     async def leave(self, seconds: float) -> None:
         """Say that we go, and wait so many seconds at most for the hub to hang up."""
@@ -178,6 +191,11 @@ class WebSocketStream(asyncio.Protocol):
 
     def _take(self, data: bytes) -> int:
         wire, arrival = self._wire, self._arrival
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left < 0:
+                self._fail(_TOO_BIG_CODE, too_much(str(self._address), self._max_early or 0))
+                return 0
         wire.receive_data(data)
         events = wire.events_received()
         try:

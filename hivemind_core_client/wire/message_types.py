@@ -73,6 +73,12 @@ def types_without_code(version: int) -> frozenset[HiveMessageType]:
     return frozenset(msg_type for msg_type, end in _CODE_ENDS_AT.items() if version >= end)
 
 
+def check_has_code(msg_type: HiveMessageType, without: frozenset[HiveMessageType]) -> None:
+    """Raises UnknownMessageType for a type that came in a binary frame, and is among those `without` a code."""
+    if msg_type in without:
+        raise UnknownMessageType(f"the code of {msg_type.name} is unassigned in this protocol version")
+
+
 def read_message_type(name: Any) -> HiveMessageType:
     """The member for a wire name. Raises UnknownMessageType for anything else."""
     try:

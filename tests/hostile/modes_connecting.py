@@ -19,13 +19,9 @@ from .peer import (
     header,
     text,
 )
-from .table import ALL, BROKEN, NO_LOWER_BOUND, SOCKETS, TIMEOUT, mode
+from .table import ALL, BROKEN, TIMEOUT, mode
 
 _MIB = 2**20
-_FLOODS = "pings before authentication are answered without a bound"
-_FRAGMENTS = "fragments are put together at a cost that grows with what is there, and abort is not looked at"
-_MASKED = "masked frames of a server are taken"
-_JSON_COST = "what decoded JSON costs in memory is not bounded"
 _HELLO = '{"msg_type":"hello","payload":{"pubkey":null,"peer":"sat::1","node_id":"hub-1"}}'
 
 
@@ -116,7 +112,6 @@ def wrong_accept(peer: Peer) -> None:
 @mode(
     "a subprotocol that nobody asked for",
     BROKEN,
-    pending={"threads": "websocket-client takes any subprotocol", "asyncio": "where it is taken"},
 )
 def subprotocol(peer: Peer) -> None:
     peer.upgrade(b"Sec-WebSocket-Protocol: chat\r\n")
@@ -126,7 +121,6 @@ def subprotocol(peer: Peer) -> None:
 @mode(
     "an extension that nobody asked for",
     BROKEN,
-    pending={"threads": "websocket-client takes any extension"},
 )
 def extension(peer: Peer) -> None:
     peer.upgrade(b"Sec-WebSocket-Extensions: permessage-deflate\r\n")
@@ -201,7 +195,7 @@ def dripped_frame(peer: Peer) -> None:
     peer.drip(b"{" * 10_000)
 
 
-@_upgraded("a frame of 2^63 bytes", BROKEN, pending={"threads": NO_LOWER_BOUND})
+@_upgraded("a frame of 2^63 bytes", BROKEN)
 def enormous(peer: Peer) -> None:
     peer.send(header(BINARY, 2**63 - 1))
     peer.flood(b"a" * 65536)
@@ -213,23 +207,23 @@ def promised(peer: Peer) -> None:
     peer.silence()
 
 
-_WAYS: dict[str, tuple[bytes, dict[str, str]]] = {
-    "a control frame of 70 kB": (header(PING, 70_000) + b"a" * 70_000, {}),
-    "a control frame in fragments": (frame(PING, b"a", last=False), {}),
-    "reserved bits": (header(TEXT, 2, reserved=4) + b"{}", {}),
-    "a reserved opcode": (frame(3, b"{}"), {}),
-    "a reserved control opcode": (frame(11, b"{}"), {}),
-    "a continuation of nothing": (frame(CONTINUED, b"{}"), {}),
-    "a message within the fragments of another": (frame(TEXT, b"{", last=False) + frame(TEXT, b"{}"), {}),
-    "a masked frame": (header(TEXT, 2, mask=True) + b"\0\0\0\0{}", {"threads": _MASKED}),
-    "bad UTF-8": (frame(TEXT, b"\xff\xfe{}"), {}),
-    "bad UTF-8 across fragments": (frame(TEXT, b"\xe2\x82", last=False) + frame(CONTINUED, b"\xff"), {}),
-    "a close of one byte": (frame(CLOSE, b"\x03"), {}),
-    "a close whose reason is no UTF-8": (frame(CLOSE, b"\x03\xe8\xff"), {}),
+_WAYS: dict[str, bytes] = {
+    "a control frame of 70 kB": header(PING, 70_000) + b"a" * 70_000,
+    "a control frame in fragments": frame(PING, b"a", last=False),
+    "reserved bits": header(TEXT, 2, reserved=4) + b"{}",
+    "a reserved opcode": frame(3, b"{}"),
+    "a reserved control opcode": frame(11, b"{}"),
+    "a continuation of nothing": frame(CONTINUED, b"{}"),
+    "a message within the fragments of another": frame(TEXT, b"{", last=False) + frame(TEXT, b"{}"),
+    "a masked frame": header(TEXT, 2, mask=True) + b"\0\0\0\0{}",
+    "bad UTF-8": frame(TEXT, b"\xff\xfe{}"),
+    "bad UTF-8 across fragments": frame(TEXT, b"\xe2\x82", last=False) + frame(CONTINUED, b"\xff"),
+    "a close of one byte": frame(CLOSE, b"\x03"),
+    "a close whose reason is no UTF-8": frame(CLOSE, b"\x03\xe8\xff"),
 }
-for way, (data, pending) in _WAYS.items():
+for way, data in _WAYS.items():
 
-    @_upgraded(way, (*BROKEN[:3], "KeyRefused"), pending=pending)
+    @_upgraded(way, (*BROKEN[:3], "KeyRefused"))
     def breaks(peer: Peer, sent: bytes = data) -> None:
         peer.send(sent)
         peer.silence()
@@ -280,7 +274,6 @@ for name, piece in (("pings", frame(PING)), ("full pings", frame(PING, b"a" * 12
         f"{name} without an end",
         BROKEN,
         quick=name == "pings",
-        pending={"asyncio": _FLOODS, "threads": _FLOODS},
     )
     def control_flood(peer: Peer, data: bytes = piece) -> None:
         peer.flood(data * (65536 // len(data)))
@@ -297,7 +290,6 @@ def slow_pings(peer: Peer) -> None:
     "80 MB in a first fragment, then one byte each",
     BROKEN,
     memory=400.0,
-    pending=dict.fromkeys(SOCKETS, _FRAGMENTS),
 )
 def fragments(peer: Peer) -> None:
     peer.send(header(BINARY, 80_000_000, last=False))
@@ -306,13 +298,13 @@ def fragments(peer: Peer) -> None:
     peer.flood(frame(CONTINUED, b"a", last=False) * 10_000)
 
 
-@_upgraded("one byte in each fragment", BROKEN, memory=400.0, pending=dict.fromkeys(SOCKETS, _FRAGMENTS))
+@_upgraded("one byte in each fragment", BROKEN, memory=400.0)
 def small_fragments(peer: Peer) -> None:
     peer.send(frame(BINARY, b"a", last=False))
     peer.flood(frame(CONTINUED, b"a", last=False) * 10_000)
 
 
-@_upgraded("nothing in each fragment", BROKEN, pending=dict.fromkeys(SOCKETS, _FRAGMENTS))
+@_upgraded("nothing in each fragment", BROKEN)
 def empty_fragments(peer: Peer) -> None:
     peer.send(frame(TEXT, b"", last=False))
     peer.flood(frame(CONTINUED, b"", last=False) * 10_000)
@@ -321,32 +313,17 @@ def empty_fragments(peer: Peer) -> None:
 # the first messages
 
 _LARGE: dict[str, tuple[Any, dict[str, str]]] = {
-    "30 MB of {}": (
-        lambda: b'{"a":[' + b"{}," * 10_000_000 + b"{}]}",
-        dict.fromkeys(SOCKETS, _JSON_COST),
-    ),
-    "30 MB of [": (lambda: b"[" * 30_000_000, dict.fromkeys(SOCKETS, NO_LOWER_BOUND)),
-    "100,000 levels": (lambda: b'{"a":' * 100_000 + b"1" + b"}" * 100_000, {}),
-    "an integer of 5 MB": (
-        lambda: b'{"a":' + b"9" * 5_000_000 + b"}",
-        dict.fromkeys(SOCKETS, NO_LOWER_BOUND),
-    ),
-    "a number of 5 MB": (
-        lambda: b'{"a":0.' + b"9" * 5_000_000 + b"}",
-        dict.fromkeys(SOCKETS, NO_LOWER_BOUND),
-    ),
-    "a text of 20 MB": (
-        lambda: b'{"a":"' + b"\\u00e9" * 3_400_000 + b'"}',
-        dict.fromkeys(SOCKETS, _JSON_COST),
-    ),
-    "a million keys": (
-        lambda: json.dumps({str(number): 1 for number in range(1_000_000)}).encode(),
-        dict.fromkeys(SOCKETS, _JSON_COST),
-    ),
+    "30 MB of {}": lambda: b'{"a":[' + b"{}," * 10_000_000 + b"{}]}",
+    "30 MB of [": lambda: b"[" * 30_000_000,
+    "100,000 levels": lambda: b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "an integer of 5 MB": lambda: b'{"a":' + b"9" * 5_000_000 + b"}",
+    "a number of 5 MB": lambda: b'{"a":0.' + b"9" * 5_000_000 + b"}",
+    "a text of 20 MB": lambda: b'{"a":"' + b"\\u00e9" * 3_400_000 + b'"}',
+    "a million keys": lambda: json.dumps({str(number): 1 for number in range(1_000_000)}).encode(),
 }
-for name, (make, pending) in _LARGE.items():
+for name, make in _LARGE.items():
 
-    @_upgraded(f"before authentication: {name}", (*BROKEN, "HandshakeError"), pending=pending)
+    @_upgraded(f"before authentication: {name}", (*BROKEN, "HandshakeError"))
     def large(peer: Peer, make: Any = make) -> None:
         peer.beside(peer.listen)
         data = text(make())
@@ -355,7 +332,7 @@ for name, (make, pending) in _LARGE.items():
         peer.silence()
 
 
-@_upgraded("small messages without an end", BROKEN, pending=dict.fromkeys(SOCKETS, _FLOODS), records=2000)
+@_upgraded("small messages without an end", BROKEN, records=2000)
 def small_messages(peer: Peer) -> None:
     peer.flood(text("{}") * 10_000)
 
@@ -372,7 +349,7 @@ def messages_first(peer: Peer) -> None:
     peer.silence()
 
 
-@_upgraded("HELLO without an end", BROKEN, pending=dict.fromkeys(SOCKETS, _FLOODS), records=2000)
+@_upgraded("HELLO without an end", BROKEN, records=2000)
 def hellos(peer: Peer) -> None:
     peer.flood(text(_HELLO) * 1000)
 

@@ -6,10 +6,9 @@ import json
 from typing import Any
 
 from .peer import Peer, text
-from .table import BROKEN, SOCKETS, TIMEOUT, mode
+from .table import BROKEN, TIMEOUT, mode
 
 _ENDS = (*BROKEN, "HandshakeError", "PasswordRefused", "NegotiationRefused", "VersionRefused", "HubRefused")
-_FLOODS = "what comes while a handshake waits is taken without a bound"
 
 
 def _shake(payload: Any) -> bytes:
@@ -22,7 +21,7 @@ def only_offer(peer: Peer) -> None:
     peer.silence()
 
 
-@mode("the offer again and again", BROKEN, pending=dict.fromkeys(SOCKETS, _FLOODS), records=2000)
+@mode("the offer again and again", BROKEN, records=2000)
 def repeated_offers(peer: Peer) -> None:
     peer.greet()
     peer.beside(peer.listen)

@@ -11,14 +11,9 @@ from hivemind_core_client.builtins.binary_serializer import encode
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 
 from .peer import BINARY, CLOSE, PING, Peer, bus_text, frame, header, text
-from .table import ALL, SOCKETS, in_session
+from .table import SOCKETS, in_session
 
-_JSON_COST = "what decoded JSON costs in memory is not bounded"
-_GROWS = "what is kept of a session is not bounded"
-_MAILBOX = "the mailbox counts jobs, not bytes"
-_FLOODS = "pings are answered without a bound"
 _ON_LOOP = "large messages are inflated and read on the loop"
-_LOG = "a malformed inner message logs a traceback each, without a limit"
 
 
 def _binary(payload: bytes, compressed: bool = True, code: int = 1) -> bytes:
@@ -38,7 +33,7 @@ def _bomb(inside: bytes, times: int, before: bytes = b"", after: bytes = b"") ->
     return b"".join([*pieces, squeeze.compress(after), squeeze.flush()])
 
 
-@in_session("pings without an end, in a session", kinds=SOCKETS, pending=dict.fromkeys(SOCKETS, _FLOODS))
+@in_session("pings without an end, in a session", kinds=SOCKETS)
 def pings(peer: Peer) -> None:
     peer.flood(frame(PING) * 30_000)
 
@@ -51,7 +46,7 @@ def zip_bomb(peer: Peer) -> None:
     peer.serve()
 
 
-@in_session("30 MB of {} in 29 kB of zlib", stay=2.0, memory=256.0, pending=dict.fromkeys(ALL, _JSON_COST))
+@in_session("30 MB of {} in 29 kB of zlib", stay=2.0, memory=256.0)
 def json_bomb(peer: Peer) -> None:
     before, after = b'{"type":"t","context":{},"data":{"a":[{}', b"]}}"
     bomb = _bomb(b",{}", 10_000_000, before, after)
@@ -59,14 +54,14 @@ def json_bomb(peer: Peer) -> None:
     peer.serve()
 
 
-@in_session("20 MB of [] as text", stay=2.0, memory=320.0, pending=dict.fromkeys(ALL, _JSON_COST))
+@in_session("20 MB of [] as text", stay=2.0, memory=320.0)
 def json_text(peer: Peer) -> None:
     lists = ",".join(["[]"] * 6_600_000)
     peer.deliver(f'{{"msg_type":"bus","payload":{{"type":"t","context":{{}},"data":{{"a":[{lists}]}}}}}}')
     peer.serve()
 
 
-@in_session("a session of our id that grows", stay=2.0, memory=256.0, pending=dict.fromkeys(ALL, _GROWS))
+@in_session("a session of our id that grows", stay=2.0, memory=256.0)
 def session_grows(peer: Peer) -> None:
     before = (
         b'{"type":"t","data":{},"context":{"session":{"session_id":"%s","grown":[""'
@@ -85,7 +80,7 @@ def session_unfit(peer: Peer) -> None:
     peer.serve()
 
 
-@in_session("2 GB of messages in 120 kB", stay=3.0, memory=512.0, pending=dict.fromkeys(ALL, _MAILBOX))
+@in_session("2 GB of messages in 120 kB", stay=3.0, memory=512.0)
 def mailbox(peer: Peer) -> None:
     before, after = b'{"type":"t","context":{},"data":{"a":"', b'"}}'
     large = peer.sealed(_binary(_bomb(b"a" * 10, 200_000, before, after)))
@@ -94,7 +89,7 @@ def mailbox(peer: Peer) -> None:
     peer.serve()
 
 
-@in_session("malformed messages inside others, 2,000 of them", records=400, pending=dict.fromkeys(ALL, _LOG))
+@in_session("malformed messages inside others, 2,000 of them", records=400)
 def malformed(peer: Peer) -> None:
     for number in range(2000):
         inner = {"msg_type": "bus", "payload": number}

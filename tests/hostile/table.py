@@ -38,8 +38,6 @@ PATIENT: dict[str, float] = {
 }
 #: The phases of an attempt one after the other, and room for a machine that does something else.
 CONNECT_S = 11.0 + 6.0
-#: Before authentication: a frame is read, and what came is kept, up to the bound for any message.
-NO_LOWER_BOUND = "before authentication as much is taken as after it"
 CLOSE_S = 3 * DEADLINES["close"] + 6.0
 #: How long a loop's thread may be busy before a timer has its turn, in milliseconds of its CPU.
 LAG_MS = 50.0

@@ -340,6 +340,44 @@ def test_what_messages_hold_is_bounded_until_their_coroutines_have_ended(
     assert "callbacks and coroutines hold 0 MiB of messages; dropped one (1 so far)" in caplog.text
 
 
+def test_who_has_waited_in_vain_is_read_on_until_there_was_room() -> None:
+    async def main() -> None:
+        mailbox, gate = AsyncMailbox(most_held=100, stall=0.01), asyncio.Event()
+        mailbox.put(partial(mailbox.call, gate.wait))
+        assert mailbox.hold(100) and mailbox.is_crowded()
+        await mailbox.room()
+        assert not mailbox.hold(0) and not mailbox.is_crowded()
+        gate.set()
+        await turns()
+        assert mailbox.hold(0) and not mailbox.is_crowded()
+        mailbox.put(partial(mailbox.call, asyncio.Event().wait))
+        assert mailbox.hold(100) and mailbox.is_crowded()
+        await mailbox.close(0.01)
+
+    run(main())
+
+
+def test_a_coroutine_without_an_end_holds_no_more_than_its_own_message() -> None:
+    async def main() -> None:
+        mailbox = AsyncMailbox(most_held=100)
+        for handler in (asyncio.Event().wait, *[lambda: None] * 9):
+            mailbox.put(partial(mailbox.call, handler))
+        assert mailbox.hold(1000) and not mailbox.hold(0)
+        await turns()
+        assert mailbox.hold(0) is False  # 100 of it are that of the first
+        mailbox.put(lambda: None)
+        await mailbox.close(0.01)
+        mailbox = AsyncMailbox(most_held=101)
+        for handler in (asyncio.Event().wait, *[lambda: None] * 9):
+            mailbox.put(partial(mailbox.call, handler))
+        assert mailbox.hold(1000)
+        await turns()
+        assert mailbox.hold(0)
+        await mailbox.close(0.01)
+
+    run(main())
+
+
 def test_what_a_reader_has_not_read_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         reader = MessageReader(10, lambda: None)

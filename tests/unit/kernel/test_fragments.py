@@ -57,3 +57,13 @@ def test_text_that_is_no_utf8_is_no_message(pieces: list[bytes]) -> None:
         assembly.add(TEXT, piece, False)
     with pytest.raises(UnicodeDecodeError):
         assembly.add(TEXT, pieces[-1], True)
+
+
+def test_the_limit_is_lifted_within_a_message() -> None:
+    assembly = Assembly(4)
+    assert assembly.add(BINARY, b"abc", is_last=False) is None
+    assembly.lift(6)
+    assert assembly.room == 3
+    assert assembly.add(CONTINUED, b"def", is_last=True) == b"abcdef"
+    with pytest.raises(FrameTooLarge, match="the limit is 6"):
+        assembly.add(BINARY, b"x" * 7, is_last=True)

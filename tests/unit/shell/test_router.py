@@ -48,15 +48,21 @@ def weighing(weight: int) -> HiveMessage:
     return message
 
 
+WORKER: Any = SimpleNamespace(ledger=SimpleNamespace(received=0))
+
+
+def router_of(client: HiveMessageBusClient, mailbox: Any) -> EventRouter:
+    client.mailbox = mailbox
+    client.on("bus", lambda message: None)
+    return EventRouter(client, client._handlers, client._bridge, lambda message: None)
+
+
 def routed(client: HiveMessageBusClient, room: int, weights: list[int]) -> Mailbox:
     """What the mailbox has got of messages of these weights."""
     mailbox: Any = Mailbox(room)
-    client.mailbox = mailbox
-    client.on("bus", lambda message: None)
-    router = EventRouter(client, client._handlers, client._bridge, lambda message: None)
-    worker: Any = SimpleNamespace(ledger=SimpleNamespace(received=0))
+    router = router_of(client, mailbox)
     for weight in weights:
-        router.arrived(worker, Arrived(weighing(weight)))
+        router.arrived(WORKER, Arrived(weighing(weight)))
         router.deliver(Deliver({"type": "speak"}))
         router.call_back(CallBack("handle_receive_tts", {}))
     return mailbox  # type: ignore[no-any-return]
@@ -83,3 +89,14 @@ def test_who_waits_for_an_answer_gets_it_even_so(client: HiveMessageBusClient) -
     client.waiters.join(waiter)
     routed(client, MIB, [2 * MIB, 7])
     assert waiter.message is not None
+
+
+def test_news_of_our_own_are_delivered_even_so(client: HiveMessageBusClient) -> None:
+    mailbox = Mailbox(MIB)
+    router = router_of(client, mailbox)
+    for _ in range(3):
+        router.arrived(WORKER, Arrived(weighing(2 * MIB)))
+    before = len(mailbox.jobs)
+    for event in (Deliver({"type": "hive.query.timeout"}), CallBack("handle_receive_tts", {})):
+        router.news()[type(event)](event)
+    assert len(mailbox.jobs) == before + 2 and mailbox.dropped == 2

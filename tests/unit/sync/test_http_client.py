@@ -673,6 +673,29 @@ def test_peers_that_misbehave(
     assert new_threads() == []
 
 
+def test_what_was_fetched_before_a_message_failed_is_delivered() -> None:
+    script = scripted(
+        {
+            **WELCOME,
+            **NOTHING,
+            "get_messages": http_answer(b'{"messages": ["one", "two", "three"]}'),
+            "send_message": reset,
+        }
+    )
+    with servers.server(script) as port:
+        transport = new_transport(port)
+        transport.open(URL)
+        transport.stand()
+        assert transport.receive() == "one"
+        with pytest.raises(err.ConnectionLost):
+            transport.send(["up"])
+        assert transport.receive() == "two"
+        transport.abort()  # whoever closes it waits for no more
+        with pytest.raises(err.ConnectionLost, match="closed"):
+            transport.receive()
+        transport.release()
+
+
 @pytest.mark.parametrize(
     ("second", "end"),
     [

@@ -208,6 +208,18 @@ def test_who_brings_messages_waits_until_they_are_dealt_with(make: Callable[...,
     assert order == ["released", "room"] and mailbox.dropped == 0
 
 
+def test_who_has_waited_in_vain_waits_no_more_until_there_was_room(make: Callable[..., Mailbox]) -> None:
+    mailbox = make(stall=1.0, workers=1, most_held=100)
+    release = stuck(mailbox)
+    assert mailbox.hold(100)
+    assert not any(
+        mailbox.hold(0) for _ in range(100)
+    )  # a hundred waits would be longer than any test may take
+    release.set()
+    flush(mailbox)
+    assert mailbox.hold(0)
+
+
 def test_within_a_job_nobody_waits_for_room(make: Callable[..., Mailbox]) -> None:
     mailbox, seen = make(stall=WAIT, most_held=100), []
     done = threading.Event()

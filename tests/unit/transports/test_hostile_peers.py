@@ -409,3 +409,86 @@ def test_a_farewell_is_heard_behind_messages_that_nobody_takes() -> None:
 
     with nothing_left(), servers.server(script) as port:
         asyncio.run(main())
+
+
+def large_frame(connection: socket.socket, stop: threading.Event) -> None:
+    """Send a message of 2,000 bytes, twice."""
+    servers.upgrade(connection)
+    for _ in range(2):
+        connection.sendall(b"\x82\x7e\x07\xd0" + b"a" * 2000)
+    stop.wait(30)
+
+
+def test_before_both_sides_own_a_key_less_is_taken_by_threads() -> None:
+    with servers.server(large_frame) as port:
+        transport = WebSocketTransport(address(port), Tls(), DEADLINES, 10_000, None, 20, 1000)
+        transport.open(f"ws://127.0.0.1:{port}/")
+        with pytest.raises(FrameTooLarge, match="the limit is 1000"):
+            transport.receive()
+        transport.release()
+        transport = WebSocketTransport(address(port), Tls(), DEADLINES, 10_000, None, 20, 1000)
+        transport.open(f"ws://127.0.0.1:{port}/")
+        transport.watch()
+        assert [transport.receive() for _ in range(2)] == [b"a" * 2000] * 2
+        transport.release()
+
+
+def test_before_both_sides_own_a_key_less_is_taken_by_asyncio() -> None:
+    from hivemind_core_client.transports.websocket_asyncio import AsyncWebSocketTransport
+
+    async def main() -> None:
+        transport = AsyncWebSocketTransport(address(port), Tls(), DEADLINES, 10_000, None, 20, 1000)
+        await transport.open(f"ws://127.0.0.1:{port}/")
+        with pytest.raises(FrameTooLarge, match="more than 1000 bytes"):
+            await transport.receive()
+        await transport.release()
+        transport = AsyncWebSocketTransport(address(port), Tls(), DEADLINES, 10_000, None, 20, 5000)
+        await transport.open(f"ws://127.0.0.1:{port}/")
+        transport.watch()
+        assert [await transport.receive() for _ in range(2)] == [b"a" * 2000] * 2
+        await transport.release()
+
+    with servers.server(large_frame) as port:
+        asyncio.run(main())
+
+
+def test_a_fault_on_a_turn_of_its_own_ends_the_connection() -> None:
+    from hivemind_core_client.transports.slices import Slices
+
+    class Transport:
+        aborted = False
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    def take(data: bytes) -> int:
+        raise RuntimeError("a fault")
+
+    async def main() -> None:
+        transport: Any = Transport()
+        slices = Slices(take, lambda: None)
+        slices.feed(b"a" * 10)  # it came before there was a transport
+        with pytest.raises(RuntimeError, match="a fault"):
+            slices.begin(transport)
+        assert transport.aborted
+
+    asyncio.run(main())
+
+
+def test_what_is_written_after_the_end_goes_nowhere() -> None:
+    from hivemind_core_client.transports.outbox import Outbox
+
+    class Closed:
+        def set_write_buffer_limits(self, size: int) -> None:
+            assert size > 0
+
+        def write(self, data: bytes) -> None:  # as uvloop does it
+            raise RuntimeError("the transport is closed")
+
+    transport: Any = Closed()
+    outbox = Outbox(1.0, lambda: None)
+    outbox.begin(transport, None)
+    with pytest.raises(RuntimeError, match="closed"):
+        outbox.write(b"a")
+    outbox.end()
+    outbox.write(b"a")

@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from hivemind_core_client.config.settings import Address
 from hivemind_core_client.config.tls import Tls
 from hivemind_core_client.errors import SecureConnectionFailed
 from hivemind_core_client.transports.addresses import connect_tcp
-from hivemind_core_client.transports.tcp import dial, shut
+from hivemind_core_client.transports.tcp import dial, quick, shut
 from tests.unit import servers
 
 
@@ -43,3 +44,14 @@ def test_a_connection_that_is_shut_before_its_tls_handshake_is_a_failure_of_tls(
 
     with servers.server(servers.silent) as port, pytest.raises(SecureConnectionFailed):
         dial(Address("127.0.0.1", port, True), Tls(), Deadlines(), keep)
+
+
+def test_a_socket_that_was_reset_at_once_is_closed() -> None:
+    class Reset(socket.socket):
+        def setsockopt(self, *arguments: Any) -> None:  # type: ignore[override]  # as macOS does it
+            raise OSError("it was reset")
+
+    made = Reset()
+    with pytest.raises(OSError, match="it was reset"):
+        quick(made)
+    assert made.fileno() == -1
