@@ -46,7 +46,7 @@ def zip_bomb(peer: Peer) -> None:
     peer.serve()
 
 
-@in_session("30 MB of {} in 29 kB of zlib", stay=2.0, memory=256.0)
+@in_session("30 MB of {} in 29 kB of zlib", pending={"asyncio": _ON_LOOP}, stay=2.0, memory=256.0)
 def json_bomb(peer: Peer) -> None:
     before, after = b'{"type":"t","context":{},"data":{"a":[{}', b"]}}"
     bomb = _bomb(b",{}", 10_000_000, before, after)
@@ -54,14 +54,14 @@ def json_bomb(peer: Peer) -> None:
     peer.serve()
 
 
-@in_session("20 MB of [] as text", stay=2.0, memory=320.0)
+@in_session("20 MB of [] as text", pending={"asyncio": _ON_LOOP}, stay=2.0, memory=320.0)
 def json_text(peer: Peer) -> None:
     lists = ",".join(["[]"] * 6_600_000)
     peer.deliver(f'{{"msg_type":"bus","payload":{{"type":"t","context":{{}},"data":{{"a":[{lists}]}}}}}}')
     peer.serve()
 
 
-@in_session("a session of our id that grows", stay=2.0, memory=256.0)
+@in_session("a session of our id that grows", pending={"asyncio": _ON_LOOP}, stay=2.0, memory=256.0)
 def session_grows(peer: Peer) -> None:
     before = (
         b'{"type":"t","data":{},"context":{"session":{"session_id":"%s","grown":[""'
