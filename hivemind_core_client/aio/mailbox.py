@@ -114,7 +114,8 @@ class AsyncMailbox:
 
     def later(self, seconds: float, key: object, job: Job) -> None:
         """Run `job` after `seconds`, in place of an earlier one under the same `key`."""
-        self.cancel(key)
+        if key in self._timers:
+            self.cancel(key)
         if not self._closed:
             self._timers[key] = asyncio.get_running_loop().call_later(seconds, self._ripe, key, job)
 

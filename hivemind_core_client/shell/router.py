@@ -105,12 +105,12 @@ class EventRouter:
     def deliver(self, event: Deliver) -> None:
         """An OVOS Message for the internal bus."""
         if not self._is_full:
-            self._deliver(event)
+            self._put(partial(self._from_hub, event.message))
 
     def call_back(self, event: CallBack) -> None:
         """Binary data for the user's callbacks: those that are set when their turn comes."""
         if not self._is_full:
-            self._have_called_back(event)
+            self._put(partial(self._call_back, event))
 
     def select(self, event: Select) -> None:
         """Answers to a CASCADE, of which the user picks one."""
