@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
+from collections import deque
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -16,7 +17,8 @@ from attrs import frozen
 
 from hivemind_core_client.shell.local_bus import name_of
 from hivemind_core_client.shell.protocols import MOST_HELD_BYTES
-from hivemind_core_client.transports.timing import within
+from hivemind_core_client.transports.slices import TURN_S
+from hivemind_core_client.transports.timing import wake, within
 from hivemind_core_client.wire.log_lines import LogLines
 
 if TYPE_CHECKING:
@@ -62,7 +64,10 @@ class AsyncMailbox:
         self._thread: Optional[int] = None
         self._limit = limit
         self._spare = limit // 100
-        self._waiting = self._held = 0
+        #: What waits, and when it is run.
+        self._jobs: deque[Job] = deque()
+        self._turn: Optional[asyncio.Handle] = None
+        self._held = 0
         self._most_held = most_held
         self._stall = stall
         #: Whoever waited for room did so in vain, and there has been none since.
@@ -89,7 +94,8 @@ class AsyncMailbox:
         has_room = self._held < self._most_held
         if weight and not self._closed:
             self._held += weight
-            asyncio.get_running_loop().call_soon(self._let_go_later, weight, weight // max(1, self._batch))
+            let_go = partial(self._let_go_later, weight, weight // max(1, self._batch))
+            self._jobs.append(let_go) if self._jobs else asyncio.get_running_loop().call_soon(let_go)
             self._batch = 0
         return has_room
 
@@ -171,14 +177,14 @@ class AsyncMailbox:
         """Whether who brings more should wait for `room`. Not again where that was in vain: more is dropped then."""
         is_full = self._held >= self._most_held or len(self._tasks) >= self._limit - self._spare
         self._is_stuck = self._is_stuck and is_full
-        return self._waiting > self._spare or (is_full and not self._is_stuck)
+        return len(self._jobs) > self._spare or (is_full and not self._is_stuck)
 
     def _is_full(self) -> bool:
         return len(self._tasks) >= self._limit - self._spare or self._held >= self._most_held
 
     async def room(self) -> None:
         """Return when few jobs wait, and another coroutine may run: after `stall` seconds at the latest."""
-        await asyncio.sleep(0)  # all that wait now have their turn before this goes on
+        await self._caught_up(self._stall)
         end = asyncio.get_running_loop().time() + self._stall
         while self._is_full() and self._tasks and (left := end - asyncio.get_running_loop().time()) > 0:
             if self._is_stuck:
@@ -193,13 +199,15 @@ class AsyncMailbox:
         yield
 
     async def close(self, seconds: float) -> None:
-        """Take no more jobs. Those that wait run; coroutines get `seconds` to end, and are cancelled then."""
+        """Take no more jobs. Those that wait run within `seconds`; coroutines end in as many, or are cancelled then."""
         if self.loop not in (None, asyncio.get_running_loop()):
             self.shut()
             return
         await asyncio.sleep(0)  # what other threads have put before counts
         self._refuse_jobs()
-        await asyncio.sleep(0)  # all that wait have their turn before this goes on
+        await self._caught_up(seconds)
+        if self._closed:
+            self._jobs.clear()
         self._ended = True
         self._closing = {*self._closing, asyncio.current_task()} & self._tasks
         running = self._others()
@@ -235,7 +243,8 @@ class AsyncMailbox:
         loop = asyncio.get_running_loop()
         if loop is not self.loop:
             self.shut()
-            self.loop, self._thread, self._waiting, self._held = loop, get_ident(), 0, 0
+            self.loop, self._thread, self._held = loop, get_ident(), 0
+            self._jobs, self._turn = deque(), None
             self._tasks.clear()
             self._young.clear()
         self._closed = self._ended = False
@@ -247,15 +256,17 @@ class AsyncMailbox:
     def _queue(self, job: Job) -> None:
         if self._closed:
             return
-        if self._waiting >= self._limit:
+        if len(self._jobs) >= self._limit:
             self._drop(f"{self._limit} callbacks wait")
             return
-        try:
-            (self.loop or asyncio.get_running_loop()).call_soon(self._run, job)
-            self._waiting += 1
-            self._batch += 1
-        except RuntimeError:  # it is closed
-            self._drop_without_loop()
+        if self._turn is None:
+            try:
+                self._turn = (self.loop or asyncio.get_running_loop()).call_soon(self._run, self._jobs)
+            except RuntimeError:  # it is closed
+                self._drop_without_loop()
+                return
+        self._jobs.append(job)
+        self._batch += 1
 
     def _drop_without_loop(self) -> None:
         self.dropped += 1
@@ -271,12 +282,26 @@ class AsyncMailbox:
         for key in list(self._timers):
             self.cancel(key)
 
-    def _run(self, job: Job) -> None:
-        self._waiting -= 1
+    def _run(self, jobs: deque[Job]) -> None:
+        """Run what waits, for one turn of the loop at most: the rest has the next ones."""
+        ends = time.monotonic() + TURN_S
         try:
-            job()
+            while jobs:
+                jobs.popleft()()
+                if time.monotonic() >= ends:
+                    break
         except _HARMLESS:
             self._note(log.exception, "a callback raised")
+        finally:
+            if jobs is self._jobs:
+                self._turn = asyncio.get_running_loop().call_soon(self._run, jobs) if jobs else None
+
+    async def _caught_up(self, seconds: float) -> None:
+        """Return when all have run that wait now, or after so many seconds."""
+        if self._jobs:
+            last = asyncio.get_running_loop().create_future()
+            self._jobs.append(partial(wake, last))
+            await asyncio.wait({last}, timeout=seconds)
 
     def _let_go_later(self, weight: int, share: int) -> None:
         """The jobs have run; of their coroutines each one that has not holds the `share` of one job."""

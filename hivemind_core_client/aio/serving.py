@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Callable, NoReturn, Optional
 from hivemind_core_client.aio.base_worker import AsyncBaseWorker
 from hivemind_core_client.aio.sending import AsyncConnection, AsyncSender
 from hivemind_core_client.aio.waiting import (
+    READS_APART,
     AsyncBeside,
     AsyncNotifier,
     AsyncWritingLock,
@@ -17,7 +18,7 @@ from hivemind_core_client.aio.waiting import (
     off_loop,
 )
 from hivemind_core_client.config.key_use import KeyUse
-from hivemind_core_client.kernel.events import AwaitProof, RunDuringWait, Transmit
+from hivemind_core_client.kernel.events import AwaitProof, RunApart, RunDuringWait, Transmit
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.wire.errors import (
     ClientClosed,
@@ -148,8 +149,13 @@ class AsyncServingWorker(AsyncBaseWorker):
             if isinstance(incoming, Closed):
                 raise link.ended(incoming.code, incoming.reason, now=self._changed.now())
             with self._link_lock:
-                events = link.receive(incoming)
+                events = link.receive(incoming, apart=READS_APART)
             for event in events:
+                # asyncio only
+                if type(event) is RunApart:
+                    events += (await off_loop(event.work))()  # whose turn comes in this loop too
+                    continue
+                # end of asyncio only
                 self._handle[type(event)](event)
             # asyncio only
             if self._mailbox.is_crowded():

@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+#: A message that takes long to read is read on a thread of its own.
+READS_APART = True
+
 
 class AsyncNotifier:
     """Wakes the tasks that wait for something to change; may be used in one event loop after the other."""

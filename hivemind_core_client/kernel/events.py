@@ -37,6 +37,16 @@ class RunDuringWait:
 
 
 @frozen
+class RunApart:
+    """Run this where it holds nobody up: it takes long. What it returns is called like `Link.receive`, for more events.
+
+    No other frame is received meanwhile.
+    """
+
+    work: Callable[[], Callable[[], list[Event]]]
+
+
+@frozen
 class AwaitProof:
     """Both sides own the key, but the hub may yet refuse the end of the handshake, which is ours.
 
@@ -75,6 +85,7 @@ class Failed:
 Event = Union[
     Transmit,
     RunDuringWait,
+    RunApart,
     AwaitProof,
     Established,
     Arrived,

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from typing import Any, Callable, Optional, cast
+from functools import partial
+from typing import Any, Callable, Optional, TypeVar, cast
 
 from hivemind_core_client.kernel.bounds import FRAME_COST_BYTES, too_large, too_much
 from hivemind_core_client.kernel.closing import PROOF_WINDOW_S, meaning_of_close
 from hivemind_core_client.kernel.crypto import Channel
+from hivemind_core_client.kernel.decoding import (
+    FAULTS,
+    LONG_BINARY,
+    LONG_FRAME,
+    LONG_TEXT,
+    Decoder,
+    apart_from_the_rest,
+)
 from hivemind_core_client.kernel.dispatch import Dispatcher
 from hivemind_core_client.kernel.dispatch import Outcome as Followed
 from hivemind_core_client.kernel.events import (
@@ -18,6 +27,7 @@ from hivemind_core_client.kernel.events import (
     Event,
     Failed,
     Rejected,
+    RunApart,
     RunDuringWait,
     Transmit,
 )
@@ -49,11 +59,8 @@ from hivemind_core_client.plugins.contract import (
     SetTimer,
 )
 from hivemind_core_client.plugins.registry import Registry
-from hivemind_core_client.plugins.wrapping import strip_claims
 from hivemind_core_client.wire.errors import (
     CleartextRefused,
-    ConnectionLost,
-    FrameError,
     HandshakeError,
     HiveMindError,
     HubRefused,
@@ -64,9 +71,10 @@ from hivemind_core_client.wire.errors import (
     UsageError,
 )
 from hivemind_core_client.wire.message import HANDSHAKE_TYPES, HiveMessage, HiveMessageType
-from hivemind_core_client.wire.message_types import check_has_code, types_without_code
+from hivemind_core_client.wire.message_types import types_without_code
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _FOR_THE_SHELL = frozenset({Rejected, Send, Deliver, Select, CallBack, SetTimer, CancelTimer})
 
@@ -94,8 +102,7 @@ class Link:
         #: What seals and opens, from the end of the handshake to the end of the connection.
         self._channel: Optional[Channel] = None
         self._doubt: Optional[Doubt] = None
-        #: Types that have no binary form in this session.
-        self._without_code: frozenset[HiveMessageType] = frozenset()
+        self._decoder = Decoder(registry, options.limits)
         self._text_only = HANDSHAKE_TYPES
         self._proof_window_closes = 0.0
         #: How many more bytes are read before there is a key.
@@ -125,24 +132,30 @@ class Link:
         """The transport is open. Nothing is sent before the hub's offer."""
         self._advance(Signal.OPENED)
 
-    def receive(self, frame: Frame) -> list[Event]:
-        """What a frame from the hub means; never raises for anything a peer can send."""
+    def receive(self, frame: Frame, apart: bool = False) -> list[Event]:
+        """What a frame from the hub means; never raises for anything a peer can send.
+
+        Where that takes long, and `apart` is set, the last event is a RunApart.
+        """
         proof: list[Event] = []
         try:
-            if self._channel is None:
+            channel = self._channel
+            if channel is None:
                 return self._receive_clear(frame)
             if len(frame) > self._options.limits.frame:
                 raise too_large(frame, self._options.limits.frame)
-            plain = self._channel.open(frame)
+            if apart and self._doubt is None and len(frame) > LONG_FRAME:
+                return [self._apart(partial(channel.open, frame), self._opened_apart)]
+            plain = channel.open(frame)
             if self._doubt is not None:
                 proof = self._prove(self._doubt)
             if plain is None:
                 return proof
-            return proof + self._arrived(self._decode(plain, self._options.limits.inflated))
-        except (HubRefused, ConnectionLost) as end:
-            return [*proof, self._fail(end)]
-        except ProtocolError as error:
-            return [*proof, self._reject(error)]
+            if apart and len(plain) > (LONG_TEXT if isinstance(plain, str) else LONG_BINARY):
+                return [*proof, self._apart(partial(self._decoder.decode, plain), self._arrived)]
+            return proof + self._arrived(self._decoder.decode(plain))
+        except FAULTS as error:
+            return proof + self._broken(error)
 
     def due(self, msg_type: HiveMessageType, key: str) -> list[Event]:
         """What follows from a timer that ran out."""
@@ -213,11 +226,19 @@ class Link:
         self._advance(Signal.REFUSAL)
         return Failed(error)
 
-    def _reject(self, error: ProtocolError) -> Event:
+    def _broken(self, error: HiveMindError) -> list[Event]:
         """A broken handshake is fatal for its connection; any other broken frame costs only itself."""
-        if isinstance(error, HandshakeError) and self.state is State.AWAITING_ANSWER:
-            return self._fail(error)
-        return Rejected(error)
+        if isinstance(error, ProtocolError) and not (
+            isinstance(error, HandshakeError) and self.state is State.AWAITING_ANSWER
+        ):
+            return [Rejected(error)]
+        return [self._fail(error)]
+
+    def _apart(self, work: Callable[[], T], then: Callable[[T], list[Event]]) -> RunApart:
+        return apart_from_the_rest(work, then, self._broken)
+
+    def _opened_apart(self, plain: Optional[Frame]) -> list[Event]:
+        return [] if plain is None else [self._apart(partial(self._decoder.decode, plain), self._arrived)]
 
     def _receive_clear(self, frame: Frame) -> list[Event]:
         """What a frame before the handshake's end means; only those of the handshake are legal."""
@@ -231,23 +252,10 @@ class Link:
             raise too_large(frame, limits.frame)
         if not isinstance(frame, str):
             raise CleartextRefused("a binary frame before the handshake was dropped")
-        message = self._decode(frame, min(limits.inflated, limits.unauthenticated))
+        message = self._decoder.decode(frame, min(limits.inflated, limits.unauthenticated))
         if message.msg_type not in HANDSHAKE_TYPES:
             raise CleartextRefused(f"a {message.msg_type.name} message before the handshake was dropped")
         return self._arrived(message)
-
-    def _decode(self, plain: Frame, max_size: int) -> HiveMessage:
-        serializer = self._text if isinstance(plain, str) else self._binary
-        try:
-            message = serializer.decode(plain, max_size)
-        except ProtocolError:
-            raise
-        except Exception as error:  # a serializer is a plugin and may raise anything on a peer's frame
-            raise FrameError(f"the {serializer.name} serializer raised {type(error).__name__}") from error
-        if serializer is self._binary:
-            check_has_code(message.msg_type, self._without_code)
-        strip_claims(message.raw_payload)
-        return message
 
     def _prove(self, doubt: Doubt) -> list[Event]:
         """A sealed frame of the hub has opened: it took the handshake."""
@@ -302,7 +310,11 @@ class Link:
             self.context.note(log.debug, "ignored an offer in the state %r", self.state.value)
             return
         try:
-            handshake = choose(self._kinds, Offer.read(action.offer), self._terms(self.context.hub))
+            handshake = choose(
+                self._kinds,
+                Offer.read(action.offer),
+                Terms.of(self._options, self._registry, self.context.hub),
+            )
             progress = handshake.begin()
         except (ProtocolError, HubRefused, UsageError) as error:
             yield self._fail(error)
@@ -334,8 +346,8 @@ class Link:
         self._channel = outcome.channel
         self._doubt = outcome.doubt
         self.context.negotiated = outcome.negotiated
-        self._without_code = types_without_code(outcome.negotiated.version)
-        self._text_only = HANDSHAKE_TYPES | self._without_code
+        self._decoder.without_code = types_without_code(outcome.negotiated.version)
+        self._text_only = HANDSHAKE_TYPES | self._decoder.without_code
         self._handshake = None
         self._advance(Signal.KEYED if outcome.doubt is None else Signal.KEYED_IN_DOUBT)
         try:
@@ -379,17 +391,3 @@ class Link:
             raise
         except Exception as error:  # a serializer is a plugin and may raise anything
             raise InvalidMessage(f"the {serializer.name} serializer raised {type(error).__name__}") from error
-
-    def _terms(self, hub: HubFacts) -> Terms:
-        options, registry = self._options, self._registry
-        return Terms(
-            credentials=options.credentials,
-            registry=registry,
-            hub=hub,
-            ciphers=options.ciphers or tuple(registry.ciphers),
-            encodings=options.encodings or tuple(registry.encodings),
-            binarize=options.binarize,
-            max_version=options.max_version,
-            where=options.where,
-            limit=options.limits.assembled,
-        )

@@ -13,6 +13,7 @@ from hivemind_core_client.kernel.events import AwaitProof, RunDuringWait, Transm
 from hivemind_core_client.sync.base_worker import BaseWorker
 from hivemind_core_client.sync.sending import Connection, Sender
 from hivemind_core_client.sync.waiting import (
+    READS_APART,
     Beside,
     Notifier,
     WritingLock,
@@ -147,7 +148,7 @@ class ServingWorker(BaseWorker):
             if isinstance(incoming, Closed):
                 raise link.ended(incoming.code, incoming.reason, now=self._changed.now())
             with self._link_lock:
-                events = link.receive(incoming)
+                events = link.receive(incoming, apart=READS_APART)
             for event in events:
                 self._handle[type(event)](event)
 

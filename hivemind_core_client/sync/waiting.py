@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: A message is read on the thread of the connection, however long that takes.
+READS_APART = False
+
 Event = threading.Event
 
 #: Seconds after which a wait lets Python look at signals. The system may hand Ctrl-C to any thread, and a lock

@@ -7,6 +7,7 @@ import heapq
 import itertools
 import logging
 import time
+from collections import deque
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -161,15 +162,15 @@ class AsyncFakeMailbox(AsyncMailbox):
         self._move(end)
         await self.settle()
 
-    def _run(self, job: Job) -> None:
-        super()._run(job)
+    def _run(self, jobs: deque[Job]) -> None:
+        super()._run(jobs)
         self.stir()
 
     def _busy(self) -> bool:
         """True while jobs wait, handlers run, or somebody is about to wake up."""
         parked = {wait.task for wait in self._waits}
         running = any(task not in parked for task in self._tasks)
-        return bool(self._waiting) or running or any(map(self._is_over, self._waits))
+        return bool(self._jobs) or running or any(map(self._is_over, self._waits))
 
     def _is_over(self, wait: Wait) -> bool:
         return wait.reached() or (wait.end is not None and wait.end <= self.elapsed)

@@ -6,6 +6,7 @@ values of CPython take is the same whoever parses.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Union
 
 Text = Union[str, bytes]
@@ -29,7 +30,9 @@ _DICT, _ENTRY, _LIST, _SLOT, _STRING, _NUMBER = 128, 64, 96, 10, 56, 32
 _NOT_ASCII = 24
 
 _BACKSLASH = ord("\\")
-_NO_MARKS = bytes(set(range(256)) - set(b'{[,:"'))
+_MARKS = (b"{", b"[", b",", b":", b'"')
+_NO_MARKS = bytes(set(range(256)) - set(b"".join(_MARKS)))
+_PART_BYTES = 2**18
 #: How a character of four bytes in memory begins, in UTF-8 and as an escape. One of them makes all its string so wide.
 _WIDE = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4", b"\\ud", b"\\uD")
 #: So many strings with such characters are measured; of a text with more of them, all counts as wide.
@@ -47,15 +50,23 @@ def allowance(most: int, wire: int, text: int) -> int:
 def cost_of(text: Text) -> tuple[int, int]:
     """The most bytes that this text and its objects take, and its length in bytes."""
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    marks = raw.translate(None, _NO_MARKS)
-    dicts, lists, entries = marks.count(b"{"), marks.count(b"["), marks.count(b":")
-    slots, strings = marks.count(b","), (marks.count(b'"') + 1) // 2
+    dicts, lists, slots, entries, quotes = _marks_of(raw)
+    strings = (quotes + 1) // 2
     # Each value but the first of its container follows a comma; what is neither text nor a container is a number.
     values = slots + 1 - max(0, strings - entries)
-    numbers = min(max(0, values), (len(raw) - len(marks)) // 2)
+    numbers = min(max(0, values), (len(raw) - dicts - lists - slots - entries - quotes) // 2)
     containers = _DICT * dicts + _LIST * lists + _ENTRY * entries + _SLOT * slots
     cost = containers + _STRING * strings + _NUMBER * numbers + _characters(text, raw, strings)
     return cost, len(raw)
+
+
+def _marks_of(raw: bytes) -> Sequence[int]:
+    """How many there are of each of `_MARKS`. Counted in parts: between two of them, other threads have their turn."""
+    if len(raw) <= _PART_BYTES:
+        marks = raw.translate(None, _NO_MARKS)
+        return [marks.count(mark) for mark in _MARKS]
+    parts = (raw[at : at + _PART_BYTES] for at in range(0, len(raw), _PART_BYTES))
+    return [sum(counts) for counts in zip(*map(_marks_of, parts))]
 
 
 def _characters(text: Text, raw: bytes, strings: int) -> int:

@@ -129,6 +129,7 @@ def _warm_up(kind: str, good: str) -> None:
     _end(kind, client)
     until(lambda: not _threads(set()), _TIDY_S)
     gc.collect()
+    gc.freeze()  # or each full collection looks at all that was imported, which holds a loop for 45 ms
 
 
 def _met(task: dict[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,6 @@ from hivemind_core_client.message import HiveMessage, HiveMessageType
 from .peer import BINARY, CLOSE, PING, Peer, bus_text, frame, header, text
 from .table import SOCKETS, in_session
 
-_ON_LOOP = "large messages are inflated and read on the loop"
-
 
 def _binary(payload: bytes, compressed: bool = True, code: int = 1) -> bytes:
     """A binary frame whose payload is whatever bytes these are."""
@@ -38,7 +36,7 @@ def pings(peer: Peer) -> None:
     peer.flood(frame(PING) * 30_000)
 
 
-@in_session("a zip bomb of 48 MB", stay=2.0, memory=160.0, quick=True, pending={"asyncio": _ON_LOOP})
+@in_session("a zip bomb of 48 MB", stay=2.0, memory=256.0, quick=True)
 def zip_bomb(peer: Peer) -> None:
     bomb = _bomb(b"a" * 100, 480_000)
     for _ in range(3):
@@ -46,7 +44,7 @@ def zip_bomb(peer: Peer) -> None:
     peer.serve()
 
 
-@in_session("30 MB of {} in 29 kB of zlib", pending={"asyncio": _ON_LOOP}, stay=2.0, memory=256.0)
+@in_session("30 MB of {} in 29 kB of zlib", stay=2.0, memory=256.0)
 def json_bomb(peer: Peer) -> None:
     before, after = b'{"type":"t","context":{},"data":{"a":[{}', b"]}}"
     bomb = _bomb(b",{}", 10_000_000, before, after)
@@ -54,14 +52,14 @@ def json_bomb(peer: Peer) -> None:
     peer.serve()
 
 
-@in_session("20 MB of [] as text", pending={"asyncio": _ON_LOOP}, stay=2.0, memory=320.0)
+@in_session("20 MB of [] as text", stay=2.0, memory=320.0)
 def json_text(peer: Peer) -> None:
     lists = ",".join(["[]"] * 6_600_000)
     peer.deliver(f'{{"msg_type":"bus","payload":{{"type":"t","context":{{}},"data":{{"a":[{lists}]}}}}}}')
     peer.serve()
 
 
-@in_session("a session of our id that grows", pending={"asyncio": _ON_LOOP}, stay=2.0, memory=256.0)
+@in_session("a session of our id that grows", stay=2.0, memory=256.0)
 def session_grows(peer: Peer) -> None:
     before = (
         b'{"type":"t","data":{},"context":{"session":{"session_id":"%s","grown":[""'
@@ -131,9 +129,6 @@ def nested(peer: Peer) -> None:
 @in_session(
     "new floods of PING, 3,000 of them",
     records=400,
-    pending={
-        "asyncio": "each new flood is answered: the loop is held, and close() waits for what is to be sent"
-    },
 )
 def floods(peer: Peer) -> None:
     peer.beside(peer.serve)

@@ -156,7 +156,7 @@ class SealedPeer(RawPeer):
             opened = channel.open(frame)
             if opened is not None:
                 self.plain.append(opened)
-                self._follow(self.link._arrived(self.link._decode(opened, Limits().inflated)))
+                self._follow(self.link._arrived(self.link._decoder.decode(opened)))
             return
         self._follow(self.link.receive(frame))
 

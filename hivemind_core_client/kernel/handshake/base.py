@@ -17,7 +17,7 @@ from hivemind_core_client.wire.text import printable
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.crypto import Channel
-    from hivemind_core_client.kernel.options import Credentials
+    from hivemind_core_client.kernel.options import Credentials, LinkOptions
     from hivemind_core_client.plugins.contract import HubFacts, Negotiated
     from hivemind_core_client.plugins.registry import Registry
     from hivemind_core_client.wire.json_text import Json
@@ -95,6 +95,21 @@ class Terms:
     max_version: int
     where: str
     limit: int
+
+    @classmethod
+    def of(cls, options: LinkOptions, registry: Registry, hub: HubFacts) -> Terms:
+        """What these options ask for, with all that is registered where they name nothing."""
+        return cls(
+            credentials=options.credentials,
+            registry=registry,
+            hub=hub,
+            ciphers=options.ciphers or tuple(registry.ciphers),
+            encodings=options.encodings or tuple(registry.encodings),
+            binarize=options.binarize,
+            max_version=options.max_version,
+            where=options.where,
+            limit=options.limits.assembled,
+        )
 
     @property
     def address(self) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib.util
+import itertools
 import logging
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -391,6 +394,36 @@ def test_what_a_reader_has_not_read_is_bounded_in_bytes(monkeypatch: pytest.Monk
         assert reader.dropped == 1
 
     monkeypatch.setattr("hivemind_core_client.aio.waiting.MOST_HELD_BYTES", 100)
+    run(main())
+
+
+def test_callbacks_that_take_long_let_the_loop_have_its_turns() -> None:
+    async def main() -> None:
+        mailbox, turns, seen = AsyncMailbox(), itertools.count(), []
+
+        async def others() -> None:
+            while True:
+                next(turns)
+                await asyncio.sleep(0)
+
+        def slow() -> None:
+            end = time.monotonic() + 0.01
+            while time.monotonic() < end:
+                hashlib.sha256(b"busy").digest()
+            seen.append(next(turns))
+
+        beside = asyncio.ensure_future(others())
+        for _ in range(5):
+            mailbox.put(slow)
+        await mailbox.room()
+        assert all(after > before + 1 for before, after in zip(seen, seen[1:])) and len(seen) == 5
+        for _ in range(1000):
+            mailbox.put(slow)
+        began = time.monotonic()
+        await mailbox.close(0.05)
+        assert time.monotonic() - began < 2.0 and len(seen) < 500, "the rest is dropped"
+        beside.cancel()
+
     run(main())
 
 

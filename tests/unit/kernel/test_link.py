@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any, Callable, Optional
+import random
+from typing import Any, Callable, Optional, Union
 
 import pytest
 from attrs import evolve
@@ -31,7 +32,7 @@ from hivemind_core_client.errors import (
     PasswordRefused,
 )
 from hivemind_core_client.kernel.crypto import Channel
-from hivemind_core_client.kernel.events import Arrived, Event, Failed, Rejected
+from hivemind_core_client.kernel.events import Arrived, Event, Failed, Rejected, RunApart
 from hivemind_core_client.kernel.handshake.base import Terms
 from hivemind_core_client.kernel.handshake.password import PasswordHandshake
 from hivemind_core_client.kernel.link import Link
@@ -770,6 +771,74 @@ def test_a_frame_that_carries_only_a_part_gives_no_event(monkeypatch: pytest.Mon
     hub = keyed()
     assert hub.link.state is State.ESTABLISHED
     assert hub.feed("part") == []
+    assert [told(event) for event in apart(hub.link.receive("part" * 2**16, apart=True))] == ["runapart"]
+
+
+LONG = "0123456789abcdef" * 16_384
+RANDOM = random.Random(1).randbytes(4000).hex()
+LONG_ONES: dict[str, tuple[Union[HiveMessage, str], bool, list[str]]] = {
+    "short": (BUS, False, ["arrived BUS", "deliver"]),
+    "short, binary": (BUS, True, ["arrived BUS", "deliver"]),
+    "long text": (
+        HiveMessage("bus", {"type": "a", "data": {"a": LONG}, "context": {}}),
+        False,
+        ["runapart", "runapart", "arrived BUS", "deliver"],
+    ),
+    "text, of which the sealed form is long": (
+        HiveMessage("bus", {"type": "a", "data": {"a": LONG[:100_000]}, "context": {}}),
+        False,
+        ["runapart", "runapart", "arrived BUS", "deliver"],
+    ),
+    "binary that may inflate to much": (
+        HiveMessage("bus", {"type": "a", "data": {"a": RANDOM}, "context": {}}),
+        True,
+        ["runapart", "arrived BUS", "deliver"],
+    ),
+    "long text that is no message": (
+        json.dumps({"msg_type": "bus", "payload": {"a": LONG}}),
+        False,
+        ["runapart", "runapart", "rejected"],
+    ),
+    "a long envelope that nobody asked for": (
+        HiveMessage("shake", {"envelope": LONG}),
+        False,
+        ["runapart", "runapart", "rejected HandshakeError"],
+    ),
+    "long text with a message inside that is none": (
+        json.dumps({"msg_type": "propagate", "payload": {"msg_type": "bus", "payload": {"a": LONG}}}),
+        False,
+        ["runapart", "runapart", "arrived PROPAGATE", "rejected"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LONG_ONES)
+def test_what_takes_long_to_read_is_read_apart_and_means_the_same(name: str) -> None:
+    packet, binary, expected = LONG_ONES[name]
+    hub, plain = keyed_by_password(True), keyed_by_password(True)
+    frame: Any = packet
+    if not isinstance(packet, str):
+        frame = binary_serializer.encode(packet) if binary else packet.serialize()
+    seen = [told(event) for event in apart(hub.link.receive(hub.seal(frame), apart=True))]
+    in_place = [told(event) for event in plain.feed(plain.seal(frame))]
+    assert [each for each in seen if each != "runapart"] == in_place
+    assert [each.split(" Frame")[0] for each in seen] == expected
+
+
+def apart(events: list[Event]) -> list[Event]:
+    """All events, those after work that was done apart too."""
+    for event in events:
+        if isinstance(event, RunApart):
+            events += event.work()()
+    return events
+
+
+def test_a_long_frame_that_does_not_open_is_rejected_apart() -> None:
+    hub = keyed()
+    assert [told(event) for event in apart(hub.link.receive("x" * 2**18, apart=True))] == [
+        "runapart",
+        "rejected FrameError",
+    ]
 
 
 # plugins
