@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
+
+from hivemind_core_client.wire.log_lines import LogLines
 
 #: The login of a request, as it stands in a target or a URL; Base64, and that as it stands in a query.
 _LOGIN = re.compile(r"(authorization=)[A-Za-z0-9+/=%_.~-]+")
 
 
 class WithoutLogin(logging.Filter):
-    """Lets every record pass, but the login in it."""
+    """Lets every record pass, but the login in it, and the traceback that comes with that.
+
+    Warnings with a login come of what a hub answers, so that only some of each kind pass, and tell of the others.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines = LogLines()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Take the login out."""
@@ -18,9 +28,22 @@ class WithoutLogin(logging.Filter):
             said = record.getMessage()
         except Exception:
             return True  # its handlers complain of it
-        if "authorization=" in said:
-            record.msg, record.args = _LOGIN.sub(r"\1(hidden)", said), ()
-        return True
+        if "authorization=" not in said:
+            return True
+        passed: list[str] = []
+        hidden = _LOGIN.sub(r"\1(hidden)", said)
+        if record.levelno < logging.WARNING:
+            passed.append(hidden)
+        else:
+            write = partial(_write, passed)
+            self._lines.write(record.created, write, "%s", hidden, kind=record.msg)
+        record.msg, record.args = "".join(passed), ()
+        record.exc_info = record.exc_text = None
+        return bool(passed)
+
+
+def _write(lines: list[str], text: str, *arguments: object) -> None:
+    lines.append(text % arguments)
 
 
 _WITHOUT_LOGIN = WithoutLogin()

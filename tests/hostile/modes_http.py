@@ -92,9 +92,6 @@ over_http(
     "headers that are none, in every answer",
     TIMEOUT,
     {"get_messages": body({"messages": []}, more=b"no header at all\r\nX-Y: z\r\n")},
-    pending={
-        "http": "urllib3 logs a warning with a traceback and the URL, login and all, for each such answer"
-    },
 )
 over_http(
     "a chunk of -10^40 bytes",

@@ -11,6 +11,7 @@ import websocket
 
 from hivemind_core_client.testing import EmbeddedHub
 from hivemind_core_client.transports.log_filter import WithoutLogin
+from hivemind_core_client.wire.log_lines import MOST_LINES
 from tests.unit.client_support import Make, ask
 
 
@@ -31,3 +32,26 @@ def test_no_log_holds_the_login(hub: EmbeddedHub, make: Make, caplog: pytest.Log
 def test_a_record_that_cannot_be_told_passes() -> None:
     record = logging.LogRecord("websocket", logging.DEBUG, __file__, 1, "%d authorization=eA==", ("x",), None)
     assert WithoutLogin().filter(record) and record.args == ("x",)
+
+
+def test_what_a_hub_makes_a_library_warn_of_has_no_traceback_and_is_limited() -> None:
+    hides, passed = WithoutLogin(), []
+    for number in range(20):
+        try:
+            raise ValueError("authorization=eA==")
+        except ValueError as error:
+            record = logging.LogRecord(
+                "urllib3",
+                logging.WARNING,
+                __file__,
+                1,
+                "no headers (%s)",
+                (f"?authorization=eA=={number}",),
+                None,
+            )
+            record.exc_info = (ValueError, error, error.__traceback__)
+        if hides.filter(record):
+            passed.append(record)
+    assert len(passed) == MOST_LINES
+    assert all("eA" not in record.getMessage() and record.exc_info is None for record in passed)
+    assert "only counted" in passed[-1].getMessage()
