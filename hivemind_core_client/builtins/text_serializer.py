@@ -7,8 +7,7 @@ from typing import Optional
 from hivemind_core_client.plugins.contract import Serializer
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.wire.errors import FrameTooLarge
-from hivemind_core_client.wire.json_cost import SHORT, USUAL_GROWTH
-from hivemind_core_client.wire.json_text import json_object, json_text, json_weighed
+from hivemind_core_client.wire.json_text import json_text, json_weighed
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 _BINARY = HiveMessageType.BINARY
@@ -34,10 +33,7 @@ def decode(frame: str, max_size: int) -> HiveMessage:
     """
     if len(frame) > max_size:
         raise FrameTooLarge(f"a text of {len(frame)} characters; the limit is {max_size}")
-    if len(frame) <= SHORT:
-        fields, weight = json_object(frame), len(frame) * USUAL_GROWTH
-    else:
-        fields, weight = json_weighed(frame, "frame", max_size)
+    fields, weight = json_weighed(frame, "frame", max_size)
     message = HiveMessage.deserialize(fields)
     message.weight = weight
     return message

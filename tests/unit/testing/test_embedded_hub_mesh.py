@@ -293,9 +293,9 @@ def test_frames_go_binary_where_both_sides_want_it(
         )
         receive = hall.protocol.receive
 
-        def note(frame: Any) -> Any:
+        def note(frame: Any, **how: Any) -> Any:
             frames.append(frame)
-            return receive(frame)
+            return receive(frame, **how)
 
         monkeypatch.setattr(hall.protocol, "receive", note)
         heard = Heard(hall, HiveMessageType.PROPAGATE)
@@ -524,7 +524,7 @@ def test_a_satellite_that_does_not_read_is_given_up(
     kitchen, hall, deaf = join(hub, "kitchen"), join(hub, "hall"), join(hub, "office")
     stuck, free = threading.Event(), threading.Event()
 
-    def read_no_more(frame: Any) -> list[Any]:
+    def read_no_more(frame: Any, **how: Any) -> list[Any]:
         stuck.set()
         free.wait(20)
         return []
