@@ -150,6 +150,7 @@ class AsyncServingWorker(AsyncBaseWorker):
                 raise link.ended(incoming.code, incoming.reason, now=self._changed.now())
             with self._link_lock:
                 events = link.receive(incoming, apart=READS_APART)
+            del incoming  # which is not held while the next one is waited for
             for event in events:
                 # asyncio only
                 if type(event) is RunApart:

@@ -58,6 +58,16 @@ class Decoder:
         return message
 
 
+def without_frames(error: BaseException) -> None:
+    """Forget where an error came from, and those behind it: what is kept of it would keep the message that broke."""
+    left: list[Optional[BaseException]] = [error]
+    while left:
+        one = left.pop()
+        if one is not None and one.__traceback__ is not None:
+            one.__traceback__ = None
+            left += [one.__cause__, one.__context__]
+
+
 def apart_from_the_rest(
     work: Callable[[], T], then: Callable[[T], list[Event]], broken: Callable[[HiveMindError], list[Event]]
 ) -> RunApart:

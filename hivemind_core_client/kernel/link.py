@@ -17,6 +17,7 @@ from hivemind_core_client.kernel.decoding import (
     LONG_TEXT,
     Decoder,
     apart_from_the_rest,
+    without_frames,
 )
 from hivemind_core_client.kernel.dispatch import Dispatcher
 from hivemind_core_client.kernel.dispatch import Outcome as Followed
@@ -228,6 +229,7 @@ class Link:
 
     def _broken(self, error: HiveMindError) -> list[Event]:
         """A broken handshake is fatal for its connection; any other broken frame costs only itself."""
+        without_frames(error)
         if isinstance(error, ProtocolError) and not (
             isinstance(error, HandshakeError) and self.state is State.AWAITING_ANSWER
         ):

@@ -149,6 +149,7 @@ class ServingWorker(BaseWorker):
                 raise link.ended(incoming.code, incoming.reason, now=self._changed.now())
             with self._link_lock:
                 events = link.receive(incoming, apart=READS_APART)
+            del incoming  # which is not held while the next one is waited for
             for event in events:
                 self._handle[type(event)](event)
 

@@ -7,7 +7,7 @@ import logging
 import socket
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from attrs import frozen
 
@@ -52,7 +52,7 @@ class Answer:
     location: Optional[str] = None
 
     @classmethod
-    def read(cls, status: int, content: bytes, location: Optional[str] = None) -> Answer:
+    def read(cls, status: int, content: Union[bytes, bytearray], location: Optional[str] = None) -> Answer:
         """What is no JSON object counts as an empty one. Raises FrameTooLarge for what takes too much memory."""
         try:
             return cls(status, json_object(content, "an answer"), location)
@@ -127,13 +127,13 @@ def new_pool(address: Address, dial: Callable[[], HttpSocket]) -> Pool:
     return pool
 
 
-def _content(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
+def _content(response: urllib3.BaseHTTPResponse, most: int) -> bytearray:
     """Up to `most` bytes of an answer. In pieces: Python 3.9 sets aside as many bytes as it is asked for."""
     content = bytearray()
     while most > 0 and (piece := response.read(min(most, _PIECE_BYTES))):
         content += piece
         most -= len(piece)
-    return bytes(content)
+    return content
 
 
 def ask(

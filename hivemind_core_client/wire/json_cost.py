@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Union
 
-Text = Union[str, bytes]
+Text = Union[str, bytes, bytearray]
 
 #: What may be spent on the objects of one text that came from a peer, however short it is, in bytes.
 MOST_COST_BYTES = 16 * 2**20
@@ -60,7 +60,7 @@ def cost_of(text: Text) -> tuple[int, int]:
     return cost, len(raw)
 
 
-def _marks_of(raw: bytes) -> Sequence[int]:
+def _marks_of(raw: Union[bytes, bytearray]) -> Sequence[int]:
     """How many there are of each of `_MARKS`. Counted in parts: between two of them, other threads have their turn."""
     if len(raw) <= _PART_BYTES:
         marks = raw.translate(None, _NO_MARKS)
@@ -69,7 +69,7 @@ def _marks_of(raw: bytes) -> Sequence[int]:
     return [sum(counts) for counts in zip(*map(_marks_of, parts))]
 
 
-def _characters(text: Text, raw: bytes, strings: int) -> int:
+def _characters(text: Text, raw: Union[bytes, bytearray], strings: int) -> int:
     """What the characters of so many strings take, and the text itself; a parser keeps the UTF-8 of one beside it."""
     own = len(raw)
     if raw.isascii() and b"\\u" not in raw:
@@ -80,7 +80,7 @@ def _characters(text: Text, raw: bytes, strings: int) -> int:
     return own + _NOT_ASCII * strings + 2 * len(text) + 2 * min(len(text), wide)
 
 
-def _in_strings_with(raw: bytes, mark: bytes) -> int:
+def _in_strings_with(raw: Union[bytes, bytearray], mark: bytes) -> int:
     """How many bytes stand in strings that hold this."""
     total = at = 0
     for _ in range(_MOST_MEASURED):

@@ -14,7 +14,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable, Optional, Union, cast
+from typing import Any, Callable, Optional, cast
 
 from hivemind_core_client.wire.errors import FrameError, FrameTooLarge, InvalidMessage, Mend
 from hivemind_core_client.wire.json_cost import (
@@ -22,6 +22,7 @@ from hivemind_core_client.wire.json_cost import (
     SHORT,
     USUAL_GROWTH,
     WORST_GROWTH,
+    Text,
     allowance,
     cost_of,
 )
@@ -120,7 +121,7 @@ def utf8(text: str) -> bytes:
         raise InvalidMessage(_LONE_SURROGATE) from error
 
 
-def json_object(text: Union[str, bytes], what: str = "frame", most: Optional[int] = None) -> Json:
+def json_object(text: Text, what: str = "frame", most: Optional[int] = None) -> Json:
     """Parse JSON text that must be an object.
 
     Raises FrameError otherwise, and for lone surrogates; FrameTooLarge for one that would take more than `most` bytes
@@ -138,9 +139,7 @@ def json_object(text: Union[str, bytes], what: str = "frame", most: Optional[int
     return cast(Json, value)
 
 
-def json_weighed(
-    text: Union[str, bytes], what: str, max_size: int, wire: Optional[int] = None
-) -> tuple[Json, int]:
+def json_weighed(text: Text, what: str, max_size: int, wire: Optional[int] = None) -> tuple[Json, int]:
     """The object in a text, and what both take in memory, in bytes: estimated where the text is short.
 
     Raises like `json_object`. The text came in `wire` bytes, where it was compressed; `max_size` bounds its length.
@@ -171,7 +170,7 @@ def _check_cost(cost: int, size: int, what: str, most: int) -> None:
         )
 
 
-def _read_again(text: Union[str, bytes], what: str) -> Any:
+def _read_again(text: Text, what: str) -> Any:
     """What the fastest library does not read, integers of any size above all."""
     try:
         return standard_decode(text)
@@ -179,7 +178,7 @@ def _read_again(text: Union[str, bytes], what: str) -> Any:
         raise FrameError(f"{what} is not JSON: {type(error).__name__}") from error
 
 
-def standard_decode(text: Union[str, bytes]) -> Any:
+def standard_decode(text: Text) -> Any:
     """Parse with the standard library. Raises ValueError or RecursionError."""
     if not isinstance(text, str):
         text = str(text, "utf-8")
@@ -213,7 +212,7 @@ def _finite(text: str) -> Optional[float]:
 _DECODE = json.JSONDecoder(parse_float=_finite, parse_constant=lambda name: None).decode
 
 #: Parses with the fastest library that is installed.
-decode: Callable[[Union[str, bytes]], Any] = standard_decode
+decode: Callable[[Text], Any] = standard_decode
 _NOT_READ: tuple[type[Exception], ...] = (ValueError, RecursionError)
 #: Writes with msgspec, if that is installed.
 fast_encode: Optional[Callable[[Any], bytes]] = None
