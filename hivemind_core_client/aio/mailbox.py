@@ -9,12 +9,14 @@ import time
 from collections import deque
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import Context, copy_context
 from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from attrs import frozen
 
+from hivemind_core_client.aio.loops import cancel_task, running_loop
 from hivemind_core_client.shell.local_bus import name_of
 from hivemind_core_client.shell.protocols import MOST_HELD_BYTES
 from hivemind_core_client.transports.slices import TURN_S
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 _HARMLESS = (Exception, SystemExit, asyncio.CancelledError)
 
 
+Jobs = deque["tuple[Optional[Context], Job]"]
 #: What a client of this shell runs in.
 Running = asyncio.Task[None]
 
@@ -64,9 +67,11 @@ class AsyncMailbox:
         self._thread: Optional[int] = None
         self._limit = limit
         self._spare = limit // 100
-        #: What waits, and when it is run.
-        self._jobs: deque[Job] = deque()
+        #: What waits, each with the context of who put it; without one it is our own, and always run.
+        self._jobs: Jobs = deque()
+        #: When they are run, and on which loop.
         self._turn: Optional[asyncio.Handle] = None
+        self._turn_loop: Optional[asyncio.AbstractEventLoop] = None
         self._held = 0
         self._most_held = most_held
         self._stall = stall
@@ -81,13 +86,13 @@ class AsyncMailbox:
         self._closed = False
         self._ended = False
 
-    def put(self, job: Job) -> None:
-        """Run `job` after those that were put before it; from any thread."""
+    def put(self, job: Job, always: bool = False) -> None:
+        """Run `job` after those that were put before it, `always` though the queue is full; from any thread."""
         if self._thread != get_ident():
-            if not self.on_loop(partial(self._queue, job)) and not self._closed:
+            if not self.on_loop(partial(self._queue, job, always)) and not self._closed:
                 self._drop_without_loop()
         elif not self._closed:
-            self._queue(job)
+            self._queue(job, always)
 
     def hold(self, weight: int) -> bool:
         """What was put so far holds `weight` bytes more until it has run, its coroutines too. False: no room."""
@@ -95,7 +100,7 @@ class AsyncMailbox:
         if weight and not self._closed:
             self._held += weight
             let_go = partial(self._let_go_later, weight, weight // max(1, self._batch))
-            self._jobs.append(let_go) if self._jobs else asyncio.get_running_loop().call_soon(let_go)
+            self._jobs.append((None, let_go)) if self._jobs else asyncio.get_running_loop().call_soon(let_go)
             self._batch = 0
         return has_room
 
@@ -185,6 +190,7 @@ class AsyncMailbox:
     async def room(self) -> None:
         """Return when few jobs wait, and another coroutine may run: after `stall` seconds at the latest."""
         await self._caught_up(self._stall)
+        await asyncio.sleep(0)  # what they held is let go of
         end = asyncio.get_running_loop().time() + self._stall
         while self._is_full() and self._tasks and (left := end - asyncio.get_running_loop().time()) > 0:
             if self._is_stuck:
@@ -207,7 +213,7 @@ class AsyncMailbox:
         self._refuse_jobs()
         await self._caught_up(seconds)
         if self._closed:
-            self._jobs.clear()
+            self._drop_what_waits()
         self._ended = True
         self._closing = {*self._closing, asyncio.current_task()} & self._tasks
         running = self._others()
@@ -216,6 +222,15 @@ class AsyncMailbox:
         self.shut()
         if running:  # one that does not end even so is left to its author
             await asyncio.wait(running, timeout=seconds)
+
+    def end_with_loop(self, seconds: float) -> None:
+        """The loop is about to end: run what waits now, within `seconds`, and take nothing more."""
+        end = time.monotonic() + seconds
+        while self._jobs and (left := end - time.monotonic()) > 0:
+            self._run(self._jobs, left)  # returns early where a job raises
+        self._refuse_jobs()
+        self._drop_what_waits()
+        self.shut()
 
     def shut(self) -> None:
         """Take neither jobs nor coroutines any more, cancel those that run, and wait for nobody."""
@@ -244,7 +259,8 @@ class AsyncMailbox:
         if loop is not self.loop:
             self.shut()
             self.loop, self._thread, self._held = loop, get_ident(), 0
-            self._jobs, self._turn = deque(), None
+            if self._turn_loop is not loop:
+                self._leave_behind()
             self._tasks.clear()
             self._young.clear()
         self._closed = self._ended = False
@@ -253,20 +269,40 @@ class AsyncMailbox:
         """True within a coroutine of a handler."""
         return asyncio.current_task() in self._tasks
 
-    def _queue(self, job: Job) -> None:
+    def _queue(self, job: Job, always: bool) -> None:
         if self._closed:
             return
-        if len(self._jobs) >= self._limit:
+        if len(self._jobs) >= self._limit and not always:
             self._drop(f"{self._limit} callbacks wait")
             return
+        loop = self.loop or asyncio.get_running_loop()
+        if loop is not self._turn_loop:
+            self._leave_behind()
         if self._turn is None:
             try:
-                self._turn = (self.loop or asyncio.get_running_loop()).call_soon(self._run, self._jobs)
+                self._turn, self._turn_loop = loop.call_soon(self._run, self._jobs), loop
             except RuntimeError:  # it is closed
                 self._drop_without_loop()
                 return
-        self._jobs.append(job)
+        self._jobs.append((copy_context(), job))
         self._batch += 1
+
+    def _leave_behind(self) -> None:
+        """Forget what waits on another loop, which may have ended."""
+        self.dropped += sum(context is not None for context, _ in self._jobs)
+        self._jobs, self._turn = deque(), None
+
+    def _drop_what_waits(self) -> None:
+        """Count jobs that had no time to run, and do what is ours."""
+        left = [job for context, job in self._jobs if context is None]
+        count = len(self._jobs) - len(left)
+        self._jobs.clear()
+        for job in left:
+            job()
+        self._held = 0
+        if count:
+            self.dropped += count
+            log.warning("%d callbacks had not run when the client was closed: they were dropped", count)
 
     def _drop_without_loop(self) -> None:
         self.dropped += 1
@@ -282,12 +318,13 @@ class AsyncMailbox:
         for key in list(self._timers):
             self.cancel(key)
 
-    def _run(self, jobs: deque[Job]) -> None:
+    def _run(self, jobs: Jobs, seconds: float = TURN_S) -> None:
         """Run what waits, for one turn of the loop at most: the rest has the next ones."""
-        ends = time.monotonic() + TURN_S
+        ends = time.monotonic() + seconds
         try:
             while jobs:
-                jobs.popleft()()
+                context, job = jobs.popleft()
+                job() if context is None else context.run(job)
                 if time.monotonic() >= ends:
                     break
         except _HARMLESS:
@@ -300,7 +337,7 @@ class AsyncMailbox:
         """Return when all have run that wait now, or after so many seconds."""
         if self._jobs:
             last = asyncio.get_running_loop().create_future()
-            self._jobs.append(partial(wake, last))
+            self._jobs.append((None, partial(wake, last)))
             await asyncio.wait({last}, timeout=seconds)
 
     def _let_go_later(self, weight: int, share: int) -> None:
@@ -348,20 +385,3 @@ def _close(awaited: Any) -> None:
     """A coroutine that nobody has awaited, or will, would be complained of."""
     if inspect.iscoroutine(awaited):
         awaited.close()
-
-
-def cancel_task(task: asyncio.Task[Any]) -> None:
-    """Cancel a task, whatever loop it runs on, unless that is closed."""
-    loop = task.get_loop()
-    if loop is running_loop():
-        task.cancel()
-    elif not loop.is_closed():
-        loop.call_soon_threadsafe(task.cancel)
-
-
-def running_loop() -> Optional[asyncio.AbstractEventLoop]:
-    """The loop that runs on this thread, if any."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

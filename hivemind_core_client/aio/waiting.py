@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import threading
 import weakref
 from collections import deque
 from collections.abc import Coroutine
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Callable, Optional, TypeVar
 
 from hivemind_core_client.shell.protocols import MOST_HELD_BYTES
@@ -196,8 +197,42 @@ class AsyncBeside:
 
 
 async def off_loop(work: Callable[[], T]) -> T:
-    """The result of work that takes long, done on a thread: it would hold up the loop."""
-    return await asyncio.get_running_loop().run_in_executor(None, work)
+    """The result of work that takes long: it would hold up the loop.
+
+    It has a thread of its own. The loop's executor may be full of what the user does, and whoever ends the loop waits
+    for it.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Callable[[], T]] = loop.create_future()
+
+    def run() -> None:
+        outcome = _outcome_of(work)
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(_finish, done, outcome)
+
+    try:
+        threading.Thread(target=run, name="hivemind-work", daemon=True).start()
+    except RuntimeError:  # the system gives no thread, or the interpreter ends
+        return work()
+    return (await done)()
+
+
+def _outcome_of(work: Callable[[], T]) -> Callable[[], T]:
+    try:
+        result = work()
+    except BaseException as error:
+        raised = error
+
+        def fail() -> T:
+            raise raised
+
+        return fail
+    return lambda: result
+
+
+def _finish(done: asyncio.Future[T], result: T) -> None:
+    if not done.done():
+        done.set_result(result)
 
 
 async def finished(result: Any) -> Any:

@@ -6,7 +6,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Optional
 
-from hivemind_core_client.aio.mailbox import Running, cancel_task
+from hivemind_core_client.aio.loops import cancel_task
+from hivemind_core_client.aio.mailbox import Running
 from hivemind_core_client.aio.serving import AsyncServingWorker
 from hivemind_core_client.transports.timing import within
 from hivemind_core_client.wire.errors import ClientClosed, InvalidOption
@@ -83,4 +84,4 @@ class AsyncWorker(AsyncServingWorker):
         """Cancelled. Unless `stop` did that, the loop is about to end: handlers' coroutines would be left behind."""
         if not self.lifecycle.stopping:
             self.lifecycle.stop()
-            self._mailbox.shut()
+            self._mailbox.end_with_loop(self._deadlines.close)

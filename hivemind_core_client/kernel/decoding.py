@@ -48,13 +48,15 @@ class Decoder:
         serializer = self._text if isinstance(plain, str) else self._binary
         try:
             message = serializer.decode(plain, self._limits.inflated if max_size is None else max_size)
+            if serializer is self._binary:
+                check_has_code(message.msg_type, self.without_code)
+            strip_claims(message.raw_payload)
         except ProtocolError:
             raise
-        except Exception as error:  # a serializer is a plugin and may raise anything on a peer's frame
+        except (
+            Exception
+        ) as error:  # a serializer is a plugin and may raise or return anything on a peer's frame
             raise FrameError(f"the {serializer.name} serializer raised {type(error).__name__}") from error
-        if serializer is self._binary:
-            check_has_code(message.msg_type, self.without_code)
-        strip_claims(message.raw_payload)
         return message
 
 

@@ -19,8 +19,11 @@ class MailboxProtocol(Protocol):
     #: How many jobs found no room.
     dropped: int
 
-    def put(self, job: Job) -> None:
-        """Run `job` after those that were put before it; from any thread."""
+    def put(self, job: Job, always: bool = False) -> None:
+        """Run `job` after those that were put before it; from any thread.
+
+        It is dropped where too many wait, unless it must run `always`: what is little, and told once.
+        """
 
     def hold(self, weight: int) -> bool:
         """The jobs that were put so far hold `weight` bytes more until they have run.

@@ -81,7 +81,7 @@ class EventRouter:
 
     def news(self) -> dict[type, Callable[[Any], None]]:
         """What to call, in the place of `routes`, for what comes with no frame: it is little, and never dropped."""
-        return {Deliver: self._deliver, CallBack: self._have_called_back}
+        return {Deliver: self._say, CallBack: self._have_called_back}
 
     def arrived(self, worker: SharedWorker, event: Arrived) -> None:
         """A message: for those who wait for it, and the handlers of its type."""
@@ -131,11 +131,11 @@ class EventRouter:
         """These were sent before the connection ended, and the hub is not known to have read them."""
         self._tell("doubt", messages)
 
-    def _deliver(self, event: Deliver) -> None:
-        self._put(partial(self._from_hub, event.message))
+    def _say(self, event: Deliver) -> None:
+        self._put(partial(self._from_hub, event.message), True)
 
     def _have_called_back(self, event: CallBack) -> None:
-        self._put(partial(self._call_back, event))
+        self._put(partial(self._call_back, event), True)
 
     def _weigh(self) -> None:
         """Tell the mailbox what it holds. As long as that is too much, only those who wait get what arrives."""
@@ -157,10 +157,10 @@ class EventRouter:
             for handler in self._connection_handlers_of(event):
                 self._call(handler, *arguments)
 
-        self._put(call_all)
+        self._put(call_all, True)
 
     def _observe(self, hook: str, **facts: Any) -> None:
-        self._put(partial(self._client.plugins.observe, hook, client=self._client, **facts))
+        self._put(partial(self._client.plugins.observe, hook, client=self._client, **facts), True)
 
     def _pick(self, event: Select) -> None:
         """Ask the user which answer to deliver. Where he fails, the bus hears as much as if there was none."""
@@ -198,4 +198,4 @@ class EventRouter:
         self._say_unanswered(answers)
 
     def _say_unanswered(self, answers: list[HiveMessage]) -> None:
-        self._deliver(asking.unanswered(query_id(answers[0]), "selection_failed"))
+        self._say(asking.unanswered(query_id(answers[0]), "selection_failed"))

@@ -65,12 +65,14 @@ class Mailbox:
         self._closed = False
         #: Whoever waited for room in bytes did so in vain, and there has been none since.
         self._in_vain = False
+        #: The same of room for another job.
+        self._is_full = False
 
-    def put(self, job: Job) -> None:
-        """Run `job` after those that were put before it."""
+    def put(self, job: Job, always: bool = False) -> None:
+        """Run `job` after those that were put before it, `always` though the queue is full."""
         with self._changed:
             full = len(self._jobs) >= self._limit
-            if self._closed or (full and not self._has_room()):
+            if self._closed or (full and not always and not self._has_room()):
                 return
             self._jobs.append(job)
             if self._leader is None or (self._busy_since is not None and not self._watched):
@@ -169,7 +171,7 @@ class Mailbox:
             self._changed.wait_for(lambda: not self._jobs or not self._closed, seconds)
             if not self._closed:
                 return
-            self._jobs.clear()
+            self._drop_what_waits()
             self._held = 0
             workers = list(self._workers)
         for worker in workers:
@@ -189,12 +191,12 @@ class Mailbox:
             self._changed.notify_all()
 
     def _has_room(self) -> bool:
-        if len(self._jobs) < self._limit:
-            return True
-        if not self.owns_current_thread():
+        """Wait for room, unless somebody did so in vain and there was none since: a peer is still read then."""
+        if not (self._is_full or self.owns_current_thread()):
             self._changed.wait_for(lambda: len(self._jobs) < self._limit or self._closed, self._stall)
         if len(self._jobs) < self._limit:
             return not self._closed
+        self._is_full = not self.owns_current_thread()
         self._note_dropped()
         return False
 
@@ -208,6 +210,14 @@ class Mailbox:
             self._held // 2**20,
             self.dropped,
         )
+
+    def _drop_what_waits(self) -> None:
+        """Count jobs that had no time to run."""
+        count = sum(getattr(job, "func", None) != self._let_go for job in self._jobs)
+        self._jobs.clear()
+        if count:
+            self.dropped += count
+            log.warning("%d callbacks had not run when the client was closed: they were dropped", count)
 
     def _let_go(self, weight: int) -> None:
         with self._changed:
@@ -304,7 +314,7 @@ class Mailbox:
                     self._ripen()
                 if self._jobs:
                     self._busy_since = time.monotonic()
-                    job = self._jobs.popleft()
+                    job, self._is_full = self._jobs.popleft(), False
                     if self._jobs:
                         self._guard()
                     self._changed.notify_all()

@@ -7,7 +7,6 @@ import heapq
 import itertools
 import logging
 import time
-from collections import deque
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from attrs import define
 
-from hivemind_core_client.aio.mailbox import AsyncMailbox, Running
+from hivemind_core_client.aio.mailbox import AsyncMailbox, Jobs, Running
+from hivemind_core_client.transports.slices import TURN_S
 from hivemind_core_client.transports.timing import wake
 
 if TYPE_CHECKING:
@@ -162,8 +162,8 @@ class AsyncFakeMailbox(AsyncMailbox):
         self._move(end)
         await self.settle()
 
-    def _run(self, jobs: deque[Job]) -> None:
-        super()._run(jobs)
+    def _run(self, jobs: Jobs, seconds: float = TURN_S) -> None:
+        super()._run(jobs, seconds)
         self.stir()
 
     def _busy(self) -> bool:

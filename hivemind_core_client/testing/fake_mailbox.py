@@ -45,7 +45,7 @@ class FakeMailbox(Mailbox):
         """The time of day, in seconds since the epoch, later by what the clock was moved."""
         return time.time() + self.elapsed
 
-    def put(self, job: Job) -> None:
+    def put(self, job: Job, always: bool = False) -> None:
         """Run `job` now, or after the one that is running."""
         self._queue(self._jobs, job)
 

@@ -21,6 +21,7 @@ class WithoutLogin(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self._lines = LogLines()
+        self._formatter = logging.Formatter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Take the login out."""
@@ -28,7 +29,7 @@ class WithoutLogin(logging.Filter):
             said = record.getMessage()
         except Exception:
             return True  # its handlers complain of it
-        if "authorization=" not in said:
+        if "authorization=" not in said and not self._tells_in_traceback(record):
             return True
         passed: list[str] = []
         hidden = _LOGIN.sub(r"\1(hidden)", said)
@@ -36,10 +37,20 @@ class WithoutLogin(logging.Filter):
             passed.append(hidden)
         else:
             write = partial(_write, passed)
-            self._lines.write(record.created, write, "%s", hidden, kind=record.msg)
+            self._lines.write(record.created, write, "%s", hidden, kind=_kind_of(record))
         record.msg, record.args = "".join(passed), ()
         record.exc_info = record.exc_text = None
         return bool(passed)
+
+    def _tells_in_traceback(self, record: logging.LogRecord) -> bool:
+        if not record.exc_info or record.exc_info[0] is None:
+            return False
+        return "authorization=" in self._formatter.formatException(record.exc_info)
+
+
+def _kind_of(record: logging.LogRecord) -> str:
+    """What was logged before it was filled in; for what is no text, its type."""
+    return record.msg if isinstance(record.msg, str) else type(record.msg).__name__
 
 
 def _write(lines: list[str], text: str, *arguments: object) -> None:

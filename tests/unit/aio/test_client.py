@@ -143,8 +143,9 @@ def test_a_coroutine_may_ask_and_wait_and_close(hub: EmbeddedHub) -> None:
 
         client.on("start", handler)
         await client.connect()
+        running = asyncio.ensure_future(client.run_forever())
         await off_loop(hub.broadcast, Message("start"))
-        await client.run_forever()
+        await running
         await until(lambda: len(answers) == 2)
         assert answers == ["you said: inner", "closed"]
 
@@ -157,8 +158,9 @@ def test_a_function_may_close_by_a_task(hub: EmbeddedHub) -> None:
         tasks: list[asyncio.Task[None]] = []
         await client.connect()
         client.on("speak", lambda message: tasks.append(asyncio.ensure_future(client.close())))
+        running = asyncio.ensure_future(client.run_forever())
         await client.emit(Message(UTTERANCE, {"utterances": ["bye"]}))
-        await client.run_forever()
+        await running
         await asyncio.gather(*tasks, client.close(), client.close())
         assert client.state == "closed" and not client.connected_event.is_set()
         await off_loop(hub.wait_for_sessions, 0)
@@ -481,8 +483,9 @@ def test_handlers_that_close_do_not_wait_for_each_other(hub: EmbeddedHub) -> Non
         for name in ("first", "second"):
             client.on("speak", partial(closing, name=name))
         await client.connect()
+        running = asyncio.ensure_future(client.run_forever())
         await off_loop(hub.broadcast, Message("speak"))
-        await asyncio.wait_for(client.run_forever(), PATIENCE)
+        await asyncio.wait_for(running, PATIENCE)
         await asyncio.wait_for(client.close(), PATIENCE)
         assert sorted(ended) == ["first", "second"]
 

@@ -55,3 +55,21 @@ def test_what_a_hub_makes_a_library_warn_of_has_no_traceback_and_is_limited() ->
     assert len(passed) == MOST_LINES
     assert all("eA" not in record.getMessage() and record.exc_info is None for record in passed)
     assert "only counted" in passed[-1].getMessage()
+
+
+@pytest.mark.parametrize("told", [["x", "authorization=eA=="], OSError("authorization=eA==")])
+def test_what_is_logged_need_not_be_text(told: object) -> None:
+    record = logging.LogRecord("websocket", logging.WARNING, __file__, 1, told, (), None)  # type: ignore[arg-type]
+    assert WithoutLogin().filter(record)
+    assert "eA" not in record.getMessage() and "(hidden)" in record.getMessage()
+
+
+def test_a_login_in_a_traceback_alone_is_hidden_too() -> None:
+    try:
+        raise OSError("GET /?authorization=eA==")
+    except OSError as error:
+        record = logging.LogRecord(
+            "urllib3", logging.WARNING, __file__, 1, "went wrong", (), (OSError, error, error.__traceback__)
+        )
+    assert WithoutLogin().filter(record)
+    assert record.exc_info is None and record.getMessage().startswith("went wrong")

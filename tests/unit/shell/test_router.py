@@ -26,8 +26,10 @@ class Mailbox:
         self.held: list[int] = []
         self.dropped = 0
         self.room = room
-        self.put = self.jobs.append
         self.call = self.later = self.cancel = self.shut = lambda *_: None
+
+    def put(self, job: Any, always: bool = False) -> None:
+        self.jobs.append(job)
 
     def hold(self, weight: int) -> bool:
         self.held.append(weight)

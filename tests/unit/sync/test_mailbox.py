@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 
 from hivemind_core_client.sync import mailbox as mailbox_module
 from hivemind_core_client.sync.mailbox import Mailbox
+from tests.unit.client_support import until
 
 WAIT = 10.0
 
@@ -159,6 +161,7 @@ def test_a_full_mailbox_drops_logs_and_counts(
         mailbox.put(lambda number=number: seen.append(number))  # type: ignore[misc]
     assert mailbox.dropped == 2 and "dropped one (2 so far)" in caplog.text
     release.set()
+    assert until(lambda: len(seen) == 2)  # until then there is no room, and nobody waits for it any more
     flush(mailbox)
     assert seen == [0, 1]
 
@@ -316,3 +319,44 @@ def test_an_idle_thread_ends_and_the_next_job_starts_another(make: Callable[...,
     workers[0].join(WAIT)
     assert not workers[0].is_alive()
     flush(mailbox)
+
+
+def test_behind_a_stuck_handler_only_the_first_waits_for_room_and_news_always_find_it(
+    make: Callable[..., Mailbox],
+) -> None:
+    mailbox, gate, seen = make(limit=2, stall=0.2, workers=1), threading.Event(), []
+    begun = threading.Event()
+
+    def stuck() -> None:
+        begun.set()
+        gate.wait(WAIT)
+
+    mailbox.put(stuck)
+    assert begun.wait(WAIT)
+    for _ in range(2):
+        mailbox.put(partial(seen.append, "message"))
+    began = time.monotonic()
+    for _ in range(50):
+        mailbox.put(partial(seen.append, "too many"))
+    assert time.monotonic() - began < 5.0, "each would wait 0.2 s"
+    mailbox.put(partial(seen.append, "close"), True)
+    gate.set()
+    assert until(lambda: "close" in seen)
+    assert seen[-1] == "close" and mailbox.dropped + seen.count("too many") == 50
+
+
+def test_a_close_that_runs_out_of_time_counts_what_it_drops(make: Callable[..., Mailbox]) -> None:
+    mailbox, gate, begun = make(), threading.Event(), threading.Event()
+
+    def stuck() -> None:
+        begun.set()
+        gate.wait(WAIT)
+
+    mailbox.put(stuck)
+    assert begun.wait(WAIT)
+    for _ in range(7):
+        mailbox.put(begun.set)
+    mailbox.hold(10)
+    close(mailbox, 0.01)
+    gate.set()
+    assert mailbox.dropped == 7
