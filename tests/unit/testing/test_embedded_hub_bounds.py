@@ -108,9 +108,9 @@ def test_a_gateway_bounds_its_sessions_and_requests(
             def connected() -> socket.socket:
                 return stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), PATIENCE))
 
-            assert until(
-                lambda: not refused(connected(), 0.3)
-            )  # it says nothing; the request before may be at its end
+            silent = connected()
+            while refused(silent, 0.3):  # the request before is at its end
+                silent = connected()
             second = connected()
             second.sendall(b"GET /get_messages HTTP/1.0\r\n\r\n")
             assert refused(second, PATIENCE)
@@ -133,4 +133,7 @@ def test_a_gateway_lets_the_hub_wait_for_a_client_that_does_not_poll(monkeypatch
             return len(sent) == 12
 
         assert until(take)
-    assert sent[2:] == [f"frame {number}" for number in range(10)]
+    frames = [
+        each for each in sent if each.startswith("frame")
+    ]  # the greeting may come between the first of them
+    assert frames == [f"frame {number}" for number in range(10)]
