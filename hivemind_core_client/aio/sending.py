@@ -116,6 +116,9 @@ class AsyncSender:
         if ask is Ask.NOW and not connection.writing.locked():  # else whoever writes will ask
             with suppress(HubConnectionError):  # the reader finds out what that means
                 await connection.transport.ask()
+            # asyncio only
+            await asyncio.sleep(0)  # or who sends without a pause would never read that the hub has it
+            # end of asyncio only
         if ask is Ask.LATER:
             self._look_later(connection)
 

@@ -51,6 +51,7 @@ CODES: dict[HiveMessageType, int] = {
 }
 _TYPES = {code: msg_type for msg_type, code in CODES.items()}
 _BINARY = HiveMessageType.BINARY
+_RAISE = Mend("if you trust the hub with more, raise Limits.inflated")
 #: The metadata of most messages, and its compressed form.
 _NONE, _NONE_SMALL = b"{}", zlib.compress(b"{}")
 
@@ -199,7 +200,7 @@ def _object(data: bytes, compressed: bool, max_size: int, what: str) -> tuple[Js
     """The object in it, and what that takes in memory."""
     text = _inflated(data, max_size, what) if compressed else data
     if len(text) > max_size:
-        raise FrameTooLarge(f"{what} has {len(text)} bytes; the limit is {max_size}")
+        raise FrameTooLarge(f"{what} has {len(text)} bytes; the limit is {max_size}", _RAISE)
     return json_weighed(text, what, max_size, len(data))
 
 
@@ -210,7 +211,7 @@ def _inflated(data: bytes, max_size: int, what: str) -> bytes:
     except zlib.error as error:
         raise FrameError(f"{what} is no zlib stream") from error
     if len(inflated) > max_size:
-        raise FrameTooLarge(f"{what} inflates to more than the limit of {max_size} bytes")
+        raise FrameTooLarge(f"{what} inflates to more than the limit of {max_size} bytes", _RAISE)
     if not stream.eof or stream.unused_data:
         raise FrameError(f"{what} is not one whole zlib stream")
     return inflated

@@ -6,7 +6,7 @@ from typing import Optional
 
 from hivemind_core_client.plugins.contract import Serializer
 from hivemind_core_client.plugins.hookspecs import hookimpl
-from hivemind_core_client.wire.errors import FrameTooLarge
+from hivemind_core_client.wire.errors import FrameTooLarge, Mend
 from hivemind_core_client.wire.json_text import json_text, json_weighed
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
@@ -32,7 +32,10 @@ def decode(frame: str, max_size: int) -> HiveMessage:
     FrameTooLarge beyond `max_size` characters, and for one that would take too much memory once it is parsed.
     """
     if len(frame) > max_size:
-        raise FrameTooLarge(f"a text of {len(frame)} characters; the limit is {max_size}")
+        raise FrameTooLarge(
+            f"a text of {len(frame)} characters; the limit is {max_size}",
+            Mend("if you trust the hub with more, raise Limits.inflated"),
+        )
     fields, weight = json_weighed(frame, "frame", max_size)
     message = HiveMessage.deserialize(fields)
     message.weight = weight

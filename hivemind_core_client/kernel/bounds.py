@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 FRAME_COST_BYTES = 256
 
 
+def trusted(limit: str) -> Mend:
+    """What to do where a bound is too narrow: `limit` is the field of Limits."""
+    return Mend(f"if you trust the hub with more, raise Limits.{limit}")
+
+
 def too_large(frame: Frame, limit: int) -> FrameTooLarge:
     """One frame is longer than any may be."""
-    return FrameTooLarge(f"a frame of {len(frame)} bytes; the limit is {limit}")
+    return FrameTooLarge(f"a frame of {len(frame)} bytes; the limit is {limit}", trusted("frame"))
 
 
 def too_much(where: str, limit: int) -> FrameTooLarge:

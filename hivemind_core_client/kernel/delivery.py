@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from hivemind_core_client.wire.errors import ConnectionLost
 from hivemind_core_client.wire.message_types import HiveMessageType
@@ -36,7 +36,7 @@ QUESTION_TYPES = frozenset({HiveMessageType.QUERY, HiveMessageType.CASCADE})
 _PING_PREFIX = b"hm"
 
 
-@frozen
+@frozen(repr=False)
 class Metrics:
     """What became of the messages of a client since it was made, as it stood at one moment.
 
@@ -61,6 +61,11 @@ class Metrics:
     reconnects: int
     #: Seconds of the last ping and pong that were measured, over HTTP of the last poll; None before the first.
     round_trip: Optional[float]
+
+    def __repr__(self) -> str:
+        """All figures, `sent` first."""
+        figures = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in fields(Metrics))
+        return f"Metrics(sent={self.sent}, {figures})"
 
     @property
     def sent(self) -> int:

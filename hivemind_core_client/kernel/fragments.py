@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional, Union
 
+from hivemind_core_client.kernel.bounds import trusted
 from hivemind_core_client.wire.errors import FrameTooLarge
 
 if TYPE_CHECKING:
@@ -24,10 +25,12 @@ class Assembly:
     That fragments come in an order that RFC 6455 allows is checked by whoever reads the frames.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, limit_name: str = "frame") -> None:
         #: How many bytes a message may have, and how many may yet be added to the one that has begun.
         self.room = limit
         self.limit = limit
+        #: Its name among the fields of Limits.
+        self.limit_name = limit_name
         self._data = bytearray()
         self._count = 0
         self._is_text = False
@@ -35,7 +38,7 @@ class Assembly:
     def lift(self, limit: int) -> None:
         """From now on a message may be so long."""
         self.room += limit - self.limit
-        self.limit = limit
+        self.limit, self.limit_name = limit, "frame"
 
     def add(self, opcode: int, data: Data, is_last: bool) -> Optional[Frame]:
         """The whole message once its last frame is there, before that None.
@@ -44,7 +47,7 @@ class Assembly:
         """
         size = len(self._data) + len(data)
         if size > self.limit:
-            raise too_large(size, self.limit)
+            raise self.too_large(size)
         if is_last and not self._count:
             return str(data, "utf-8") if opcode == TEXT else bytes(data)
         if not self._count:
@@ -56,11 +59,11 @@ class Assembly:
         self.room = self.limit - size
         return self._whole() if is_last else None
 
+    def too_large(self, size: int) -> FrameTooLarge:
+        """The error for a message of which `size` bytes have come, or are announced."""
+        text = f"a message of {size} bytes or more; the limit is {self.limit}"
+        return FrameTooLarge(text, trusted(self.limit_name))
+
     def _whole(self) -> Frame:
         whole, self._data, self._count, self.room = self._data, bytearray(), 0, self.limit
         return whole.decode() if self._is_text else bytes(whole)
-
-
-def too_large(size: int, limit: int) -> FrameTooLarge:
-    """The error for a message of which `size` bytes have come, or are announced."""
-    return FrameTooLarge(f"a message of {size} bytes or more; the limit is {limit}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional, Protocol, Union
 
+from hivemind_core_client.kernel.bounds import trusted
 from hivemind_core_client.wire.errors import (
     CleartextRefused,
     ConnectionLost,
@@ -69,8 +70,8 @@ class NoiseChannel:
         body = memoryview(utf8(plain) if isinstance(plain, str) else plain)
         if len(body) > self._limit:
             raise InvalidMessage(
-                f"a message of {len(body)} bytes: the peer assembles {self._limit} at most",
-                Mend("send it in parts"),
+                f"a message of {len(body)} bytes; the limit is {self._limit}, for what comes and what goes",
+                Mend("send it in parts, or raise Limits.assembled on both sides"),
             )
         if len(body) <= CHUNK:
             return [self._sealed(_JSON if is_text else _BINARY, body)]
@@ -128,7 +129,10 @@ class NoiseChannel:
         if len(whole) + len(body) > self._limit:
             whole.clear()
             self._skipping = True  # the rest of it is still to come
-            raise FrameTooLarge(f"a message in pieces is larger than {self._limit} bytes: it was dropped")
+            raise FrameTooLarge(
+                f"a message in pieces is larger than {self._limit} bytes: it was dropped",
+                trusted("assembled"),
+            )
         whole += body
         if not is_last:
             return None

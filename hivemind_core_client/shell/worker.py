@@ -18,7 +18,7 @@ from hivemind_core_client.kernel.events import (
     Rejected,
 )
 from hivemind_core_client.kernel.lifecycle import ClientState, ConnectionLifecycle, Step
-from hivemind_core_client.wire.errors import InvalidOption, Mend
+from hivemind_core_client.wire.errors import FrameTooLarge, InvalidOption, Mend
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
@@ -181,6 +181,10 @@ class SharedWorker(ABC):
 
     def _end(self, error: HiveMindError) -> Optional[float]:
         """Do what follows from the end of a connection. Returns the seconds until the next attempt; None for none."""
+        if isinstance(error, FrameTooLarge):
+            self._reject(
+                Rejected(error)
+            )  # it ends the connection, since the rest of it would have to be read
         ending, link = self.lifecycle.ended(error), self.link
         in_doubt = self._in_doubt()
         for step in ending.steps:

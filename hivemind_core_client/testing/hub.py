@@ -229,7 +229,7 @@ class EmbeddedHub:
         """
         packet = as_packet(message)
         names = {account.name for account in self.accounts.values()}
-        if client not in names and client.partition("::")[0] not in names:
+        if client not in names and names.isdisjoint(client.split("::")):
             raise InvalidOption(
                 f"the embedded hub has no account {client!r}, but: {', '.join(sorted(names))}"
             )

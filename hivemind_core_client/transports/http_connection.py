@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from attrs import frozen
 
+from hivemind_core_client.kernel.bounds import trusted
 from hivemind_core_client.transports.log_filter import hide_logins
 from hivemind_core_client.transports.shared_socket import Buffer, SharedSocket
 from hivemind_core_client.wire.errors import FrameError, FrameTooLarge, HubConnectionError
@@ -161,7 +162,9 @@ def ask(
     except (OverflowError, ValueError) as error:  # what http.client makes of chunks of -5 and -10**40 bytes
         raise urllib3.exceptions.ProtocolError(f"the answer makes no sense: {text_of(error)}") from error
     if len(content) > most:
-        raise FrameTooLarge(f"an answer of {len(content)} bytes or more; the limit is {most}")
+        raise FrameTooLarge(
+            f"an answer of {len(content)} bytes or more; the limit is {most}", trusted("frame")
+        )
     return Answer.read(response.status, content, response.headers.get("Location"))
 
 

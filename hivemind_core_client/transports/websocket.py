@@ -71,7 +71,11 @@ class WebSocketTransport(Confirming):
         self._socket: Union[socket.socket, SharedSocket, None] = None
         self._shared: Optional[SharedSocket] = None
         self._ws: Optional[websocket.WebSocket] = None
-        self._assembly = fragments.Assembly(max_frame if max_early is None else min(max_early, max_frame))
+        early = max_early is not None and max_early < max_frame
+        self._assembly = fragments.Assembly(
+            max_early if early and max_early is not None else max_frame,
+            "unauthenticated" if early else "frame",
+        )
         self._aborted = False
         self._probed = False
         self._pongs: dict[bytes, tuple[float, threading.Event, list[float]]] = {}
@@ -141,7 +145,7 @@ class WebSocketTransport(Confirming):
             except websocket.WebSocketConnectionClosedException:
                 return None
             except ReadBoundReached as error:
-                raise fragments.too_large(self._assembly.limit + 1, self._assembly.limit) from error
+                raise self._assembly.too_large(self._assembly.limit + 1) from error
             except _BROKEN as error:
                 raise self._broken(error) from error
         if self._probed:

@@ -242,7 +242,7 @@ class WebSocketStream(asyncio.Protocol):
         elif wire.close_rcvd is not None:
             self._end(Closed(wire.close_rcvd.code, wire.close_rcvd.reason))
         elif isinstance(wire.parser_exc, PayloadTooBig):
-            self._end(FrameTooLarge(f"a message of more than the limit of {self._max_frame} bytes"))
+            self._end(self._assembly.too_large(self._max_frame + 1))
         elif wire.parser_exc is not None:
             self._end(failures.broken(self._address, wire.parser_exc))
 
