@@ -18,7 +18,7 @@ from tests.unit.support import PASSWORD
 
 from .conftest import IS_LONG
 
-_RECONNECTS = 2000 if IS_LONG else 40
+_RECONNECTS = 2000 if IS_LONG else 20
 #: How many more objects are tracked after all reconnects than after the first tenth, at most: caches and logs fill up.
 _MOST_OBJECTS = 2000
 #: So many threads and descriptors may be on their way out.
