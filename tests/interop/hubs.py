@@ -126,7 +126,7 @@ class RealHub:
         self.http_port = 0
         self._bus_port = 0
         self.mended = 0
-        self._looked_at = 0
+        self._end_of_log = ""
         self._probe_key: str | None = None
         self._venv: Environment = environment(spec)
         self._home = Path(tempfile.mkdtemp(prefix="hivemind-interop-"))
@@ -280,9 +280,12 @@ class RealHub:
 
     def bus_is_lost(self) -> bool:
         """Whether the hub lost its own OVOS bus since this was last called."""
-        log = self.log()
-        before, self._looked_at = self._looked_at, len(log)
-        return bool(self.spec.bus_loss) and self.spec.bus_loss in log[before:]
+        loss = self.spec.bus_loss
+        if not loss or self._hub is None:
+            return False
+        new = self._end_of_log + self._hub.new_log()
+        self._end_of_log = new[1 - len(loss) :]
+        return loss in new
 
     def wait_for_log(self, text: str, seconds: float = 5.0, then: str = "") -> bool:
         """True once a line of the hub's log holds `text`, and `then` after it; False if none does in `seconds`."""

@@ -133,14 +133,15 @@ class Soak:
 
     def _look(self, patience: float) -> None:
         for place in self._places:
-            place.note_lost_bus()
             by_name = {each.name: each.ledger for each in place.satellites}
-            for message in place.hub.take_seen(COUNT):
+            passed = place.hub.take_seen(COUNT)
+            place.look(bool(passed))
+            for message in passed:
                 ledger = by_name.get(message["data"].get("client"))
                 if ledger is not None:
                     ledger.arrived(message["data"]["number"])
             for each in place.satellites:
-                each.settle(patience, place.down.hold)
+                each.settle(patience, place.went_with_hub)
 
     def _close_books(self) -> None:
         self._look(self._patience)

@@ -47,13 +47,32 @@ class Place:
     proxies: list[Proxy]
     satellites: list[Satellite]
     down: Windows = field(default_factory=lambda: Windows(_BEFORE_S, _AFTER_S))
+    deaf: Windows = field(default_factory=lambda: Windows(_BEFORE_S, _AFTER_S))
     troubles: dict[str, int] = field(default_factory=dict)
+    _is_deaf: bool = False
 
-    def note_lost_bus(self) -> None:
-        """What the hub loses with its bus is no client's fault."""
+    def look(self, passed: bool) -> None:
+        """See whether the hub has lost its OVOS bus, or something `passed` on it again.
+
+        What a hub reads and cannot pass on is no client's fault.
+        """
         if self.hub.bus_is_lost():
-            self.down.begin()
-            self.down.end()
+            self._set_deaf(True)
+        elif passed:
+            self._set_deaf(False)
+
+    def began_again(self) -> None:
+        """The hub was started, with an OVOS bus that works."""
+        self._set_deaf(False)
+
+    def went_with_hub(self, moment: float) -> bool:
+        """Whether what was sent then may have ended in the hub."""
+        return self.down.hold(moment) or self.deaf.hold(moment)
+
+    def _set_deaf(self, is_deaf: bool) -> None:
+        if is_deaf != self._is_deaf:
+            self._is_deaf = is_deaf
+            (self.deaf.begin if is_deaf else self.deaf.end)()
 
 
 def killed(place: Place, wait: Callable[[], None]) -> None:
@@ -64,6 +83,7 @@ def killed(place: Place, wait: Callable[[], None]) -> None:
         wait()
     finally:
         place.hub.start_again()
+        place.began_again()
         place.down.end()
 
 
