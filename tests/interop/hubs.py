@@ -280,12 +280,11 @@ class RealHub:
 
     def bus_is_lost(self) -> bool:
         """Whether the hub lost its own OVOS bus since this was last called."""
-        loss = self.spec.bus_loss
-        if not loss or self._hub is None:
+        if not self.spec.bus_loss or self._hub is None:
             return False
-        new = self._end_of_log + self._hub.new_log()
-        self._end_of_log = new[1 - len(loss) :]
-        return loss in new
+        lines = (self._end_of_log + self._hub.new_log()).split("\n")
+        self._end_of_log = lines.pop()
+        return any(loss in line for line in lines for loss in self.spec.bus_loss)
 
     def wait_for_log(self, text: str, seconds: float = 5.0, then: str = "") -> bool:
         """True once a line of the hub's log holds `text`, and `then` after it; False if none does in `seconds`."""
@@ -296,7 +295,8 @@ class RealHub:
 
     def has_lost_bus(self, since: int) -> bool:
         """Whether the hub's log tells, from its character number `since` on, that it lost its own OVOS bus."""
-        return bool(self.spec.bus_loss) and self.spec.bus_loss in self.log()[since:]
+        log = self.log()[since:] if self.spec.bus_loss else ""
+        return any(loss in log for loss in self.spec.bus_loss)
 
     def log(self) -> str:
         """What the hub wrote since it was first started."""

@@ -29,8 +29,8 @@ class HubSpec:
     HubOptions that this hub knows: two sets of options that differ in others only are one to it. `allowed` are
     the message types that must be allowed by hand before a new client may send them, and `legacy_key` are
     the options of `add-client` without which it takes no pre-shared key (None: it never takes one). `keys` is how
-    many access keys a fleet of clients has, when it need not be one for each. `bus_loss` stands in the hub's log
-    when it has lost its own OVOS bus, which is no fault of any client.
+    many access keys a fleet of clients has, when it need not be one for each. One of `bus_loss` stands in the hub's
+    log when it has lost its own OVOS bus, which is no fault of any client.
     """
 
     version: str
@@ -39,7 +39,7 @@ class HubSpec:
     lacks: Mapping[str, str] = field(default_factory=dict)
     settings: tuple[str, ...] = _COMMON_SETTINGS
     allowed: tuple[str, ...] = ()
-    bus_loss: str = ""
+    bus_loss: tuple[str, ...] = ()
     legacy_key: Optional[tuple[str, ...]] = ()
     keys: Optional[int] = None
 
@@ -65,7 +65,11 @@ HUBS: tuple[HubSpec, ...] = (
             "bitstring<5",
         ),
         versions=(0, 1),
-        bus_loss="'NoneType' object has no attribute 'advance'",
+        bus_loss=(
+            "'NoneType' object has no attribute 'advance'",
+            "Message Bus Client will reconnect in",
+            "message because connection has been closed",
+        ),
         lacks={
             "noise": "it speaks versions 0 and 1 only",
             "mesh": "it sends on the bare inner message, whose site and sender are lost, and only BUS",

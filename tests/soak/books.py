@@ -61,6 +61,8 @@ class Ledger:
         self._lock = threading.Lock()
         self._arrived, self._answers = _Recent(), _Recent()
         self._number = 0
+        #: The hub has lost its OVOS bus once. When it has that again, it hears each message twice, and answers twice.
+        self.hub_repeats = False
 
     @property
     def is_settled(self) -> bool:
@@ -112,7 +114,7 @@ class Ledger:
         with self._lock:
             if self._answers.add(number):
                 self.figures.answered += 1
-            else:
+            elif not self.hub_repeats:
                 self.figures.twice += 1
 
     def settle(

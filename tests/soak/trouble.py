@@ -72,6 +72,8 @@ class Place:
     def _set_deaf(self, is_deaf: bool) -> None:
         if is_deaf != self._is_deaf:
             self._is_deaf = is_deaf
+            for each in self.satellites:
+                each.ledger.hub_repeats = True
             (self.deaf.begin if is_deaf else self.deaf.end)()
 
 
