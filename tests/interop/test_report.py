@@ -72,7 +72,7 @@ def test_only_a_hub_that_lost_its_bus_gets_another_try(
         assert error is None
 
     hub = object.__new__(RealHub)
-    hub.spec = HubSpec("1.0", (), (1,), bus_loss="the bus is gone")
+    hub.spec = HubSpec("1.0", (), (1,), bus_loss=("the bus is gone",))
     hub._hub = Process("hub", ["true"], {}, log)
     cell = Cell(Behaviour("a row", "area", check), hub.spec, "sync")
     context = contextlib.nullcontext() if error is None else pytest.raises(error)
