@@ -63,6 +63,7 @@ class Ledger:
         self._number = 0
         #: The hub has lost its OVOS bus once. When it has that again, it hears each message twice, and answers twice.
         self.hub_repeats = False
+        self._answered_again = 0
 
     @property
     def is_settled(self) -> bool:
@@ -114,8 +115,13 @@ class Ledger:
         with self._lock:
             if self._answers.add(number):
                 self.figures.answered += 1
-            elif not self.hub_repeats:
-                self.figures.twice += 1
+            else:
+                self._answered_again += 1
+
+    def close(self) -> None:
+        """Count the answers that came twice, where the hub does not make them."""
+        if not self.hub_repeats:
+            self.figures.twice += self._answered_again
 
     def settle(
         self, patience: float, went_with_hub: Callable[[float], bool], is_doubtful: Callable[[float], bool]

@@ -149,6 +149,7 @@ class Soak:
         for place in self._places:
             kinds = self._outcome.figures[place.name] = {}
             for each in place.satellites:
+                each.ledger.close()
                 kinds[each.kind] = kinds.get(each.kind, Figures()) + each.ledger.figures
                 self._outcome.unexpected += each.unexpected
             self._outcome.troubles[place.name] = dict(place.troubles)

@@ -276,3 +276,10 @@ def test_whatever_happens_each_message_is_in_one_place(seed: int) -> None:
     assert (raised, doubtful) == (0, in_doubt)
     assert ledger.metrics(0, 0).sent == handed
     assert confirmed
+
+
+def test_the_figures_show_how_many_there_were_to_send() -> None:
+    ledger = Ledger()
+    ledger.not_sent()
+    shown = repr(ledger.metrics(2, 3))
+    assert shown.startswith("Metrics(sent=1, confirmed=0, raised=1,") and "rejected=2, dropped=3" in shown
