@@ -22,7 +22,7 @@ from .conftest import IS_LONG
 from .peer import Peer, keys
 from .table import CLOSE_S, CONNECT_S, LAG_MS, MODES, Mode
 
-_ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 KINDS = [kind for kind in ("threads", "asyncio", "http") if kind != "asyncio" or sys.version_info >= (3, 10)]
 assert all((modes_connecting, modes_handshake, modes_http, modes_messages))  # which fill the table
 
@@ -63,7 +63,7 @@ class Drivers:
         if kind == "http":
             good = self._stack.enter_context(HttpGateway(good)).url
         command = [sys.executable, "-X", "faulthandler", "-m", "tests.hostile.driver", kind, good]
-        child = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._stack.enter_context(child)
         return child
 
