@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Callable
 
 from .peer import Peer
 
+ROOT = Path(__file__).resolve().parents[2]
 #: Kinds of client. The one for HTTP meets a mode of `MESSAGES` through a gateway.
 SOCKETS = ("threads", "asyncio")
 ALL = (*SOCKETS, "http")
+#: Those that this Python can run.
+KINDS = [kind for kind in ALL if kind != "asyncio" or sys.version_info >= (3, 10)]
 #: The end of an attempt that is not final.
 TIMEOUT = ("HubTimeout",)
 BROKEN = ("ConnectionLost", "NotAHub", "FrameTooLarge", "HubTimeout")

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,10 +19,8 @@ from tests.unit.support import PASSWORD
 from . import modes_connecting, modes_handshake, modes_http, modes_messages
 from .conftest import IS_LONG
 from .peer import Peer, keys
-from .table import CLOSE_S, CONNECT_S, LAG_MS, MODES, Mode
+from .table import CLOSE_S, CONNECT_S, KINDS, LAG_MS, MODES, ROOT, Mode
 
-ROOT = Path(__file__).resolve().parents[2]
-KINDS = [kind for kind in ("threads", "asyncio", "http") if kind != "asyncio" or sys.version_info >= (3, 10)]
 assert all((modes_connecting, modes_handshake, modes_http, modes_messages))  # which fill the table
 
 

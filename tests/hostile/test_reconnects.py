@@ -10,7 +10,7 @@ import pytest
 
 from .conftest import IS_LONG
 from .reconnects import SPARE
-from .test_hostile import KINDS, ROOT
+from .table import KINDS, ROOT
 
 _RECONNECTS = 2000 if IS_LONG else 20
 #: How many more objects are tracked after all reconnects than after the first tenth, at most: caches and logs fill up.
