@@ -126,7 +126,7 @@ class RealHub:
         self.http_port = 0
         self._bus_port = 0
         self.mended = 0
-        self._end_of_log = ""
+        self._read_to, self._end_of_log = 0, ""
         self._probe_key: str | None = None
         self._venv: Environment = environment(spec)
         self._home = Path(tempfile.mkdtemp(prefix="hivemind-interop-"))
@@ -282,7 +282,10 @@ class RealHub:
         """Whether the hub lost its own OVOS bus since this was last called."""
         if not self.spec.bus_loss or self._hub is None:
             return False
-        lines = (self._end_of_log + self._hub.new_log()).split("\n")
+        with (self._home / "hub.log").open(encoding="utf-8", errors="replace") as log:
+            log.seek(self._read_to)  # it goes on when the hub is started again, and gets long
+            lines = (self._end_of_log + log.read()).split("\n")
+            self._read_to = log.tell()
         self._end_of_log = lines.pop()
         return any(loss in line for line in lines for loss in self.spec.bus_loss)
 

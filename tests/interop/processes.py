@@ -90,7 +90,6 @@ class Process:
         self._env = dict(env)
         self._log_file = log_file
         self._child: subprocess.Popen[bytes] | None = None
-        self._read_to = 0
 
     def start(self) -> None:
         """Start the child; its output is appended to the log file."""
@@ -140,16 +139,6 @@ class Process:
         if not self._log_file.exists():
             return ""
         return self._log_file.read_text(encoding="utf-8", errors="replace")
-
-    def new_log(self) -> str:
-        """What it wrote since this was last called."""
-        if not self._log_file.exists():
-            return ""
-        with self._log_file.open(encoding="utf-8", errors="replace") as log:
-            log.seek(self._read_to)
-            new = log.read()
-            self._read_to = log.tell()
-        return new
 
     def _end(self, grace: float | None) -> None:
         child, self._child = self._child, None
