@@ -14,6 +14,8 @@ from .satellites import Satellite
 #: How long before a hub was killed it may have read a message that it has not passed on, in seconds, and for how long
 #: after it begins again its OVOS bus may be away.
 _BEFORE_S, _AFTER_S = 6.0, 15.0
+#: How long a hub may write to an OVOS bus that is gone before it logs that, in seconds: it is told by a ping.
+_BEFORE_LOSS_S = 20.0
 
 
 class Hub(Protocol):
@@ -47,7 +49,7 @@ class Place:
     proxies: list[Proxy]
     satellites: list[Satellite]
     down: Windows = field(default_factory=lambda: Windows(_BEFORE_S, _AFTER_S))
-    deaf: Windows = field(default_factory=lambda: Windows(_BEFORE_S, _AFTER_S))
+    deaf: Windows = field(default_factory=lambda: Windows(_BEFORE_LOSS_S, _AFTER_S))
     troubles: dict[str, int] = field(default_factory=dict)
     _is_deaf: bool = False
 
