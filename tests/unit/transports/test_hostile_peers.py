@@ -433,6 +433,7 @@ def test_before_both_sides_own_a_key_less_is_taken_by_threads() -> None:
         transport.release()
 
 
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="the asyncio client needs it")
 def test_before_both_sides_own_a_key_less_is_taken_by_asyncio() -> None:
     from hivemind_core_client.transports.websocket_asyncio import AsyncWebSocketTransport
 
