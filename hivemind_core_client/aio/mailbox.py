@@ -289,7 +289,7 @@ class AsyncMailbox:
 
     def _leave_behind(self) -> None:
         """Forget what waits on another loop, which may have ended."""
-        self.dropped += sum(context is not None for context, _ in self._jobs)
+        self._count_unrun(sum(context is not None for context, _ in self._jobs))
         self._jobs, self._turn = deque(), None
 
     def _drop_what_waits(self) -> None:
@@ -300,6 +300,9 @@ class AsyncMailbox:
         for job in left:
             job()
         self._held = 0
+        self._count_unrun(count)
+
+    def _count_unrun(self, count: int) -> None:
         if count:
             self.dropped += count
             log.warning("%d callbacks had not run when the client was closed: they were dropped", count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from hivemind_core_client.wire.errors import FrameTooLarge, Mend
 
@@ -11,6 +11,14 @@ if TYPE_CHECKING:
 
 #: What a frame costs beside its length of what a hub may send before there is a key: none is free.
 FRAME_COST_BYTES = 256
+
+
+def bound_before_key(most: int, early: Optional[int]) -> tuple[int, str]:
+    """How many bytes may come at once before both sides own a key, and the field of Limits that says so.
+
+    `most` is what may come later, `early` what may come before that, None for as much.
+    """
+    return (most, "frame") if early is None or early >= most else (early, "unauthenticated")
 
 
 def trusted(limit: str) -> Mend:

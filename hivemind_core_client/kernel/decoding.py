@@ -53,9 +53,7 @@ class Decoder:
             strip_claims(message.raw_payload)
         except ProtocolError:
             raise
-        except (
-            Exception
-        ) as error:  # a serializer is a plugin and may raise or return anything on a peer's frame
+        except Exception as error:  # a serializer is a plugin: it may raise, and return, anything
             raise FrameError(f"the {serializer.name} serializer raised {type(error).__name__}") from error
         return message
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional, TypeVar, Un
 
 from attrs import define
 
+from hivemind_core_client.kernel.bounds import bound_before_key
 from hivemind_core_client.kernel.closing import REFUSED_BY_POLICY, is_redirect, refuses_key
 from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.kernel.progress import ProgressReporter
@@ -90,7 +91,7 @@ class HttpTransport(Confirming):
         self._tls = tls
         self._deadlines = deadlines
         self._max_answer = max_answer
-        self._most_bytes = max_answer if max_early is None else min(max_early, max_answer)
+        self._bound = bound_before_key(max_answer, max_early)
         self._most_messages = _MOST_EARLY
         self._polling = polling
         self._poll_timeout = poll_timeout
@@ -159,7 +160,7 @@ class HttpTransport(Confirming):
 
     def watch(self) -> None:
         """Both sides own the key: answers may be longer. Polls are all the probing there is."""
-        self._most_bytes, self._most_messages = self._max_answer, _MOST_MESSAGES
+        self._bound, self._most_messages = (self._max_answer, "frame"), _MOST_MESSAGES
 
     def stand(self) -> None:
         """The session stands, as far as we know."""
@@ -364,7 +365,7 @@ class HttpTransport(Confirming):
 
     def _ask(self, pool: Pool, method: str, endpoint: str, seconds: Optional[float], **form: str) -> Answer:
         target = f"{self._address.path.rstrip('/')}/{endpoint}?authorization={self._login}"
-        return ask(pool, method, target, seconds, self._most_bytes, form)
+        return ask(pool, method, target, seconds, self._bound, form)
 
     def _dial(self) -> HttpSocket:
         first, self._first = self._first, None

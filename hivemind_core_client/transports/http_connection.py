@@ -138,12 +138,18 @@ def _content(response: urllib3.BaseHTTPResponse, most: int) -> bytearray:
 
 
 def ask(
-    pool: Pool, method: str, target: str, seconds: Optional[float], most: int, form: dict[str, str]
+    pool: Pool,
+    method: str,
+    target: str,
+    seconds: Optional[float],
+    bound: tuple[int, str],
+    form: dict[str, str],
 ) -> Answer:
-    """One request, answered within `seconds` and `most` bytes.
+    """One request, answered within `seconds` and so many bytes as `bound` says, which names the field of Limits too.
 
     Raises NotDialled, FrameTooLarge, WriteStalled, TOO_LATE or one of BROKEN.
     """
+    most, limit = bound
     try:
         response = pool.request(
             method,
@@ -162,9 +168,7 @@ def ask(
     except (OverflowError, ValueError) as error:  # what http.client makes of chunks of -5 and -10**40 bytes
         raise urllib3.exceptions.ProtocolError(f"the answer makes no sense: {text_of(error)}") from error
     if len(content) > most:
-        raise FrameTooLarge(
-            f"an answer of {len(content)} bytes or more; the limit is {most}", trusted("frame")
-        )
+        raise FrameTooLarge(f"an answer of {len(content)} bytes or more; the limit is {most}", trusted(limit))
     return Answer.read(response.status, content, response.headers.get("Location"))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Callable, Optional, TypeVar, Union
 import websocket
 
 from hivemind_core_client.kernel import fragments
+from hivemind_core_client.kernel.bounds import bound_before_key
 from hivemind_core_client.kernel.closing import is_fault_of_ours
 from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.transports import failures, tcp
@@ -71,11 +72,7 @@ class WebSocketTransport(Confirming):
         self._socket: Union[socket.socket, SharedSocket, None] = None
         self._shared: Optional[SharedSocket] = None
         self._ws: Optional[websocket.WebSocket] = None
-        early = max_early is not None and max_early < max_frame
-        self._assembly = fragments.Assembly(
-            max_early if early and max_early is not None else max_frame,
-            "unauthenticated" if early else "frame",
-        )
+        self._assembly = fragments.Assembly(*bound_before_key(max_frame, max_early))
         self._aborted = False
         self._probed = False
         self._pongs: dict[bytes, tuple[float, threading.Event, list[float]]] = {}

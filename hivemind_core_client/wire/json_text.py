@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional, cast
 
@@ -135,7 +136,7 @@ def json_object(text: Text, what: str = "frame", most: Optional[int] = None) -> 
     except _NOT_READ:
         value = _read_again(text, what)
     if type(value) is not dict:
-        raise _no_object(value, what)
+        raise FrameError(f"{what} is a JSON {type(value).__name__}, not an object")
     return cast(Json, value)
 
 
@@ -144,21 +145,11 @@ def json_weighed(text: Text, what: str, max_size: int, wire: Optional[int] = Non
 
     Raises like `json_object`. The text came in `wire` bytes, where it was compressed; `max_size` bounds its length.
     """
-    cost = len(text) * USUAL_GROWTH
-    if len(text) > SHORT:
-        cost, size = cost_of(text)
-        _check_cost(cost, size, what, allowance(max_size, size if wire is None else wire, size))
-    try:
-        value = decode(text)
-    except _NOT_READ:
-        value = _read_again(text, what)
-    if type(value) is not dict:
-        raise _no_object(value, what)
-    return value, cost
-
-
-def _no_object(value: Any, what: str) -> FrameError:
-    return FrameError(f"{what} is a JSON {type(value).__name__}, not an object")
+    if len(text) <= SHORT:
+        return json_object(text, what), len(text) * USUAL_GROWTH
+    cost, size = cost_of(text)
+    _check_cost(cost, size, what, allowance(max_size, size if wire is None else wire, size))
+    return json_object(text, what, most=sys.maxsize), cost
 
 
 def _check_cost(cost: int, size: int, what: str, most: int) -> None:

@@ -56,8 +56,7 @@ class Mode:
 
     `ends` are the errors that `connect` may raise; the empty text stands for a session. Where one stands, the client
     stays for `stay` seconds and sends all the while, messages of `size` bytes more. `memory` bounds its growth in MiB.
-    `errors` are what `emit` may raise. `records` bounds what is logged. `pending` says, by kind of client, why it
-    fails today. A `quick` mode is a part of `make test`.
+    `errors` are what `emit` may raise. `records` bounds what is logged. A `quick` mode is a part of `make test`.
     """
 
     name: str
@@ -72,7 +71,6 @@ class Mode:
     records: int = 200
     quick: bool = False
     deadlines: Mapping[str, float] = field(default_factory=lambda: DEADLINES)
-    pending: Mapping[str, str] = field(default_factory=dict)
 
 
 MODES: list[Mode] = []

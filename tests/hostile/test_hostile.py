@@ -29,9 +29,7 @@ def _cells() -> Iterator[Any]:
         for kind in mode.kinds:
             if kind not in KINDS or not (mode.quick or IS_LONG):
                 continue
-            why = mode.pending.get(kind)
-            marks = [] if why is None else [pytest.mark.xfail(reason=why, strict=True)]
-            yield pytest.param(mode, kind, id=f"{mode.name}-{kind}", marks=marks)
+            yield pytest.param(mode, kind, id=f"{mode.name}-{kind}")
 
 
 class Drivers:

@@ -65,8 +65,6 @@ def main() -> None:
         assert ended.wait(_PATIENCE_S), "the hub's last word did not come"
         _say(f"{_status('VmHWM') - before} {client.rejected - rejected}")
     client.close()
-    if kind == "http":
-        OverHttp.end_all()
 
 
 if __name__ == "__main__":

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, cast
 
 import pytest
 
 from hivemind_core_client.message import HiveMessage
-from hivemind_core_client.testing import Account, EmbeddedHub
+from hivemind_core_client.testing import Account, EmbeddedHub, HttpGateway
 from tests.unit.framing_support import by_hand
 from tests.unit.memory_probe import CRYPTO_KEY
 
@@ -49,9 +49,7 @@ class Probe:
     def __init__(self, kind: str, url: str) -> None:
         command = [sys.executable, "-m", "tests.unit.memory_probe", kind, url]
         pipe = subprocess.PIPE
-        # Or glibc keeps tens of megabytes that are free, more on one run than on another.
-        env = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "131072"}
-        self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdin=pipe, stdout=pipe, text=True)
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
         self._in, self._out = cast("IO[str]", self.process.stdin), cast("IO[str]", self.process.stdout)
 
     def begin(self) -> None:
@@ -75,11 +73,14 @@ def hub() -> Iterator[EmbeddedHub]:
 
 @pytest.fixture
 def probe(hub: EmbeddedHub, client_kind: str) -> Iterator[Probe]:
-    running = Probe(client_kind, hub.url)
-    hub.wait_for_sessions(1, 60)
-    yield running
-    running._in.close()
-    running.process.wait(60)
+    with ExitStack() as stack:
+        # A gateway is a part of the hub: it is in this process, and not in the one that is measured.
+        url = stack.enter_context(HttpGateway(hub.url)).url if client_kind == "http" else hub.url
+        running = Probe(client_kind, url)
+        hub.wait_for_sessions(1, 60)
+        yield running
+        running._in.close()
+        running.process.wait(60)
 
 
 #: Name, frame, the size that it has or inflates to, and whether it is refused.

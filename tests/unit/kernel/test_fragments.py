@@ -7,6 +7,7 @@ from typing import Optional, Union
 import pytest
 
 from hivemind_core_client.errors import FrameTooLarge
+from hivemind_core_client.kernel.bounds import bound_before_key
 from hivemind_core_client.kernel.fragments import MOST_FRAGMENTS, TEXT, Assembly
 
 LIMIT = 1000
@@ -67,3 +68,16 @@ def test_the_limit_is_lifted_within_a_message() -> None:
     assert assembly.add(CONTINUED, b"def", is_last=True) == b"abcdef"
     with pytest.raises(FrameTooLarge, match="the limit is 6"):
         assembly.add(BINARY, b"x" * 7, is_last=True)
+
+
+@pytest.mark.parametrize(
+    ("early", "limit", "named"),
+    [(None, 10, "frame"), (20, 10, "frame"), (10, 10, "frame"), (4, 4, "unauthenticated")],
+)
+def test_a_bound_before_the_key_names_its_limit(early: Optional[int], limit: int, named: str) -> None:
+    assembly = Assembly(*bound_before_key(10, early))
+    with pytest.raises(FrameTooLarge, match=rf"the limit is {limit}\b.*raise Limits\.{named}"):
+        assembly.add(BINARY, b"x" * 11, is_last=True)
+    assembly.lift(10)
+    with pytest.raises(FrameTooLarge, match=r"the limit is 10\b.*raise Limits\.frame"):
+        assembly.add(BINARY, b"x" * 11, is_last=True)

@@ -861,3 +861,18 @@ def test_a_session_takes_more_with_one_answer_than_a_handshake() -> None:
         with pytest.raises(err.FrameTooLarge, match="the limit is 10000"):
             transport.receive()
         transport.release()
+
+
+def test_an_answer_before_the_key_that_is_too_long_names_the_limit_of_that() -> None:
+    with servers.server(scripted({**WELCOME, **NOTHING, "get_messages": endless})) as port:
+        address = HttpAddress("127.0.0.1", port)
+        transport = HttpTransport(
+            address, Tls(), Deadlines(), 10_000, Polling(), 5.0, HttpHistory(), max_early=2000
+        )
+        transport.open(URL)
+        with pytest.raises(err.FrameTooLarge, match=r"the limit is 2000\b.*raise Limits\.unauthenticated"):
+            transport.receive()
+        transport.watch()
+        with pytest.raises(err.FrameTooLarge, match=r"the limit is 10000\b.*raise Limits\.frame"):
+            transport.receive()
+        transport.release()
