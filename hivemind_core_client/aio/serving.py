@@ -75,10 +75,10 @@ class AsyncServingWorker(AsyncBaseWorker):
         except BaseException:
             self.ledger.not_sent()
             raise
-        if ask is not None:
-            await self._sender.confirm(ask)
         if events:
             self._act(events)
+        if ask is not None:
+            await self._sender.confirm(ask)
         return prepared
 
     async def ping(self, payload: bytes, seconds: float) -> Optional[float]:

@@ -76,10 +76,10 @@ class ServingWorker(BaseWorker):
         except BaseException:
             self.ledger.not_sent()
             raise
-        if ask is not None:
-            self._sender.confirm(ask)
         if events:
             self._act(events)
+        if ask is not None:
+            self._sender.confirm(ask)
         return prepared
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:

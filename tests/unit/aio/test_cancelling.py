@@ -23,6 +23,7 @@ from hivemind_core_client import (
     Limits,
 )
 from hivemind_core_client import errors as err
+from hivemind_core_client.aio.sending import AsyncSender
 from hivemind_core_client.async_client import AsyncHiveMessageBusClient
 from hivemind_core_client.config.settings import Address
 from hivemind_core_client.config.tls import Tls
@@ -654,3 +655,26 @@ def test_an_emit_that_is_cancelled_counts_as_raised_and_never_as_in_doubt(
             flow.set()
 
     run(main())
+
+
+def test_what_handlers_want_is_done_though_the_sender_is_cancelled_over_the_confirmation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def cancelled(sender: AsyncSender, ask: Any) -> None:
+        raise asyncio.CancelledError
+
+    async def main(hub: EmbeddedHub) -> None:
+        async with make(hub, query_timeout=0.05) as client:
+            over = asyncio.Event()
+            client.on("hive.query.timeout", lambda message: over.set())
+            monkeypatch.setattr(AsyncSender, "confirm", cancelled)
+            with pytest.raises(asyncio.CancelledError):
+                await client.emit(
+                    HiveMessage("query", HiveMessage("bus", {"type": "nobody.answers", "data": {}}))
+                )
+            monkeypatch.undo()
+            await asyncio.wait_for(over.wait(), PATIENCE)  # the question's timer was set
+            assert client.metrics.raised == 0
+
+    with EmbeddedHub({"k": PASSWORD}, like="4.0.0") as hub:  # which answers no QUERY
+        run(main(hub))
