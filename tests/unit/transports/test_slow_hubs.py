@@ -118,6 +118,7 @@ class SlowHub:
             if self._is_http:
                 while not stop.is_set():
                     self._answer(connection, read)
+                return
             servers.upgrade(connection)
             while not stop.is_set():
                 read(connection, len(MESSAGE))
