@@ -1,1 +1,1 @@
-"""The built-in plugins, found through entry points like anyone's and marked `trylast`."""
+"""The built-in plugins, listed in plugins/builtin_plugins.py and marked `trylast`."""

@@ -24,6 +24,9 @@ from hivemind_core_client.wire.message import (
 )
 from hivemind_core_client.wire.trust import Trust
 
+#: The version of this contract. A plugin names the one that it needs in HIVEMIND_API_VERSION (docs/plugins-loading.md).
+API_VERSION = 2
+
 #: One WebSocket message: text, or bytes.
 Frame = Union[str, bytes, bytearray]
 

@@ -6,19 +6,27 @@ plugin by plugin, and what failed is kept for `hivemind-client plugins`.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import logging
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator
-from importlib import metadata
 from typing import Any, Callable, TypeVar
 
 import pluggy
 from attrs import define, field
 
 from hivemind_core_client.plugins import hookspecs
+from hivemind_core_client.plugins.builtin_plugins import DISTRIBUTION
+from hivemind_core_client.plugins.choosing import Chosen
+from hivemind_core_client.plugins.compatibility import (
+    import_fault,
+    judge_hooks,
+    leave_out,
+    version_fault,
+    warn_once,
+)
 from hivemind_core_client.plugins.contract import (
     BinaryHandler,
     Cipher,
@@ -26,6 +34,9 @@ from hivemind_core_client.plugins.contract import (
     MessageHandler,
     Serializer,
 )
+from hivemind_core_client.plugins.finding import Candidate, candidates, installed_plugins
+from hivemind_core_client.plugins.finding import PluginInfo as PluginInfo
+from hivemind_core_client.plugins.names import normalised
 from hivemind_core_client.plugins.registry import (
     Conflict,
     Offered,
@@ -35,6 +46,7 @@ from hivemind_core_client.plugins.registry import (
     encoding_fault,
     wire_name,
 )
+from hivemind_core_client.plugins.single_files import FOLDER_VARIABLE
 from hivemind_core_client.wire.errors import Mend, PluginError, Setting
 from hivemind_core_client.wire.mends import SHOW_PLUGINS
 from hivemind_core_client.wire.message import HiveMessageType
@@ -48,8 +60,8 @@ SELECT_VARIABLE = "HIVEMIND_CLIENT_PLUGINS"
 #: Names of plugins to leave out, built-ins included.
 BLOCK_VARIABLE = "HIVEMIND_CLIENT_PLUGINS_BLOCK"
 
-_DISTRIBUTION = "hivemind-core-client"
-_BUILTINS = "hivemind_core_client.builtins."
+#: Held while plugins are loaded and tables built: several threads may make their first client at once.
+_LOADING = threading.RLock()
 #: What no client can do without: (kind, name).
 _NEEDED = (
     ("serializers", "text"),
@@ -57,19 +69,6 @@ _NEEDED = (
     ("handlers", HiveMessageType.HELLO),
     ("handlers", HiveMessageType.HANDSHAKE),
 )
-
-
-@define
-class PluginInfo:
-    """What became of one entry point; `state` is loaded, blocked, not selected or failed."""
-
-    name: str
-    distribution: str = ""
-    version: str = ""
-    builtin: bool = False
-    state: str = "loaded"
-    error: str = ""
-    provides: tuple[str, ...] = ()
 
 
 @define
@@ -100,7 +99,9 @@ class Plugins:
     def registry(self) -> Registry:
         """The tables, built by calling each hook once."""
         if self._registry is None:
-            self._registry = self._build()
+            with _LOADING:
+                if self._registry is None:
+                    self._registry = self._build()
         return self._registry
 
     def require(self) -> Registry:
@@ -114,7 +115,7 @@ class Plugins:
                 Mend(
                     "unblock the built-ins (",
                     Setting(BLOCK_VARIABLE),
-                    f"), reinstall {_DISTRIBUTION}, and see ",
+                    f"), reinstall {DISTRIBUTION}, and see ",
                     SHOW_PLUGINS,
                 ),
             )
@@ -213,113 +214,86 @@ class Plugins:
                 info.error = f"{info.error}; {reason}" if info.error else reason
 
 
-def load_plugins(plugins: Iterable[str] | None = None, blocked: Iterable[str] | None = None) -> Plugins:
-    """The plugins to use, by entry-point name.
+def load_plugins(plugins: Iterable[Any] | None = None, blocked: Iterable[str] | None = None) -> Plugins:
+    """The plugins to use: built-ins, and those that `plugins` names or is made of.
 
-    `plugins` None reads HIVEMIND_CLIENT_PLUGINS (unset: all; a comma list: the built-ins and only those; empty:
-    the built-ins only). `blocked` None reads HIVEMIND_CLIENT_PLUGINS_BLOCK (a comma list, built-ins
-    included). One selection is loaded once for each process.
+    `plugins` lists names (PEP 503: `Door_Bell` is `door-bell`), modules and objects; one name may stand alone, and `*`
+    is all that are installed. None reads HIVEMIND_CLIENT_PLUGINS (unset: all; a comma list; empty: the built-ins
+    only). `blocked` None reads HIVEMIND_CLIENT_PLUGINS_BLOCK (a comma list, built-ins included).
+    HIVEMIND_CLIENT_PLUGINS_DIR is a folder whose files count as installed. One selection is loaded once for each
+    process. Raises InvalidOption for what is neither a name nor a plugin, PluginError for a folder that is not safe.
     """
-    selected = _names(os.environ.get(SELECT_VARIABLE)) if plugins is None else frozenset(plugins)
-    left_out = _names(os.environ.get(BLOCK_VARIABLE)) if blocked is None else frozenset(blocked)
-    return _load(selected, left_out or frozenset())
+    chosen = Chosen.of(_names(os.environ.get(SELECT_VARIABLE)) if plugins is None else plugins)
+    left_out = Chosen.of(
+        _names(os.environ.get(BLOCK_VARIABLE)) if blocked is None else blocked, "blocked_plugins"
+    )
+    with _LOADING:
+        return _load(chosen, left_out.names or frozenset(), os.environ.get(FOLDER_VARIABLE, ""))
 
 
 def forget_plugins() -> None:
-    """Look for installed plugins anew at the next `load_plugins`."""
-    _load.cache_clear()
+    """Look for installed plugins and files anew at the next `load_plugins`."""
+    for cached in (_load, installed_plugins, warn_once):
+        cached.cache_clear()
 
 
 @functools.lru_cache(maxsize=16)
-def _load(selected: frozenset[str] | None, blocked: frozenset[str]) -> Plugins:
+def _load(chosen: Chosen, blocked: frozenset[str], folder: str) -> Plugins:
     pm = pluggy.PluginManager(hookspecs.PROJECT)
     pm.add_hookspecs(hookspecs)
     pm.hook.hivemind_addhooks.call_historic(kwargs={"pluginmanager": pm})
     plugins = Plugins(pm)
-    for info, entry_point in _found():
+    for candidate in candidates(chosen.objects, folder):
+        info = candidate.info()
         plugins.infos.append(info)
-        if info.name in blocked:
+        name = normalised(info.name)
+        if name in blocked:
             info.state = "blocked"
-        elif selected is not None and not info.builtin and info.name not in selected:
+        elif not (candidate.builtin or candidate.chosen or chosen.takes(name)):
             info.state = "not selected"
         else:
-            _register(pm, info, entry_point)
-    _warn_of_unknown(plugins, selected, blocked)
-    _warn_of_misspelt(plugins)
+            _register(pm, info, candidate)
+    judge_hooks(pm, plugins.infos)
+    _warn_of_unknown(plugins, (chosen.names or frozenset()) | blocked)
     return plugins
 
 
-def _register(pm: pluggy.PluginManager, info: PluginInfo, entry_point: metadata.EntryPoint) -> None:
+def _register(pm: pluggy.PluginManager, info: PluginInfo, candidate: Candidate) -> None:
+    if candidate.fault:
+        _fail(info, candidate.fault)
+        return
     try:
-        pm.register(entry_point.load(), name=info.name)
+        plugin = candidate.load()
+        reason = version_fault(plugin)
+        if reason:
+            leave_out(info, reason)
+            return
+        pm.register(plugin, name=info.name)
+        if not (candidate.distribution or pm.get_hookcallers(plugin)):
+            _fail(
+                info, "it implements no hook: mark its functions with @hookimpl, and pass an object, no class"
+            )
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a module may even exit when it is imported
         if pm.has_plugin(info.name):
             pm.unregister(name=info.name)
-        info.state = "failed"
-        info.error = f"{type(error).__name__}: {error}"
-        log.warning("plugin %s of %s failed to load: %s", info.name, info.distribution, info.error)
+        reason = import_fault(error)
+        if reason:
+            leave_out(info, reason)
+        else:
+            _fail(info, f"{type(error).__name__}: {error}")
 
 
-def _found() -> list[tuple[PluginInfo, metadata.EntryPoint]]:
-    """Every entry point of the group: built-ins first, then the others in reverse order of their names.
-
-    pluggy calls what was registered last first, so this order lets the alphabetically first third
-    party win over the others, wherever the packages lie on the path.
-    """
-    found: dict[str, tuple[PluginInfo, metadata.EntryPoint]] = {}
-    distributions: set[str] = set()
-    for distribution, entry_points in _with_plugins():
-        name = distribution.metadata["Name"] or ""
-        if name in distributions:
-            continue
-        distributions.add(name)
-        for entry_point in entry_points:
-            info = _info(name, distribution.version, entry_point)
-            if info.name in found:
-                info.name = f"{info.name}@{name}"
-            found[info.name] = (info, entry_point)
-    builtins = sorted((pair for pair in found.values() if pair[0].builtin), key=_pair_name)
-    others = sorted((pair for pair in found.values() if not pair[0].builtin), key=_pair_name)
-    return builtins + others[::-1]
+def _fail(info: PluginInfo, reason: str) -> None:
+    info.state, info.error = "failed", reason
+    log.warning("plugin %s of %s failed to load: %s", info.name, info.distribution or info.source, reason)
 
 
-def _with_plugins() -> Iterator[tuple[metadata.Distribution, list[metadata.EntryPoint]]]:
-    """Distributions with entry points of our group. The others' metadata is not parsed: that takes long."""
-    for distribution in metadata.distributions():
-        try:
-            if f"[{hookspecs.PROJECT}]" in (distribution.read_text("entry_points.txt") or ""):
-                ours = [entry for entry in distribution.entry_points if entry.group == hookspecs.PROJECT]
-                yield distribution, ours
-        except Exception as error:  # anyone's package, and its files may be broken in any way
-            log.warning("the entry points of %s cannot be read: %s", distribution.metadata["Name"], error)
-
-
-def _info(distribution: str, version: str, entry_point: metadata.EntryPoint) -> PluginInfo:
-    builtin = distribution == _DISTRIBUTION and entry_point.value.startswith(_BUILTINS)
-    return PluginInfo(entry_point.name, distribution, version, builtin)
-
-
-def _pair_name(pair: tuple[PluginInfo, metadata.EntryPoint]) -> str:
-    return pair[0].name
-
-
-def _warn_of_unknown(plugins: Plugins, selected: frozenset[str] | None, blocked: frozenset[str]) -> None:
-    known = {info.name for info in plugins.infos}
-    for name in sorted(((selected or frozenset()) | blocked) - known):
+def _warn_of_unknown(plugins: Plugins, names: frozenset[str]) -> None:
+    known = {normalised(info.name) for info in plugins.infos}
+    for name in sorted(names - known):
         log.warning("plugin %s is selected or blocked, but not installed", name)
-
-
-def _warn_of_misspelt(plugins: Plugins) -> None:
-    """A hook that nobody specifies is never called; say so where its name is nearly that of one of ours."""
-    known = [name for name in vars(hookspecs) if name.startswith("hivemind_")]
-    for info in plugins.infos:
-        callers = plugins.pm.get_hookcallers(plugins.pm.get_plugin(info.name)) or []
-        for name in [caller.name for caller in callers if not caller.has_spec()]:
-            for meant in difflib.get_close_matches(name, known, 1, 0.8):
-                info.error = f"the hook {name} does not exist and is never called: did you mean {meant}?"
-                log.warning("plugin %s: %s", info.name, info.error)
 
 
 def _names(text: str | None) -> frozenset[str] | None:

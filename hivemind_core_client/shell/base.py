@@ -61,7 +61,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         internal_bus: Any = None,
         bin_callbacks: Optional[BinaryDataCallbacks] = None,
         *,
-        plugins: Optional[Iterable[str]] = None,
+        plugins: Optional[Iterable[Any]] = None,
         blocked_plugins: Optional[Iterable[str]] = None,
         ciphers: Optional[Iterable[str]] = None,
         encodings: Optional[Iterable[str]] = None,

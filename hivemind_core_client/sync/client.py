@@ -62,7 +62,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
     `ca_file` or `ssl_context` say by what. `compress` is True, False, or None for whichever is
     shorter; `binarize` allows binary frames where the hub does. `internal_bus` is the OVOS bus of
     this device, if it has one. `ciphers` and `encodings` are wire names in order of preference,
-    `plugins` and `blocked_plugins` entry-point names; `hub_key` pins the hub's RSA key (PEM).
+    `plugins` names, modules or objects, `blocked_plugins` names; `hub_key` pins the hub's RSA key (PEM).
     `max_protocol_version` is the highest that is spoken (default: 3, or the best that hub and Python can).
     `query_timeout` bounds the wait for the answer to a QUERY, in seconds (0: for ever).
     Pings go out after `websocket_ping_interval` seconds of silence (0: never), and a

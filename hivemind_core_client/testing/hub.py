@@ -86,7 +86,7 @@ class EmbeddedHub:
     Everything that clients sent is in `received`, their HELLOs included: the last 10,000 messages, or 256 MiB.
     INTERCOM for the hub itself is not opened. `accounts` are the clients it knows, by access key: what is changed there
     counts from the next login, as when a hub's owner deletes a client or gives it another password. Who comes while
-    `most_clients` are connected is hung up on.
+    `most_clients` are connected is hung up on. `plugins` bring ciphers, encodings and serializers.
 
     Raises InvalidOption for accounts of the same name, and for an account that the other hub does not have.
     """
@@ -106,6 +106,7 @@ class EmbeddedHub:
         versions: Optional[tuple[int, int]] = None,
         like: Optional[str] = None,
         most_clients: int = hub_bounds.MOST_CONNECTIONS,
+        plugins: Optional[Iterable[Any]] = None,
     ) -> None:
         self.host = "127.0.0.1"
         self.port = port
@@ -113,7 +114,7 @@ class EmbeddedHub:
         self.site_id = site_id
         self.accounts = accounts_of(clients)
         self._agent = agent
-        self._registry = load_plugins().require()
+        self._registry = load_plugins(plugins).require()
         self._likeness = likeness = likeness_of(like)
         private, public = keys or (_shared_keys() if upstream is None else generate_rsa_key())
         self._options = HubOptions(

@@ -115,7 +115,13 @@ def test_a_command_has_help_with_an_example(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "variable", [*ENVIRONMENT.values(), "HIVEMIND_CLIENT_PLUGINS", "HIVEMIND_CLIENT_PLUGINS_BLOCK"]
+    "variable",
+    [
+        *ENVIRONMENT.values(),
+        "HIVEMIND_CLIENT_PLUGINS",
+        "HIVEMIND_CLIENT_PLUGINS_BLOCK",
+        "HIVEMIND_CLIENT_PLUGINS_DIR",
+    ],
 )
 def test_a_variable_is_documented(variable: str) -> None:
     assert named(variable, page("docs/library.md")) or named(variable, page("README.md"))

@@ -68,6 +68,8 @@ def hivemind_cipher():
     return []
 """
 
+_NEWER = "HIVEMIND_API_VERSION = 99\n"
+
 _BROKEN = "raise RuntimeError('this package is broken on purpose')\n"
 
 #: Run inside that environment: what was sealed and opened by whom, as JSON.
@@ -127,6 +129,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
         wheel(folder, "acme", "acme_hivemind", _GOOD),
         wheel(folder, "broken", "broken_hivemind", _BROKEN),
         wheel(folder, "misspelt", "misspelt_hivemind", _MISSPELT),
+        wheel(folder, "newer", "newer_hivemind", _NEWER),
     ]
     subprocess.run(
         [
@@ -203,3 +206,34 @@ def test_a_subcommand_of_a_plugin_runs(environment: Path) -> None:
     assert "this package is broken on purpose" in text
     assert "acme" in text
     assert "did you mean hivemind_ciphers?" in text
+    states = {row["name"]: row["state"] for row in listed["plugins"]}
+    assert states["misspelt"] == states["newer"] == "incompatible"
+    assert "needs version 99 of the plugin contract" in run(environment, "-c", call, "plugins")
+
+
+def test_the_files_of_a_folder_are_plugins_of_the_command_too(environment: Path, tmp_path: Path) -> None:
+    pytest.importorskip("hivemind_client_cli", reason="the command line is a distribution of its own")
+    call = "import sys; from hivemind_client_cli.main import main; sys.argv[0] = 'hivemind-client'; sys.exit(main())"
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "chime.py").write_text(_GOOD.replace('"hello"', '"chime"'))
+    variables = {"HIVEMIND_CLIENT_PLUGINS_DIR": str(folder), "HIVEMIND_CLIENT_PLUGINS": "chime"}
+    assert run(environment, "-c", call, "chime", "hive", **variables) == "hello hive\n"
+    assert "knock" not in run(environment, "-c", call, "--help", **variables)
+    (folder / "knock.py").write_text(_GOOD.replace('"hello"', '"knock"'))
+    assert "knock" in run(
+        environment, "-c", call, "--help", **{**variables, "HIVEMIND_CLIENT_PLUGINS": "knock,chime"}
+    )
+    listed = json.loads(run(environment, "-c", call, "plugins", "--json", **variables))
+    (chime,) = [row for row in listed["plugins"] if row["name"] == "chime"]
+    assert (chime["state"], chime["source"]) == ("loaded", str(folder / "chime.py"))
+    folder.chmod(0o777)
+    refused = subprocess.run(
+        [str(environment), "-c", call, "plugins"],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        env={**os.environ, **variables},
+    )
+    assert refused.returncode == 1
+    assert "anyone may write to it" in refused.stderr and "Traceback" not in refused.stderr

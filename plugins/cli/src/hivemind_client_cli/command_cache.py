@@ -20,6 +20,8 @@ from hivemind_client_cli.user_folders import user_folder
 
 #: What the variables begin with that select and block plugins.
 SELECTION_PREFIX = "HIVEMIND_CLIENT_PLUGINS"
+#: The folder whose single files are plugins.
+FOLDER_VARIABLE = "HIVEMIND_CLIENT_PLUGINS_DIR"
 _MAX_BYTES = 2**20
 
 
@@ -28,7 +30,9 @@ class CommandCache:
 
     def __init__(self) -> None:
         path = [os.path.abspath(folder) for folder in sys.path]
-        files = {file: stamp(file) for file in entry_point_files(path)}
+        # A folder of single files has another stamp when a file is added.
+        single = os.environ.get(FOLDER_VARIABLE)
+        files = {file: stamp(file) for file in [*entry_point_files(path), *([single] if single else [])]}
         self._files = {file: stamped for file, stamped in files.items() if stamped}
         self._selection = {
             name: value for name, value in os.environ.items() if name.startswith(SELECTION_PREFIX)

@@ -13,11 +13,11 @@ import pytest
 import hivemind_client_cli
 import hivemind_core_client
 from hivemind_client_cli.builtin_commands import BUILTIN_COMMANDS
-from hivemind_client_cli.command_cache import SELECTION_PREFIX
+from hivemind_client_cli.command_cache import FOLDER_VARIABLE, SELECTION_PREFIX
 from hivemind_client_cli.command_summary import CommandSummary
 from hivemind_client_cli.entry_point_files import GROUP, KNOWN, names_other_plugins
 from hivemind_client_cli.main import build_cli
-from hivemind_core_client.plugins import hookspecs, manager
+from hivemind_core_client.plugins import hookspecs, manager, single_files
 
 from .tools import environment, spawn
 
@@ -106,6 +106,8 @@ def test_words_that_are_written_twice_agree() -> None:
     assert hookspecs.PROJECT == GROUP
     assert manager.SELECT_VARIABLE.startswith(SELECTION_PREFIX)
     assert manager.BLOCK_VARIABLE.startswith(SELECTION_PREFIX)
+    assert single_files.FOLDER_VARIABLE == FOLDER_VARIABLE
+    assert FOLDER_VARIABLE.startswith(SELECTION_PREFIX)
 
 
 OURS = sorted([PLUGINS.parent / "pyproject.toml", *PLUGINS.glob("*/pyproject.toml")])
@@ -115,7 +117,7 @@ OURS = sorted([PLUGINS.parent / "pyproject.toml", *PLUGINS.glob("*/pyproject.tom
 def test_our_own_plugins_bring_no_subcommands(path: Path, tmp_path: Path) -> None:
     project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
     lines = [f"[{GROUP}]"]
-    for name, module in project["entry-points"][GROUP].items():
+    for name, module in project["entry-points"].get(GROUP, {}).items():
         assert module.startswith(KNOWN), module
         assert not hasattr(importlib.import_module(module), "hivemind_cli_commands"), module
         lines.append(f"{name} = {module}")

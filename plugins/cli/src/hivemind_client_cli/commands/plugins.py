@@ -26,7 +26,7 @@ def plugins(output: Output, ctx: click.Context) -> None:
     """List the plugins: what each provides, what is blocked, what failed and why.
 
     HIVEMIND_CLIENT_PLUGINS names the only ones to load besides the built-in ones (empty: none),
-    HIVEMIND_CLIENT_PLUGINS_BLOCK names those to leave out.
+    HIVEMIND_CLIENT_PLUGINS_BLOCK names those to leave out, HIVEMIND_CLIENT_PLUGINS_DIR is a folder of single files.
     """
     root = group_of(ctx)
     loaded = root.plugins(ctx)
@@ -57,6 +57,7 @@ def _row(info: PluginInfo) -> Json:
         "name": info.name,
         "distribution": info.distribution,
         "version": info.version,
+        "source": info.source,
         "state": info.state,
         "builtin": info.builtin,
         "provides": list(info.provides),
@@ -78,7 +79,10 @@ def _add_commands(rows: list[Json], root: HiveMindGroup) -> None:
 
 
 def _table(rows: list[Json], conflicts: list[Json]) -> str:
-    cells = [(row["name"], row["state"], f"{row['distribution']} {row['version']}".strip()) for row in rows]
+    cells = [
+        (row["name"], row["state"], f"{row['distribution']} {row['version']}".strip() or row["source"])
+        for row in rows
+    ]
     widths = [max((len(cell[column]) for cell in cells), default=0) for column in range(2)]
     lines = []
     for row, (name, state, origin) in zip(rows, cells):
