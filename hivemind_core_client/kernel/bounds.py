@@ -38,3 +38,10 @@ def too_much(where: str, limit: int) -> FrameTooLarge:
         "handshake",
         Mend("is this the hub's port?"),
     )
+
+
+def frame_size(frame: Frame) -> int:
+    """Bytes of a frame on the wire, without what a transport adds: text travels as UTF-8."""
+    if isinstance(frame, str) and not frame.isascii():
+        return len(frame.encode("utf-8", "surrogatepass"))
+    return len(frame)

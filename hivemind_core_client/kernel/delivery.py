@@ -103,10 +103,12 @@ class Ledger:
         self.confirmed = self.raised = self.in_doubt = self.unconfirmed = 0
         self.received = self.sessions = 0
         self.round_trip: Optional[float] = None
+        #: Makes the account of a connection: one that tells of what is sent, where somebody observes that.
+        self.new_delivery: Callable[[Ledger], Delivery] = Delivery
 
     def opened(self) -> Delivery:
         """The account of another connection."""
-        return Delivery(self)
+        return self.new_delivery(self)
 
     def not_sent(self) -> None:
         """An `emit` raises."""

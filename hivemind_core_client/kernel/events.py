@@ -69,6 +69,13 @@ class Arrived:
 
 
 @frozen
+class Measured(Arrived):
+    """This message arrived, in frames of `size` bytes: said in the place of Arrived where somebody asks for sizes."""
+
+    size: int
+
+
+@frozen
 class Rejected:
     """A frame was dropped because of this; the connection goes on."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 import pluggy
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         MessageHandler,
         Serializer,
     )
+    from hivemind_core_client.wire.message import HiveMessage
 
 #: The entry-point group in which plugins are found, and the name of the pluggy project.
 PROJECT = "hivemind_core_client"
@@ -60,3 +61,13 @@ def hivemind_connected(client: Any) -> None:
 @hookspec
 def hivemind_disconnected(client: Any, reason: Exception) -> None:
     """Observe that the session of `client` has ended, with the error that says why."""
+
+
+@hookspec
+def hivemind_message_arrived(client: Any, message: HiveMessage, size: Optional[int]) -> None:
+    """Observe a message of the hub, before the handlers of its type; `size` in bytes on the wire, None if unknown."""
+
+
+@hookspec
+def hivemind_message_sent(client: Any, message: HiveMessage, size: Optional[int]) -> None:
+    """Observe a message that was handed to the connection; `size` in bytes on the wire, None if unknown."""

@@ -48,6 +48,7 @@ from hivemind_core_client.plugins.registry import (
 )
 from hivemind_core_client.plugins.single_files import FOLDER_VARIABLE
 from hivemind_core_client.wire.errors import Mend, PluginError, Setting
+from hivemind_core_client.wire.log_lines import LogLines
 from hivemind_core_client.wire.mends import SHOW_PLUGINS
 from hivemind_core_client.wire.message import HiveMessageType
 
@@ -79,6 +80,7 @@ class Plugins:
     infos: list[PluginInfo] = field(factory=list)
     _registry: Registry | None = None
     _conflicts: list[Conflict] = field(factory=list)
+    _lines: LogLines = field(factory=LogLines, repr=False)
 
     @property
     def hook(self) -> Any:
@@ -129,7 +131,13 @@ class Plugins:
             except KeyboardInterrupt:
                 raise
             except BaseException:  # a plugin may even exit
-                log.exception("plugin %s raised in %s", name, hook)
+                # A peer decides how many messages are observed.
+                text, kind = "plugin %s raised in %s", (name, hook)
+                self._lines.write(time.monotonic(), log.exception, text, name, hook, kind=kind)
+
+    def observes(self, hook: str) -> bool:
+        """Whether any plugin implements this notifying hook."""
+        return bool(getattr(self.pm.hook, hook).get_hookimpls())
 
     def _build(self) -> Registry:
         ciphers = self._table("cipher", "hivemind_ciphers", Cipher, _name, cipher_fault)

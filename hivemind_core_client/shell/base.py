@@ -22,7 +22,7 @@ from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
 from hivemind_core_client.shell.handlers import Handlers
 from hivemind_core_client.shell.local_bridge import LocalBusBridge
 from hivemind_core_client.shell.open_calls import OpenCalls
-from hivemind_core_client.shell.router import EventRouter
+from hivemind_core_client.shell.router import router_kind
 from hivemind_core_client.shell.waiters import Waiters, checked_seconds
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         #: By name and handler: what is called in place of a handler of `on_collect`.
         self.wrapped_funcs = self._handlers.collectors
         self._calls = OpenCalls(self._handlers)
-        self._router = EventRouter(
+        self._router = router_kind(self.plugins)(
             self, self._handlers, self._bridge, lambda message: self._worker.admit(message)
         )
         self._worker = self._connected_worker()

@@ -4,13 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hivemind_core_client.kernel.bounds import frame_size
+from hivemind_core_client.kernel.events import Measured
 from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.link import Link
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
+    from hivemind_core_client.kernel.events import Event
+    from hivemind_core_client.plugins.contract import Frame
+    from hivemind_core_client.wire.errors import HiveMindError
+    from hivemind_core_client.wire.message import HiveMessage
+
+
+class MeasuringLink(Link):
+    """Says of each message how many bytes its frames had."""
+
+    _size = 0
+
+    def receive(self, frame: Frame, apart: bool = False) -> list[Event]:
+        """What a frame from the hub means; see Link."""
+        self._size += frame_size(frame)
+        return super().receive(frame, apart)
+
+    def _arrived(self, message: HiveMessage) -> list[Event]:
+        size, self._size = self._size, 0
+        _, *others = super()._arrived(message)
+        return [Measured(message, size), *others]
+
+    def _broken(self, error: HiveMindError) -> list[Event]:
+        self._size = 0
+        return super()._broken(error)
 
 
 def new_link(profile: ClientProfile) -> Link:
-    """A Link for the next connection, with the settings as they are now."""
-    return Link(profile.registry, profile.renew_context(), profile.link_options(), KINDS)
+    """A Link for the next connection, with the settings as they are now; one that measures, where a plugin observes."""
+    kind = MeasuringLink if profile.plugins.observes("hivemind_message_arrived") else Link
+    return kind(profile.registry, profile.renew_context(), profile.link_options(), KINDS)

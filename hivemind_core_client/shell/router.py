@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from hivemind_core_client.kernel.delivery import QUESTION_TYPES
-from hivemind_core_client.kernel.events import Arrived
+from hivemind_core_client.kernel.delivery import MOST_KEPT, MOST_KEPT_BYTES, QUESTION_TYPES
+from hivemind_core_client.kernel.events import Arrived, Measured
 from hivemind_core_client.kernel.lifecycle import Step
 from hivemind_core_client.plugins import asking
 from hivemind_core_client.plugins.answers import is_answer_to, query_id
 from hivemind_core_client.plugins.contract import CallBack, CancelTimer, Deliver, Select, Send, SetTimer
 from hivemind_core_client.shell.local_bus import name_of
+from hivemind_core_client.shell.observing import TellingDelivery
 from hivemind_core_client.wire.message import HANDSHAKE_TYPES, HiveMessage
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.delivery import UnconfirmedMessages
+    from hivemind_core_client.plugins.manager import Plugins
     from hivemind_core_client.shell.base import BaseClient
     from hivemind_core_client.shell.handlers import Handlers
     from hivemind_core_client.shell.local_bridge import LocalBusBridge
@@ -27,6 +30,10 @@ log = logging.getLogger(__name__)
 
 #: What arrives is weighed in batches of so many bytes, or by the message where one is heavier.
 _BATCH_BYTES = 2**20
+_ARRIVED, _SENT = "hivemind_message_arrived", "hivemind_message_sent"
+#: So many messages that were sent may wait for their observers, and so many bytes of them; what is sent beyond is
+#: observed by nobody, and counted as dropped. Whoever sends does not wait: he may hold the lock under which one writes.
+_MOST_WAITING, _MOST_WAITING_BYTES = MOST_KEPT, MOST_KEPT_BYTES
 
 #: Picks one of several answers, CASCADE messages in the order they came; None delivers none.
 Pick = Callable[[list[HiveMessage]], Optional[HiveMessage]]
@@ -69,6 +76,7 @@ class EventRouter:
         put, later, cancel = self._put, self._client.mailbox.later, self._client.mailbox.cancel
         return {
             Arrived: partial(self.arrived, worker),
+            Measured: partial(self.arrived, worker),
             Deliver: self.deliver,
             CallBack: self.call_back,
             Select: self.select,
@@ -199,3 +207,56 @@ class EventRouter:
 
     def _say_unanswered(self, answers: list[HiveMessage]) -> None:
         self._say(asking.unanswered(query_id(answers[0]), "selection_failed"))
+
+
+class ObservedRouter(EventRouter):
+    """A router that tells plugins of messages too, in the mailbox.
+
+    It takes the place of the plain one, as MeasuringLink and TellingDelivery do, where a plugin observes. That is
+    decided when a client is made, so the way of a message has not one call more where none does.
+    """
+
+    def __init__(self, client: Any, *parts: Any) -> None:
+        super().__init__(client, *parts)
+        self._of_arrived = client.plugins.observes(_ARRIVED)
+        self._of_sent = client.plugins.observes(_SENT)
+        self._lock = threading.Lock()
+        self._waiting = self._waiting_bytes = 0
+
+    def routes(self, worker: SharedWorker) -> dict[type, Callable[[Any], None]]:
+        """What to call for each kind of event that a worker does not deal with by itself."""
+        if self._of_sent:
+            worker.ledger.new_delivery = partial(TellingDelivery, self.sent)
+        return super().routes(worker)
+
+    def arrived(self, worker: SharedWorker, event: Arrived) -> None:
+        """A message: for plugins, for those who wait for it, and the handlers of its type."""
+        message = event.message
+        if self._of_arrived and not self._is_full and message.msg_type not in HANDSHAKE_TYPES:
+            facts = {"message": message, "size": getattr(event, "size", None)}
+            self._put(partial(self._client.plugins.observe, _ARRIVED, client=self._client, **facts))
+        super().arrived(worker, event)
+
+    def sent(self, message: HiveMessage, size: Optional[int]) -> None:
+        """A message was handed to the connection. Whoever calls may hold the lock under which one writes."""
+        held = size or 0
+        with self._lock:
+            has_room = self._waiting < _MOST_WAITING and self._waiting_bytes < _MOST_WAITING_BYTES
+            if has_room:
+                self._waiting += 1
+                self._waiting_bytes += held
+        if has_room:
+            self._put(partial(self._tell_sent, message, size, held), True)
+        else:
+            self._client.mailbox.drop()
+
+    def _tell_sent(self, message: HiveMessage, size: Optional[int], held: int) -> None:
+        with self._lock:
+            self._waiting -= 1
+            self._waiting_bytes -= held
+        self._client.plugins.observe(_SENT, client=self._client, message=message, size=size)
+
+
+def router_kind(plugins: Plugins) -> type[EventRouter]:
+    """The class of the router of a client with these plugins."""
+    return ObservedRouter if plugins.observes(_ARRIVED) or plugins.observes(_SENT) else EventRouter

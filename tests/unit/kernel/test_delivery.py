@@ -283,3 +283,14 @@ def test_the_figures_show_how_many_there_were_to_send() -> None:
     ledger.not_sent()
     shown = repr(ledger.metrics(2, 3))
     assert shown.startswith("Metrics(sent=1, confirmed=0, raised=1,") and "rejected=2, dropped=3" in shown
+
+
+def test_the_account_of_a_connection_may_be_of_another_kind() -> None:
+    class Other(Delivery):
+        pass
+
+    ledger = Ledger()
+    ledger.new_delivery = Other
+    assert type(ledger.opened()) is Other
+    assert ledger.opened().handed(bus(), [b"x"]) is Ask.LATER
+    assert ledger.metrics(0, 0).unconfirmed == 1

@@ -29,7 +29,9 @@ def test_the_hooks_of_the_contract() -> None:
         "hivemind_connected",
         "hivemind_disconnected",
         "hivemind_encodings",
+        "hivemind_message_arrived",
         "hivemind_message_handlers",
+        "hivemind_message_sent",
         "hivemind_serializers",
     ]
 
