@@ -7,16 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hivemind_client_cli.connection import Connection, connected
+    from hivemind_client_cli.doctor_checks import DoctorCheck, Finding
     from hivemind_client_cli.options import connecting, connection_options
     from hivemind_client_cli.output import Output
     from hivemind_client_cli.output_options import reporting
 
 __version__ = "0.1.0"
 
-__all__ = ["Connection", "Output", "connected", "connecting", "connection_options", "reporting"]
+__all__ = [
+    "Connection",
+    "DoctorCheck",
+    "Finding",
+    "Output",
+    "connected",
+    "connecting",
+    "connection_options",
+    "reporting",
+]
 
 _HOMES = {
     "Connection": "connection",
+    "DoctorCheck": "doctor_checks",
+    "Finding": "doctor_checks",
     "Output": "output",
     "connected": "connection",
     "connecting": "options",

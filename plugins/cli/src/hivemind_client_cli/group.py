@@ -72,12 +72,13 @@ class HiveMindGroup(click.Group):
 
     def use(self, plugins: Plugins) -> None:
         """Take the subcommands that these plugins bring. The built-in ones are there whatever they are."""
-        from hivemind_client_cli.plugin_commands import builtin_owner, call, implementations
+        from hivemind_client_cli.plugin_commands import ARGUMENTS, builtin_owner, call, implementations
 
         self._plugins = plugins
-        for each in implementations(plugins):
-            with self._commands_of(each.plugin_name):
-                call(each, self)
+        for hook in ARGUMENTS:  # all commands are there before the first plugin has its last word
+            for each in implementations(plugins, hook):
+                with self._commands_of(each.plugin_name):
+                    call(hook, each, self)
         builtin = builtin_owner(plugins)
         replaced = [name for name in BUILTIN_COMMANDS if name in self.owners]
         self.conflicts += [CommandConflict(name, self.owners[name], builtin) for name in replaced]
@@ -85,13 +86,16 @@ class HiveMindGroup(click.Group):
 
     @contextlib.contextmanager
     def _commands_of(self, plugin: str) -> Iterator[None]:
-        """Within the block, commands that are added belong to `plugin`; if it raises, none of them stay."""
+        """Within the block, commands that are added belong to `plugin`; if it raises, none that it added stay."""
         self._plugin = plugin
+        before = set(self.owners)
         try:
             yield
         except (Exception, SystemExit) as error:
             self.broken[plugin] = f"{type(error).__name__}: {error}"
-            for name in [name for name, owner in self.owners.items() if owner == plugin]:
+            for name in [
+                name for name, owner in self.owners.items() if owner == plugin and name not in before
+            ]:
                 del self.owners[name], self.commands[name]
         finally:
             self._plugin = ""

@@ -1,4 +1,4 @@
-"""The hook this plugin brings: subcommands of `hivemind-client`."""
+"""The hooks this plugin brings: subcommands of `hivemind-client`, and checks of its doctor."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from hivemind_core_client.plugins.hookspecs import hookspec
 
 if TYPE_CHECKING:
     import click
+
+    from hivemind_client_cli.doctor_checks import DoctorCheck
 
 
 @hookspec
@@ -19,3 +21,17 @@ def hivemind_cli_commands(cli: click.Group) -> None:
     command, not beside it: this hook is called for every subcommand, and for the first `--help` after something
     was installed. The names and texts that help shows are kept until then.
     """
+
+
+@hookspec
+def hivemind_cli_ready(group: click.Group) -> None:
+    """Have a last word on `group`, the `hivemind-client`, now that every plugin has added its commands.
+
+    This is the place to add an option to a command that somebody else brought. It is called when a command is to
+    run, not for help that is kept from an earlier run.
+    """
+
+
+@hookspec
+def hivemind_doctor_checks() -> list[DoctorCheck]:  # type: ignore[empty-body]
+    """Return the checks that `hivemind-client doctor` makes for this plugin, after its own."""

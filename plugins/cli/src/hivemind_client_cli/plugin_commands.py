@@ -1,4 +1,4 @@
-"""The subcommands that plugins bring, by the hook `hivemind_cli_commands`."""
+"""The subcommands that plugins bring or change, by the hooks `hivemind_cli_commands` and `hivemind_cli_ready`."""
 
 from __future__ import annotations
 
@@ -18,16 +18,22 @@ if TYPE_CHECKING:
 _OURS = ("hivemind_core_client", "hivemind_client_cli")
 
 
-def implementations(plugins: Plugins) -> list[pluggy.HookImpl]:
-    """The implementations of the hook, in the order in which they are called."""
+#: The hooks that get the root of the command, and what that argument is called.
+ARGUMENTS = {"hivemind_cli_commands": "cli", "hivemind_cli_ready": "group"}
+
+
+def implementations(plugins: Plugins, hook: str) -> list[pluggy.HookImpl]:
+    """The implementations of a hook of ours, in the order in which they are called."""
     plugin.hivemind_addhooks(plugins.pm)
-    return list(reversed(plugins.pm.hook.hivemind_cli_commands.get_hookimpls()))
+    caller = getattr(plugins.pm.hook, hook, None)  # None after another of our hooks had wrong arguments
+    return [] if caller is None else list(reversed(caller.get_hookimpls()))
 
 
-def call(implementation: pluggy.HookImpl, cli: click.Group) -> None:
+def call(hook: str, implementation: pluggy.HookImpl, cli: click.Group) -> None:
     """Call one implementation alone: a call through pluggy would end at the first one that raises."""
-    if set(implementation.argnames) - {"cli"}:
-        raise TypeError(f"hivemind_cli_commands takes cli, not {', '.join(implementation.argnames)}")
+    argument = ARGUMENTS[hook]
+    if set(implementation.argnames) - {argument}:
+        raise TypeError(f"{hook} takes {argument}, not {', '.join(implementation.argnames)}")
     implementation.function(*[cli] * len(implementation.argnames))
 
 

@@ -10,6 +10,8 @@ from attrs import define, evolve, field
 
 from hivemind_client_cli.answers import Inbox, confirm_receipt, no_answer
 from hivemind_client_cli.connection import Connection, prepared
+from hivemind_client_cli.doctor_checks import FAILED, SKIPPED, Checked, run_checks
+from hivemind_client_cli.group import group_of
 from hivemind_client_cli.message_types import complete_ovos_type
 from hivemind_client_cli.options import connection_options, json_object, timeout_option
 from hivemind_client_cli.output import Output
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
     from hivemind_core_client.plugins.contract import Negotiated
 
-OK, FAILED, SKIPPED = "ok", "failed", "skipped"
+OK = "ok"
 #: The checks, in their order.
 CHECKS = (
     "name",
@@ -135,6 +137,8 @@ class Examination:
     remarks: dict[str, Remark] = field(factory=dict)
     error: HiveMindError | None = None
     failed: str | None = None
+    #: What the checks of plugins found.
+    of_plugins: list[Checked] = field(factory=list)
 
     def note(self, check: str, state: str, remark: Remark = "") -> None:
         """Note the outcome of a check."""
@@ -189,7 +193,9 @@ class Examination:
 @timeout_option(10.0, "How long to wait for the answer to --say.")
 @connection_options
 @reporting
+@click.pass_context
 def doctor(
+    ctx: click.Context,
     output: Output,
     connection: Connection,
     say: str | None,
@@ -201,9 +207,9 @@ def doctor(
 
     The steps: name, TCP, TLS, WebSocket, key, version, password, cipher, permission; with protocol version 3 also the
     static keys by which hub and satellite know each other, 'hub key' and 'own Noise key'. The last step is skipped
-    unless --say or --msg is given: a hub tells whether it takes a message only by what it does with one. Exit codes: 0
-    nothing failed, 2 nothing configured or a file that cannot be used, 3 refused by the hub, 4 unreachable or timed
-    out.
+    unless --say or --msg is given: a hub tells whether it takes a message only by what it does with one. Checks of
+    plugins come after these. Exit codes: 0 nothing failed, 1 a plugin's check failed, 2 nothing configured or a file
+    that cannot be used, 3 refused by the hub, 4 unreachable or timed out.
     """
     if say is not None and msg_type is not None:
         raise click.UsageError("give one of --say and --msg")
@@ -216,6 +222,8 @@ def doctor(
                 _examine_permission(found, client, say, msg_type, payload, timeout)
             except HiveMindError as error:
                 found.fail("permission", error)
+        stands = client.connected_event.is_set()
+        found.of_plugins = run_checks(group_of(ctx).plugins(ctx), client, stands, CHECKS)
     _report(output, found, address)
 
 
@@ -346,25 +354,46 @@ def _examine_permission(
 def _report(output: Output, found: Examination, address: str) -> None:
     """Print what was found. Raises click's Exit with the code of the error, if there was one."""
     error, mend = found.error, found.mend_for(output.reader)
-    rows = [(check, state, output.worded(remark)) for check, state, remark in found.rows()]
     mend = None if mend is None else output.masked(mend)
     problem = None if error is None else output.worded(error)
-    width = max(_WIDTH, *(len(check) for check, _, _ in rows))
-    text = "\n".join(f"{check:<{width}}  {state:<7}  {remark}".rstrip() for check, state, remark in rows)
-    if mend is not None and mend != problem:
-        text += f"\nmend: {mend}"
+    rows = [
+        {"check": check, "state": state, "remark": output.worded(remark)}
+        for check, state, remark in found.rows()
+    ]
+    more = [_row_of_plugin(output, each) for each in found.of_plugins]
+    failed, code = found.failed, 0 if error is None else error.exit_code
+    broken = next((row for row in more if row["state"] == FAILED), None)
+    if failed is None and broken is not None:
+        failed, problem, mend, code = broken["check"], broken["remark"], broken["mend"], 1
     output.result(
         {
             "hub": address,
-            "checks": [{"check": check, "state": state, "remark": remark} for check, state, remark in rows],
-            "failed": found.failed,
+            "checks": rows + more,
+            "failed": failed,
             "error": problem,
             "type": None if error is None else type(error).__name__,
             "mend": mend,
-            "exit_code": 0 if error is None else error.exit_code,
+            "exit_code": code,
         },
-        text,
+        _table(rows + more, mend if mend != problem and error is not None else None),
     )
-    if error is not None:
-        output.remark(f"error: {found.failed} failed")
-        raise click.exceptions.Exit(error.exit_code)
+    if failed is not None:
+        output.remark(f"error: {failed} failed")
+        raise click.exceptions.Exit(code)
+
+
+def _row_of_plugin(output: Output, checked: Checked) -> Json:
+    return {
+        "check": checked.name,
+        "state": checked.state,
+        "remark": output.worded(checked.remark),
+        "mend": output.worded(checked.mend) or None,
+        "plugin": checked.plugin,
+    }
+
+
+def _table(rows: list[Json], mend: str | None) -> str:
+    width = max(_WIDTH, *(len(row["check"]) for row in rows))
+    lines = [f"{row['check']:<{width}}  {row['state']:<7}  {row['remark']}".rstrip() for row in rows]
+    lines += [] if mend is None else [f"mend: {mend}"]
+    return "\n".join(lines + [f"mend of {row['check']}: {row['mend']}" for row in rows if row.get("mend")])
