@@ -15,6 +15,7 @@ KNOWN = (
     "hivemind_client_binary_tts.plugin",
     "hivemind_client_cli.plugin",
     "hivemind_client_intercom.plugin",
+    "hivemind_client_metrics.plugin",
     "hivemind_core_client.builtins.",
 )
 
