@@ -88,7 +88,7 @@ def may_answer_flood(message: HiveMessage) -> bool:
 
 def sealed_letter(registry: Registry, packet: HiveMessage, pubkey: str) -> HiveMessage:
     """The message that carries `packet` to the owner of `pubkey` alone. Raises PluginError without INTERCOM."""
-    handler = registry.handlers.get(HiveMessageType.INTERCOM)
+    handler = registry.plain(HiveMessageType.INTERCOM)  # no wrapper seals
     if handler is None or handler.prepare is None:
         raise PluginError(
             "no plugin seals INTERCOM messages",

@@ -304,24 +304,30 @@ class MessageHandler:
     inside another one too. `on_send(context, message)` returns actions when a prepared message of this type is
     about to leave, `on_timer(context, key)` when a timer of this handler is due, `on_end(context)` when a
     session that stood has ended.
+
+    With `wraps` it stands around the handler of its type instead of replacing it, and each of its functions gets `next`
+    as its last argument (docs/plugins-wrappers.md).
     """
 
     msg_type: HiveMessageType = field(converter=read_message_type)
     name: str
-    receive: Callable[[Context, HiveMessage], Actions]
-    prepare: Optional[Callable[[Context, HiveMessage], HiveMessage]] = None
-    on_timer: Optional[Callable[[Context, str], Actions]] = None
-    on_send: Optional[Callable[[Context, HiveMessage], Actions]] = None
-    on_end: Optional[Callable[[Context], Actions]] = None
+    receive: Callable[..., Actions]
+    prepare: Optional[Callable[..., HiveMessage]] = None
+    on_timer: Optional[Callable[..., Actions]] = None
+    on_send: Optional[Callable[..., Actions]] = None
+    on_end: Optional[Callable[..., Actions]] = None
+    wraps: bool = field(default=False, validator=instance_of(bool))
 
 
 @frozen
 class BinaryHandler:
     """What happens with the payload of BINARY messages of one bin type.
 
-    `receive(context, data, metadata)` returns actions.
+    `receive(context, data, metadata)` returns actions. With `wraps` it is `receive(context, data, metadata, next)`, as
+    in MessageHandler.
     """
 
     bin_type: HiveMindBinaryPayloadType = field(converter=HiveMindBinaryPayloadType)
     name: str
-    receive: Callable[[Context, bytes, Json], Actions]
+    receive: Callable[..., Actions]
+    wraps: bool = field(default=False, validator=instance_of(bool))

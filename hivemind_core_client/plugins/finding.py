@@ -20,7 +20,9 @@ log = logging.getLogger(__name__)
 
 @define
 class PluginInfo:
-    """What became of one plugin; `state` is loaded, blocked, not selected, failed or incompatible.
+    """What became of one plugin; `state` is loaded, conflict, blocked, not selected, failed or incompatible.
+
+    `conflict` is that of two third parties that handle one type: `error` says which of them is used.
 
     `source` is its module, as the entry point has it, its file, or `given`. `error` says why it failed.
     """

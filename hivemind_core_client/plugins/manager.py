@@ -19,6 +19,16 @@ from attrs import define, field
 
 from hivemind_core_client.plugins import hookspecs
 from hivemind_core_client.plugins.builtin_plugins import DISTRIBUTION
+from hivemind_core_client.plugins.chains import (
+    Chains,
+    Handler,
+    key_of,
+    kind_of,
+    make_chains,
+    name_of,
+    places,
+    remarks,
+)
 from hivemind_core_client.plugins.choosing import Chosen
 from hivemind_core_client.plugins.compatibility import (
     import_fault,
@@ -81,6 +91,7 @@ class Plugins:
     _registry: Registry | None = None
     _conflicts: list[Conflict] = field(factory=list)
     _lines: LogLines = field(factory=LogLines, repr=False)
+    _chains: dict[Any, tuple[Offered[Any], ...]] = field(factory=dict)
 
     @property
     def hook(self) -> Any:
@@ -97,6 +108,11 @@ class Plugins:
         """Names that more than one plugin claimed."""
         self.registry()
         return self._conflicts
+
+    def chains(self) -> dict[Any, tuple[Offered[Any], ...]]:
+        """Who handles each message type and each bin type: wrappers, the outermost first, then the plain handler."""
+        self.registry()
+        return self._chains
 
     def registry(self) -> Registry:
         """The tables, built by calling each hook once."""
@@ -143,17 +159,29 @@ class Plugins:
         ciphers = self._table("cipher", "hivemind_ciphers", Cipher, _name, cipher_fault)
         encodings = self._table("encoding", "hivemind_encodings", Encoding, _name, encoding_fault)
         by_speed = sorted(ciphers.values(), key=_seconds) if len(ciphers) > 1 else ciphers.values()
+        handlers = self._resolve("handler", "hivemind_message_handlers", MessageHandler)
+        binary = self._resolve("binary handler", "hivemind_binary_handlers", BinaryHandler)
         return Registry(
             ciphers={cipher.name: cipher for cipher in by_speed},
             encodings=encodings,
             serializers=self._table("serializer", "hivemind_serializers", Serializer, _name),
-            handlers=self._table(
-                "handler", "hivemind_message_handlers", MessageHandler, lambda item: item.msg_type
-            ),
-            binary_handlers=self._table(
-                "binary handler", "hivemind_binary_handlers", BinaryHandler, lambda item: item.bin_type
-            ),
+            handlers=handlers.running,
+            binary_handlers=binary.running,
+            wrapped=handlers.plain,
         )
+
+    def _resolve(self, kind: str, hook: str, expected: type[Handler]) -> Chains[Handler]:
+        """The handlers of a kind, wrappers around them."""
+        offers = list(self._offers(hook, expected))
+        table = build_table(kind, (each for each in offers if not each.item.wraps), key_of)
+        made = make_chains(offers, table, places(getattr(self.pm.hook, hook).get_hookimpls()))
+        for each in offers:
+            self._note_provided(each.plugin, f"{kind_of(each.item)} {name_of(each.item)}")
+        self._note_conflicts(kind, table.conflicts)
+        for remark in remarks(made, table.conflicts, {info.name for info in self.infos if info.builtin}):
+            self._note_error(*remark)
+        self._chains.update(made.members)
+        return made
 
     def _table(
         self,
@@ -168,10 +196,13 @@ class Plugins:
         for offered in sound:
             self._note_provided(offered.plugin, f"{kind} {wire_name(key(offered.item))}")
         table = build_table(kind, sound, key)
-        for conflict in table.conflicts:
-            log.debug("%s %s: %s wins over %s", kind, conflict.name, conflict.winner, conflict.losers)
-        self._conflicts.extend(table.conflicts)
+        self._note_conflicts(kind, table.conflicts)
         return dict(table.items)
+
+    def _note_conflicts(self, kind: str, conflicts: Iterable[Conflict]) -> None:
+        for conflict in conflicts:
+            log.debug("%s %s: %s wins over %s", kind, conflict.name, conflict.winner, conflict.losers)
+            self._conflicts.append(conflict)
 
     def _sound(
         self, offers: list[Offered[T]], key: Callable[[T], Any], fault: Callable[[T], str]
@@ -215,10 +246,14 @@ class Plugins:
                 info.provides += (what,)
 
     def _note_failure(self, name: str, reason: str) -> None:
-        log.warning("plugin %s: %s", name, reason)
+        self._note_error(name, reason, "failed")
+
+    def _note_error(self, name: str, reason: str, state: str = "", level: int = logging.WARNING) -> None:
+        """Log and keep what is wrong with a plugin. A `state` counts, but for one that has failed already."""
+        log.log(level, "plugin %s: %s", name, reason)
         for info in self.infos:
             if info.name == name:
-                info.state = "failed"
+                info.state = info.state if not state or info.state == "failed" else state
                 info.error = f"{info.error}; {reason}" if info.error else reason
 
 

@@ -55,7 +55,8 @@ class Table(Generic[T]):
 class Registry:
     """What a Link looks things up in.
 
-    `ciphers` and `encodings` are in order of preference, the best first.
+    `ciphers` and `encodings` are in order of preference, the best first. `handlers` and `binary_handlers` are what
+    runs, wrappers included; `wrapped` has the plain handlers of the message types that are wrapped.
     """
 
     ciphers: Mapping[str, Cipher] = field(factory=dict)
@@ -63,6 +64,11 @@ class Registry:
     serializers: Mapping[str, Serializer] = field(factory=dict)
     handlers: Mapping[HiveMessageType, MessageHandler] = field(factory=dict)
     binary_handlers: Mapping[HiveMindBinaryPayloadType, BinaryHandler] = field(factory=dict)
+    wrapped: Mapping[HiveMessageType, MessageHandler] = field(factory=dict)
+
+    def plain(self, msg_type: HiveMessageType) -> MessageHandler | None:
+        """The handler of a type without what is wrapped around it, None where nobody handles the type."""
+        return self.wrapped.get(msg_type) or self.handlers.get(msg_type)
 
 
 def build_table(kind: str, offers: Iterable[Offered[T]], key: Callable[[T], Any]) -> Table[T]:

@@ -86,7 +86,7 @@ def plugins_of(*extra: Any, builtins: tuple[ModuleType, ...] = BUILTINS) -> Plug
     for module in (*builtins, *extra):
         name = getattr(module, "__name__", type(module).__name__).rpartition(".")[2]
         pm.register(module, name=name)
-        plugins.infos.append(PluginInfo(name))
+        plugins.infos.append(PluginInfo(name, builtin=module in builtins))
     return plugins
 
 

@@ -13,10 +13,12 @@ import hivemind_client_cli
 from hivemind_client_cli import Connection, Output, connecting, plugin
 from hivemind_client_cli.main import build_cli
 from hivemind_core_client.errors import KeyRefused
+from hivemind_core_client.message import HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client.plugins.contract import BinaryHandler, MessageHandler
 from hivemind_core_client.plugins.hookspecs import hookimpl
 
 from .fakes import FakeClient, spoken
-from .tools import BROKEN, Done, install, plugins_of, spawn
+from .tools import BROKEN, Done, completed, install, plugins_of, spawn
 
 HELLO = """
 import click
@@ -144,6 +146,51 @@ def test_a_hook_with_wrong_arguments_fails_alone(run: Any) -> None:
     )
     assert "'x'" in done.err
     assert "parser" in done.err
+
+
+def handling(kind: Any, served: Any, wraps: bool = False, **functions: Any) -> ModuleType:
+    """A plugin with one handler."""
+    hook = "hivemind_message_handlers" if kind is MessageHandler else "hivemind_binary_handlers"
+    handler = kind(served, "made", print, wraps=wraps, **functions)
+    return module(**{hook: hookimpl(lambda: [handler])})
+
+
+def test_the_chain_of_a_type_is_shown(run: Any) -> None:
+    bus = HiveMessageType.BUS
+    plugins = plugins_of(
+        zeta=handling(MessageHandler, bus, wraps=True, on_send=print),
+        two=handling(MessageHandler, bus),
+        alpha=handling(MessageHandler, bus, wraps=True),
+        one=handling(MessageHandler, bus),
+        keep=handling(BinaryHandler, HiveMindBinaryPayloadType.FILE),
+    )
+    assert run("plugins", "--chain", "bus", plugins=plugins).expect(0).out.splitlines() == [
+        "bus: 1. alpha wraps (receive) as 'made'",
+        "bus: 2. zeta wraps (receive, on_send) as 'made'",
+        "bus: 3. one handles (receive) as 'made'",
+        "bus: not used: the handler of two",
+    ]
+    data = run("plugins", "--chain", "BUS", "--json", plugins=plugins).expect(0).json
+    assert (data["type"], data["unused"]) == ("bus", ["two"])
+    assert [each["plugin"] for each in data["chain"]] == ["alpha", "zeta", "one"]
+    assert data["chain"][1] == {
+        "plugin": "zeta",
+        "name": "made",
+        "wraps": True,
+        "functions": ["receive", "on_send"],
+    }
+    assert (
+        run("plugins", "--chain", "file", plugins=plugins).out
+        == "FILE: 1. keep handles (receive) as 'made'\n"
+    )
+    assert run("plugins", "--chain", "intercom", plugins=plugins).out == "intercom: no plugin handles it\n"
+    for unknown in ("nonsense", "bin"):
+        assert "there is no such type" in run("plugins", "--chain", unknown, plugins=plugins).expect(2).err
+
+
+def test_types_of_a_chain_are_completed() -> None:
+    assert completed("hivemind-client plugins --chain f") == ["FILE"]
+    assert completed("hivemind-client plugins --chain bu") == ["bus"]
 
 
 def test_what_is_missing_is_told(run: Any) -> None:

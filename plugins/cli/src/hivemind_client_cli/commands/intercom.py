@@ -235,7 +235,7 @@ def _introduce(output: Output, key: str, identity: NodeIdentity) -> None:
 def _require_plugin(ctx: click.Context) -> None:
     """Raises PluginError where nothing handles INTERCOM: better now than after connecting."""
     plugins = group_of(ctx).plugins(ctx)
-    handler = plugins.registry().handlers.get(HiveMessageType.INTERCOM)
+    handler = plugins.registry().plain(HiveMessageType.INTERCOM)
     if handler is None or handler.prepare is None:
         installed = next((info for info in plugins.report if info.name == _PLUGIN), None)
         state = installed.state if installed is not None else "missing"

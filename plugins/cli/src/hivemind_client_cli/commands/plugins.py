@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hivemind_client_cli.chains import chain_of, complete_handled, shown
 from hivemind_client_cli.group import HiveMindGroup, group_of
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
@@ -20,9 +21,16 @@ _LEFT_OUT = ("blocked", "not selected")
 
 
 @click.command("plugins", epilog="Example: HIVEMIND_CLIENT_PLUGINS_BLOCK=intercom hivemind-client plugins")
+@click.option(
+    "--chain",
+    "handled",
+    metavar="TYPE",
+    shell_complete=complete_handled,
+    help="Show only who handles this type, such as bus or FILE: wrappers, the outermost first, then the handler.",
+)
 @click.pass_context
 @reporting
-def plugins(output: Output, ctx: click.Context) -> None:
+def plugins(output: Output, ctx: click.Context, handled: str | None) -> None:
     """List the plugins: what each provides, what is blocked, what failed and why.
 
     HIVEMIND_CLIENT_PLUGINS names the only ones to load besides the built-in ones (empty: none),
@@ -30,6 +38,10 @@ def plugins(output: Output, ctx: click.Context) -> None:
     """
     root = group_of(ctx)
     loaded = root.plugins(ctx)
+    if handled is not None:
+        chain = chain_of(loaded, handled)
+        output.result(chain, shown(chain))
+        return
     problem = ""
     try:
         loaded.require()

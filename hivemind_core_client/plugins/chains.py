@@ -1,0 +1,297 @@
+"""Wrappers: handlers that stand around the one handler of their type (docs/plugins-wrappers.md has the contract).
+
+A chain is resolved once, when the tables are built. What runs is one handler for each type, as without wrappers: its
+functions are those of the plain handler where nobody wraps, and else the outermost steps of a chain. So the kernel
+does not know of chains, and a message that nobody wraps takes not one call more.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar
+
+from attrs import define, evolve, field, frozen
+
+from hivemind_core_client.plugins.contract import Action, BinaryHandler, Context, MessageHandler
+from hivemind_core_client.wire.errors import HiveMindError, PluginError, ProtocolError
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.registry import Conflict, Offered, Table
+
+log = logging.getLogger(__name__)
+
+Handler = TypeVar("Handler", MessageHandler, BinaryHandler)
+#: A context and arguments in; actions out, or with `prepare` a message.
+Step = Callable[..., Any]
+Check = Callable[..., None]
+
+
+@frozen
+class Chains(Generic[Handler]):
+    """The handlers of one kind, resolved.
+
+    `running` has what runs for each type; `members` who stands in it, the outermost first and the plain handler last;
+    `plain` the plain handlers that are wrapped; `idle` wrappers of what no plain handler serves, which never run.
+    """
+
+    running: Mapping[Any, Handler]
+    members: Mapping[Any, tuple[Offered[Handler], ...]]
+    plain: Mapping[Any, Handler]
+    idle: tuple[Offered[Handler], ...]
+
+
+def make_chains(
+    offers: Iterable[Offered[Handler]], table: Table[Handler], places: Mapping[str, int]
+) -> Chains[Handler]:
+    """Put the wrappers of each type around its plain handler, which is that of `table`.
+
+    `places` says by plugin where its wrappers stand: a lower number is further out, and by name among equals.
+    """
+
+    def place(offered: Offered[Any]) -> tuple[int, str]:
+        return places.get(offered.plugin, 0), offered.plugin
+
+    owners: dict[Any, Offered[Handler]] = {}
+    around: dict[Any, list[Offered[Handler]]] = {}
+    for each in sorted(offers, key=place):
+        if each.item.wraps:
+            around.setdefault(key_of(each.item), []).append(each)
+        elif table.items[key_of(each.item)] is each.item:
+            owners[key_of(each.item)] = each
+    running = {name: _resolved(item, around.get(name, ())) for name, item in table.items.items()}
+    members = {name: (*around.get(name, ()), owner) for name, owner in owners.items()}
+    plain = {name: owners[name].item for name in around if name in owners}
+    idle = [each for name in around if name not in owners for each in around[name]]
+    return Chains(running, members, plain, tuple(idle))
+
+
+def remarks(
+    chains: Chains[Handler], conflicts: Iterable[Conflict], builtin: Collection[str]
+) -> Iterator[tuple[str, str, str, int]]:
+    """What nobody would find out: which plugin, what is wrong, its state by that, and how to log it.
+
+    One third party's handler that beats another's is told of both, and logged for one. Plugins that are `builtin` are
+    there to be beaten.
+    """
+    for conflict in conflicts:
+        beaten = [name for name in conflict.losers if name not in builtin and name != conflict.winner]
+        if conflict.winner in builtin or not beaten:
+            continue
+        what = f"its {conflict.kind} of {conflict.name}"
+        used = f"{what} is used, and that of {', '.join(beaten)} is not"
+        yield conflict.winner, used, "conflict", logging.WARNING
+        for name in beaten:
+            yield name, f"{what} is not used: that of {conflict.winner} is", "conflict", logging.DEBUG
+    for each in chains.idle:
+        reason = f"its wrapper {each.item.name} never runs: no plugin handles {name_of(each.item)}"
+        yield each.plugin, reason, "", logging.WARNING
+
+
+def key_of(handler: MessageHandler | BinaryHandler) -> HiveMessageType | HiveMindBinaryPayloadType:
+    """What a handler serves: its message type or its bin type."""
+    return handler.bin_type if isinstance(handler, BinaryHandler) else handler.msg_type
+
+
+def name_of(handler: MessageHandler | BinaryHandler) -> str:
+    """The text for what a handler serves: the wire name of its message type, or the name of its bin type."""
+    return handler.bin_type.name if isinstance(handler, BinaryHandler) else str(handler.msg_type)
+
+
+def kind_of(handler: MessageHandler | BinaryHandler) -> str:
+    """What a handler is called in a report."""
+    kind = "wrapper" if handler.wraps else "handler"
+    return f"binary {kind}" if isinstance(handler, BinaryHandler) else kind
+
+
+def places(implementations: Iterable[Any]) -> dict[str, int]:
+    """Where pluggy's implementations of a hook stand, by plugin: -1 for `tryfirst`, 1 for `trylast`, else 0."""
+    return {each.plugin_name: bool(each.trylast) - bool(each.tryfirst) for each in implementations}
+
+
+def functions(handler: Any) -> tuple[str, ...]:
+    """The names of the functions that a handler brings, `receive` first."""
+    return tuple(name for name in _FUNCTIONS if getattr(handler, name, None) is not None)
+
+
+_FUNCTIONS = ("receive", "prepare", "on_send", "on_timer", "on_end")
+
+
+def _resolved(plain: Handler, around: Sequence[Offered[Handler]]) -> Handler:
+    """One handler that does what the wrappers `around` the plain one do; the plain one itself where there are none."""
+    if not around:
+        return plain
+    resolved: dict[str, Step] = {}
+    for name in _FUNCTIONS:
+        wrappers = [each for each in around if getattr(each.item, name, None) is not None]
+        if wrappers:
+            resolved[name] = _outermost(name, plain, wrappers)
+    found: Any = plain
+    handler: Handler = evolve(found, **resolved)
+    return handler
+
+
+def _outermost(name: str, plain: Any, wrappers: Sequence[Offered[Any]]) -> Step:
+    function = getattr(plain, name, None)
+    check = _check_of(name, plain)
+    if name == "prepare":
+        step = _preparing(function, plain.name) if function is not None else _as_it_is
+        for each in reversed(wrappers):
+            step = _preparing_around(each, step, check)
+        return step
+    step = _acting(function, plain.name) if function is not None else _nothing
+    for each in reversed(wrappers):
+        step = _acting_around(each, getattr(each.item, name), step, check)
+    return step
+
+
+def _nothing(context: Context, *arguments: Any) -> list[Action]:
+    return []
+
+
+def _as_it_is(context: Context, message: HiveMessage) -> HiveMessage:
+    return message
+
+
+@define
+class _Next:
+    """What a wrapper calls to have the rest of its chain run: once, and before it returns."""
+
+    _rest: Step
+    _context: Context
+    _check: Check
+    called: bool = False
+    _over: bool = False
+    _result: Any = None
+    _error: Optional[BaseException] = field(default=None)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the rest of the chain makes of these arguments. TypeError and RuntimeError for a call that is wrong."""
+        self._check(*arguments)
+        if self.called or self._over:
+            raise RuntimeError("next was called twice, or after its wrapper was done: it may be called once")
+        self.called = True
+        try:
+            result = self._rest(self._context, *arguments)
+        except BaseException as error:
+            self._error = error
+            raise
+        self._result = tuple(result) if isinstance(result, list) else result
+        return result
+
+    def end(self) -> None:
+        """The wrapper is done: whoever kept this may call it no more."""
+        self._over = True
+
+    def without_the_wrapper(self, *arguments: Any) -> Any:
+        """What the rest of the chain made of it, or makes of it now where it was not called."""
+        if self._error is not None:
+            raise self._error
+        return list(self._result) if self.called else self._rest(self._context, *arguments)
+
+
+def _acting(function: Step, name: str) -> Step:
+    """The last step of a chain: a plain handler's function. What it raises is no fault of the wrappers."""
+
+    def step(context: Context, *arguments: Any) -> list[Action]:
+        try:
+            return list(function(context, *arguments) or ())
+        except (KeyboardInterrupt, ProtocolError):
+            raise
+        except BaseException:  # a handler is a plugin: it may fail or even exit, the connection may not
+            context.note(log.exception, "handler %s raised; its message was dropped", name)
+            return []
+
+    return step
+
+
+def _acting_around(wrapper: Offered[Any], function: Step, rest: Step, check: Check) -> Step:
+    def step(context: Context, *arguments: Any) -> list[Action]:
+        following = _Next(rest, context, check)
+        try:
+            return list(function(context, *arguments, following) or ())
+        except (KeyboardInterrupt, ProtocolError):
+            raise
+        except BaseException:  # as above; the message is not the wrapper's to lose
+            context.note(
+                log.exception,
+                "wrapper %s of plugin %s raised; its message went on without it",
+                wrapper.item.name,
+                wrapper.plugin,
+            )
+        finally:
+            following.end()
+        return following.without_the_wrapper(*arguments)  # type: ignore[no-any-return]  # of the rest of a chain
+
+    return step
+
+
+def _preparing(function: Step, name: str) -> Step:
+    def step(context: Context, message: HiveMessage) -> HiveMessage:
+        try:
+            return function(context, message)  # type: ignore[no-any-return]  # whatever it is, it is sent or refused
+        except HiveMindError:
+            raise
+        except Exception as error:  # a handler is a plugin and may raise anything
+            raise _unsent(f"handler {name}", error) from error
+
+    return step
+
+
+def _preparing_around(wrapper: Offered[Any], rest: Step, check: Check) -> Step:
+    """A wrapper of `prepare` that fails keeps the message from being sent: it may be there to hide what is in it."""
+    named = f"wrapper {wrapper.item.name} of plugin {wrapper.plugin}"
+
+    def step(context: Context, message: HiveMessage) -> HiveMessage:
+        following = _Next(rest, context, check)
+        try:
+            prepared = wrapper.item.prepare(context, message, following)
+            if not isinstance(prepared, HiveMessage):
+                raise TypeError(f"prepare returned a {type(prepared).__name__}, not a HiveMessage")
+        except HiveMindError:
+            raise
+        except Exception as error:  # as above
+            raise _unsent(named, error) from error
+        finally:
+            following.end()
+        if not following.called:
+            raise PluginError(f"{named} did not call next: the message was not sent")
+        return prepared
+
+    return step
+
+
+def _unsent(named: str, error: Exception) -> PluginError:
+    return PluginError(f"{named} raised {type(error).__name__}: the message was not sent")
+
+
+def _check_of(name: str, plain: Any) -> Check:
+    """What raises TypeError for arguments of `next` that the plain handler must not get: the wrapper is at fault."""
+    if name == "on_timer":
+        return _check_key
+    if name == "on_end":
+        return _check_nothing
+    return _check_data if isinstance(plain, BinaryHandler) else _check_message_of(plain.msg_type)
+
+
+def _check_message_of(msg_type: HiveMessageType) -> Check:
+    def check(message: HiveMessage) -> None:
+        if not isinstance(message, HiveMessage) or message.msg_type is not msg_type:
+            raise TypeError(f"next takes a {msg_type} message: for another type there is Dispatch")
+
+    return check
+
+
+def _check_data(data: bytes, metadata: Mapping[str, Any]) -> None:
+    if not isinstance(data, (bytes, bytearray, memoryview)) or not isinstance(metadata, dict):
+        raise TypeError("next takes the data, as bytes, and the metadata, a dict")
+
+
+def _check_key(key: str) -> None:
+    if not isinstance(key, str):
+        raise TypeError("next takes the key of the timer, a text")
+
+
+def _check_nothing() -> None:
+    """`on_end` has no argument beside its context."""
