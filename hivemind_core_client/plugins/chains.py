@@ -60,8 +60,12 @@ def make_chains(
             around.setdefault(key_of(each.item), []).append(each)
         elif table.items[key_of(each.item)] is each.item:
             owners[key_of(each.item)] = each
-    running = {name: _resolved(item, around.get(name, ())) for name, item in table.items.items()}
-    members = {name: (*around.get(name, ()), owner) for name, owner in owners.items()}
+    running: dict[Any, Handler] = {}
+    for served, plain_handler in table.items.items():
+        running[served] = _resolved(plain_handler, around.get(served, ()))
+    members: dict[Any, tuple[Offered[Handler], ...]] = {}
+    for served, owner in owners.items():
+        members[served] = (*around.get(served, []), owner)
     plain = {name: owners[name].item for name in around if name in owners}
     idle = [each for name in around if name not in owners for each in around[name]]
     return Chains(running, members, plain, tuple(idle))

@@ -21,7 +21,7 @@ from hivemind_core_client.plugins.contract import (
     MessageHandler,
 )
 from hivemind_core_client.plugins.registry import Registry
-from tests.unit.support import SESSION, SITE, explode, new_context, only, registry
+from tests.unit.support import SESSION, SITE, explode, new_context, only, plugin, plugins_of, registry
 
 T = HiveMessageType
 BIN = HiveMindBinaryPayloadType
@@ -279,3 +279,22 @@ def test_the_context_within_a_message_differs_in_what_is_known_of_its_sender_onl
     for attribute in attrs.fields(Context):
         expected = different.get(attribute.name, getattr(outer, attribute.name))
         assert getattr(inner, attribute.name) is expected
+
+
+def test_wrapped_handlers_run_and_what_is_inside_a_message_is_wrapped_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def around(context: Context, message: HiveMessage, next: Any) -> list[Any]:
+        return [*next(message), Deliver({"wrapped": context.wrapped})]
+
+    def hook() -> list[MessageHandler]:
+        return [
+            MessageHandler(T.BUS, "broken", explode, wraps=True),
+            MessageHandler(T.BUS, "around", around, wraps=True),
+        ]
+
+    tables = plugins_of(plugin("acme", hivemind_message_handlers=hook)).registry()
+    outer = HiveMessage("broadcast", BUS, target_site_id=SITE)
+    delivered, told = Dispatcher(tables, new_context()).receive(outer)
+    assert delivered.message["type"] == "speak" and told == Deliver({"wrapped": True})
+    assert "wrapper broken of plugin acme raised" in caplog.text
