@@ -37,7 +37,7 @@ class Chains(Generic[Handler]):
     """
 
     running: Mapping[Any, Handler]
-    members: Mapping[Any, tuple[Offered[Handler], ...]]
+    members: Mapping[Any, tuple[Offered[Any], ...]]
     plain: Mapping[Any, Handler]
     idle: tuple[Offered[Handler], ...]
 
@@ -54,7 +54,7 @@ def make_chains(
         return places.get(offered.plugin, 0), offered.plugin
 
     owners: dict[Any, Offered[Handler]] = {}
-    around: dict[Any, list[Offered[Handler]]] = {}
+    around: dict[Any, list[Offered[Any]]] = {}
     for each in sorted(offers, key=place):
         if each.item.wraps:
             around.setdefault(key_of(each.item), []).append(each)
@@ -63,9 +63,9 @@ def make_chains(
     running: dict[Any, Handler] = {}
     for served, plain_handler in table.items.items():
         running[served] = _resolved(plain_handler, around.get(served, ()))
-    members: dict[Any, tuple[Offered[Handler], ...]] = {}
-    for served, owner in owners.items():
-        members[served] = (*around.get(served, []), owner)
+    members: dict[Any, tuple[Offered[Any], ...]] = {}
+    for served in owners:
+        members[served] = tuple([*around.get(served, []), owners[served]])
     plain = {name: owners[name].item for name in around if name in owners}
     idle = [each for name in around if name not in owners for each in around[name]]
     return Chains(running, members, plain, tuple(idle))
