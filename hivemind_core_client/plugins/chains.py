@@ -64,11 +64,15 @@ def make_chains(
     for served, plain_handler in table.items.items():
         running[served] = _resolved(plain_handler, around.get(served, ()))
     members: dict[Any, tuple[Offered[Any], ...]] = {}
-    for served in owners:
-        members[served] = tuple([*around.get(served, []), owners[served]])
+    for name, owner in owners.items():
+        members[name] = _with_plain(around.get(name, []), owner)
     plain = {name: owners[name].item for name in around if name in owners}
     idle = [each for name in around if name not in owners for each in around[name]]
     return Chains(running, members, plain, tuple(idle))
+
+
+def _with_plain(around: list[Offered[Any]], plain: Offered[Any]) -> tuple[Offered[Any], ...]:
+    return (*around, plain)
 
 
 def remarks(
