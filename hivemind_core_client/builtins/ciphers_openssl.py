@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from hivemind_core_client.plugins.contract import Cipher
@@ -24,6 +24,7 @@ def hivemind_ciphers() -> list[Cipher]:
     ]
 
 
+@cache  # what is made twice alike proves itself once
 def _cipher(
     name: str, algorithm: Any, wrong_tag: type[Exception], key_sizes: tuple[int, ...], nonce_size: int
 ) -> Cipher:

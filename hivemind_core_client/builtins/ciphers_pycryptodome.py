@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from hivemind_core_client.plugins.contract import Cipher
@@ -31,6 +32,7 @@ def _chacha(key: bytes, nonce: bytes) -> Any:
     return ChaCha20_Poly1305.new(key=key, nonce=nonce)
 
 
+@cache  # what is made twice alike proves itself once
 def _cipher(name: str, keyed: Any, key_sizes: tuple[int, ...], nonce_size: int) -> Cipher:
     def seal(key: bytes, nonce: bytes, plaintext: bytes) -> bytes:
         ciphertext, tag = keyed(key, nonce).encrypt_and_digest(plaintext)

@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import struct
 from base64 import b32decode, b32encode
+from functools import cache
 from typing import Any, Callable
 
 from hivemind_core_client.plugins.contract import Encoding
@@ -31,7 +32,7 @@ def hivemind_encodings() -> list[Encoding]:
         Encoding("JSON-URLSAFE-B64", _urlsafe_text, _urlsafe_bytes, plain=True),
         Encoding("JSON-HEX", bytes.hex, bytes.fromhex, plain=True),
         *_dense(),
-        Encoding("JSON-B32", lambda data: b32encode(data).decode("ascii"), b32decode, plain=True),
+        Encoding("JSON-B32", _b32_text, b32decode, plain=True),
     ]
 
 
@@ -69,6 +70,10 @@ def _urlsafe_bytes(text: str) -> bytes:
     return b64_bytes(text.translate(_FROM_URLSAFE))
 
 
+def _b32_text(data: bytes) -> str:
+    return b32encode(data).decode("ascii")
+
+
 def _dense() -> list[Encoding]:
     if importlib.util.find_spec("z85base91") is None:
         return []
@@ -88,6 +93,7 @@ def _dense() -> list[Encoding]:
     ]
 
 
+@cache  # what is made twice alike proves itself once
 def _wrapped(name: str, codec: Any) -> Encoding:
     def encode(data: bytes) -> str:
         return bytes(codec.encode(data)).decode("ascii")

@@ -47,13 +47,13 @@ from hivemind_core_client.plugins.contract import (
 from hivemind_core_client.plugins.finding import Candidate, candidates, installed_plugins
 from hivemind_core_client.plugins.finding import PluginInfo as PluginInfo
 from hivemind_core_client.plugins.names import normalised
+from hivemind_core_client.plugins.proving import cipher_fault, encoding_fault, serializer_fault
+from hivemind_core_client.plugins.ranking import by_speed, cipher_seconds, encoding_seconds
 from hivemind_core_client.plugins.registry import (
     Conflict,
     Offered,
     Registry,
     build_table,
-    cipher_fault,
-    encoding_fault,
     wire_name,
 )
 from hivemind_core_client.plugins.single_files import FOLDER_VARIABLE
@@ -158,13 +158,14 @@ class Plugins:
     def _build(self) -> Registry:
         ciphers = self._table("cipher", "hivemind_ciphers", Cipher, _name, cipher_fault)
         encodings = self._table("encoding", "hivemind_encodings", Encoding, _name, encoding_fault)
-        by_speed = sorted(ciphers.values(), key=_seconds) if len(ciphers) > 1 else ciphers.values()
         handlers = self._resolve("handler", "hivemind_message_handlers", MessageHandler)
         binary = self._resolve("binary handler", "hivemind_binary_handlers", BinaryHandler)
         return Registry(
-            ciphers={cipher.name: cipher for cipher in by_speed},
-            encodings=encodings,
-            serializers=self._table("serializer", "hivemind_serializers", Serializer, _name),
+            ciphers=by_speed(ciphers, cipher_seconds),
+            encodings=by_speed(encodings, encoding_seconds),
+            serializers=self._table(
+                "serializer", "hivemind_serializers", Serializer, _name, serializer_fault
+            ),
             handlers=handlers.running,
             binary_handlers=binary.running,
             wrapped=handlers.plain,
@@ -349,14 +350,3 @@ def _names(text: str | None) -> frozenset[str] | None:
 
 def _name(item: Any) -> str:
     return str(item.name)
-
-
-def _seconds(cipher: Cipher) -> float:
-    """Seconds to seal and open 16 KiB: the better of two runs, since the first one warms up."""
-    key, nonce, sample = bytes(max(cipher.key_sizes)), bytes(cipher.nonce_size), bytes(16384)
-    best = float("inf")
-    for _ in range(2):
-        start = time.perf_counter()
-        cipher.open(key, nonce, cipher.seal(key, nonce, sample))
-        best = min(best, time.perf_counter() - start)
-    return best

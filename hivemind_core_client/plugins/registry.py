@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Every byte, the empty string, and lengths that do not fill a group of any encoding.
-_SAMPLES = (bytes(range(256)), b"", *(bytes(range(200, 200 + size)) for size in range(1, 18)))
+#: The ciphers that hubs know: the only ones that are offered to a hub where the user lists none.
+STANDARD_CIPHERS = frozenset({"AES-GCM", "CHACHA20-POLY1305"})
 
 
 @frozen
@@ -55,8 +55,8 @@ class Table(Generic[T]):
 class Registry:
     """What a Link looks things up in.
 
-    `ciphers` and `encodings` are in order of preference, the best first. `handlers` and `binary_handlers` are what
-    runs, wrappers included; `wrapped` has the plain handlers of the message types that are wrapped.
+    `ciphers` and `encodings` are in order of measured speed, the fastest first. `handlers` and `binary_handlers` are
+    what runs, wrappers included; `wrapped` has the plain handlers of the message types that are wrapped.
     """
 
     ciphers: Mapping[str, Cipher] = field(factory=dict)
@@ -69,6 +69,10 @@ class Registry:
     def plain(self, msg_type: HiveMessageType) -> MessageHandler | None:
         """The handler of a type without what is wrapped around it, None where nobody handles the type."""
         return self.wrapped.get(msg_type) or self.handlers.get(msg_type)
+
+    def unasked_ciphers(self) -> tuple[str, ...]:
+        """The ciphers to offer where the user lists none: those that are registered under names that hubs know."""
+        return tuple(name for name in self.ciphers if name in STANDARD_CIPHERS)
 
 
 def build_table(kind: str, offers: Iterable[Offered[T]], key: Callable[[T], Any]) -> Table[T]:
@@ -89,48 +93,3 @@ def build_table(kind: str, offers: Iterable[Offered[T]], key: Callable[[T], Any]
 def wire_name(key: Any) -> str:
     """The text under which a table key is shown: its wire name, or the name of a bin type."""
     return key.name if isinstance(key, HiveMindBinaryPayloadType) else str(key)
-
-
-def encoding_fault(encoding: Encoding) -> str:
-    """Why this encoding must not be offered, or an empty text when it round-trips."""
-    try:
-        for sample in _SAMPLES:
-            text = encoding.encode(sample)
-            if not isinstance(text, str) or encoding.decode(text) != sample:
-                return f"encoding {encoding.name} does not give back the {len(sample)} bytes it was given"
-    except Exception as error:  # a plugin may raise anything; it is then not offered
-        return f"encoding {encoding.name} failed its self-test: {type(error).__name__}: {error}"
-    return ""
-
-
-def cipher_fault(cipher: Cipher) -> str:
-    """Why this cipher must not be offered, or an empty text when it seals and opens."""
-    try:
-        for size in cipher.key_sizes:
-            fault = _cipher_fault_at(cipher, bytes(size))
-            if fault:
-                return fault
-    except Exception as error:  # a plugin may raise anything; it is then not offered
-        return f"cipher {cipher.name} failed its self-test: {type(error).__name__}: {error}"
-    return "" if cipher.key_sizes else f"cipher {cipher.name} names no key size"
-
-
-def _cipher_fault_at(cipher: Cipher, key: bytes) -> str:
-    nonce, sample = bytes(cipher.nonce_size), b"self-test"
-    sealed = cipher.seal(key, nonce, sample)
-    if type(sealed) is not bytes or type(cipher.open(key, nonce, sealed)) is not bytes:
-        return f"cipher {cipher.name} does not return bytes"
-    if len(sealed) != len(sample) + cipher.tag_size:
-        return f"cipher {cipher.name} does not return ciphertext and a tag of {cipher.tag_size} bytes"
-    if cipher.open(key, nonce, sealed) != sample:
-        return f"cipher {cipher.name} does not open what it sealed"
-    if cipher.seal_into is not None:
-        buffer = bytearray(len(sealed))
-        cipher.seal_into(key, nonce, sample, memoryview(buffer))
-        if buffer != sealed:
-            return f"cipher {cipher.name} seals otherwise with seal_into than with seal"
-    try:
-        cipher.open(key, nonce, sealed[:-1] + bytes([sealed[-1] ^ 1]))
-    except Exception:  # whatever it raises, it did not accept the forgery, which is the point
-        return ""
-    return f"cipher {cipher.name} accepts a forged tag"

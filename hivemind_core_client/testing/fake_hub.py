@@ -99,7 +99,7 @@ def completed(given: dict[str, Any]) -> dict[str, Any]:
 def agreed(profile: ClientProfile) -> Negotiated:
     """What a handshake with the fake hub comes to: this satellite's first choices."""
     options, registry = profile.options, profile.registry
-    cipher, encoding = options.ciphers or registry.ciphers, options.encodings or registry.encodings
+    cipher, encoding = options.ciphers or registry.unasked_ciphers(), options.encodings or registry.encodings
     return Negotiated(options.max_version, "fake", next(iter(cipher)), next(iter(encoding)), options.binarize)
 
 

@@ -103,7 +103,7 @@ class Terms:
             credentials=options.credentials,
             registry=registry,
             hub=hub,
-            ciphers=options.ciphers or tuple(registry.ciphers),
+            ciphers=options.ciphers or registry.unasked_ciphers(),
             encodings=options.encodings or tuple(registry.encodings),
             binarize=options.binarize,
             max_version=options.max_version,

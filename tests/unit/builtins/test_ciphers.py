@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hivemind_core_client.builtins import ciphers_openssl, ciphers_pycryptodome
 from hivemind_core_client.plugins.contract import Cipher
-from hivemind_core_client.plugins.registry import cipher_fault
+from hivemind_core_client.plugins.proving import cipher_fault
 from tests.unit.support import CIPHERS
 
 PROVIDERS: dict[str, dict[str, Cipher]] = {

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hivemind_core_client.builtins import encodings
-from hivemind_core_client.plugins.registry import encoding_fault
+from hivemind_core_client.plugins.proving import encoding_fault
 from tests.unit.support import ENCODINGS
 
 OFFERED = {encoding.name: encoding for encoding in encodings.hivemind_encodings()}

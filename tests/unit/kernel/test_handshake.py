@@ -13,6 +13,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hivemind_core_client.builtins import ciphers_pycryptodome
 from hivemind_core_client.errors import (
     HandshakeError,
     HiveMindError,
@@ -27,9 +28,9 @@ from hivemind_core_client.kernel.handshake.base import Handshake, Offer, Progres
 from hivemind_core_client.kernel.handshake.choice import choose
 from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
-from hivemind_core_client.kernel.options import Credentials
+from hivemind_core_client.kernel.options import Credentials, LinkOptions
 from hivemind_core_client.kernel.policy import Limits
-from hivemind_core_client.plugins.contract import Cipher, HubFacts
+from hivemind_core_client.plugins.contract import HubFacts
 from tests.unit.strategies import JSON
 from tests.unit.support import (
     CIPHERS,
@@ -322,7 +323,8 @@ def test_no_binary_frames_with_a_hub_whose_answers_do_not_fit(version: int, key:
 
 
 def test_a_cipher_that_takes_no_key_of_32_bytes_fails_with_a_typed_error() -> None:
-    narrow = Cipher("NARROW", (16,), 1, 1, lambda k, n, plain: plain + b"\1", opened)
+    aes = ciphers_pycryptodome.hivemind_ciphers()[0]
+    narrow = evolve(aes, name="NARROW", key_sizes=(16,))
     tables = plugins_of(plugin("acme", hivemind_ciphers=lambda: [narrow])).registry()
     assert "NARROW" in tables.ciphers
     hub = Hub(new_link(tables=tables, ciphers=("NARROW",)))
@@ -331,10 +333,16 @@ def test_a_cipher_that_takes_no_key_of_32_bytes_fails_with_a_typed_error() -> No
     assert isinstance(only(Failed, hub.answer()).error, InvalidKeySize)
 
 
-def opened(key: bytes, nonce: bytes, sealed: bytes) -> bytes:
-    if sealed[-1:] != b"\1":
-        raise ValueError("forged")
-    return sealed[:-1]
+def test_a_cipher_of_another_name_is_offered_only_where_it_is_listed() -> None:
+    mine = evolve(ciphers_pycryptodome.hivemind_ciphers()[0], name="MINE")
+    tables = plugins_of(plugin("acme", hivemind_ciphers=lambda: [mine])).registry()
+
+    def proposed(*listed: str) -> list[str]:
+        options = LinkOptions(where=WHERE, ciphers=listed)
+        return list(Terms.of(options, tables, HubFacts()).proposal(offer(ciphers=None))["ciphers"])
+
+    assert sorted(proposed()) == ["AES-GCM", "CHACHA20-POLY1305"]
+    assert proposed("MINE", "AES-GCM") == ["MINE", "AES-GCM"]
 
 
 def test_credentials_are_not_shown() -> None:

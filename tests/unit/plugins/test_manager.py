@@ -16,11 +16,11 @@ import pluggy
 import pytest
 from attrs import evolve
 
-from hivemind_core_client.builtins import ciphers_pycryptodome
+from hivemind_core_client.builtins import ciphers_pycryptodome, text_serializer
 from hivemind_core_client.errors import PluginError
-from hivemind_core_client.message import HiveMessageType
+from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins import hookspecs, manager
-from hivemind_core_client.plugins.contract import Cipher, Encoding, MessageHandler
+from hivemind_core_client.plugins.contract import Cipher, Encoding, MessageHandler, Serializer
 from hivemind_core_client.plugins.hookspecs import PROJECT
 from hivemind_core_client.plugins.manager import (
     BLOCK_VARIABLE,
@@ -29,6 +29,7 @@ from hivemind_core_client.plugins.manager import (
     forget_plugins,
     load_plugins,
 )
+from hivemind_core_client.plugins.proving import cipher_fault
 from hivemind_core_client.plugins.registry import Conflict
 from tests.unit.support import BUILTINS, CIPHERS, ENCODINGS, explode, plugin, plugins_of
 
@@ -423,6 +424,59 @@ def test_ciphers_are_in_order_of_measured_speed(monkeypatch: pytest.MonkeyPatch)
     ciphers = [taking(3.0, "SLOW"), taking(1.0, "QUICK"), taking(2.0, "MIDDLING")]
     registry = plugins_of(plugin("acme", hivemind_ciphers=lambda: ciphers), builtins=()).registry()
     assert list(registry.ciphers) == ["QUICK", "MIDDLING", "SLOW"]
+
+
+def test_encodings_are_in_order_of_measured_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    elapsed = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: elapsed[0])
+
+    def taking(seconds: float, name: str) -> Encoding:
+        def encode(data: bytes) -> str:
+            elapsed[0] += seconds
+            return ROT.encode(data)
+
+        return evolve(ROT, name=name, encode=encode)
+
+    encodings = [taking(3.0, "SLOW"), taking(1.0, "QUICK"), taking(2.0, "MIDDLING")]
+    registry = plugins_of(plugin("acme", hivemind_encodings=lambda: encodings), builtins=()).registry()
+    assert list(registry.encodings) == ["QUICK", "MIDDLING", "SLOW"]
+
+
+def test_what_was_proved_once_counts_for_the_process() -> None:
+    calls: list[int] = []
+
+    def seal(key: bytes, nonce: bytes, plaintext: bytes) -> bytes:
+        calls.append(1)
+        return AES.seal(key, nonce, plaintext)
+
+    counted = evolve(AES, name="COUNTED", seal=seal)
+    assert cipher_fault(counted) == ""
+    proved = len(calls)
+    registry = plugins_of(plugin("acme", hivemind_ciphers=lambda: [counted]), builtins=()).registry()
+    assert list(registry.ciphers) == ["COUNTED"]
+    assert len(calls) == proved > 0
+
+
+def test_a_cipher_that_cannot_be_remembered_is_proved_each_time() -> None:
+    listed: Any = [16, 32]
+    assert cipher_fault(evolve(AES, key_sizes=listed)) == ""
+
+
+def test_only_ciphers_that_hubs_know_are_offered_unasked() -> None:
+    mine = evolve(AES, name="MINE")
+    registry = plugins_of(plugin("acme", hivemind_ciphers=lambda: [mine])).registry()
+    assert "MINE" in registry.ciphers
+    assert set(registry.unasked_ciphers()) == set(CIPHERS)
+
+
+def test_a_serializer_that_loses_a_type_is_left_out_and_shown(caplog: pytest.LogCaptureFixture) -> None:
+    lossy = Serializer(
+        "text", text_serializer.encode, lambda frame, max_size: HiveMessage("bus", {"type": "x"})
+    )
+    plugins = plugins_of(plugin("acme", hivemind_serializers=lambda: [lossy]))
+    assert plugins.registry().serializers["text"].decode is text_serializer.decode
+    assert info(plugins, "acme").state == "failed"
+    assert "does not give back" in info(plugins, "acme").error and "does not give back" in caplog.text
 
 
 def test_one_cipher_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from ovos_bus_client.message import Message
 
 from hivemind_core_client import HiveMessage, HiveMessageBusClient
+from hivemind_core_client.builtins.binary_serializer import decode, encode
 from hivemind_core_client.errors import InvalidMessage, UnknownMessageType
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.message import HiveMessageType, HiveMindBinaryPayloadType
@@ -29,7 +30,7 @@ from hivemind_core_client.plugins.contract import (
     SetTimer,
 )
 from hivemind_core_client.plugins.hookspecs import hookimpl
-from hivemind_core_client.plugins.registry import cipher_fault
+from hivemind_core_client.plugins.proving import cipher_fault
 from hivemind_core_client.testing import EmbeddedHub
 from tests.unit.support import PASSWORD
 
@@ -139,17 +140,25 @@ def test_an_observer_may_even_exit(function: Callable[..., Any]) -> None:
 
 
 def test_a_serializer_that_raises_costs_a_frame_and_names_itself() -> None:
-    def broken(*_: Any) -> Any:
-        raise KeyError("mine")
+    sound: list[bool] = [True]  # it passes the proof at load, and fails later
+
+    def broken(function: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            if not sound:
+                raise KeyError("mine")
+            return function(*arguments)
+
+        return call
 
     class Plugin:
         @hookimpl
         def hivemind_serializers(self) -> list[Serializer]:
-            return [Serializer("binary", broken, broken)]
+            return [Serializer("binary", broken(encode), broken(decode))]
 
     with EmbeddedHub({"k": PASSWORD}) as hub:
         with connected(hub, Plugin()) as client:
             hub.wait_for_sessions(1)
+            sound.clear()
             hub.send_raw(b"\x82\x00{}", seal=True)
             with pytest.raises(InvalidMessage, match="KeyError"):
                 client.emit(HiveMessage("bin", b""))

@@ -1,0 +1,318 @@
+"""The kit, and what is proved at load: all built-ins pass, and each bad item is told by what is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from typing import Any, Callable
+
+import pytest
+from attrs import evolve
+
+from hivemind_core_client.builtins import (
+    binary_serializer,
+    ciphers_openssl,
+    ciphers_pycryptodome,
+    encodings,
+    text_serializer,
+)
+from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client.plugins.contract import (
+    BinaryHandler,
+    Cipher,
+    Deliver,
+    Encoding,
+    MessageHandler,
+    Serializer,
+    SetTimer,
+)
+from hivemind_core_client.plugins.proving import cipher_fault, encoding_fault, serializer_fault
+from hivemind_core_client.testing import check_cipher, check_encoding, check_handler, check_serializer
+from tests.unit.support import explode, plugins_of
+
+CIPHERS = [*ciphers_openssl.hivemind_ciphers(), *ciphers_pycryptodome.hivemind_ciphers()]
+AES = evolve(CIPHERS[0], name="MINE", seal_into=None)
+TEXT, BINARY = (
+    Serializer("text", text_serializer.encode, text_serializer.decode),
+    Serializer("binary", binary_serializer.encode, binary_serializer.decode),
+)
+REGISTRY = plugins_of().registry()
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+def test_a_built_in_cipher_passes(cipher: Cipher) -> None:
+    check_cipher(cipher)
+
+
+@pytest.mark.parametrize("encoding", encodings.hivemind_encodings(), ids=lambda item: item.name)
+def test_a_built_in_encoding_passes(encoding: Encoding) -> None:
+    check_encoding(encoding)
+
+
+@pytest.mark.parametrize("serializer", [TEXT, BINARY], ids=lambda item: item.name)
+def test_a_built_in_serializer_passes(serializer: Serializer) -> None:
+    check_serializer(serializer)
+
+
+@pytest.mark.parametrize("handler", REGISTRY.handlers.values(), ids=lambda item: item.name)
+def test_a_built_in_handler_passes(handler: MessageHandler) -> None:
+    check_handler(handler)
+
+
+@pytest.mark.parametrize("handler", REGISTRY.binary_handlers.values(), ids=lambda item: item.name)
+def test_a_built_in_binary_handler_passes(handler: BinaryHandler) -> None:
+    check_handler(handler)
+
+
+def toy(pad: Callable[[bytes, bytes], bytes], tagged: Callable[[bytes, bytes, bytes], bytes]) -> Cipher:
+    """A cipher of two parts, so that each can be wrong alone: a stream to hide, and what the tag covers."""
+
+    def body(key: bytes, nonce: bytes, data: bytes) -> bytes:
+        stream = hashlib.shake_256(pad(key, nonce)).digest(len(data)) if pad(key, nonce) else bytes(len(data))
+        return bytes(a ^ b for a, b in zip(data, stream))
+
+    def tag(key: bytes, nonce: bytes, hidden: bytes) -> bytes:
+        return hmac.new(b"tag", tagged(key, nonce, hidden), "sha256").digest()[:16]
+
+    def seal(key: bytes, nonce: bytes, plain: bytes) -> bytes:
+        hidden = body(key, nonce, plain)
+        return hidden + tag(key, nonce, hidden)
+
+    def open_(key: bytes, nonce: bytes, sealed: bytes) -> bytes:
+        hidden = sealed[:-16]
+        if len(sealed) < 16 or tag(key, nonce, hidden) != sealed[-16:]:
+            raise ValueError("the tag does not fit")
+        return body(key, nonce, hidden)
+
+    return Cipher("TOY", (32,), 12, 16, seal, open_)
+
+
+def everything(*parts: bytes) -> bytes:
+    return b"".join(parts)
+
+
+def plain_with_zeros(key: bytes, nonce: bytes, plain: bytes) -> bytes:
+    return plain + bytes(16)
+
+
+def without_tag(key: bytes, nonce: bytes, sealed: bytes) -> bytes:
+    return sealed[:-16]
+
+
+def opens_a_cut_end(key: bytes, nonce: bytes, sealed: bytes) -> bytes:
+    return AES.open(key, nonce, sealed) if len(sealed) > 16 else b""
+
+
+TOY = toy(everything, everything)
+
+
+def without_check(key: bytes, nonce: bytes, sealed: bytes) -> bytes:
+    return TOY.seal(key, nonce, sealed[:-16])[:-16]  # the stream twice is the plaintext
+
+
+BAD_CIPHERS: dict[str, tuple[Cipher, str]] = {
+    "protects nothing": (Cipher("NONE", (32,), 12, 16, plain_with_zeros, without_tag), "does not hide"),
+    "hides nothing": (toy(lambda key, nonce: b"", everything), "does not hide"),
+    "ignores the nonce": (toy(lambda key, nonce: key, everything), "seals alike with another nonce"),
+    "ignores the key": (toy(lambda key, nonce: nonce, everything), "seals alike with another key"),
+    "has a tag without key": (toy(everything, lambda key, nonce, body: nonce + body), "accepts another key"),
+    "has a tag without nonce": (
+        toy(everything, lambda key, nonce, body: key + body),
+        "accepts another nonce",
+    ),
+    "has a tag without body": (toy(everything, lambda key, nonce, body: key + nonce), "a changed ciphertext"),
+    "has a tag of half of it": (
+        toy(everything, lambda key, nonce, body: everything(key, nonce, body[:8])),
+        "accepts a changed ciphertext",
+    ),
+    "does not check the tag": (evolve(TOY, open=without_check), "accepts a"),
+    "opens a cut end": (evolve(AES, open=opens_a_cut_end), "accepts a cut end"),
+    "has a short tag": (
+        evolve(AES, tag_size=8, seal=lambda k, n, p: AES.seal(k, n, p)[:-8], open=lambda k, n, s: b""),
+        "does not open",
+    ),
+    "has a short nonce": (evolve(AES, nonce_size=8), "has a nonce of 8 bytes"),
+    "is no AES-GCM": (evolve(toy(everything, everything), name="AES-GCM", nonce_size=16), "as hubs do"),
+    "has another nonce on the wire": (evolve(AES, name="AES-GCM", nonce_size=12), "a nonce of 16 bytes"),
+    "has another key on the wire": (
+        evolve(toy(everything, everything), name="CHACHA20-POLY1305", key_sizes=(16,)),
+        "keys of 32 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CIPHERS)
+def test_a_bad_cipher_is_told_at_load_and_by_the_kit(name: str) -> None:
+    cipher, fault = BAD_CIPHERS[name]
+    assert re.search(fault, cipher_fault(cipher))
+    with pytest.raises(AssertionError, match=fault):
+        check_cipher(cipher)
+
+
+def test_the_toy_is_sound_but_for_what_a_test_breaks() -> None:
+    check_cipher(toy(everything, everything))
+
+
+def test_the_kit_wants_the_error_of_the_contract() -> None:
+    def strange(key: bytes, nonce: bytes, sealed: bytes) -> bytes:
+        try:
+            return AES.open(key, nonce, sealed)
+        except ValueError:
+            raise KeyError("tag") from None
+
+    cipher = evolve(AES, open=strange)
+    assert cipher_fault(cipher) == ""
+    with pytest.raises(AssertionError, match=r"raises KeyError for .*ValueError"):
+        check_cipher(cipher)
+
+
+def test_a_cipher_that_threads_mix_up() -> None:
+    last: list[bytes] = []
+
+    def seal(key: bytes, nonce: bytes, plain: bytes) -> bytes:
+        if len(plain) != 1024:
+            return AES.seal(key, nonce, plain)
+        last.append(plain)
+        return AES.seal(key, nonce, last[0])  # what another thread has left there
+
+    with pytest.raises(AssertionError, match="threads"):
+        check_cipher(evolve(AES, seal=seal))
+
+
+HEX = Encoding("HEX", bytes.hex, bytes.fromhex)
+BAD_ENCODINGS: list[tuple[Encoding, str]] = [
+    (evolve(HEX, decode=lambda text: bytes.fromhex(text)[:200]), "does not give back the 256 bytes"),
+    (
+        Encoding(
+            "LATIN", lambda data: data.decode("latin-1"), lambda text: text.encode("latin-1"), plain=True
+        ),
+        "says that it is plain",
+    ),
+    (
+        Encoding(
+            "SURROGATES",
+            lambda data: "".join(chr(0xD800 + byte) for byte in data),
+            lambda text: bytes(ord(character) - 0xD800 for character in text),
+        ),
+        "no UTF-8",
+    ),
+]
+
+
+@pytest.mark.parametrize(("encoding", "fault"), BAD_ENCODINGS, ids=lambda item: getattr(item, "name", ""))
+def test_a_bad_encoding_is_told(encoding: Encoding, fault: str) -> None:
+    assert fault in encoding_fault(encoding)
+    with pytest.raises(AssertionError, match=fault):
+        check_encoding(encoding)
+
+
+def test_an_encoding_that_fails_with_the_wrong_error() -> None:
+    def decode(text: str) -> bytes:
+        return bytes.fromhex(text) if text.isascii() else explode()
+
+    with pytest.raises(AssertionError, match="raises RuntimeError for text"):
+        check_encoding(evolve(HEX, decode=decode))
+
+
+def never(message: HiveMessage, compress: Any) -> None:
+    return None
+
+
+BAD_SERIALIZERS: list[tuple[Serializer, str]] = [
+    (evolve(TEXT, name="yaml"), "there are text and binary"),
+    (evolve(TEXT, encode=never), "has no form for"),
+    (evolve(BINARY, encode=never), "has no form for BINARY"),
+    (evolve(TEXT, encode=lambda message, compress: b"{}"), "makes a bytes of|has no form"),
+    (evolve(TEXT, decode=lambda frame, size: HiveMessage("bus", {"type": "x"})), "does not give back"),
+    (evolve(BINARY, decode=lambda frame, size: binary_serializer.decode(frame, 2**20)), "inflates beyond"),
+    (evolve(TEXT, encode=explode), "RuntimeError: broken"),
+]
+
+
+@pytest.mark.parametrize(("serializer", "fault"), BAD_SERIALIZERS)
+def test_a_bad_serializer_is_told(serializer: Serializer, fault: str) -> None:
+    assert serializer_fault(serializer)
+    with pytest.raises(AssertionError, match=fault):
+        check_serializer(serializer)
+
+
+def changes(context: Any, message: HiveMessage) -> None:
+    message.metadata["seen"] = True
+
+
+def late(context: Any, message: HiveMessage) -> list[Any]:
+    return [SetTimer("3rdparty", "late", 1)]
+
+
+async def waits(context: Any, message: HiveMessage) -> None:
+    return None
+
+
+answers: list[HiveMessage] = []
+
+
+def differs(context: Any, message: HiveMessage) -> list[Any]:
+    answers.append(message)
+    return [Deliver({"type": "x", "data": {}, "context": {}})] * len(answers)
+
+
+def needs_rings(context: Any, message: HiveMessage) -> list[Any]:
+    return [Deliver({"type": "x", "data": {"rings": message.payload["rings"]}, "context": {}})]
+
+
+def handler(receive: Any, **more: Any) -> MessageHandler:
+    return MessageHandler(HiveMessageType.THIRDPRTY, "bell", receive, **more)
+
+
+BAD_HANDLERS: list[tuple[Any, str]] = [
+    (handler(needs_rings), "bell: receive raises KeyError"),
+    (handler(changes), "changes the message"),
+    (handler(late), "there is no on_timer"),
+    (handler(waits), "receive is async"),
+    (handler(differs), "in two ways"),
+    (handler(lambda context, message: ["sent"]), "returns a str, which is no action"),
+    (handler(lambda context, message: 5), "returns no list"),
+    (handler(None), "bell: receive"),
+    (
+        handler(lambda context, message: None, prepare=lambda context, message: None),
+        "prepare returns a NoneType",
+    ),
+    (
+        handler(lambda context, message: None, on_timer=lambda context, key: explode()),
+        "on_timer raises Runtime",
+    ),
+    (handler(lambda context, message: None, on_end=lambda context: explode()), "on_end raises Runtime"),
+    (MessageHandler("bus", "", lambda context, message: None), "needs a name"),
+    (AES, "a Cipher is neither"),
+    (
+        BinaryHandler(
+            HiveMindBinaryPayloadType.FILE, "files", lambda context, data, facts: facts["file_name"]
+        ),
+        "files: receive raises KeyError",
+    ),
+]
+
+
+@pytest.mark.parametrize(("bad", "fault"), BAD_HANDLERS)
+def test_a_bad_handler_is_told(bad: Any, fault: str) -> None:
+    with pytest.raises(AssertionError, match=fault):
+        check_handler(bad)
+
+
+def test_a_handler_gets_the_messages_of_its_author() -> None:
+    seen: list[HiveMessage] = []
+    mine = HiveMessage("3rdparty", {"rings": 7})
+    check_handler(handler(lambda context, message: seen.append(message)), [mine])
+    assert seen[0] is mine
+    with pytest.raises(AssertionError, match="gets no BUS"):
+        check_handler(handler(lambda context, message: None), [HiveMessage("bus", {"type": "x"})])
+
+
+@pytest.mark.parametrize(
+    ("check", "kind"),
+    [(check_cipher, "Cipher"), (check_encoding, "Encoding"), (check_serializer, "Serializer")],
+)
+def test_what_is_no_item_is_told(check: Callable[[Any], None], kind: str) -> None:
+    with pytest.raises(AssertionError, match=f"a int is no {kind}"):
+        check(5)
