@@ -12,8 +12,8 @@ T = TypeVar("T")
 
 _SEALED = bytes(16384)
 _ENCODED = bytes(range(256)) * 4
-#: What a byte on the way costs, in seconds: so of two that are equally fast the shorter text comes first.
-_SECONDS_PER_BYTE = 1e-9
+#: What a character costs on its way, in seconds: a link of 800 Mbit/s. Hex is as fast as base64, and half as long again.
+_SECONDS_PER_BYTE = 1e-8
 
 
 def by_speed(items: Mapping[str, T], seconds: Callable[[T], float]) -> dict[str, T]:

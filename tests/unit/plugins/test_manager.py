@@ -442,6 +442,15 @@ def test_encodings_are_in_order_of_measured_speed(monkeypatch: pytest.MonkeyPatc
     assert list(registry.encodings) == ["QUICK", "MIDDLING", "SLOW"]
 
 
+def test_of_two_encodings_that_are_as_fast_the_shorter_text_comes_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(time, "perf_counter", float)
+    short = Encoding("SHORT", lambda data: data.decode("latin-1"), lambda text: text.encode("latin-1"))
+    registry = plugins_of(plugin("acme", hivemind_encodings=lambda: [ROT, short]), builtins=()).registry()
+    assert list(registry.encodings) == ["SHORT", "JSON-ROT"]
+
+
 def test_what_was_proved_once_counts_for_the_process() -> None:
     calls: list[int] = []
 
