@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 _SEALED = bytes(16384)
 _ENCODED = bytes(range(256)) * 4
-#: What a character costs on its way, in seconds: a link of 800 Mbit/s. Hex is as fast as base64, and half as long again.
+#: What a character costs on its way, in seconds: a link of 800 Mbit/s. Hex is as fast as base64, and longer by half.
 _SECONDS_PER_BYTE = 1e-8
 
 
