@@ -8,7 +8,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any, Callable, Optional
 
 import pytest
@@ -19,6 +18,7 @@ from hivemind_core_client import errors as err
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.questions import first_answer
 from hivemind_core_client.plugins.contract import MessageHandler
+from hivemind_core_client.plugins.registry import Registry
 from hivemind_core_client.shell.waiters import Gatherer
 from hivemind_core_client.sync.answers import wait_for_quiet
 from hivemind_core_client.sync.waiting import Notifier
@@ -371,7 +371,7 @@ def test_intercom_names_the_plugin_that_is_missing() -> None:
         {},
         {T.INTERCOM: MessageHandler(T.INTERCOM, "reads only", lambda context, message: None)},
     ):
-        client.profile.registry = SimpleNamespace(handlers=handlers)
+        client.profile.registry = Registry(handlers=handlers)
         with pytest.raises(err.PluginError, match=r"hivemind-core-client\[intercom\]"):
             client.emit_intercom(ASK, "PEM")
     assert client.sent == []
@@ -381,7 +381,7 @@ def test_intercom_goes_out_in_a_propagate_and_makes_a_key_first() -> None:
     made: list[int] = []
     handler = MessageHandler(T.INTERCOM, "i", lambda context, message: None, lambda context, message: message)
     client = Fake()
-    client.profile.registry = SimpleNamespace(handlers={T.INTERCOM: handler})
+    client.profile.registry = Registry(handlers={T.INTERCOM: handler})
     client.profile.private_key = lambda: made.append(len(client.sent))
     client.emit_intercom(ASK, "PEM")
     (sent,) = client.sent
