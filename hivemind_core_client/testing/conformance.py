@@ -74,8 +74,8 @@ def check_handler(
 
     It gets `messages`, samples of its type, and payloads that make no sense, each with a new context: of `context`, or
     one without a hub. It returns actions or None, raises nothing but ProtocolError, changes no message, and answers
-    the same message twice with actions of the same kinds. A wrapper gets a `next` that returns no actions. Timers and the end of a session are
-    tried too.
+    the same message twice with actions of the same kinds. A wrapper gets a `next` that returns no actions. Timers and
+    the end of a session are tried too.
     """
     _claim(
         isinstance(handler, (MessageHandler, BinaryHandler)),
