@@ -199,6 +199,14 @@ class _Next:
         return list(self._result) if self.called else self._rest(self._context, *arguments)
 
 
+def next_of(part: str, plain: Any, rest: Step, context: Context) -> _Next:
+    """What the function `part` of a wrapper gets as `next`: it leads to `rest`, and refuses what `plain` must not get.
+
+    `called` says whether it was called; after `end()` it may be called no more.
+    """
+    return _Next(rest, context, _check_of(part, plain))
+
+
 def _acting(function: Step, name: str) -> Step:
     """The last step of a chain: a plain handler's function. What it raises is no fault of the wrappers."""
 

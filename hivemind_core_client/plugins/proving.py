@@ -20,6 +20,7 @@ from hivemind_core_client.wire.message import (
     HiveMessageType,
     HiveMindBinaryPayloadType,
 )
+from hivemind_core_client.wire.text import described
 
 #: The sizes of nonce and tag of each name that hubs know, and `_PLAIN` sealed by it, by the size of the key: key and
 #: nonce are the bytes 0, 1, 2 and so on. Another algorithm under such a name would open no frame of any hub.
@@ -75,8 +76,10 @@ def _first(prove: Callable[[Any, bool], Iterator[str]], item: Any, thorough: boo
     kind = type(item).__name__.lower()
     try:
         fault = next(prove(item, thorough), "")
-    except Exception as error:  # a plugin may raise anything; it is then not offered
-        fault = f"failed its self-test: {type(error).__name__}: {error}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin may raise anything, or exit; it is then not offered
+        fault = f"failed its self-test: {described(error)}"
     return f"{kind} {item.name} {fault}" if fault else ""
 
 

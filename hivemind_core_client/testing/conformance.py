@@ -5,14 +5,12 @@ They ask for what a cipher, an encoding and a serializer prove when they are loa
 
 from __future__ import annotations
 
-import copy
-import inspect
+import re
 from collections.abc import Iterable
 from types import SimpleNamespace
-from typing import Any, Callable, Optional, Union, get_args
+from typing import Any, Callable, Optional
 
 from hivemind_core_client.plugins.contract import (
-    Action,
     BinaryHandler,
     Cipher,
     Context,
@@ -20,23 +18,30 @@ from hivemind_core_client.plugins.contract import (
     MessageHandler,
     Serializer,
     Session,
-    SetTimer,
 )
-from hivemind_core_client.plugins.proving import (
-    cipher_fault,
-    encoding_fault,
-    sample_messages,
-    serializer_fault,
-)
-from hivemind_core_client.wire.errors import ProtocolError
-from hivemind_core_client.wire.message import WRAPPER_TYPES, HiveMessage, HiveMessageType
+from hivemind_core_client.plugins.proving import cipher_fault, encoding_fault, serializer_fault
+from hivemind_core_client.testing.handler_trial import Handler, try_handler
+from hivemind_core_client.wire.message import HiveMessage
 
-Handler = Union[MessageHandler, BinaryHandler]
-
-_ACTIONS = get_args(Action)
-#: Objects that a peer may send where it should send something else.
-_ODD_PAYLOADS: tuple[dict[str, Any], ...] = ({}, {"a": None}, {"type": 5, "data": []}, {"": {"": ["x"] * 99}})
-_ODD_METADATA: tuple[dict[str, Any], ...] = ({}, {"lang": 5, "file_name": ["x"], "utterance": None})
+#: What to do about a fault, by words of it; the first that fits.
+_MENDS = {
+    r"as hubs do|fit the wire": "give a cipher of your own another name, and both ends its plugin",
+    r"does not hide|seals alike": "seal must encrypt the plaintext, by key and nonce",
+    r"accepts a": "open must compute the tag over key, nonce and all of the ciphertext, and raise ValueError",
+    r"raises \w+ for": "raise the error that it names",
+    r"of \d+ bytes: \d+ are": "choose an algorithm with a longer one",
+    r"several threads": "keep nothing between two calls",
+    r"gives? back|does not open": "what comes back must be what went in, byte for byte",
+    r"says that it is plain": "set plain=False",
+    r"no UTF-8": "leave out the code points U+D800 to U+DFFF",
+    r"makes a \w+ of": "return a str from text, and bytes from binary",
+    r"has no form for": "encode it, or leave that to the other serializer alone",
+    r"inflates beyond": "raise FrameTooLarge as soon as max_size is passed",
+    r"empty frame": "raise FrameError",
+    r"names no key size": "name the lengths of keys in key_sizes",
+    r"has a name that no frame has": "name it text or binary",
+    "": "docs/plugins-ciphers.md says what it must do",
+}
 
 
 def check_cipher(cipher: Cipher) -> None:
@@ -73,30 +78,18 @@ def check_handler(
     """Assert that a message handler, or a binary handler, keeps the contract.
 
     It gets `messages`, samples of its type, and payloads that make no sense, each with a new context: of `context`, or
-    one without a hub. It returns actions or None, raises nothing but ProtocolError, changes no message, and answers
-    the same message twice with actions of the same kinds. A wrapper gets a `next` that returns no actions. Timers and
-    the end of a session are tried too.
+    one without a hub. Its functions take what a client gives them, return actions or None, raise nothing but
+    ProtocolError, change no message, and answer the same message twice with actions of the same kinds; `prepare`
+    returns the message to send, or raises any Exception. Timers that it sets are ended, and so is the session. A
+    wrapper gets the `next` of a client: one that returns an action, and one that raises ProtocolError.
     """
     _claim(
         isinstance(handler, (MessageHandler, BinaryHandler)),
-        f"a {type(handler).__name__} is neither a MessageHandler nor a BinaryHandler",
+        f"a {type(handler).__name__} is neither a MessageHandler nor a BinaryHandler: make one of"
+        " hivemind_core_client.plugins.contract",
     )
-    _claim(isinstance(handler.name, str) and bool(handler.name), "a handler needs a name")
-    parts = ("receive", "prepare", "on_send", "on_timer", "on_end")
-    functions = {part: getattr(handler, part, None) for part in parts}
-    for part, function in functions.items():
-        _claim(
-            callable(function) or (function is None and part != "receive"),
-            f"{handler.name}: {part} is no function",
-        )
-        _claim(
-            not inspect.iscoroutinefunction(function), f"{handler.name}: {part} is async; nobody awaits it"
-        )
-    new = context if context is not None else _context
-    if isinstance(handler, BinaryHandler):
-        _check_binary(handler, new)
-    else:
-        _check_message_handler(handler, [*messages, *_samples(handler.msg_type)], new)
+    _claim(isinstance(handler.name, str) and bool(handler.name), "a handler needs a name: give it one")
+    try_handler(handler, messages, context if context is not None else _context)
 
 
 def _claim(holds: bool, fault: str) -> None:
@@ -106,9 +99,14 @@ def _claim(holds: bool, fault: str) -> None:
 
 
 def _assert_none(item: Any, kind: type, fault: Callable[[Any, bool], str]) -> None:
-    _claim(isinstance(item, kind), f"a {type(item).__name__} is no {kind.__name__}")
+    name = kind.__name__
+    _claim(
+        isinstance(item, kind),
+        f"a {type(item).__name__} is no {name}: make one of hivemind_core_client.plugins.contract",
+    )
     found = fault(item, True)
-    _claim(not found, found)
+    mend = next(mend for words, mend in _MENDS.items() if re.search(words, found))
+    _claim(not found, f"{found}: {mend}")
 
 
 def _context() -> Context:
@@ -116,101 +114,3 @@ def _context() -> Context:
         identity=SimpleNamespace(name="kit", public_key=None, trusted_keys={}, private_key_pem=lambda: None),
         session=Session("session-1"),
     )
-
-
-def _samples(msg_type: HiveMessageType) -> list[HiveMessage]:
-    samples = sample_messages(msg_type)
-    if msg_type in WRAPPER_TYPES:
-        odd = [HiveMessage("3rdparty", payload) for payload in _ODD_PAYLOADS]
-        return samples + [HiveMessage(msg_type, inner) for inner in odd]
-    if msg_type in (HiveMessageType.BINARY, HiveMessageType.BUS, HiveMessageType.SHARED_BUS):
-        return samples  # nothing else of these types can be made
-    return samples + [HiveMessage(msg_type, payload) for payload in _ODD_PAYLOADS]
-
-
-def _check_message_handler(
-    handler: MessageHandler, messages: list[HiveMessage], new: Callable[[], Context]
-) -> None:
-    more: list[Any] = [lambda context, message: []] if getattr(handler, "wraps", False) else []
-    for message in messages:
-        _claim(
-            message.msg_type is handler.msg_type,
-            f"{handler.name} is a handler of {handler.msg_type.name}, and gets no {message.msg_type.name}",
-        )
-        for part in ("receive", "on_send"):
-            function = getattr(handler, part)
-            if function is not None:
-                _check_calls(handler, part, _bound(function, message, *more), message, new)
-        if handler.prepare is not None:
-            _check_prepare(handler, message, new(), more)
-    if handler.on_timer is not None:
-        timer = handler.on_timer
-        _check_calls(handler, "on_timer", lambda ctx: timer(ctx, "a key that nobody set"), None, new)
-    if handler.on_end is not None:
-        _check_calls(handler, "on_end", handler.on_end, None, new)
-
-
-def _check_prepare(handler: MessageHandler, message: HiveMessage, context: Context, more: list[Any]) -> None:
-    prepare: Any = handler.prepare
-    following = [lambda context, message: message] if more else []
-    try:
-        prepared = prepare(context, message, *following)
-    except Exception:  # what prepare raises goes to whoever sends, so it may raise anything
-        return
-    _claim(
-        isinstance(prepared, HiveMessage),
-        f"{handler.name}: prepare returns a {type(prepared).__name__} instead of the message to send",
-    )
-
-
-def _check_binary(handler: BinaryHandler, new: Callable[[], Context]) -> None:
-    receive: Any = handler.receive
-    more: list[Any] = [lambda context, data, metadata: []] if getattr(handler, "wraps", False) else []
-    for data in (b"", bytes(range(256))):
-        for metadata in _ODD_METADATA:
-            message = HiveMessage("bin", data, bin_type=handler.bin_type, metadata=copy.deepcopy(metadata))
-            _check_calls(
-                handler,
-                "receive",
-                _bound(receive, message.raw_payload, message.metadata, *more),
-                message,
-                new,
-            )
-
-
-def _bound(function: Callable[..., Any], *arguments: Any) -> Callable[[Context], Any]:
-    return lambda context: function(context, *arguments)
-
-
-def _check_calls(
-    handler: Handler,
-    part: str,
-    call: Callable[[Context], Any],
-    message: Optional[HiveMessage],
-    new: Callable[[], Context],
-) -> None:
-    before = copy.deepcopy(message)
-    first = _actions(handler, part, call, new())
-    _claim(message == before, f"{handler.name}: {part} changes the message that it gets")
-    again = _actions(handler, part, call, new())
-    kinds = [[type(action) for action in actions] for actions in (first, again)]
-    _claim(kinds[0] == kinds[1], f"{handler.name}: {part} answers one message in two ways")
-
-
-def _actions(handler: Handler, part: str, call: Callable[[Context], Any], context: Context) -> list[Any]:
-    where = f"{handler.name}: {part}"
-    try:
-        returned = call(context)
-        actions = [] if returned is None else list(returned)
-    except ProtocolError:
-        return []
-    except TypeError as error:
-        raise AssertionError(f"{where} raises TypeError, or returns no list: {error}") from error
-    except Exception as error:
-        raise AssertionError(f"{where} raises {type(error).__name__}: {error}") from error
-    for action in actions:
-        _claim(isinstance(action, _ACTIONS), f"{where} returns a {type(action).__name__}, which is no action")
-        if isinstance(action, SetTimer) and isinstance(handler, MessageHandler):
-            mine = action.msg_type is not handler.msg_type or handler.on_timer is not None
-            _claim(mine, f"{where} sets a timer, and there is no on_timer")
-    return actions

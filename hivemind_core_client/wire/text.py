@@ -25,6 +25,16 @@ def text_of(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
+def described(error: BaseException) -> str:
+    """The kind of an exception and what it says, also where making its text fails: `KeyError: 'rings'`."""
+    kind = type(error).__name__
+    try:
+        said = str(error)
+    except Exception:  # it may be anyone's
+        return f"{kind}, whose text cannot be made"
+    return f"{kind}: {said}" if said else kind
+
+
 def text_or_empty(value: Any) -> str:
     """A peer's value where it is text, else an empty one."""
     return value if isinstance(value, str) else ""

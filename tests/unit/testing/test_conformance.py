@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import sys
 from typing import Any, Callable
 
 import pytest
@@ -17,6 +18,7 @@ from hivemind_core_client.builtins import (
     encodings,
     text_serializer,
 )
+from hivemind_core_client.errors import ProtocolError
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins.contract import (
     BinaryHandler,
@@ -24,6 +26,7 @@ from hivemind_core_client.plugins.contract import (
     Deliver,
     Encoding,
     MessageHandler,
+    Negotiate,
     Serializer,
     SetTimer,
 )
@@ -261,8 +264,25 @@ def needs_rings(context: Any, message: HiveMessage) -> list[Any]:
     return [Deliver({"type": "x", "data": {"rings": message.payload["rings"]}, "context": {}})]
 
 
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("this one has no text")
+
+
+def speechless(*arguments: Any) -> Any:
+    raise Mute
+
+
+def leaves(*arguments: Any) -> Any:
+    sys.exit(3)
+
+
 def handler(receive: Any, **more: Any) -> MessageHandler:
     return MessageHandler(HiveMessageType.THIRDPRTY, "bell", receive, **more)
+
+
+def quiet(context: Any, message: HiveMessage) -> None:
+    return None
 
 
 BAD_HANDLERS: list[tuple[Any, str]] = [
@@ -272,7 +292,27 @@ BAD_HANDLERS: list[tuple[Any, str]] = [
     (handler(waits), "receive is async"),
     (handler(differs), "in two ways"),
     (handler(lambda context, message: ["sent"]), "returns a str, which is no action"),
-    (handler(lambda context, message: 5), "returns no list"),
+    (handler(lambda context, message: 5), "returns a int: return a list"),
+    (handler(lambda message: None), r"receive does not take .*: write it as receive\(context, message\)"),
+    (handler(speechless), "raises Mute, whose text cannot be made: a peer decides"),
+    (handler(leaves), "receive raises SystemExit: 3: a peer decides"),
+    (handler(quiet, prepare=leaves), "prepare raises SystemExit: 3: raise an Exception"),
+    (handler(quiet, on_send=explode), "on_send raises RuntimeError: broken"),
+    (handler(lambda context, message: waits(context, message)), "returns a coroutine, and nobody awaits it"),
+    (handler(lambda context, message: [Negotiate({})]), "Negotiate, which is for handlers of shake alone"),
+    (handler(lambda context, message: [Deliver({"type": "x"})]), "delivers no OVOS message: that has type"),
+    (
+        handler(lambda context, message: [Deliver({"type": "x", "data": {"a": b""}, "context": {}})]),
+        "delivers what has no JSON",
+    ),
+    (
+        handler(late, on_timer=lambda context, key: context.recall("bell").pop("rings")),
+        "on_timer raises KeyError: 'rings'",
+    ),
+    (
+        handler(quiet, on_timer=lambda context, key: context.recall("bell").pop("rings")),
+        "a key that it did not set: give check_handler messages for which",
+    ),
     (handler(None), "bell: receive"),
     (
         handler(lambda context, message: None, prepare=lambda context, message: None),
@@ -298,6 +338,121 @@ BAD_HANDLERS: list[tuple[Any, str]] = [
 def test_a_bad_handler_is_told(bad: Any, fault: str) -> None:
     with pytest.raises(AssertionError, match=fault):
         check_handler(bad)
+
+
+def around(context: Any, given: Any, next: Any) -> list[Any]:
+    return [*next(given), Deliver({"type": "x", "data": {}, "context": {}})]
+
+
+def test_a_correct_wrapper_passes() -> None:
+    check_handler(
+        handler(
+            around,
+            prepare=lambda context, message, next: next(message.copy(payload={"rings": 7})),
+            on_send=around,
+            on_timer=around,
+            on_end=lambda context, next: next(),
+            wraps=True,
+        )
+    )
+    check_handler(handler(lambda context, message, next: None, wraps=True))  # it may drop a message
+    check_handler(
+        BinaryHandler(
+            HiveMindBinaryPayloadType.FILE,
+            "files",
+            lambda context, data, metadata, next: next(data[:1], {**metadata, "lang": "pt"}),
+            wraps=True,
+        )
+    )
+
+
+BAD_WRAPPERS: list[tuple[Any, str]] = [
+    (handler(quiet, wraps=True), r"write it as receive\(context, message, next\)"),
+    (handler(lambda context, message, next: [*next(message), *next(message)], wraps=True), "called twice"),
+    (handler(lambda context, message, next: next(context, message), wraps=True), "raises TypeError"),
+    (
+        handler(lambda context, message, next: next(HiveMessage("ping", {})), wraps=True),
+        "for another type there is Dispatch",
+    ),
+    (
+        handler(around, prepare=lambda context, message, next: message, wraps=True),
+        r"nothing is sent: return next\(message\)",
+    ),
+    (handler(around, on_timer=lambda context, key, next: [], wraps=True), "a timer that is not its own"),
+    (handler(around, on_end=lambda context, next: [], wraps=True), "on_end does not call next"),
+    (
+        BinaryHandler(
+            HiveMindBinaryPayloadType.FILE, "files", lambda context, data, metadata: None, wraps=True
+        ),
+        r"receive\(context, data, metadata, next\)",
+    ),
+    (
+        BinaryHandler(
+            HiveMindBinaryPayloadType.FILE,
+            "files",
+            lambda context, data, metadata, next: next(metadata, data),
+            wraps=True,
+        ),
+        "next takes the data",
+    ),
+]
+
+
+@pytest.mark.parametrize(("bad", "fault"), BAD_WRAPPERS)
+def test_a_bad_wrapper_is_told(bad: Any, fault: str) -> None:
+    with pytest.raises(AssertionError, match=fault):
+        check_handler(bad)
+
+
+def swallows(context: Any, message: HiveMessage, next: Any) -> list[Any]:
+    try:
+        return list(next(message))
+    except ProtocolError:
+        raise KeyError("why") from None
+
+
+def test_a_wrapper_lets_a_refusal_through() -> None:
+    with pytest.raises(AssertionError, match="receive raises KeyError: 'why'"):
+        check_handler(handler(swallows, wraps=True))
+
+
+def test_a_timer_ends_in_the_context_that_it_was_set_in() -> None:
+    ended: list[tuple[str, int]] = []
+
+    def ring(context: Any, message: HiveMessage) -> list[Any]:
+        context.recall("bell")["rings"] = 2
+        return late(context, message)
+
+    check_handler(
+        handler(ring, on_timer=lambda context, key: ended.append((key, context.recall("bell").pop("rings"))))
+    )
+    assert set(ended) == {("late", 2)}
+
+
+def test_prepare_may_raise_what_it_likes() -> None:
+    check_handler(handler(quiet, prepare=explode))
+
+
+def test_an_item_that_exits_is_told() -> None:
+    for check, item in ((check_cipher, AES), (check_encoding, HEX), (check_serializer, TEXT)):
+        part = "seal" if item is AES else "encode"
+        with pytest.raises(AssertionError, match="failed its self-test: SystemExit: 3"):
+            check(evolve(item, **{part: leaves}))  # type: ignore[operator]  # each gets its own kind
+        with pytest.raises(AssertionError, match="Mute, whose text cannot be made"):
+            check(evolve(item, **{part: speechless}))  # type: ignore[operator]  # likewise
+
+
+def test_each_fault_of_an_item_comes_with_a_mend() -> None:
+    bad: list[tuple[Any, Callable[[Any], None]]] = [
+        *((each[0], check_cipher) for each in BAD_CIPHERS.values()),
+        *((each[0], check_encoding) for each in BAD_ENCODINGS),
+        *((each[0], check_serializer) for each in BAD_SERIALIZERS if each[0].encode is not explode),
+    ]
+    for item, check in bad:
+        with pytest.raises(AssertionError) as told:
+            check(item)
+        assert re.search(r": \w", str(told.value)), told.value
+        assert "docs/plugins-ciphers.md" not in str(told.value)
 
 
 def test_a_handler_gets_the_messages_of_its_author() -> None:
