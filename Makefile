@@ -16,7 +16,7 @@ PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 # In one call, so that what they require of each other is found in the tree and not on an index.
 PLUGINS := $(patsubst %/pyproject.toml,-e ./%,$(wildcard plugins/*/pyproject.toml))
 
-.PHONY: help demo test lint house hostile fuzz storm soak interop bench matrix clean
+.PHONY: help demo test lint house hostile fuzz storm soak interop packaging bench matrix clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/'
@@ -60,6 +60,10 @@ interop: $(VENV)/.test ## every behaviour against real hubs; writes docs/interop
 # Once more where the log says that hub 4.0.0 has lost its own OVOS bus under the row, and for no other failure.
 	HIVEMIND_INTEROP_WRITE=1 $(BIN)/python -m pytest --timeout=600 --reruns 1 --reruns-delay 2 --only-rerun LostBus tests/interop
 
+# Not a part of `make test`: freezing a program takes as long as a quarter of the other tests.
+packaging: $(VENV)/.packaging ## packages of plugins, built and installed; programs frozen by PyInstaller
+	$(PYTEST) -n 2 tests/packages
+
 bench: $(VENV)/.bench ## this client beside the reference client, as ratios
 	$(BIN)/python benchmarks/run.py
 
@@ -90,6 +94,11 @@ $(VENV)/.test: $(BIN)/python $(PYPROJECTS)
 $(VENV)/.fuzz: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
 	@$(PIP_INSTALL) -e '.[fuzz,test]' $(PLUGINS)
+	@touch $@
+
+$(VENV)/.packaging: $(BIN)/python $(PYPROJECTS)
+	@echo "Installing into $(VENV)" >&2
+	@$(PIP_INSTALL) -e '.[packaging,test]' $(PLUGINS)
 	@touch $@
 
 $(VENV)/.lint: $(BIN)/python $(PYPROJECTS)

@@ -13,7 +13,7 @@ ROWS = re.findall(
 )
 TESTS = {
     name
-    for folder in ("tests/unit", "tests/docs", "tests/hostile", "tests/soak", "plugins")
+    for folder in ("tests/unit", "tests/packages", "tests/docs", "tests/hostile", "tests/soak", "plugins")
     for path in (ROOT / folder).rglob("test_*.py")
     for name in re.findall(r"^\s*(?:async )?def (test_\w+)\(", path.read_text(encoding="utf-8"), re.MULTILINE)
 }

@@ -72,58 +72,6 @@ _NEWER = "HIVEMIND_API_VERSION = 99\n"
 
 _BROKEN = "raise RuntimeError('this package is broken on purpose')\n"
 
-#: A wrapper of BUS that leaves its name in what is delivered, and replacements.
-_WRAPPER = """
-from hivemind_core_client.message import HiveMessageType
-from hivemind_core_client.plugins.contract import Deliver, MessageHandler
-from hivemind_core_client.plugins.hookspecs import hookimpl
-
-
-def receive(context, message, next):
-    seen = message.raw_payload["data"].get("seen", [])
-    data = {**message.raw_payload["data"], "seen": [*seen, __name__]}
-    return next(message.copy(payload={**message.raw_payload, "data": data}))
-
-
-@hookimpl
-def hivemind_message_handlers():
-    return [MessageHandler(HiveMessageType.BUS, __name__, receive, wraps=True)]
-"""
-
-_PLAIN = """
-from hivemind_core_client.message import HiveMessageType
-from hivemind_core_client.plugins.contract import Deliver, MessageHandler
-from hivemind_core_client.plugins.hookspecs import hookimpl
-
-
-def receive(context, message):
-    return [Deliver({"type": "replaced", "data": message.raw_payload["data"], "context": {}})]
-
-
-@hookimpl
-def hivemind_message_handlers():
-    return [MessageHandler(HiveMessageType(TYPE), __name__, receive)]
-"""
-
-#: Run inside an environment with those: what was delivered, and the states.
-_CHAIN = """
-import json, threading
-from hivemind_core_client import HiveMessageBusClient, NodeIdentity
-from hivemind_core_client.testing import EmbeddedHub
-from ovos_bus_client.message import Message
-
-got, heard = threading.Event(), []
-password = "seven green lanterns above the quiet harbour"
-with EmbeddedHub({"k": password}) as hub:
-    client = HiveMessageBusClient("k", password, host=hub.url, identity=NodeIdentity({}))
-    client.on_mycroft("replaced", lambda message: (heard.append(message.data), got.set()))
-    with client:
-        hub.broadcast(Message("speak", {"utterance": "x"}))
-        got.wait(10)
-        states = {info.name: info.state for info in client.plugins.report}
-print(json.dumps({"heard": heard, "states": states}))
-"""
-
 #: Run inside that environment: what was sealed and opened by whom, as JSON.
 _SESSION = """
 import json, threading
@@ -294,18 +242,3 @@ def test_the_files_of_a_folder_are_plugins_of_the_command_too(environment: Path,
     )
     assert refused.returncode == 1
     assert "anyone may write to it" in refused.stderr and "Traceback" not in refused.stderr
-
-
-def test_installed_wrappers_stand_around_an_installed_replacement(tmp_path: Path) -> None:
-    python = installed(
-        tmp_path,
-        wheel(tmp_path, "zeta", "wrap_zeta", _WRAPPER),
-        wheel(tmp_path, "alpha", "wrap_alpha", _WRAPPER),
-        wheel(tmp_path, "own_bus", "own_bus", _PLAIN.replace("TYPE", "'bus'")),
-        wheel(tmp_path, "bell_b", "bell_b", _PLAIN.replace("TYPE", "'3rdparty'")),
-        wheel(tmp_path, "bell_a", "bell_a", _PLAIN.replace("TYPE", "'3rdparty'")),
-    )
-    result = json.loads(run(python, "-c", _CHAIN).splitlines()[-1])
-    assert result["heard"] == [{"utterance": "x", "seen": ["wrap_alpha", "wrap_zeta"]}]
-    assert [result["states"][name] for name in ("alpha", "zeta", "own_bus")] == ["loaded"] * 3
-    assert [result["states"][name] for name in ("bell_a", "bell_b")] == ["conflict"] * 2
