@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     )
     from hivemind_core_client.testing.http_gateway import HttpGateway
     from hivemind_core_client.testing.hub import Account, EmbeddedHub
+    from hivemind_core_client.testing.plugin_checks import check_plugin
 
 __all__ = [
     "Account",
@@ -21,22 +23,26 @@ __all__ = [
     "check_cipher",
     "check_encoding",
     "check_handler",
+    "check_plugin",
     "check_serializer",
 ]
 
 
+_HOMES = {
+    "Account": "hub",
+    "EmbeddedHub": "hub",
+    "HttpGateway": "http_gateway",
+    "check_cipher": "conformance",
+    "check_encoding": "conformance",
+    "check_handler": "conformance",
+    "check_plugin": "plugin_checks",
+    "check_serializer": "conformance",
+}
+
+
 def __getattr__(name: str) -> Any:
     """Import a server, or the checks, when first used: they are not needed to load the fixtures."""
-    if name not in __all__:
+    home = _HOMES.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "HttpGateway":
-        from hivemind_core_client.testing.http_gateway import HttpGateway
-
-        return HttpGateway
-    if name.startswith("check_"):
-        from hivemind_core_client.testing import conformance
-
-        return getattr(conformance, name)
-    from hivemind_core_client.testing import hub
-
-    return getattr(hub, name)
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Callable
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import pytest
 
 if TYPE_CHECKING:
+    from hivemind_core_client.plugins.finding import PluginInfo
     from hivemind_core_client.sync.client import HiveMessageBusClient
+    from hivemind_core_client.testing.fake_client import FakeHiveMessageBus
     from hivemind_core_client.testing.hub import EmbeddedHub
 
 #: The access key and the password of the client that the fixtures' hub knows; for a hub of your own in its place.
@@ -67,6 +71,92 @@ def hivemind_client_factory(hivemind_hub: EmbeddedHub) -> Iterator[Callable[...,
     yield make
     for client in made:
         client.close()
+
+
+class LoadedPlugin:
+    """One plugin, the only one beside the built-ins. What is not asked for is not made; `close` ends all of it.
+
+    `info` says what it provides. `ciphers` and `encodings` are what client and hub may use, by name: one whose name is
+    not built in counts only where it is listed. `options` are further options of the clients. Raises AssertionError
+    where the plugin is not loaded, with the reason.
+    """
+
+    def __init__(
+        self,
+        plugin: Any,
+        ciphers: Optional[Sequence[str]] = None,
+        encodings: Optional[Sequence[str]] = None,
+        **options: Any,
+    ) -> None:
+        self.plugin = plugin
+        self.info: PluginInfo = _loaded(plugin)
+        self._names: dict[str, Any] = {"ciphers": ciphers, "encodings": encodings}
+        self._options: dict[str, Any] = {
+            "plugins": [plugin],
+            "blocked_plugins": (),
+            **self._names,
+            "identity": memory_identity(),
+            **options,
+        }
+        self._opened = ExitStack()
+
+    @cached_property
+    def fake(self) -> FakeHiveMessageBus:
+        """A FakeHiveMessageBus with the plugin, connected: it needs neither hub nor threads."""
+        from hivemind_core_client.testing.fake_client import FakeHiveMessageBus
+
+        client = FakeHiveMessageBus(**self._options)
+        client.connect()
+        self._opened.callback(client.close)
+        return client
+
+    @cached_property
+    def hub(self) -> EmbeddedHub:
+        """A running EmbeddedHub with the plugin."""
+        from hivemind_core_client.testing.hub import EmbeddedHub
+
+        hub = EmbeddedHub({KEY: PASSWORD}, plugins=[self.plugin], **self._names)
+        return self._opened.enter_context(hub)
+
+    @cached_property
+    def client(self) -> HiveMessageBusClient:
+        """A HiveMessageBusClient with the plugin, connected with `hub`."""
+        from hivemind_core_client.sync.client import HiveMessageBusClient
+
+        options = {"host": self.hub.url, "port": self.hub.port, **self._options}
+        return self._opened.enter_context(HiveMessageBusClient(KEY, PASSWORD, **options))
+
+    def close(self) -> None:
+        """Close what was made: clients before the hub."""
+        self._opened.close()
+
+
+@pytest.fixture
+def hivemind_plugin() -> Iterator[Callable[..., LoadedPlugin]]:
+    """A function that loads a module or an object as the only plugin beside the built-ins: `hivemind_plugin(module)`.
+
+    What it returns has a `fake` client, or a `hub` and a `client` that is connected with it, each with the plugin and
+    made when asked for. `ciphers` and `encodings` are lists of names for client and hub; further options go to the
+    clients. It fails where the plugin is not loaded.
+    """
+    made: list[LoadedPlugin] = []
+
+    def load(plugin: Any, **options: Any) -> LoadedPlugin:
+        made.append(LoadedPlugin(plugin, **options))
+        return made[-1]
+
+    yield load
+    for each in made:
+        each.close()
+
+
+def _loaded(plugin: Any) -> PluginInfo:
+    from hivemind_core_client.plugins.manager import load_plugins
+
+    (info,) = [info for info in load_plugins([plugin], ()).report if info.source == "given"]
+    if info.state != "loaded":
+        raise AssertionError(f"the plugin {info.name} is {info.state}: {info.error}")
+    return info
 
 
 def memory_identity() -> Any:
