@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -64,6 +65,7 @@ class ClientProfile:
             useragent=settings.useragent,
             now=time.time,
             query_timeout=query_timeout,
+            alone=threading.Lock(),
         )
         self.options = LinkOptions(
             where=str(settings.address),

@@ -18,6 +18,7 @@ from hivemind_core_client.wire.errors import HiveMindError, PluginError, Protoco
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
 if TYPE_CHECKING:
+    from hivemind_core_client.plugins.accounts import Accounts
     from hivemind_core_client.plugins.registry import Conflict, Offered, Table
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,10 @@ Handler = TypeVar("Handler", MessageHandler, BinaryHandler)
 #: A context and arguments in; actions out, or with `prepare` a message.
 Step = Callable[..., Any]
 Check = Callable[..., None]
+
+#: Built-in handlers that write one hive map: where one of them is wrapped, so that its calls have a lane of their own,
+#: all of them run one at a time.
+SHARING = frozenset({HiveMessageType.PING, HiveMessageType.PROPAGATE})
 
 
 @frozen
@@ -43,11 +48,16 @@ class Chains(Generic[Handler]):
 
 
 def make_chains(
-    offers: Iterable[Offered[Handler]], table: Table[Handler], places: Mapping[str, int]
+    offers: Iterable[Offered[Handler]],
+    table: Table[Handler],
+    places: Mapping[str, int],
+    accounts: Accounts,
+    builtin: Collection[str] = (),
 ) -> Chains[Handler]:
     """Put the wrappers of each type around its plain handler, which is that of `table`.
 
-    `places` says by plugin where its wrappers stand: a lower number is further out, and by name among equals.
+    `places` says by plugin where its wrappers stand: a lower number is further out, and by name among equals. What the
+    calls of plugins come to stands in `accounts`, but for plain handlers that are `builtin` and that nobody wraps.
     """
 
     def place(offered: Offered[Any]) -> tuple[int, str]:
@@ -60,9 +70,13 @@ def make_chains(
             around.setdefault(key_of(each.item), []).append(each)
         elif table.items[key_of(each.item)] is each.item:
             owners[key_of(each.item)] = each
+    shares = any(served in SHARING for served in around)
     running: dict[Any, Handler] = {}
-    for served, plain_handler in table.items.items():
-        running[served] = _resolved(plain_handler, around.get(served, ()))
+    for served, owner in owners.items():
+        if around.get(served) or owner.plugin not in builtin or (shares and served in SHARING):
+            running[served] = _resolved(owner, around.get(served, ()), accounts, owner.plugin in builtin)
+        else:
+            running[served] = owner.item
     members: dict[Any, tuple[Offered[Any], ...]] = {}
     for name, owner in owners.items():
         members[name] = _with_plain(around.get(name, []), owner)
@@ -123,34 +137,62 @@ def functions(handler: Any) -> tuple[str, ...]:
     return tuple(name for name in _FUNCTIONS if getattr(handler, name, None) is not None)
 
 
+def named(function: str, handler: MessageHandler | BinaryHandler) -> str:
+    """What a function of a handler is called in a log: `receive of 3rdparty`."""
+    return f"{function} of {name_of(handler)}"
+
+
 _FUNCTIONS = ("receive", "prepare", "on_send", "on_timer", "on_end")
 
 
-def _resolved(plain: Handler, around: Sequence[Offered[Handler]]) -> Handler:
-    """One handler that does what the wrappers `around` the plain one do; the plain one itself where there are none."""
-    if not around:
-        return plain
+def _resolved(
+    plain: Offered[Handler], around: Sequence[Offered[Handler]], accounts: Accounts, is_builtin: bool
+) -> Handler:
+    """One handler that does what the wrappers `around` the plain one do, and counts what the calls come to."""
     resolved: dict[str, Step] = {}
+    for name in functions(plain.item):
+        resolved[name] = _plain_step(name, plain, accounts, is_builtin)
     for name in _FUNCTIONS:
         wrappers = [each for each in around if getattr(each.item, name, None) is not None]
         if wrappers:
-            resolved[name] = _outermost(name, plain, wrappers)
-    found: Any = plain
+            resolved[name] = _outermost(name, plain, resolved.get(name), wrappers, accounts)
+    found: Any = plain.item
     handler: Handler = evolve(found, **resolved)
     return handler
 
 
-def _outermost(name: str, plain: Any, wrappers: Sequence[Offered[Any]]) -> Step:
-    function = getattr(plain, name, None)
-    check = _check_of(name, plain)
+def _plain_step(name: str, plain: Offered[Any], accounts: Accounts, is_builtin: bool) -> Step:
+    """A function of a plain handler, counted. One that is built in runs alone among those of its kind."""
+    function, what = getattr(plain.item, name), named(name, plain.item)
+
+    def run(context: Context, *arguments: Any) -> Any:
+        done = function(context, *arguments)
+        return done if name == "prepare" else list(done or ())  # a generator runs now
+
+    def run_alone(context: Context, *arguments: Any) -> Any:
+        with context.alone:
+            return run(context, *arguments)
+
+    chosen = run_alone if is_builtin else run
+    return lambda *arguments: accounts.call(plain.plugin, what, lambda: chosen(*arguments))
+
+
+def _outermost(
+    name: str,
+    plain: Offered[Any],
+    function: Optional[Step],
+    wrappers: Sequence[Offered[Any]],
+    accounts: Accounts,
+) -> Step:
+    check = _check_of(name, plain.item)
     if name == "prepare":
-        step = _preparing(function, plain.name) if function is not None else _as_it_is
+        step = _preparing(function, plain.item.name) if function is not None else _as_it_is
         for each in reversed(wrappers):
-            step = _preparing_around(each, step, check)
+            step = _preparing_around(each, step, check, accounts)
         return step
-    step = _acting(function, plain.name) if function is not None else _nothing
+    step = _acting(function, plain.item.name) if function is not None else _nothing
     for each in reversed(wrappers):
-        step = _acting_around(each, getattr(each.item, name), step, check)
+        step = _acting_around(each, name, step, check, accounts)
     return step
 
 
@@ -222,11 +264,15 @@ def _acting(function: Step, name: str) -> Step:
     return step
 
 
-def _acting_around(wrapper: Offered[Any], function: Step, rest: Step, check: Check) -> Step:
+def _acting_around(wrapper: Offered[Any], name: str, rest: Step, check: Check, accounts: Accounts) -> Step:
+    function, what = getattr(wrapper.item, name), named(name, wrapper.item)
+
     def step(context: Context, *arguments: Any) -> list[Action]:
         following = _Next(rest, context, check)
         try:
-            return list(function(context, *arguments, following) or ())
+            return accounts.call(
+                wrapper.plugin, what, lambda: list(function(context, *arguments, following) or ())
+            )
         except (KeyboardInterrupt, ProtocolError):
             raise
         except BaseException:  # as above; the message is not the wrapper's to lose
@@ -255,24 +301,29 @@ def _preparing(function: Step, name: str) -> Step:
     return step
 
 
-def _preparing_around(wrapper: Offered[Any], rest: Step, check: Check) -> Step:
+def _preparing_around(wrapper: Offered[Any], rest: Step, check: Check, accounts: Accounts) -> Step:
     """A wrapper of `prepare` that fails keeps the message from being sent: it may be there to hide what is in it."""
-    named = f"wrapper {wrapper.item.name} of plugin {wrapper.plugin}"
+    who, what = f"wrapper {wrapper.item.name} of plugin {wrapper.plugin}", named("prepare", wrapper.item)
 
     def step(context: Context, message: HiveMessage) -> HiveMessage:
         following = _Next(rest, context, check)
-        try:
+
+        def prepare() -> HiveMessage:
             prepared = wrapper.item.prepare(context, message, following)
             if not isinstance(prepared, HiveMessage):
                 raise TypeError(f"prepare returned a {type(prepared).__name__}, not a HiveMessage")
+            return prepared
+
+        try:
+            prepared = accounts.call(wrapper.plugin, what, prepare)
         except HiveMindError:
             raise
         except Exception as error:  # as above
-            raise _unsent(named, error) from error
+            raise _unsent(who, error) from error
         finally:
             following.end()
         if not following.called:
-            raise PluginError(f"{named} did not call next: the message was not sent")
+            raise PluginError(f"{who} did not call next: the message was not sent")
         return prepared
 
     return step

@@ -8,6 +8,7 @@ itself, so one handler serves threads, asyncio and tests alike.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Callable, Optional, Protocol, Union
 
 from attrs import Factory, define, field, frozen
@@ -234,7 +235,8 @@ class Context:
     epoch. `query_timeout` bounds the wait for the answer to a QUERY, in seconds; 0 is for ever.
     `verified_source` is the public key that has signed the very message at hand, as a handler further out
     has verified, or None: nothing that arrives can set it. `wrapped` is True for a message that came inside another
-    one, so that it may be the word of any node, not of the hub.
+    one, so that it may be the word of any node, not of the hub. `alone` is held while a built-in handler runs in a
+    chain; leave it to that.
     """
 
     identity: Identity
@@ -248,6 +250,7 @@ class Context:
     query_timeout: float = 30.0
     verified_source: Optional[str] = None
     wrapped: bool = False
+    alone: AbstractContextManager[Any] = field(factory=nullcontext, repr=False)
     _lines: LogLines = field(factory=LogLines, repr=False)
 
     @property
@@ -280,6 +283,7 @@ class Context:
             query_timeout=self.query_timeout,
             verified_source=verified_source,
             wrapped=True,
+            alone=self.alone,
             lines=self._lines,
         )
 

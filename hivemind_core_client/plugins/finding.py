@@ -25,6 +25,9 @@ class PluginInfo:
     `conflict` is that of two third parties that handle one type: `error` says which of them is used.
 
     `source` is its module, as the entry point has it, its file, or `given`. `error` says why it failed.
+
+    The rest counts calls in this process: those that raised, those that took more than 0.1 s, the longest of these in
+    seconds, and what was raised last.
     """
 
     name: str
@@ -35,6 +38,10 @@ class PluginInfo:
     error: str = ""
     provides: tuple[str, ...] = ()
     source: str = ""
+    failures: int = 0
+    slow: int = 0
+    slowest_s: float = 0.0
+    last_error: str = ""
 
 
 @frozen

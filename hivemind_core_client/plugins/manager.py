@@ -18,6 +18,7 @@ import pluggy
 from attrs import define, field
 
 from hivemind_core_client.plugins import hookspecs
+from hivemind_core_client.plugins.accounts import Accounts
 from hivemind_core_client.plugins.builtin_plugins import DISTRIBUTION
 from hivemind_core_client.plugins.chains import (
     Chains,
@@ -46,6 +47,7 @@ from hivemind_core_client.plugins.contract import (
 )
 from hivemind_core_client.plugins.finding import Candidate, candidates, installed_plugins
 from hivemind_core_client.plugins.finding import PluginInfo as PluginInfo
+from hivemind_core_client.plugins.lanes import lanes_of
 from hivemind_core_client.plugins.names import normalised
 from hivemind_core_client.plugins.proving import cipher_fault, encoding_fault, serializer_fault
 from hivemind_core_client.plugins.ranking import by_speed, cipher_seconds, encoding_seconds
@@ -92,6 +94,12 @@ class Plugins:
     _conflicts: list[Conflict] = field(factory=list)
     _lines: LogLines = field(factory=LogLines, repr=False)
     _chains: dict[Any, tuple[Offered[Any], ...]] = field(factory=dict)
+    #: What the calls of each plugin come to, in all clients that use this selection.
+    accounts: Accounts = field(factory=Accounts)
+
+    @property
+    def _builtin(self) -> frozenset[str]:
+        return frozenset(info.name for info in self.infos if info.builtin)
 
     @property
     def hook(self) -> Any:
@@ -100,8 +108,12 @@ class Plugins:
 
     @property
     def report(self) -> list[PluginInfo]:
-        """Every entry point that was found, what it provides, and what went wrong."""
+        """Every plugin that was found, what it provides, what went wrong, and what its calls came to until now."""
         self.registry()
+        for info in self.infos:
+            account = self.accounts.of(info.name)
+            info.failures, info.slow = account.failures, account.slow
+            info.slowest_s, info.last_error = account.slowest_s, account.last_error
         return self.infos
 
     def conflicts(self) -> list[Conflict]:
@@ -143,7 +155,7 @@ class Plugins:
         """Call a notifying hook; a plugin that raises is logged by name and stops nobody."""
         for name, function in self._implementations(hook, facts):
             try:
-                function()
+                self.accounts.call(name, hook, function)
             except KeyboardInterrupt:
                 raise
             except BaseException:  # a plugin may even exit
@@ -169,17 +181,19 @@ class Plugins:
             handlers=handlers.running,
             binary_handlers=binary.running,
             wrapped=handlers.plain,
+            lanes=lanes_of(self._chains, self._builtin),
         )
 
     def _resolve(self, kind: str, hook: str, expected: type[Handler]) -> Chains[Handler]:
         """The handlers of a kind, wrappers around them."""
         offers = list(self._offers(hook, expected))
         table = build_table(kind, (each for each in offers if not each.item.wraps), key_of)
-        made = make_chains(offers, table, places(getattr(self.pm.hook, hook).get_hookimpls()))
+        places_of = places(getattr(self.pm.hook, hook).get_hookimpls())
+        made = make_chains(offers, table, places_of, self.accounts, self._builtin)
         for each in offers:
             self._note_provided(each.plugin, f"{kind_of(each.item)} {name_of(each.item)}")
         self._note_conflicts(kind, table.conflicts)
-        for remark in remarks(made, table.conflicts, {info.name for info in self.infos if info.builtin}):
+        for remark in remarks(made, table.conflicts, self._builtin):
             self._note_error(*remark)
         self._chains.update(made.members)
         return made

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+#: By the name of a handler's function, and by what it serves: the lane in which it is called (`plugins/lanes.py`).
+Lanes = Mapping[str, Mapping[Any, str]]
 #: The ciphers that hubs know: the only ones that are offered to a hub where the user lists none.
 STANDARD_CIPHERS = frozenset({"AES-GCM", "CHACHA20-POLY1305"})
 
@@ -56,7 +58,8 @@ class Registry:
     """What a Link looks things up in.
 
     `ciphers` and `encodings` are in order of measured speed, the fastest first. `handlers` and `binary_handlers` are
-    what runs, wrappers included; `wrapped` has the plain handlers of the message types that are wrapped.
+    what runs, wrappers included; `wrapped` has the plain handlers of the message types that are wrapped. `lanes` has
+    what is called in a lane, since it may take any time.
     """
 
     ciphers: Mapping[str, Cipher] = field(factory=dict)
@@ -65,6 +68,7 @@ class Registry:
     handlers: Mapping[HiveMessageType, MessageHandler] = field(factory=dict)
     binary_handlers: Mapping[HiveMindBinaryPayloadType, BinaryHandler] = field(factory=dict)
     wrapped: Mapping[HiveMessageType, MessageHandler] = field(factory=dict)
+    lanes: Lanes = field(factory=dict)
 
     def plain(self, msg_type: HiveMessageType) -> MessageHandler | None:
         """The handler of a type without what is wrapped around it, None where nobody handles the type."""

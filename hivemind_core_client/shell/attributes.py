@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional, Union
 
+from attrs import evolve
+
 from hivemind_core_client.config.given_texts import checked_text, site_of
 from hivemind_core_client.config.settings import read_crypto_key, without_colon
 from hivemind_core_client.shell.waiters import checked_seconds
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.kernel.lifecycle import ClientState
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.plugins.contract import HubFacts, Negotiated
-    from hivemind_core_client.plugins.manager import Plugins
+    from hivemind_core_client.plugins.manager import PluginInfo, Plugins
     from hivemind_core_client.shell.protocols import MailboxProtocol
     from hivemind_core_client.shell.worker import SharedWorker
     from hivemind_core_client.wire.errors import HiveMindError
@@ -50,6 +52,13 @@ class ClientAttributes:
     def metrics(self) -> Metrics:
         """What became of the messages since this client was made, as it stands now; docs/delivery.md explains it."""
         return self._worker.ledger.metrics(self.rejected, self.mailbox.dropped)
+
+    def plugin_report(self) -> list[PluginInfo]:
+        """Every plugin that was found: what it provides, what went wrong, and its failures and slow calls as of now.
+
+        The counts are those of all clients in this process with the same choice of plugins. The list is yours to keep.
+        """
+        return [evolve(info) for info in self.profile.plugins.report]
 
     @property
     def protocol(self) -> Optional[Link]:

@@ -8,6 +8,7 @@ from typing import Any, Callable
 
 import pytest
 
+from hivemind_core_client.builtins import bus
 from hivemind_core_client.errors import FrameError, InvalidMessage, PluginError
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins.chains import functions
@@ -105,9 +106,13 @@ def test_wrappers_of_one_plugin_stand_in_the_order_of_its_list() -> None:
 
 
 def test_where_nobody_wraps_the_handler_itself_runs() -> None:
+    builtins = plugins_of().registry()
+    assert builtins.handlers[T.BUS].receive is bus.receive and builtins.handlers[T.BUS] is builtins.plain(
+        T.BUS
+    )
     handler = MessageHandler(T.THIRDPRTY, "bell", lambda context, message: None)
     plugins = plugins_of(offering("bell", handler))
-    assert plugins.registry().handlers[T.THIRDPRTY] is handler is plugins.registry().plain(T.THIRDPRTY)
+    assert plugins.registry().handlers[T.THIRDPRTY] is plugins.registry().plain(T.THIRDPRTY)
     wrapping = plugins_of(offering("bell", handler), wrapper("a", on_send=explode))
     resolved = wrapping.registry().handlers[T.THIRDPRTY]
     assert resolved is not handler is wrapping.registry().plain(T.THIRDPRTY)

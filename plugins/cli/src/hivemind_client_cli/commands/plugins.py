@@ -35,6 +35,7 @@ def plugins(output: Output, ctx: click.Context, handled: str | None) -> None:
 
     HIVEMIND_CLIENT_PLUGINS names the only ones to load besides the built-in ones (empty: none),
     HIVEMIND_CLIENT_PLUGINS_BLOCK names those to leave out, HIVEMIND_CLIENT_PLUGINS_DIR is a folder of single files.
+    Failed and slow calls are those of this process: a program asks its client, plugin_report().
     """
     root = group_of(ctx)
     loaded = root.plugins(ctx)
@@ -74,6 +75,10 @@ def _row(info: PluginInfo) -> Json:
         "builtin": info.builtin,
         "provides": list(info.provides),
         "error": info.error or None,
+        "failures": info.failures,
+        "slow": info.slow,
+        "slowest_s": round(info.slowest_s, 3),
+        "last_error": info.last_error or None,
     }
 
 
@@ -103,6 +108,10 @@ def _table(rows: list[Json], conflicts: list[Json]) -> str:
             lines.append(f"    provides {', '.join(row['provides'])}")
         if row["error"]:
             lines.append(f"    error: {row['error']}")
+        if row["failures"]:
+            lines.append(f"    failed calls: {row['failures']}, the last: {row['last_error']}")
+        if row["slow"]:
+            lines.append(f"    slow calls: {row['slow']}, the slowest took {row['slowest_s']:.2f} s")
     for each in conflicts:
         lines.append(f"{each['kind']} {each['name']}: {each['winner']} wins over {', '.join(each['losers'])}")
     return "\n".join(lines)
