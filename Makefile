@@ -35,11 +35,12 @@ test: $(VENV)/.test ## unit tests, documentation and plugins; the kernel must be
 	$(PYTEST) -n 4 --ignore=tests/unit/kernel
 	$(PYTEST) -n 2 $(MEASURED) tests/unit/kernel
 
-lint: $(VENV)/.lint ## ruff, its formatter, mypy --strict, and that generated modules are what their sources make
+lint: $(VENV)/.lint ## ruff, its formatter, mypy --strict, generated modules, and what `plugins new` writes
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/python -m mypy --strict
 	$(BIN)/python tools/unasync --check
+	$(BIN)/python tools/lint-templates
 
 house: $(VENV)/.test ## the figures of the house: imports, sizes, repetition, private names; fails where one does not hold
 	@$(BIN)/python tools/house

@@ -25,49 +25,89 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def hivemind_ciphers() -> list[Cipher]:  # type: ignore[empty-body]
-    """Return the ciphers this plugin offers, each under its wire name."""
+    """Return the ciphers this plugin offers, each under its wire name.
+
+    Called: once for each selection of plugins, when its first client is made.
+    Example: return [Cipher("AES-GCM", key_sizes=(16, 24, 32), nonce_size=16, tag_size=16, seal=seal, open=open_)]
+    """
 
 
 @hookspec
 def hivemind_encodings() -> list[Encoding]:  # type: ignore[empty-body]
-    """Return the encodings this plugin offers, each under its wire name."""
+    """Return the encodings this plugin offers, each under its wire name.
+
+    Called: once for each selection of plugins, when its first client is made.
+    Example: return [Encoding("JSON-B85", encode, base64.b85decode, plain=True)]
+    """
 
 
 @hookspec
 def hivemind_serializers() -> list[Serializer]:  # type: ignore[empty-body]
-    """Return the serializers this plugin offers, named `text` or `binary`."""
+    """Return the serializers this plugin offers, named `text` or `binary`.
+
+    Called: once for each selection of plugins, when its first client is made.
+    Example: return [Serializer("text", encode, decode)]
+    """
 
 
 @hookspec
 def hivemind_message_handlers() -> list[MessageHandler]:  # type: ignore[empty-body]
-    """Return the handlers this plugin brings, one for each message type it serves."""
+    """Return the handlers this plugin brings, one for each message type it serves.
+
+    Called: once for each selection of plugins, when its first client is made.
+    Example: return [MessageHandler(HiveMessageType.THIRDPRTY, "door bell", receive)]
+    """
 
 
 @hookspec
 def hivemind_binary_handlers() -> list[BinaryHandler]:  # type: ignore[empty-body]
-    """Return the handlers this plugin brings, one for each bin type it serves."""
+    """Return the handlers this plugin brings, one for each bin type it serves.
+
+    Called: once for each selection of plugins, when its first client is made.
+    Example: return [BinaryHandler(HiveMindBinaryPayloadType.FILE, "files", receive)]
+    """
 
 
 @hookspec(historic=True)
 def hivemind_addhooks(pluginmanager: pluggy.PluginManager) -> None:
-    """Add hookspecs of your own to `pluginmanager`, so that other plugins can extend yours."""
+    """Add hookspecs of your own to `pluginmanager`, so that other plugins can extend yours.
+
+    Called: when the plugin is registered.
+    Example: pluginmanager.add_hookspecs(MySpecs)
+    """
 
 
 @hookspec
 def hivemind_connected(client: Any) -> None:
-    """Observe that `client` has a session with its hub, the first or a new one."""
+    """Observe that `client` has a session with its hub, the first or a new one.
+
+    Called: among the users' handlers, when a session stands.
+    Example: log.info("connected over %s", client.cipher)
+    """
 
 
 @hookspec
 def hivemind_disconnected(client: Any, reason: Exception) -> None:
-    """Observe that the session of `client` has ended, with the error that says why."""
+    """Observe that the session of `client` has ended, with the error that says why.
+
+    Called: among the users' handlers, when a session that stood has ended.
+    Example: log.info("gone: %s", reason)
+    """
 
 
 @hookspec
 def hivemind_message_arrived(client: Any, message: HiveMessage, size: Optional[int]) -> None:
-    """Observe a message of the hub, before the handlers of its type; `size` in bytes on the wire, None if unknown."""
+    """Observe a message of the hub, before the handlers of its type; `size` in bytes on the wire, None if unknown.
+
+    Called: among the users' handlers, for each message of a session.
+    Example: counts["arrived", message.msg_type] += 1
+    """
 
 
 @hookspec
 def hivemind_message_sent(client: Any, message: HiveMessage, size: Optional[int]) -> None:
-    """Observe a message that was handed to the connection; `size` in bytes on the wire, None if unknown."""
+    """Observe a message that was handed to the connection; `size` in bytes on the wire, None if unknown.
+
+    Called: among the users' handlers, for each message of a session that was written.
+    Example: counts["sent", message.msg_type] += 1
+    """

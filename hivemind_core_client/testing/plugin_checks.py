@@ -52,9 +52,14 @@ def check_plugin(plugin: Any) -> None:
         raise AssertionError("\n".join(faults))
 
 
-def checks_of(plugin: Any, more: Optional[Mapping[str, Trial]] = None) -> Iterator[PluginCheck]:
-    """Each check of a plugin, a module or an object, as it is made. `more` tries hooks that other plugins brought."""
-    yield PluginCheck("loads", _load_fault(plugin))
+def checks_of(
+    plugin: Any, more: Optional[Mapping[str, Trial]] = None, fault: Optional[str] = None
+) -> Iterator[PluginCheck]:
+    """Each check of a plugin, a module or an object, as it is made. `more` tries hooks that other plugins brought.
+
+    `fault` is why it was not loaded, or an empty text, where that is known already.
+    """
+    yield PluginCheck("loads", _load_fault(plugin) if fault is None else fault)
     trials = {**TRIALS, **(more or {})}
     for hook, implementation in _implementations(plugin):
         trial = trials.get(hook)

@@ -37,9 +37,12 @@ def test_the_hooks_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize("hook", hooks())
-def test_a_hook_has_a_docstring_of_one_sentence(hook: str) -> None:
+def test_a_hook_says_what_it_is_when_it_is_called_and_by_an_example(hook: str) -> None:
+    """`hivemind-client plugins hooks` prints that."""
     text = inspect.getdoc(getattr(hookspecs, hook)) or ""
-    assert text.endswith(".") and "\n\n" not in text and len(text) > 20
+    sentence, _, notes = text.partition("\n\n")
+    assert sentence.endswith(".") and len(sentence) > 20
+    assert re.fullmatch(r"Called: .+\.\nExample: .+", notes), "a line Called: and a line Example: come last"
 
 
 @pytest.mark.parametrize("hook", hooks())

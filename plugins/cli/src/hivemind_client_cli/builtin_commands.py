@@ -79,7 +79,7 @@ BUILTIN_COMMANDS: Mapping[str, BuiltinCommand] = {
     "plugins": BuiltinCommand(
         "plugins",
         "plugins",
-        "List the plugins: what each provides, what is blocked, what failed and why.",
+        "List the plugins, print the hooks for authors, check a plugin, or write a new one.",
     ),
     "doctor": BuiltinCommand(
         "doctor",

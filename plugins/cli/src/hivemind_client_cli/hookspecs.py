@@ -20,6 +20,9 @@ def hivemind_cli_commands(cli: click.Group) -> None:
     one that pluggy calls first wins; `hivemind-client plugins` shows both. Import what is heavy inside the
     command, not beside it: this hook is called for every subcommand, and for the first `--help` after something
     was installed. The names and texts that help shows are kept until then.
+
+    Called: before a subcommand runs, and for help that is not kept.
+    Example: cli.add_command(my_command)
     """
 
 
@@ -29,9 +32,16 @@ def hivemind_cli_ready(group: click.Group) -> None:
 
     This is the place to add an option to a command that somebody else brought. It is called when a command is to
     run, not for help that is kept from an earlier run.
+
+    Called: when all plugins have added their commands, before one runs.
+    Example: group.commands["hello"].params.append(click.Option(["--loud"], is_flag=True))
     """
 
 
 @hookspec
 def hivemind_doctor_checks() -> list[DoctorCheck]:  # type: ignore[empty-body]
-    """Return the checks that `hivemind-client doctor` makes for this plugin, after its own."""
+    """Return the checks that `hivemind-client doctor` makes for this plugin, after its own.
+
+    Called: by `hivemind-client doctor`, once.
+    Example: return [DoctorCheck("disk", run, needs_session=False)]
+    """

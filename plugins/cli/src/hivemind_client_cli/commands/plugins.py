@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from hivemind_client_cli.chains import chain_of, complete_handled, shown
+from hivemind_client_cli.commands.plugins_check import check
+from hivemind_client_cli.commands.plugins_hooks import hooks
+from hivemind_client_cli.commands.plugins_new import new
 from hivemind_client_cli.group import HiveMindGroup, group_of
+from hivemind_client_cli.misuse import Misuse
 from hivemind_client_cli.output import Output
-from hivemind_client_cli.output_options import reporting
+from hivemind_client_cli.output_options import Function, output_options, reporting
 from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.wire.json_text import Json
 
@@ -20,23 +24,45 @@ if TYPE_CHECKING:
 _LEFT_OUT = ("blocked", "not selected")
 
 
-@click.command("plugins", epilog="Example: HIVEMIND_CLIENT_PLUGINS_BLOCK=intercom hivemind-client plugins")
-@click.option(
-    "--chain",
-    "handled",
-    metavar="TYPE",
-    shell_complete=complete_handled,
-    help="Show only who handles this type, such as bus or FILE: wrappers, the outermost first, then the handler.",
+def _chain_option(function: Function) -> Function:
+    return click.option(
+        "--chain",
+        "handled",
+        metavar="TYPE",
+        shell_complete=complete_handled,
+        help="Show only who handles this type, such as bus or FILE: wrappers, the outermost first, then the handler.",
+    )(function)
+
+
+@click.group(
+    "plugins",
+    invoke_without_command=True,
+    epilog="Example: HIVEMIND_CLIENT_PLUGINS_BLOCK=intercom hivemind-client plugins",
 )
+@_chain_option
+@output_options
 @click.pass_context
-@reporting
-def plugins(output: Output, ctx: click.Context, handled: str | None) -> None:
-    """List the plugins: what each provides, what is blocked, what failed and why.
+def plugins(ctx: click.Context, handled: str | None) -> None:
+    """List the plugins, print the hooks for authors, check a plugin, or write a new one.
+
+    Without a subcommand it lists them: what each provides, what is blocked, what failed and why.
 
     HIVEMIND_CLIENT_PLUGINS names the only ones to load besides the built-in ones (empty: none),
     HIVEMIND_CLIENT_PLUGINS_BLOCK names those to leave out, HIVEMIND_CLIENT_PLUGINS_DIR is a folder of single files.
     Failed and slow calls are those of this process: a program asks its client, plugin_report().
     """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(listing, handled=handled)
+    elif handled is not None:
+        raise Misuse("--chain is an option of 'plugins list': write it behind 'list'")
+
+
+@plugins.command("list", epilog="Example: hivemind-client plugins list --chain bus")
+@_chain_option
+@click.pass_context
+@reporting
+def listing(output: Output, ctx: click.Context, handled: str | None) -> None:
+    """List the plugins: what each provides, what is blocked, what failed and why."""
     root = group_of(ctx)
     loaded = root.plugins(ctx)
     if handled is not None:
@@ -115,3 +141,7 @@ def _table(rows: list[Json], conflicts: list[Json]) -> str:
     for each in conflicts:
         lines.append(f"{each['kind']} {each['name']}: {each['winner']} wins over {', '.join(each['losers'])}")
     return "\n".join(lines)
+
+
+for each in (hooks, check, new):
+    plugins.add_command(each)

@@ -1,0 +1,29 @@
+"""`hivemind-client plugins hooks`: the contract of every hook, as plugins and their authors see it."""
+
+from __future__ import annotations
+
+import click
+
+from hivemind_client_cli.group import group_of
+from hivemind_client_cli.misuse import Misuse
+from hivemind_client_cli.output import Output
+from hivemind_client_cli.output_options import reporting
+
+
+@click.command("hooks", epilog="Example: hivemind-client plugins hooks hivemind_ciphers")
+@click.argument("names", nargs=-1, metavar="[HOOK]...")
+@click.pass_context
+@reporting
+def hooks(output: Output, ctx: click.Context, names: tuple[str, ...]) -> None:
+    """Print every hook that a plugin may implement, or these: what it is, when it is called, and a line of example.
+
+    Hooks that other plugins brought are among them.
+    """
+    from hivemind_client_cli.hook_contracts import contracts
+
+    found = contracts(group_of(ctx).plugins(ctx))
+    unknown = [name for name in names if name not in found]
+    if unknown:
+        raise Misuse(f"there is no hook {unknown[0]!r} (there are: {', '.join(found)})")
+    chosen = [found[name] for name in dict.fromkeys(names or found)]
+    output.result({"hooks": [each.as_json for each in chosen]}, "\n\n".join(each.text for each in chosen))
