@@ -1,13 +1,16 @@
-"""Sealing and opening frames with the two cipher states of a Noise handshake (docs/protocol.md, "Noise")."""
+"""Sealing and opening frames with the two keys of a Noise handshake (docs/protocol.md, "Noise")."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional, Protocol, Union
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Optional, Union
 
 from hivemind_core_client.kernel.bounds import trusted
+from hivemind_core_client.plugins.noise_suites import NONCE_SIZE, counting
 from hivemind_core_client.wire.errors import (
     CleartextRefused,
     ConnectionLost,
+    EncryptionFailed,
     FrameError,
     FrameTooLarge,
     InvalidMessage,
@@ -17,7 +20,10 @@ from hivemind_core_client.wire.json_text import utf8
 from hivemind_core_client.wire.mends import OLDER_VERSION
 
 if TYPE_CHECKING:
-    from hivemind_core_client.plugins.contract import Frame
+    from hivemind_core_client.plugins.contract import Cipher, Frame
+
+    #: What transport messages carry: a marker and a body each.
+    Parts = Iterable[tuple[bytes, Union[bytes, bytearray, memoryview]]]
 
 #: The most bytes of a message that one transport message carries.
 CHUNK = 65_000
@@ -26,33 +32,28 @@ CHUNK = 65_000
 _JSON, _BINARY, _FIRST_JSON, _FIRST_BINARY, _MIDDLE, _LAST = (bytes([number]) for number in range(6))
 
 
-class CipherState(Protocol):
-    """One direction of a Noise session: a key and a counter (Noise revision 34, section 5.1)."""
-
-    def encrypt_with_ad(self, ad: bytes, plaintext: bytes) -> bytes:
-        """The ciphertext at the present counter."""
-
-    def decrypt_with_ad(self, ad: bytes, ciphertext: bytes) -> bytes:
-        """The plaintext; raises for one that was not sealed at the present counter."""
-
-
 class NoiseChannel:
     """A session of protocol version 3. Whoever seals must send at once and in order: each frame counts.
 
+    `cipher` seals in `suite`, with one of the two `keys` what goes and with the other what comes. Nonces are a counter
+    for each direction, from 0 on (Noise revision 34, section 5.1).
     `limit` bounds, in bytes, a message that comes or goes in pieces; `where` names the peer in errors. `takes_pieces`
     is False for a peer that breaks on them.
     """
 
     def __init__(
         self,
-        sending: CipherState,
-        receiving: CipherState,
+        cipher: Cipher,
+        suite: str,
+        keys: tuple[bytes, bytes],
         limit: int,
         where: str,
         takes_pieces: bool = True,
     ) -> None:
-        self._sending = sending
-        self._receiving = receiving
+        self._cipher = cipher
+        self._sending_key, self._receiving_key = keys
+        self._order, self._step = counting(suite)
+        self._next_sent = self._next_received = 0
         self._limit = limit
         self._where = where
         self._takes_pieces = takes_pieces
@@ -62,28 +63,32 @@ class NoiseChannel:
 
     def __repr__(self) -> str:
         """No key: it stays out of logs."""
-        return f"<NoiseChannel, {self._where}>"
+        return f"<NoiseChannel, {self._cipher.name}, {self._where}>"
 
     def seal(self, plain: Frame) -> list[Frame]:
-        """One transport message, or several for what is longer than CHUNK. Raises InvalidMessage beyond the limit."""
+        """One transport message, or several for what is longer than CHUNK.
+
+        Raises InvalidMessage beyond the limit, and EncryptionFailed where the cipher fails: nothing is counted then.
+        """
         is_text = isinstance(plain, str)
-        body = memoryview(utf8(plain) if isinstance(plain, str) else plain)
-        if len(body) > self._limit:
-            raise InvalidMessage(
-                f"a message of {len(body)} bytes; the limit is {self._limit}, for what comes and what goes",
-                Mend("send it in parts, or raise Limits.assembled on both sides"),
-            )
-        if len(body) <= CHUNK:
-            return [self._sealed(_JSON if is_text else _BINARY, body)]
-        if not self._takes_pieces:
-            raise InvalidMessage(
-                f"a message of {len(body)} bytes: {self._where} takes {CHUNK} at most in protocol version 3",
-                Mend("pass ", OLDER_VERSION, " to send more"),
-            )
-        frames: list[Frame] = [self._sealed(_FIRST_JSON if is_text else _FIRST_BINARY, body[:CHUNK])]
-        last = (len(body) - 1) // CHUNK * CHUNK
-        frames.extend(self._sealed(_MIDDLE, body[at : at + CHUNK]) for at in range(CHUNK, last, CHUNK))
-        frames.append(self._sealed(_LAST, body[last:]))
+        body = utf8(plain) if isinstance(plain, str) else plain
+        parts: Parts = ((_JSON if is_text else _BINARY, body),)
+        if len(body) > CHUNK or len(body) > self._limit:
+            parts = self._cut(memoryview(body), is_text)
+        frames: list[Frame] = []
+        number, cipher = self._next_sent, self._cipher
+        try:
+            for part in parts:
+                sealed = cipher.seal(
+                    self._sending_key, number.to_bytes(NONCE_SIZE, self._order), b"".join(part)
+                )
+                if type(sealed) is not bytes:
+                    raise TypeError("no bytes")
+                frames.append(sealed)
+                number += self._step
+        except Exception as error:  # a cipher is a plugin: whatever it raises, the message was not sealed
+            raise EncryptionFailed(f"{cipher.name} could not seal: {type(error).__name__}") from error
+        self._next_sent = number
         return frames
 
     def open(self, frame: Frame) -> Optional[Frame]:
@@ -95,32 +100,56 @@ class NoiseChannel:
         """
         if isinstance(frame, str):
             raise CleartextRefused("a frame in the clear on a keyed connection was dropped")
+        nonce = self._next_received.to_bytes(NONCE_SIZE, self._order)
         try:
-            plain = self._receiving.decrypt_with_ad(b"", bytes(frame))
-        except Exception as error:  # the two ciphers raise differently for a wrong tag
+            plain = self._cipher.open(self._receiving_key, nonce, bytes(frame))
+            marker = plain[:1]
+        except Exception as error:  # ciphers differ in what they raise for a wrong tag
             raise ConnectionLost(
                 f"a frame from {self._where} does not open at its place: it was changed, repeated, lost or moved on "
                 "the way"
             ) from error
-        if self._pieces is None and plain[:1] == _JSON:  # what nearly every frame is
-            return self._text(plain[1:])
-        return self._taken(plain[:1], plain[1:])
+        self._next_received += self._step
+        body: Union[bytes, bytearray] = plain[1:]
+        if marker != _JSON or self._pieces is not None:  # what hardly any frame is
+            whole = self._taken(marker, plain[1:])
+            if whole is None or not self._is_text:
+                return whole
+            body = whole
+        try:
+            return body.decode()
+        except UnicodeDecodeError as error:
+            raise FrameError("a sealed text frame holds no UTF-8") from error
 
-    def _sealed(self, marker: bytes, body: memoryview) -> bytes:
-        return self._sending.encrypt_with_ad(b"", b"".join((marker, body)))
+    def _cut(self, body: memoryview, is_text: bool) -> Parts:
+        """A long message in pieces, each after its marker. Raises InvalidMessage for one that cannot be sent."""
+        if len(body) > self._limit:
+            raise InvalidMessage(
+                f"a message of {len(body)} bytes; the limit is {self._limit}, for what comes and what goes",
+                Mend("send it in parts, or raise Limits.assembled on both sides"),
+            )
+        if not self._takes_pieces:
+            raise InvalidMessage(
+                f"a message of {len(body)} bytes: {self._where} takes {CHUNK} at most in protocol version 3",
+                Mend("pass ", OLDER_VERSION, " to send more"),
+            )
+        last = (len(body) - 1) // CHUNK * CHUNK
+        middle = [(_MIDDLE, body[at : at + CHUNK]) for at in range(CHUNK, last, CHUNK)]
+        first = _FIRST_JSON if is_text else _FIRST_BINARY
+        return [(first, body[:CHUNK]), *middle, (_LAST, body[last:])]
 
-    def _taken(self, marker: bytes, body: bytes) -> Optional[Frame]:
+    def _taken(self, marker: bytes, body: bytes) -> Union[bytes, bytearray, None]:
+        """The body of a message that is whole now, or None. `_is_text` says which kind it is."""
         begins = marker in (_JSON, _BINARY, _FIRST_JSON, _FIRST_BINARY)
         if begins == (self._pieces is not None) or not (begins or marker in (_MIDDLE, _LAST)):
             raise ConnectionLost(f"the pieces of a message from {self._where} are out of order")
-        if marker == _BINARY:
-            return body
-        return self._piece(marker, body)
+        if begins:
+            self._is_text = marker == _FIRST_JSON
+        return body if marker == _BINARY else self._piece(marker, body)
 
-    def _piece(self, marker: bytes, body: bytes) -> Optional[Frame]:
+    def _piece(self, marker: bytes, body: bytes) -> Union[bytes, bytearray, None]:
         if self._pieces is None:
             self._pieces, self._skipping = bytearray(), False
-            self._is_text = marker == _FIRST_JSON
         whole, is_last = self._pieces, marker == _LAST
         if is_last:
             self._pieces = None
@@ -136,10 +165,4 @@ class NoiseChannel:
         whole += body
         if not is_last:
             return None
-        return self._text(whole) if self._is_text else bytes(whole)
-
-    def _text(self, body: Union[bytes, bytearray]) -> str:
-        try:
-            return body.decode()
-        except UnicodeDecodeError as error:
-            raise FrameError("a sealed text frame holds no UTF-8") from error
+        return whole if self._is_text else bytes(whole)

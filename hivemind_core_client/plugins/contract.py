@@ -40,6 +40,9 @@ class Cipher:
     the plaintext and raises ValueError when the tag does not fit. Sizes are in bytes. `seal_into(key, nonce,
     plaintext, buffer)`, where given, writes what `seal` returns into a writable buffer of just that
     size, which spares large messages a copy.
+
+    In protocol version 3 the same functions get keys of 32 bytes and nonces of 12, whatever `nonce_size` is, under the
+    suite of Noise that the name stands for. `suites` names further ones, such as `25519_AESGCM_SHA512`.
     """
 
     name: str = field(validator=instance_of(str))
@@ -49,6 +52,7 @@ class Cipher:
     seal: Callable[[bytes, bytes, bytes], bytes]
     open: Callable[[bytes, bytes, bytes], bytes]
     seal_into: Optional[Callable[[bytes, bytes, bytes, memoryview], Any]] = None
+    suites: tuple[str, ...] = field(default=(), converter=tuple)
 
 
 @frozen

@@ -12,7 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, Callable
 
+from attrs import evolve
+
 from hivemind_core_client.plugins.contract import Cipher, Encoding, Serializer
+from hivemind_core_client.plugins.noise_suites import KEY_SIZE, NONCE_SIZE, function_of, suites_of
 from hivemind_core_client.wire.errors import FrameError, FrameTooLarge
 from hivemind_core_client.wire.message import (
     WRAPPER_TYPES,
@@ -39,6 +42,11 @@ _KNOWN: dict[str, tuple[int, int, dict[int, str]]] = {
         16,
         {32: "e8db6b69597fc03297f34d9cee787d43a004c1823d128ddf8fe55cb1244a408a0d3d27c8e67540a174786edb"},
     ),
+}
+#: `_PLAIN` sealed by each cipher function of Noise with a key of 32 bytes and a nonce of 12, as above.
+_IN_NOISE = {
+    "AESGCM": "2622b572b58da769ad31e5e4c78c0b4deaa2f4519c1d7f1a511596f131f162d345573b5c5dad57102bda16c0",
+    "ChaChaPoly": _KNOWN["CHACHA20-POLY1305"][2][32],
 }
 _PLAIN = b"a cipher proves itself first"
 #: Nonces are random: shorter ones would repeat. Shorter tags could be guessed.
@@ -107,6 +115,7 @@ def _cipher_fault(cipher: Cipher, thorough: bool) -> Iterator[str]:
                 cipher, size, [some_bytes(n, n) for n in (0, 1, 15, 16, 17, _LARGE)]
             )
             yield from _faults_of_threads(cipher, size)
+    yield from _faults_in_noise(cipher, thorough)
 
 
 def _faults_of_samples(cipher: Cipher, key_size: int, samples: Iterable[bytes]) -> Iterator[str]:
@@ -138,6 +147,26 @@ def _faults_of_the_known(
         yield f"does not fit the wire: its name stands for keys of {', '.join(map(str, answers))} bytes"
     if cipher.seal(bytes(range(key_size)), bytes(range(nonce_size)), _PLAIN).hex() != answers[key_size]:
         yield "does not seal as hubs do under its name"
+
+
+def _faults_in_noise(cipher: Cipher, thorough: bool) -> Iterator[str]:
+    """What keeps it from sealing the frames of protocol version 3, in the suites that it is offered for there."""
+    for suite in cipher.suites:
+        if not function_of(suite):
+            yield f"names the suite {suite!r}, which Noise does not know here"
+    if cipher.suites and KEY_SIZE not in cipher.key_sizes:
+        yield f"names suites of Noise, and takes no key of {KEY_SIZE} bytes"
+    for function in {function_of(suite) for suite in suites_of(cipher)}:
+        try:
+            sealed = cipher.seal(bytes(range(KEY_SIZE)), bytes(range(NONCE_SIZE)), _PLAIN)
+        except Exception as error:
+            yield f"takes no nonce of {NONCE_SIZE} bytes, which protocol version 3 has: {type(error).__name__}"
+            return
+        if sealed.hex() != _IN_NOISE[function]:
+            yield f"does not seal as {function} in protocol version 3, with a nonce of {NONCE_SIZE} bytes"
+        counted = evolve(cipher, nonce_size=NONCE_SIZE, key_sizes=(KEY_SIZE,), seal_into=None)
+        yield from _faults_of_samples(counted, KEY_SIZE, [_PLAIN])
+        yield from _accepted(counted, KEY_SIZE, thorough)
 
 
 def _faults_of_secrecy(cipher: Cipher, key_size: int) -> Iterator[str]:

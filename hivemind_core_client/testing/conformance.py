@@ -26,6 +26,8 @@ from hivemind_core_client.wire.message import HiveMessage
 #: What to do about a fault, by words of it; the first that fits.
 _MENDS = {
     r"as hubs do|fit the wire": "give a cipher of your own another name, and both ends its plugin",
+    r"protocol version 3": "seal and open with nonces of 12 bytes too, as the cipher function of the suite does",
+    r"names (the suite|suites)": "leave it out of suites, or take keys of 32 bytes",
     r"does not hide|seals alike": "seal must encrypt the plaintext, by key and nonce",
     r"accepts a": "open must compute the tag over key, nonce and all of the ciphertext, and raise ValueError",
     r"raises \w+ for": "raise the error that it names",

@@ -18,7 +18,7 @@ from hivemind_core_client.testing.hub_accounts import Account
 from hivemind_core_client.testing.hub_bounds import MOST_EARLY_BYTES
 from hivemind_core_client.testing.hub_handshake import first_of, password_exchange, rsa_exchange
 from hivemind_core_client.testing.hub_likeness import OWN, Ended, Farewell, Likeness
-from hivemind_core_client.testing.hub_noise import NoiseResponder, noise_offer
+from hivemind_core_client.testing.hub_noise import NoiseResponder, ciphers_by_suite, noise_offer
 from hivemind_core_client.wire.errors import (
     CleartextRefused,
     FrameError,
@@ -77,6 +77,9 @@ class HubLink:
         self._noise: Optional[NoiseResponder] = None
         self._binarize = False
         self._ciphers = options.ciphers or tuple(registry.ciphers)
+        self._suites = ciphers_by_suite(
+            registry.ciphers[name] for name in self._ciphers if name in registry.ciphers
+        )
         self._encodings = options.encodings or tuple(registry.encodings)
         #: Whether the key is a pre-shared one that the client may yet decline.
         others = bool(account.password) or not options.likeness.strict
@@ -117,7 +120,7 @@ class HubLink:
             "ciphers": list(self._ciphers),
         }
         if options.versions[1] >= NoiseResponder.version and account.password:
-            offer["noise"] = noise_offer(account.key in options.client_pins)
+            offer["noise"] = noise_offer(account.key in options.client_pins, self._suites)
         if options.versions[0] < NoiseResponder.version:  # hubs that speak nothing older have no word for it
             offer.update(self._older_offer())
         self._offered = (hello, offer)
@@ -237,7 +240,9 @@ class HubLink:
         if self._noise is None:
             password, options = self.account.password or "", self._options
             pinned = options.client_pins.get(self.account.key)
-            self._noise = NoiseResponder(password, options.name, options.noise_key, pinned, self._offered)
+            self._noise = NoiseResponder(
+                password, options.name, options.noise_key, pinned, self._offered, self._suites
+            )
         answer = self._noise.receive(noise)
         if self._noise.channel is not None:
             self._channel, self._binarize = (

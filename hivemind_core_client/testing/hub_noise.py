@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Optional
 
 from hivemind_core_client.kernel.handshake.choice import NOISE_VERSION
-from hivemind_core_client.kernel.handshake.noise import KK, SUITES, XX, canonical, new_exchange
+from hivemind_core_client.kernel.handshake.noise import KK, XX, canonical, keys_of, new_exchange
 from hivemind_core_client.kernel.noise_channel import NoiseChannel
+from hivemind_core_client.plugins.contract import Cipher
+from hivemind_core_client.plugins.noise_suites import suites_of
 from hivemind_core_client.wire.errors import HandshakeError, HubRefused
 from hivemind_core_client.wire.json_text import Json, json_object
 from hivemind_core_client.wire.keys import fingerprint
@@ -15,15 +18,20 @@ from hivemind_core_client.wire.keys import fingerprint
 _MOST_ASSEMBLED_BYTES = 32 * 2**20
 
 
-def noise_offer(is_pinned: bool) -> Json:
+def noise_offer(is_pinned: bool, suites: Iterable[str]) -> Json:
     """The field `noise` of an offer. KKpsk0 is for a client whose static key is pinned."""
-    return {"patterns": [XX, KK] if is_pinned else [XX], "suites": sorted(SUITES.values(), reverse=True)}
+    return {"patterns": [XX, KK] if is_pinned else [XX], "suites": sorted(suites, reverse=True)}
+
+
+def ciphers_by_suite(ciphers: Iterable[Cipher]) -> dict[str, Cipher]:
+    """What seals the frames of each suite of Noise; of two for one the first."""
+    return {suite: cipher for cipher in reversed(list(ciphers)) for suite in suites_of(cipher)}
 
 
 class NoiseResponder:
     """Feed it the field `noise` of the client's HANDSHAKEs; once `channel` is there, both sides own the keys.
 
-    `offered` are the payloads of the hub's HELLO and of its offer.
+    `offered` are the payloads of the hub's HELLO and of its offer, `ciphers` what seals in each suite of that.
     """
 
     version = NOISE_VERSION
@@ -35,6 +43,7 @@ class NoiseResponder:
         static_key: bytes,
         pinned: Optional[bytes],
         offered: tuple[Json, Json],
+        ciphers: dict[str, Cipher],
     ) -> None:
         self.channel: Optional[NoiseChannel] = None
         self.client_key = pinned or b""
@@ -43,6 +52,8 @@ class NoiseResponder:
         self._static_key = static_key
         self._pinned = pinned
         self._offered = offered
+        self._ciphers = ciphers
+        self._suite = ""
         self._exchange: Any = None
 
     def receive(self, noise: Any) -> Optional[Json]:
@@ -62,6 +73,7 @@ class NoiseResponder:
         pattern, suite = noise.get("pattern"), noise.get("suite")
         if pattern not in offer["patterns"] or suite not in offer["suites"]:
             raise HandshakeError("the client chose what was not offered")
+        self._suite = str(suite)
         name = f"Noise_{pattern}_{suite}"
         prologue = b"".join([*map(canonical, self._offered), name.encode()])
         remote = self._pinned if pattern == KK else None
@@ -85,8 +97,8 @@ class NoiseResponder:
             raise HubRefused(
                 f"the client shows the static key {shown}, and {pinned} is pinned for its access key"
             )
-        sending, receiving = self._exchange.split()
-        self.channel = NoiseChannel(sending, receiving, _MOST_ASSEMBLED_BYTES, "the client")
+        cipher, keys = self._ciphers[self._suite], keys_of(self._exchange)
+        self.channel = NoiseChannel(cipher, self._suite, keys, _MOST_ASSEMBLED_BYTES, "the client")
 
 
 def _message_of(noise: Any) -> bytes:

@@ -20,6 +20,12 @@ def printable(text: str, limit: int = 120) -> str:
     return "".join(character if character.isprintable() else "?" for character in text[:limit])
 
 
+def few_of(names: tuple[str, ...]) -> str:
+    """Names for an error's text: a few, and none of them long, since a hub may send anything."""
+    few = ", ".join(printable(name, 40) for name in names[:10])
+    return f"{few} and {len(names) - 10} more" if len(names) > 10 else few
+
+
 def text_of(error: BaseException) -> str:
     """What an exception says, or its kind where it says nothing."""
     return str(error) or type(error).__name__

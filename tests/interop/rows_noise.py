@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from Crypto.Cipher import AES
 from ovos_bus_client.message import Message
 
 from hivemind_core_client import HiveMessage, HiveMessageBusClient, NodeIdentity
@@ -23,6 +24,8 @@ from hivemind_core_client.errors import (
     VersionRefused,
 )
 from hivemind_core_client.message import HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client.plugins.contract import Cipher
+from hivemind_core_client.plugins.hookspecs import hookimpl
 
 from .answerer import COUNT, COUNTED
 from .hubs import HubOptions, RealHub
@@ -77,6 +80,43 @@ def _register_cipher(name: str) -> None:
 
 for _name in CIPHERS:
     _register_cipher(_name)
+
+
+class OwnCipher:
+    """AES-GCM of a plugin, over pycryptodome, that notes the nonces it was called with."""
+
+    def __init__(self) -> None:
+        self.sealed: list[bytes] = []
+        self.opened: list[bytes] = []
+
+    def _seal(self, key: bytes, nonce: bytes, plaintext: bytes) -> bytes:
+        self.sealed.append(nonce)
+        ciphertext, tag = AES.new(key, AES.MODE_GCM, nonce=nonce).encrypt_and_digest(plaintext)
+        return bytes(ciphertext + tag)
+
+    def _open(self, key: bytes, nonce: bytes, sealed: bytes) -> bytes:
+        self.opened.append(nonce)
+        return bytes(AES.new(key, AES.MODE_GCM, nonce=nonce).decrypt_and_verify(sealed[:-16], sealed[-16:]))
+
+    @hookimpl
+    def hivemind_ciphers(self) -> list[Cipher]:
+        return [Cipher("AES-GCM", (16, 24, 32), 16, 16, self._seal, self._open)]
+
+
+@behaviour("a plugin's own AES-GCM seals and opens each frame of a Noise session", NOISE, needs="noise")
+def own_cipher(hub: RealHub, satellite: Satellite) -> None:
+    own = OwnCipher()
+    client = satellite.client(ciphers=["AES-GCM"], plugins=[own])
+    own.sealed.clear()  # what it was called with to prove itself
+    own.opened.clear()
+    client.connect()
+    assert met(client) == "XXpsk2"
+    for number in range(3):
+        check_answer(client, f"sealed by a plugin, {number}")
+    client.close()
+    for nonces in (own.sealed, own.opened):
+        assert len(nonces) >= 3
+        assert nonces == [number.to_bytes(12, "big") for number in range(len(nonces))]
 
 
 @behaviour("5 MiB in one BUS message, there and back", NOISE, needs="noise, pieces")

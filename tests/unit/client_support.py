@@ -99,4 +99,4 @@ class OverHttp(HiveMindHTTPClient):
 
 def offer_no_kk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let embedded hubs offer XXpsk2 alone, to clients that they know too."""
-    monkeypatch.setattr(hub_link, "noise_offer", lambda is_pinned: noise_offer(is_pinned=False))
+    monkeypatch.setattr(hub_link, "noise_offer", lambda is_pinned, suites: noise_offer(False, suites))

@@ -13,7 +13,7 @@ from attrs import field, frozen
 from hivemind_core_client.kernel.crypto import CipherChannel
 from hivemind_core_client.wire.errors import HandshakeError, HiveMindError, Mend, NegotiationRefused
 from hivemind_core_client.wire.mends import SHOW_PLUGINS
-from hivemind_core_client.wire.text import printable
+from hivemind_core_client.wire.text import few_of, printable
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.crypto import Channel
@@ -156,7 +156,7 @@ class Terms:
         common = [name for name in ours if name in theirs] if theirs else list(ours)
         if not common:
             raise NegotiationRefused(
-                f"no common {what}: the hub at {self.where} allows {shown(theirs)}, we {shown(ours)}",
+                f"no common {what}: the hub at {self.where} allows {few_of(theirs)}, we {few_of(ours)}",
                 Mend(f"set allowed_{what}s in the hub's server.json, or install a plugin that brings one"),
             )
         return common
@@ -240,12 +240,6 @@ class Handshake(ABC):
         terms, proposal = self.terms, self.terms.proposal(self.offer)
         cipher = terms.accepted(answer, "cipher", DEFAULT_CIPHER, tuple(proposal["ciphers"]))
         return cipher, terms.accepted(answer, "encoding", DEFAULT_ENCODING, tuple(proposal["encodings"]))
-
-
-def shown(names: tuple[str, ...]) -> str:
-    """Names for an error's text: a few, and none of them long, since a hub may send anything."""
-    few = ", ".join(printable(name, 40) for name in names[:10])
-    return f"{few} and {len(names) - 10} more" if len(names) > 10 else few
 
 
 def warn_of_weakness(password: str) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
+
+from attrs import evolve
 
 from hivemind_core_client.wire.errors import Mend, NegotiationRefused, Setting, VersionRefused, forget_server
 from hivemind_core_client.wire.mends import ADD_CLIENT, OLDER_VERSION
+from hivemind_core_client.wire.text import few_of
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.handshake.base import Handshake, Offer, Terms
@@ -34,20 +37,46 @@ def choose(kinds: Kinds, offer: Offer, terms: Terms) -> Handshake:
     """The first of these kinds that fits this offer and our credentials.
 
     Raises VersionRefused when no protocol version is common or the hub would fall back behind its pin, and
-    NegotiationRefused when no kind fits. Warns where the hub offers Noise and an older kind is taken.
+    NegotiationRefused when no kind fits, or only an older one for the sake of the ciphers that the user lists. Warns
+    where the hub offers Noise and an older kind is taken.
     """
     if offer.min_version > terms.max_version:
         raise _no_version(offer, terms)
-    for kind in kinds:
-        if offer.min_version <= min(kind.max_version, terms.max_version) and kind.fits(offer, terms):
-            _check_fall_back(kinds, kind, offer, terms)
-            return kind(offer, terms)
+    kind = _first_fit(kinds, offer, terms)
+    _check_ciphers(kinds, kind, offer, terms)
+    if kind is not None:
+        _check_fall_back(kinds, kind, offer, terms)
+        return kind(offer, terms)
     if offer.min_version >= NOISE_VERSION and terms.credentials.password:
         why = _obstacle(kinds, terms)
         raise VersionRefused(
             f"the hub at {terms.where} speaks protocol version {NOISE_VERSION} only", Mend(why, joint=": ")
         )
     raise _no_kind(offer, terms)
+
+
+def _first_fit(kinds: Kinds, offer: Offer, terms: Terms) -> Optional[type[Handshake]]:
+    for kind in kinds:
+        if offer.min_version <= min(kind.max_version, terms.max_version) and kind.fits(offer, terms):
+            return kind
+    return None
+
+
+def _check_ciphers(kinds: Kinds, kind: Optional[type[Handshake]], offer: Offer, terms: Terms) -> None:
+    """Raises NegotiationRefused where the ciphers that the user lists keep a newer version from being spoken."""
+    unlisted = terms.registry.unasked_ciphers()
+    spoken = -1 if kind is None else min(kind.max_version, terms.max_version)
+    best = _first_fit(kinds, offer, evolve(terms, ciphers=unlisted))
+    version = spoken if best is None else min(best.max_version, terms.max_version)
+    if version <= spoken:
+        return
+    newer = [name for name in unlisted if _first_fit(kinds, offer, evolve(terms, ciphers=(name,))) is best]
+    raise NegotiationRefused(
+        f"the hub at {terms.where} speaks protocol version {version}, in which none of the ciphers that were asked for "
+        f"can be used ({few_of(terms.ciphers)}). No older version is spoken for that",
+        Mend(f"list {' or '.join(newer)} too", joint=": "),
+        *(() if kind is None else (Mend("or allow the older version with ", OLDER_VERSION, joint=", "),)),
+    )
 
 
 def _no_version(offer: Offer, terms: Terms) -> VersionRefused:

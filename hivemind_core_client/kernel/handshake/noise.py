@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any, NoReturn, Optional
 
 from hivemind_core_client.kernel.handshake.base import (
@@ -18,7 +19,8 @@ from hivemind_core_client.kernel.handshake.base import (
 from hivemind_core_client.kernel.handshake.choice import NOISE_VERSION
 from hivemind_core_client.kernel.noise_channel import CHUNK, NoiseChannel
 from hivemind_core_client.kernel.options import NoiseKeys
-from hivemind_core_client.plugins.contract import Negotiated
+from hivemind_core_client.plugins.contract import Cipher, Negotiated
+from hivemind_core_client.plugins.noise_suites import function_of, suites_of
 from hivemind_core_client.wire.errors import (
     HandshakeAgain,
     HandshakeError,
@@ -36,8 +38,6 @@ from hivemind_core_client.wire.text import text_of
 log = logging.getLogger(__name__)
 
 XX, KK = "XXpsk2", "KKpsk0"
-#: The suites of Noise by the wire name of their cipher, so that one order of preference serves all versions.
-SUITES = {"AES-GCM": "25519_AESGCM_SHA256", "CHACHA20-POLY1305": "25519_ChaChaPoly_SHA256"}
 #: For the first message of XXpsk2, into which no key goes.
 _NO_PSK_YET = bytes(32)
 
@@ -55,8 +55,7 @@ class NoiseHandshake(Handshake):
         super().__init__(offer, terms)
         self._keys = _keys(terms)
         self._pattern = _pattern(offer, self._keys) or XX
-        self._cipher = _cipher(offer, terms) or ""
-        self._suite = SUITES.get(self._cipher, "")
+        self._cipher, self._suite = _chosen(offer, terms)
         self._binarize = terms.binarizes(offer)
         self._remembered = self._keys.psk(terms.hub.node_id)
         self._psk: Optional[bytes] = self._remembered or (self._derived() if self._pattern == KK else None)
@@ -70,7 +69,7 @@ class NoiseHandshake(Handshake):
             return False
         if not credentials.password or not is_installed():
             return False
-        return _pattern(offer, credentials.noise) is not None and _cipher(offer, terms) is not None
+        return _pattern(offer, credentials.noise) is not None and any(_common(offer, terms))
 
     @classmethod
     def obstacle(cls, terms: Terms) -> str:
@@ -188,7 +187,6 @@ class NoiseHandshake(Handshake):
             keys.keep_psk(node_id, self._psk)
 
     def _outcome(self) -> Outcome:
-        sending, receiving = self._exchange.split()
         if not self.offer.only_noise:
             log.warning(
                 "%s takes and sends no message beyond %d bytes in protocol version 3: longer speech or files are "
@@ -196,9 +194,11 @@ class NoiseHandshake(Handshake):
                 self.terms.where,
                 CHUNK,
             )
-        channel = NoiseChannel(sending, receiving, self.terms.limit, self.terms.where, self.offer.only_noise)
+        keys = keys_of(self._exchange)
+        limit, where, takes_pieces = self.terms.limit, self.terms.where, self.offer.only_noise
+        channel = NoiseChannel(self._cipher, self._suite, keys, limit, where, takes_pieces)
         negotiated = Negotiated(
-            NOISE_VERSION, self.kind, self._cipher, "binary", self._binarize, self._pattern
+            NOISE_VERSION, self.kind, self._cipher.name, "binary", self._binarize, self._pattern
         )
         if self._pattern == XX:
             return Outcome(channel, negotiated, Doubt(self._end_refused, self._end_taken))
@@ -260,6 +260,12 @@ def new_exchange(
     return Exchange(begins, psk=psk, remote_pubkey=remote_key, prologue=prologue, pattern=name.encode())
 
 
+def keys_of(exchange: Any) -> tuple[bytes, bytes]:
+    """The keys of a handshake that is done: what we send is sealed with the first, what we get with the other."""
+    sending, receiving = exchange.split()
+    return bytes(sending.k), bytes(receiving.k)
+
+
 def canonical(payload: Json) -> bytes:
     """A payload as both sides write it for the prologue: keys sorted, no spaces, UTF-8."""
     text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -280,9 +286,17 @@ def _pattern(offer: Offer, keys: NoiseKeys) -> Optional[str]:
     return XX if XX in offered else None
 
 
-def _cipher(offer: Offer, terms: Terms) -> Optional[str]:
+def _common(offer: Offer, terms: Terms) -> Iterator[tuple[Cipher, str]]:
+    """What both sides can seal with in a suite that both know, in our order of preference."""
     offered = offer.noise.suites if offer.noise else ()
-    return next((cipher for cipher in terms.ciphers if SUITES.get(cipher) in offered), None)
+    for cipher in filter(None, map(terms.registry.ciphers.get, terms.ciphers)):
+        yield from ((cipher, suite) for suite in suites_of(cipher) if suite in offered and function_of(suite))
+
+
+def _chosen(offer: Offer, terms: Terms) -> tuple[Cipher, str]:
+    for chosen in _common(offer, terms):
+        return chosen
+    raise HandshakeError("none of the Noise suites that the hub offers is ours")
 
 
 def _message_of(answer: Json) -> bytes:

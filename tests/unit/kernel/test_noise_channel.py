@@ -11,41 +11,42 @@ from hypothesis import strategies as st
 from hivemind_core_client.errors import (
     CleartextRefused,
     ConnectionLost,
+    EncryptionFailed,
     FrameError,
     FrameTooLarge,
     InvalidMessage,
 )
 from hivemind_core_client.kernel.noise_channel import CHUNK, NoiseChannel
+from hivemind_core_client.plugins.contract import Cipher
 
 LIMIT = 4 * CHUNK
 
 
-class Counted:
-    """A cipher state that only counts: what is sealed at one place opens at that place alone."""
-
-    def __init__(self) -> None:
-        self.place = 0
-
-    def encrypt_with_ad(self, ad: bytes, plaintext: bytes) -> bytes:
-        assert ad == b""
-        self.place += 1
-        return self.place.to_bytes(4, "big") + plaintext
-
-    def decrypt_with_ad(self, ad: bytes, ciphertext: bytes) -> bytes:
-        if int.from_bytes(ciphertext[:4], "big") != self.place + 1:
-            raise ValueError("tag")
-        self.place += 1
-        return ciphertext[4:]
+SUITE = "25519_AESGCM_SHA256"
+KEYS = (bytes(32), bytes(32))
 
 
-def channel(limit: int = LIMIT) -> NoiseChannel:
-    return NoiseChannel(Counted(), Counted(), limit, "ws://hub:5678")
+def numbered(key: bytes, nonce: bytes, plaintext: bytes) -> bytes:
+    return nonce[8:] + plaintext
+
+
+def at_its_number(key: bytes, nonce: bytes, sealed: bytes) -> bytes:
+    if sealed[:4] != nonce[8:]:
+        raise ValueError("tag")
+    return sealed[4:]
+
+
+#: Seals nothing: what is sealed at one place opens at that place alone.
+COUNTED = Cipher("COUNTED", (32,), 12, 4, numbered, at_its_number)
+
+
+def channel(limit: int = LIMIT, cipher: Cipher = COUNTED, **options: Any) -> NoiseChannel:
+    return NoiseChannel(cipher, SUITE, KEYS, limit, "ws://hub:5678", **options)
 
 
 def carried(*plains: bytes) -> list[bytes]:
     """Frames of a peer that carry these bytes, whatever they are."""
-    state = Counted()
-    return [state.encrypt_with_ad(b"", plain) for plain in plains]
+    return [number.to_bytes(4, "big") + plain for number, plain in enumerate(plains)]
 
 
 def opened(receiver: NoiseChannel, frames: list[Any]) -> list[Any]:
@@ -114,8 +115,7 @@ def test_pieces_out_of_order_end_the_connection(plains: list[bytes]) -> None:
 @pytest.mark.parametrize("change", ["repeated", "lost", "swapped", "changed"])
 def test_a_frame_that_is_not_at_its_place_ends_the_connection(change: str) -> None:
     first, second = channel().seal("a")[0], b"\xff" * 9
-    sealed = Counted()
-    frames = [sealed.encrypt_with_ad(b"", b"\x00" + text) for text in (b"a", b"b")]
+    frames = carried(b"\x00a", b"\x00b")
     wrong = {
         "repeated": [frames[0], frames[0]],
         "lost": [frames[1]],
@@ -168,22 +168,70 @@ def test_a_message_beyond_the_limit_is_not_sent() -> None:
     sender = channel(limit=10)
     with pytest.raises(InvalidMessage, match="Send it in parts"):
         sender.seal(b"01234567890")
-    assert sender.seal("a")[0][:4] == b"\0\0\0\1"
+    assert sender.seal("a")[0][:4] == bytes(4)
 
 
 def test_a_peer_that_breaks_on_pieces_gets_none() -> None:
-    sender = NoiseChannel(Counted(), Counted(), LIMIT, "ws://hub:5678", takes_pieces=False)
+    sender = channel(takes_pieces=False)
     with pytest.raises(InvalidMessage, match="max_protocol_version=2"):
         sender.seal("x" * (CHUNK + 1))
-    assert sender.seal("x" * CHUNK)[0][:4] == b"\0\0\0\1"
+    assert sender.seal("x" * CHUNK)[0][:4] == bytes(4)
 
 
 def test_text_that_has_no_utf8_is_not_sent() -> None:
     sender = channel()
     with pytest.raises(InvalidMessage):
         sender.seal("\ud800")
-    assert sender.seal("a")[0][:4] == b"\0\0\0\1"
+    assert sender.seal("a")[0][:4] == bytes(4)
 
 
 def test_its_repr_names_the_peer_alone() -> None:
-    assert repr(channel()) == "<NoiseChannel, ws://hub:5678>"
+    assert repr(channel()) == "<NoiseChannel, COUNTED, ws://hub:5678>"
+
+
+@pytest.mark.parametrize(
+    ("suite", "nonces"),
+    [
+        ("25519_AESGCM_SHA256", ["000000000000000000000000", "000000000000000000000001"]),
+        ("25519_ChaChaPoly_SHA256", ["000000000000000000000000", "000000000100000000000000"]),
+        ("25519_ChaChaPoly_BLAKE2s", ["000000000000000000000000", "000000000100000000000000"]),
+    ],
+)
+def test_nonces_are_counters_as_noise_lays_them_out_and_each_direction_has_its_key(
+    suite: str, nonces: list[str]
+) -> None:
+    calls: list[tuple[bytes, str]] = []
+
+    def noted(key: bytes, nonce: bytes, text: bytes) -> bytes:
+        calls.append((key, nonce.hex()))
+        return text
+
+    cipher = Cipher("NOTED", (32,), 24, 0, noted, noted)
+    both = NoiseChannel(cipher, suite, (b"out", b"in"), LIMIT, "ws://hub:5678")
+    for _ in range(2):
+        assert both.open(both.seal("a")[0]) == "a"
+    assert [nonce for key, nonce in calls if key == b"out"] == nonces
+    assert [nonce for key, nonce in calls if key == b"in"] == nonces
+
+
+@pytest.mark.parametrize("answer", [None, "text", 7], ids=["None", "text", "raises"])
+def test_a_cipher_that_fails_costs_the_message_and_no_number(answer: Any) -> None:
+    """Pieces that were sealed already never leave, so the next message begins where they did."""
+    fails = [False, True]
+
+    def broken(key: bytes, nonce: bytes, plaintext: bytes) -> Any:
+        if not fails or not fails.pop(0):
+            return numbered(key, nonce, plaintext)
+        return answer if answer != 7 else 1 // 0
+
+    sender = channel(cipher=Cipher("BROKEN", (32,), 12, 4, broken, at_its_number))
+    with pytest.raises(EncryptionFailed, match=r"BROKEN could not seal: (TypeError|ZeroDivisionError)"):
+        sender.seal("x" * (CHUNK + 1))
+    assert opened(channel(), sender.seal("after")) == ["after"]
+
+
+@pytest.mark.parametrize("answer", [None, 7], ids=["None", "a number"])
+def test_a_cipher_that_opens_to_no_bytes_ends_the_connection(answer: Any) -> None:
+    receiver = channel(cipher=Cipher("BROKEN", (32,), 12, 4, numbered, lambda *_: answer))
+    with pytest.raises(ConnectionLost, match="does not open"):
+        receiver.open(channel().seal("a")[0])

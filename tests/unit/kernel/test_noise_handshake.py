@@ -681,6 +681,8 @@ def test_a_malformed_offer_of_noise(noise: Any) -> None:
 def test_it_needs_somewhere_to_keep_keys() -> None:
     with pytest.raises(err.HandshakeError, match="static key"):
         NoiseHandshake(noise_offer(), noise_terms(credentials=Credentials(password=PASSWORD)))
+    with pytest.raises(err.HandshakeError, match="none of the Noise suites"):
+        NoiseHandshake(noise_offer(noise={"patterns": ["XXpsk2"], "suites": ["448"]}), noise_terms())
 
 
 def test_a_static_key_that_is_none() -> None:

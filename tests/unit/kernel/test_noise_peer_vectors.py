@@ -11,17 +11,18 @@ from noise.connection import Keypair, NoiseConnection
 from hivemind_core_client.errors import ConnectionLost, HubKeyChanged, PasswordRefused
 from hivemind_core_client.kernel.events import AwaitProof, Established, Event, Failed, RunDuringWait, Transmit
 from hivemind_core_client.kernel.handshake import noise as handshake
-from hivemind_core_client.kernel.handshake.noise import KK, SUITES, XX, canonical, new_exchange
+from hivemind_core_client.kernel.handshake.noise import KK, XX, canonical, keys_of, new_exchange
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.noise_channel import NoiseChannel
 from hivemind_core_client.kernel.options import Credentials
+from hivemind_core_client.plugins.noise_suites import STANDARD_SUITES
 from tests.unit.peer_vectors import PEERS, NoiseVector, noise_vectors
-from tests.unit.support import channel_of, new_link
+from tests.unit.support import channel_of, new_link, registry
 
 #: The hub's own private keys are not in the file; these make the public ones that are.
 HUB_EPHEMERAL = b"\x44" * 32
 HUB_STATIC = {"25519_AESGCM_SHA256": b"\x33" * 32, "25519_ChaChaPoly_SHA256": b"\x22" * 32}
-CIPHERS = {suite: cipher for cipher, suite in SUITES.items()}
+CIPHERS = {suite: cipher for cipher, suite in STANDARD_SUITES.items()}
 
 VECTORS = noise_vectors()
 each_vector = pytest.mark.parametrize("vector", VECTORS, ids=[vector.name for vector in VECTORS])
@@ -69,9 +70,10 @@ def hub_of(vector: NoiseVector, monkeypatch: pytest.MonkeyPatch) -> Any:
     return new_exchange(False, vector.protocol, HUB_STATIC[vector.suite], vector.psk, vector.prologue, pinned)
 
 
-def transport_of(exchange: Any) -> NoiseChannel:
+def transport_of(exchange: Any, suite: str) -> NoiseChannel:
     assert exchange.handshake_finished
-    return NoiseChannel(*exchange.split(), limit=2**20, where="a peer")
+    cipher = registry().ciphers[CIPHERS[suite]]
+    return NoiseChannel(cipher, suite, keys_of(exchange), limit=2**20, where="a peer")
 
 
 def check_transport(channel: NoiseChannel, vector: NoiseVector, from_client: bool) -> None:
@@ -93,7 +95,7 @@ def test_each_step_as_the_client(vector: NoiseVector, monkeypatch: pytest.Monkey
         assert exchange.write_message(b"") == vector.messages[2]
     assert exchange.remote_pubkey == public(HUB_STATIC[vector.suite])
     assert exchange.handshake_hash == vector.handshake_hash
-    check_transport(transport_of(exchange), vector, from_client=True)
+    check_transport(transport_of(exchange, vector.suite), vector, from_client=True)
 
 
 @each_vector
@@ -105,7 +107,7 @@ def test_each_step_as_the_hub(vector: NoiseVector, monkeypatch: pytest.MonkeyPat
         assert exchange.read_message(vector.messages[2]) == b""
     assert exchange.remote_pubkey == public(vector.static_private)
     assert exchange.handshake_hash == vector.handshake_hash
-    check_transport(transport_of(exchange), vector, from_client=False)
+    check_transport(transport_of(exchange, vector.suite), vector, from_client=False)
 
 
 @each_vector
@@ -126,7 +128,7 @@ def test_a_frame_of_a_peer_that_was_changed_ends_the_connection(
         exchange.read_message(vector.messages[2])
     frame = vector.up[0].frame
     with pytest.raises(ConnectionLost):
-        transport_of(exchange).open(frame[:-1] + bytes([frame[-1] ^ 1]))
+        transport_of(exchange, vector.suite).open(frame[:-1] + bytes([frame[-1] ^ 1]))
 
 
 class Keys:

@@ -18,11 +18,14 @@ from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
 from hivemind_core_client.kernel.options import Credentials
 from hivemind_core_client.kernel.policy import Limits
 from hivemind_core_client.plugins.contract import HubFacts
-from tests.unit.support import KEY, PASSWORD, offer_payload, registry
+from tests.unit.support import CIPHERS, KEY, PASSWORD, offer_payload, registry
 
 WHERE = "ws://hub.local:5679"  # each test has its own
 NOISE = {"patterns": ["XXpsk2"], "suites": ["25519_ChaChaPoly_SHA256"]}
 FOREIGN = {"patterns": ["XXpsk2"], "suites": ["448_ChaChaPoly_SHA256"]}
+
+
+needs_noise = pytest.mark.skipif(sys.version_info < (3, 10), reason="Noise needs Python 3.10")
 
 
 class Keys:
@@ -48,13 +51,14 @@ def terms(
     crypto_key: Optional[bytes] = None,
     pinned: Optional[bytes] = None,
     max_version: int = 3,
+    ciphers: tuple[str, ...] = tuple(CIPHERS),
 ) -> Terms:
     noise: Any = Keys(pinned)
     return Terms(
         Credentials(password=password, crypto_key=crypto_key, noise=noise),
         registry(),
         HubFacts("node"),
-        tuple(registry().ciphers),
+        ciphers,
         tuple(registry().encodings),
         binarize=True,
         max_version=max_version,
@@ -143,6 +147,41 @@ def test_what_keeps_us_from_it_is_not_laid_at_the_hubs_door(monkeypatch: pytest.
     assert "Only if the hub's owner agrees to an older version: run 'hivemind-client forget-server" in text
     assert "poorman-handshake 2" in text
     assert f"'hivemind-client forget-server {WHERE[5:]}'" in text
+
+
+# ciphers that the user lists
+
+
+@needs_noise
+@pytest.mark.parametrize("pinned", [None, bytes(32)], ids=["first-contact", "pinned"])
+@pytest.mark.parametrize("listed", ["XChaCha20-Poly1305", "AES-GCM"])
+def test_a_listed_cipher_never_lowers_the_version(listed: str, pinned: Optional[bytes]) -> None:
+    with pytest.raises(NegotiationRefused) as refused:
+        choose(KINDS, offer(noise=NOISE), terms(ciphers=(listed,), pinned=pinned))
+    assert str(refused.value) == (
+        f"the hub at {WHERE} speaks protocol version 3, in which none of the ciphers that were asked for can be used "
+        f"({listed}). No older version is spoken for that: list CHACHA20-POLY1305 too, or allow the older version with "
+        "max_protocol_version=2 ('--max-protocol 2')"
+    )
+
+
+@needs_noise
+def test_a_hub_without_older_versions_has_none_to_allow() -> None:
+    with pytest.raises(NegotiationRefused, match=r"too$"):
+        choose(KINDS, Offer.read(ONLY_NOISE), terms(ciphers=("XChaCha20-Poly1305",)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts"),
+    [
+        ({}, {}),  # the hub speaks nothing newer
+        ({"noise": NOISE}, {"max_version": 2}),
+        ({"noise": FOREIGN}, {}),  # no cipher of ours would do better
+    ],
+)
+def test_a_listed_cipher_that_lowers_nothing_is_taken(changes: dict[str, Any], facts: dict[str, Any]) -> None:
+    asked = terms(ciphers=("XChaCha20-Poly1305",), **facts)
+    assert type(choose(KINDS, offer(**changes), asked)) is PasswordHandshake
 
 
 # no version in common

@@ -30,7 +30,7 @@ from hivemind_core_client.plugins.contract import (
     Serializer,
     SetTimer,
 )
-from hivemind_core_client.plugins.proving import cipher_fault, encoding_fault, serializer_fault
+from hivemind_core_client.plugins.proving import cipher_fault, encoding_fault, serializer_fault, some_bytes
 from hivemind_core_client.testing import check_cipher, check_encoding, check_handler, check_serializer
 from tests.unit.support import explode, plugins_of
 
@@ -114,6 +114,15 @@ def without_check(key: bytes, nonce: bytes, sealed: bytes) -> bytes:
     return TOY.seal(key, nonce, sealed[:-16])[:-16]  # the stream twice is the plaintext
 
 
+def opened_anyhow(key: bytes, nonce: bytes, sealed: bytes) -> bytes:
+    """Without a look at the tag, but for a key and a nonce that are not its own."""
+    stream = AES.seal(key, nonce, bytes(len(sealed) - 16))
+    text = bytes(a ^ b for a, b in zip(stream, sealed[:-16]))
+    if key != some_bytes(32, 1) or nonce != some_bytes(12, 2):
+        return AES.open(key, nonce, sealed)
+    return text
+
+
 BAD_CIPHERS: dict[str, tuple[Cipher, str]] = {
     "protects nothing": (Cipher("NONE", (32,), 12, 16, plain_with_zeros, without_tag), "does not hide"),
     "hides nothing": (toy(lambda key, nonce: b"", everything), "does not hide"),
@@ -138,6 +147,34 @@ BAD_CIPHERS: dict[str, tuple[Cipher, str]] = {
     "has a short nonce": (evolve(AES, nonce_size=8), "has a nonce of 8 bytes"),
     "is no AES-GCM": (evolve(toy(everything, everything), name="AES-GCM", nonce_size=16), "as hubs do"),
     "has another nonce on the wire": (evolve(AES, name="AES-GCM", nonce_size=12), "a nonce of 16 bytes"),
+    "knows no nonce of protocol version 3": (
+        evolve(AES, name="AES-GCM", seal=lambda k, n, p: AES.seal(k, n[: len(n) // 16 * 16], p)),
+        "takes no nonce of 12 bytes, which protocol version 3 has: ValueError",
+    ),
+    "cuts the nonce of protocol version 3": (
+        evolve(AES, name="AES-GCM", seal=lambda k, n, p: AES.seal(k, n[: len(n) // 8 * 8], p)),
+        "does not seal as AESGCM in protocol version 3",
+    ),
+    "has a suite of another cipher": (
+        evolve(AES, suites=["25519_ChaChaPoly_SHA256"]),
+        "does not seal as ChaChaPoly in protocol version 3",
+    ),
+    "has a suite that Noise does not know": (
+        evolve(AES, suites=["448_AESGCM_SHA256"]),
+        "names the suite '448_AESGCM_SHA256'",
+    ),
+    "has a suite and no key for it": (
+        evolve(AES, key_sizes=(16,), suites=["25519_AESGCM_SHA512"]),
+        "names suites of Noise, and takes no key of 32 bytes",
+    ),
+    "opens what was changed in protocol version 3": (
+        evolve(
+            AES,
+            name="AES-GCM",
+            open=lambda k, n, s: AES.open(k, n, s) if len(n) == 16 else opened_anyhow(k, n, s),
+        ),
+        "accepts a changed ciphertext",
+    ),
     "has another key on the wire": (
         evolve(toy(everything, everything), name="CHACHA20-POLY1305", key_sizes=(16,)),
         "keys of 32 bytes",
