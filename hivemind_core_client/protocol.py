@@ -38,7 +38,7 @@ class HiveMindSlaveProtocol(_Replaced):
     mend = (
         "the client brings its protocol. Leave it out of connect(); pass share_bus, identity and query_timeout to "
         "HiveMessageBusClient, bus and site_id to connect(), and set client.cascade_select_callback. In place of a "
-        "method handle_TYPE, call client.on(TYPE, function) or write a handler plugin (docs/plugins.md)"
+        "method handle_TYPE, call client.on(TYPE, function) or write a handler plugin (docs/plugins-handlers.md)"
     )
 
 

@@ -106,7 +106,7 @@ class AsyncHiveMessageBusClient(BaseClient):
         """
         if protocol is not None:
             raise InvalidOption(
-                "connect() takes no protocol object: write a handler plugin (docs/plugins.md)"
+                "connect() takes no protocol object: write a handler plugin (docs/plugins-handlers.md)"
             )
         if bus is not None:
             self.internal_bus = bus

@@ -34,7 +34,7 @@ HUB_COMMANDS = {
     "reset-noise-pin": set(),
 }
 #: Commands that belong to the system.
-SYSTEM = {"echo", "git", "cd", "cp", "."}
+SYSTEM = {"echo", "git", "cd", "cp", "pytest", "."}
 
 
 def _lines() -> list[tuple[str, str]]:

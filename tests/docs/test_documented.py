@@ -20,6 +20,9 @@ from hivemind_core_client.testing import EmbeddedHub
 
 from .documents import all_blocks, page, pages
 
+#: The guide for authors of plugins.
+GUIDE_PAGES = [path for path in pages() if path.parent.name == "docs" and path.name.startswith("plugins")]
+GUIDE = "\n".join(path.read_text(encoding="utf-8") for path in GUIDE_PAGES)
 EVERYTHING = "\n".join(path.read_text(encoding="utf-8") for path in pages())
 HOOKS = sorted(
     name for module in (hookspecs, cli_hookspecs) for name in vars(module) if name.startswith("hivemind_")
@@ -72,20 +75,21 @@ def test_an_option_of_the_client_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOOKS)
 def test_a_hook_has_a_contract_and_an_example(name: str) -> None:
-    assert re.search(rf"^### `{name}\(", page("docs/plugins.md"), re.MULTILINE), f"no section for {name}"
-    examples = [block.text for block in all_blocks("python") if block.page.name == "plugins.md"]
+    assert re.search(rf"^##+ `{name}\(", GUIDE, re.MULTILINE), f"no section for {name}"
+    assert named(f"[`{name}`]", page("docs/plugins.md")), f"{name} is not in the table of hooks"
+    examples = [block.text for block in all_blocks("python") if block.page in GUIDE_PAGES]
     assert any(f"def {name}(" in text for text in examples), f"no example of {name}"
 
 
 @pytest.mark.parametrize("name", CONTRACT)
 def test_an_object_of_the_contract_is_explained(name: str) -> None:
-    assert named(name, page("docs/plugins.md"))
+    assert named(name, GUIDE)
 
 
 @pytest.mark.parametrize("name", ["Cipher", "Encoding", "Serializer", "MessageHandler", "BinaryHandler"])
 def test_each_field_of_what_plugins_offer_is_explained(name: str) -> None:
     for parameter in inspect.signature(getattr(contract, name)).parameters:
-        assert named(parameter, page("docs/plugins.md")), parameter
+        assert named(parameter, GUIDE), parameter
 
 
 @pytest.mark.parametrize("name", ERRORS)
@@ -136,7 +140,7 @@ def test_a_type_on_the_wire_is_documented(member: HiveMessageType | HiveMindBina
 
 @pytest.mark.parametrize("name", [name for name in vars(EmbeddedHub) if not name.startswith("_")], ids=str)
 def test_a_verb_of_the_embedded_hub_is_documented(name: str) -> None:
-    assert named(name, page("docs/plugins.md")) or named(name, page("docs/testing.md"))
+    assert named(name, page("docs/plugins-testing.md")) or named(name, page("docs/testing.md"))
 
 
 @pytest.mark.parametrize(

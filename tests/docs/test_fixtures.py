@@ -1,4 +1,4 @@
-"""A test gets a hub of version 3 as docs/plugins.md says: by a `hivemind_hub` of its own."""
+"""A test gets a hub of version 3 as docs/plugins-testing.md says: by a `hivemind_hub` of its own."""
 
 from __future__ import annotations
 

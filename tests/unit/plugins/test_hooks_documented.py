@@ -1,4 +1,4 @@
-"""Every hook says in one sentence what it is, is written up in docs/plugins.md, and is tried by a test."""
+"""Every hook says in one sentence what it is, is written up in docs/plugins*.md, and is tried by a test."""
 
 from __future__ import annotations
 
@@ -47,9 +47,11 @@ def test_a_hook_says_what_it_is_when_it_is_called_and_by_an_example(hook: str) -
 
 @pytest.mark.parametrize("hook", hooks())
 def test_a_hook_is_documented(hook: str) -> None:
-    page = ROOT / "docs" / "plugins.md"
-    assert page.is_file()
-    assert re.search(rf"\b{hook}\b", page.read_text(encoding="utf-8"))
+    pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("plugins*.md")]
+    assert re.search(rf"\[`{hook}`\]", (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8"))
+    assert any(re.search(rf"^##+ `{hook}\(", page, re.MULTILINE) for page in pages), "it has no section"
+    examples = [text for page in pages for text in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)]
+    assert any(f"def {hook}(" in text for text in examples), "tests/docs run examples, and it has none"
 
 
 @pytest.mark.parametrize("hook", hooks())
