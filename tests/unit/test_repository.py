@@ -52,8 +52,8 @@ distributions = pytest.mark.parametrize("folder", DISTRIBUTIONS, ids=name_of)
 plugins = pytest.mark.parametrize("folder", PLUGINS, ids=name_of)
 
 
-def test_there_are_four_plugins() -> None:
-    assert {"binary_tts", "cli", "intercom", "metrics"} <= {folder.name for folder in PLUGINS}
+def test_no_plugin_is_lost() -> None:
+    assert {"binary_tts", "cli", "intercom", "journal", "metrics"} <= {folder.name for folder in PLUGINS}
 
 
 @plugins

@@ -52,7 +52,7 @@ class CommandCache:
         return os.path.join(user_folder("XDG_CACHE_HOME", ".cache"), f"commands-{number:08x}.json")
 
     def is_needless(self) -> bool:
-        """Whether no plugins are installed but our own, and none are selected that could be missing."""
+        """Whether no plugin is installed that may bring subcommands, and none are selected that could be missing."""
         return not self._selection and not any(map(names_other_plugins, self._files))
 
     def read(self) -> list[CommandSummary] | None:

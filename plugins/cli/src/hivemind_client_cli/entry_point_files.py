@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 #: The group of our plugins, as `hivemind_core_client.plugins.hookspecs.PROJECT` has it.
 GROUP = "hivemind_core_client"
-#: What entry points of our own distributions begin with: none brings subcommands that are not known here.
+#: What entry points of our own distributions begin with, but for those that bring subcommands.
 KNOWN = (
     "hivemind_client_binary_tts.plugin",
     "hivemind_client_cli.plugin",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import site
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any, Callable
 
@@ -15,7 +17,7 @@ from hivemind_client_cli import command_cache
 from hivemind_client_cli.command_cache import CommandCache
 from hivemind_client_cli.command_summary import CommandSummary
 
-from .tools import BROKEN, completed, environment, install, spawn
+from .tools import BROKEN, command, completed, environment, install, spawn
 
 SOURCE = """
 import click
@@ -95,8 +97,23 @@ def test_completing_a_name_asks_the_cache(installed: Installed) -> None:
     assert installed.loaded() == 0
 
 
-def test_without_plugins_of_others_nothing_is_kept(home: Path) -> None:
-    assert "ping" in spawn("--help").expect(0).out
+def test_where_no_plugin_brings_subcommands_nothing_is_kept(home: Path) -> None:
+    packages = home / "packages"
+    packages.mkdir()
+    for folder in site.getsitepackages():
+        for entry in Path(folder).iterdir():
+            if "journal" not in entry.name and not (packages / entry.name).exists():
+                (packages / entry.name).symlink_to(entry)
+    python, *call = command("--help")
+    done = subprocess.run(
+        [python, "-S", *call],
+        env=environment(packages),
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+    assert "  ping  " in done.stdout and "  journal  " not in done.stdout
     assert not (home / "cache").exists()
 
 

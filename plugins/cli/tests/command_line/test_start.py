@@ -54,6 +54,7 @@ finally:
 
 @pytest.mark.parametrize("args", ["--help", "-h", "--version"])
 def test_little_is_imported(args: str) -> None:
+    spawn(args).expect(0)  # keeps the names of what the journal brings, if that is installed
     modules = imported(args)
     assert not modules & {*FORBIDDEN}
     assert not [name for name in modules if name.startswith("hivemind_core_client.")]
@@ -113,16 +114,17 @@ OURS = sorted([PLUGINS.parent / "pyproject.toml", *PLUGINS.glob("*/pyproject.tom
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.parent.name)
-def test_our_own_plugins_bring_no_subcommands(path: Path, tmp_path: Path) -> None:
+def test_our_own_plugins_are_known_where_they_bring_no_subcommands(path: Path, tmp_path: Path) -> None:
     project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
-    lines = [f"[{GROUP}]"]
-    for name, module in project["entry-points"].get(GROUP, {}).items():
-        assert module.startswith(KNOWN), module
-        assert not hasattr(importlib.import_module(module), "hivemind_cli_commands"), module
-        lines.append(f"{name} = {module}")
+    entries = project["entry-points"].get(GROUP, {})
+    bringing = {
+        name: hasattr(importlib.import_module(module), "hivemind_cli_commands")
+        for name, module in entries.items()
+    }
+    assert bringing == {name: not module.startswith(KNOWN) for name, module in entries.items()}
     file = tmp_path / "entry_points.txt"
-    file.write_text("\n".join(lines))
-    assert not names_other_plugins(str(file))
+    file.write_text("\n".join([f"[{GROUP}]", *(f"{name} = {module}" for name, module in entries.items())]))
+    assert names_other_plugins(str(file)) is any(bringing.values())
 
 
 @pytest.mark.parametrize(

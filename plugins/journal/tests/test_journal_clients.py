@@ -1,0 +1,166 @@
+"""What clients of every kind record, and that they go on where nothing can be recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ovos_bus_client.message import Message
+
+from hivemind_client_journal import Query, flush, read
+from hivemind_client_journal.handlers import wrappers
+from hivemind_client_journal.settings import Settings
+from hivemind_core_client import (
+    AsyncFakeHiveMessageBus,
+    FakeHiveMessageBus,
+    HiveMessage,
+    HiveMessageBusClient,
+    HiveMindHTTPClient,
+    NodeIdentity,
+)
+from hivemind_core_client.async_client import AsyncHiveMessageBusClient
+from hivemind_core_client.plugins.contract import Context, Session
+from hivemind_core_client.plugins.manager import forget_plugins, load_plugins
+from hivemind_core_client.testing import EmbeddedHub, HttpGateway, check_handler
+
+PASSWORD = "7f3c9a51e08b4d26bb0c4f19d2e6a785"
+ALONE = {"plugins": ["journal"]}
+QUESTION = Message("recognizer_loop:utterance", {"utterances": ["good morning"]})
+TALK = [("sent", "recognizer_loop:utterance"), ("received", "speak")]
+
+
+def talk(path: str) -> list[tuple[str, str]]:
+    assert flush(20)
+    return [(each.direction, each.ovos_type) for each in read(path, Query())]
+
+
+def with_threads(**address: Any) -> None:
+    with HiveMessageBusClient("k", PASSWORD, identity=NodeIdentity({}), **ALONE, **address) as client:
+        assert client.wait_for_response(QUESTION, "speak", 20)
+
+
+def with_asyncio(**address: Any) -> None:
+    async def main() -> None:
+        async with AsyncHiveMessageBusClient(
+            "k", PASSWORD, identity=NodeIdentity({}), **ALONE, **address
+        ) as client:
+            assert await client.wait_for_response(QUESTION, "speak", 20)
+
+    asyncio.run(main())
+
+
+def over_http(**address: Any) -> None:
+    with HttpGateway(address["host"]) as gateway:
+        identity = NodeIdentity({})
+        with HiveMindHTTPClient("k", PASSWORD, host=gateway.url, identity=identity, **ALONE) as client:
+            assert client.wait_for_response(QUESTION, "speak", 20)
+
+
+@pytest.mark.parametrize("converse", [with_threads, with_asyncio, over_http])
+def test_what_was_said_and_heard_is_recorded(journal: str, converse: Any) -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        converse(host=hub.url)
+    assert talk(journal) == TALK
+    said, heard = read(journal, Query())
+    assert (said.msg_type, said.node, said.hub) == ("bus", "unnamed-node", "embedded:0.0.0.0")
+    assert heard.message() is not None
+    data = Path(journal).read_bytes() + Path(f"{journal}-wal").read_bytes()
+    assert b"good morning" in data and PASSWORD.encode() not in data and b"ciphertext" not in data
+
+
+def test_nothing_is_recorded_unasked(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIVEMIND_JOURNAL_PATH", path)
+    forget_plugins()
+    with FakeHiveMessageBus(**ALONE) as bus:
+        bus.emit(QUESTION)
+        (info,) = [info for info in bus.plugins.report if info.name == "journal"]
+        chains = [each.plugin for chain in bus.plugins.chains().values() for each in chain]
+    assert (info.state, info.provides) == ("loaded", ()) and "journal" not in chains
+    assert flush(20) and not os.path.exists(os.path.dirname(path))
+
+
+def test_both_fakes_record(journal: str) -> None:
+    with FakeHiveMessageBus(**ALONE) as bus:
+        bus.emit(QUESTION)
+    assert talk(journal)[0] == TALK[0]
+
+    async def main() -> None:
+        async with AsyncFakeHiveMessageBus(**ALONE) as bus:
+            await bus.emit(QUESTION)
+
+    asyncio.run(main())
+    assert talk(journal).count(TALK[0]) == 2
+
+
+def test_what_the_user_changes_later_is_recorded_as_it_came(journal: str) -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        identity = NodeIdentity({})
+        with HiveMessageBusClient("k", PASSWORD, host=hub.url, identity=identity, **ALONE) as client:
+            client.on_mycroft("speak", lambda message: message.data.clear())
+            assert client.wait_for_response(QUESTION, "speak", 20)
+    assert talk(journal) == TALK
+    message = read(journal, Query())[1].message()
+    assert message is not None and message.payload.data["utterance"] == "you said: good morning"
+
+
+def test_types_are_those_that_are_listed(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIVEMIND_JOURNAL_TYPES", "escalate,3rdparty")
+    forget_plugins()
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        identity = NodeIdentity({})
+        with HiveMessageBusClient("k", PASSWORD, host=hub.url, identity=identity, **ALONE) as client:
+            client.emit(QUESTION)
+            client.emit(HiveMessage("escalate", HiveMessage("bus", QUESTION)))
+            client.emit(HiveMessage("3rdparty", {"rings": 1}))
+            client.round_trip()
+    assert talk(journal) == [TALK[0], ("sent", "")]
+    assert [each.msg_type for each in read(journal, Query())] == ["escalate", "3rdparty"]
+
+
+def test_a_type_that_is_never_recorded_makes_the_plugin_fail(
+    journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIVEMIND_JOURNAL_TYPES", "hello")
+    forget_plugins()
+    (info,) = [info for info in load_plugins(["journal"]).report if info.name == "journal"]
+    assert info.state == "failed" and "messages of type hello are never recorded" in info.error
+
+
+@pytest.mark.parametrize("broken", ["a folder", "no database"])
+def test_a_journal_that_cannot_be_written_costs_one_warning_and_no_message(
+    journal: str, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    os.makedirs(os.path.dirname(journal))
+    os.mkdir(journal) if broken == "a folder" else Path(journal).write_text("nothing of the kind\n" * 99)
+    with EmbeddedHub({"k": PASSWORD}) as hub, caplog.at_level(logging.INFO):
+        for _ in range(2):
+            with_threads(host=hub.url)
+            assert flush(20)
+    lines = [record for record in caplog.records if record.name.startswith("hivemind_client_journal")]
+    assert [record.levelname for record in lines] == ["WARNING"]
+
+
+def test_without_a_place_nothing_is_recorded_and_all_goes_on(
+    journal: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("HIVEMIND_JOURNAL_PATH")
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    forget_plugins()
+    with FakeHiveMessageBus(**ALONE) as bus:
+        for _ in range(3):
+            bus.emit(QUESTION)
+    assert caplog.text.count("there is no journal") == 1
+
+
+def test_the_wrapper_is_one_that_the_conformance_kit_takes(journal: str) -> None:
+    node = SimpleNamespace(name="hall", public_key=None, trusted_keys={}, path=None)
+    for wrapper in wrappers(Settings(path=journal, types=("bus", "query", "3rdparty"))):
+        check_handler(wrapper, context=lambda: Context(node, Session("s"), now=time.time))
+    assert flush(20) and read(journal, Query())
