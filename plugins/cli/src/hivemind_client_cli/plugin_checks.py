@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,8 +63,8 @@ def _root() -> HiveMindGroup:
 
 def _plugin(name: str) -> tuple[Any, str | None]:
     """A plugin, and why it is not loaded where it is installed; None where nobody has tried to load it."""
-    if name.endswith(".py") or os.sep in name:
-        return _of_file(Path(name).expanduser()), None
+    if name.endswith(".py") or os.sep in name or name in (os.curdir, os.pardir):
+        return _of_file(Path(name).expanduser().absolute()), None
     known = candidates((), os.environ.get(FOLDER_VARIABLE, ""))
     for each in known:
         if normalised(each.name) == normalised(name):
@@ -82,12 +83,27 @@ def _plugin(name: str) -> tuple[Any, str | None]:
 
 
 def _of_file(path: Path) -> Any:
+    package = path if path.is_dir() else path.parent
+    if (package / "__init__.py").is_file() and path in (package, package / "__init__.py"):
+        return _of_package(package.absolute())
     if not path.is_file():
         raise UsageError(
-            f"{path} is no file", Mend("name a file that ends with .py, an installed plugin or a module")
+            f"{path} is neither a file nor a package",
+            Mend(
+                "name a file that ends with .py, a folder with an __init__.py, an installed plugin or a module"
+            ),
         )
     about = path.stat()
     return module_of(PluginFile(path.stem, str(path.absolute()), (about.st_mtime_ns, about.st_size)))
+
+
+def _of_package(package: Path) -> Any:
+    """A package of this folder, as if it were installed: it may import what lies in it."""
+    sys.path.insert(0, str(package.parent))
+    try:
+        return importlib.import_module(package.name)
+    finally:
+        sys.path.remove(str(package.parent))
 
 
 def _command_fault(name: str, command: click.Command) -> str:

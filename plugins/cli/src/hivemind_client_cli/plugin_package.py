@@ -52,6 +52,10 @@ KINDS: Mapping[str, Kind] = {
         "`encode` makes text of bytes, and `base64.b85decode` bytes of text. The hub needs it too.",
         wire="JSON-",
     ),
+    "serializer": Kind(
+        "Brings a form of text frames.",
+        "`encode` makes text of a message, and `decode` a message of text. The hub needs it too.",
+    ),
     "command": Kind(
         "Adds a subcommand to hivemind-client.",
         "`ring` is the command; its client is connected.",

@@ -78,11 +78,22 @@ def test_a_file_and_a_module(folder: Path, run: Any, monkeypatch: pytest.MonkeyP
     assert "loads: raises SystemExit: 3" in run("plugins", "check", "leaves").expect(1).out
 
 
+def test_a_package_that_is_not_installed(folder: Path, run: Any) -> None:
+    package = folder / "bell_in_a_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("from .hooks import hivemind_message_handlers")
+    (package / "hooks.py").write_text(BELL.format(body="return []"))
+    for name in (package, package / "__init__.py"):
+        assert run("plugins", "check", str(name), "--json").expect(0).json["failed"] == 0
+    assert str(folder) not in sys.path
+
+
 def test_what_is_not_there(run: Any, tmp_path: Path) -> None:
     done = run("plugins", "check", "nonsense").expect(2)
     assert "there is neither an installed plugin nor a module 'nonsense'. Name " in done.err
     missing = run("plugins", "check", str(tmp_path / "bell.py")).expect(2)
-    assert "is no file. Name a file that ends with .py, an installed plugin or a module" in missing.err
+    assert "is neither a file nor a package. Name a file that ends with .py, a folder" in missing.err
+    assert "is neither" in run("plugins", "check", str(tmp_path)).expect(2).err
 
 
 def test_built_in_plugins_and_our_own_pass(run: Any) -> None:
