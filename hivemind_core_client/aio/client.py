@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from functools import partial, wraps
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from hivemind_core_client.aio.asking import AsyncAsker
@@ -31,7 +32,7 @@ from hivemind_core_client.shell.waiters import (
     payload_named,
     reply_type_of,
 )
-from hivemind_core_client.transports.websocket_asyncio import AsyncWebSocketTransport
+from hivemind_core_client.transports.forms_asyncio import new_transport
 from hivemind_core_client.wire.errors import ClientClosed, InvalidOption, again
 from hivemind_core_client.wire.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.wire.ovos import to_collection_message
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
 # asyncio only
+# Whoever lacks the extra is told when he imports the client, not when he connects.
+import_module("hivemind_core_client.transports.websocket_asyncio")
 #: How many messages an iteration may be behind.
 _MOST_UNREAD = 10_000
 # end of asyncio only
@@ -61,16 +64,16 @@ class AsyncHiveMessageBusClient(BaseClient):
 
     `key`, `password`, `host` and `port` come from the argument, else the environment (HIVEMIND_KEY, …), else
     `identity` (a NodeIdentity; default: the shared identity file); arguments are never written
-    back. `host` may be `h`, `ws://h` or `wss://h`. `crypto_key` is a pre-shared key of 16, 24 or 32
-    characters (protocol version 0). `self_signed` True accepts any certificate, False verifies it;
-    `ca_file` or `ssl_context` say by what. `compress` is True, False, or None for whichever is
-    shorter; `binarize` allows binary frames where the hub does. `internal_bus` is the OVOS bus of
+    back. `host` may be `h`, `ws://h`, `wss://h/path`, `http://h` or the URL of another transport that is installed.
+    `crypto_key` is a pre-shared key of 16, 24 or 32 characters (protocol version 0). `self_signed` True accepts any
+    certificate, False verifies it; `ca_file` or `ssl_context` say by what. `compress` is True, False, or None for
+    whichever is shorter; `binarize` allows binary frames where the hub does. `internal_bus` is the OVOS bus of
     this device, if it has one. `ciphers` and `encodings` are wire names in order of preference,
     `plugins` names, modules or objects, `blocked_plugins` names; `hub_key` pins the hub's RSA key (PEM).
     `max_protocol_version` is the highest that is spoken (default: 3, or the best that hub and Python can).
     `query_timeout` bounds the wait for the answer to a QUERY, in seconds (0: for ever).
-    Pings go out after `websocket_ping_interval` seconds of silence (0: never), and a
-    connection is lost when none is answered within `websocket_ping_timeout` seconds.
+    Pings go out after `websocket_ping_interval` seconds of silence (0: never), and a connection is lost when none is
+    answered within `websocket_ping_timeout` seconds. `transport_options` are for the transport of the address, by name.
 
     Verbs are awaited where they wait. Handlers may be functions or coroutine functions: functions run in order,
     coroutines beside them. `async for message in client:` gives every HiveMessage that arrives. All calls belong to the
@@ -383,9 +386,7 @@ class AsyncHiveMessageBusClient(BaseClient):
         )
 
     def _new_transport(self) -> AsyncTransport:
-        address, limits = self.profile.settings.address, self.profile.options.limits
-        bounds = (limits.frame, *self._ping, limits.unauthenticated)
-        return AsyncWebSocketTransport(address, self._tls, self.deadlines, *bounds)
+        return new_transport(self.profile.transport, self._transport_settings())
 
     async def _give_up(self, worker: AsyncBaseWorker, begins: bool) -> None:
         """No session came: raises why."""

@@ -24,7 +24,7 @@ class HubKeys:
     def __init__(self, identity: NodeIdentity, settings: Settings) -> None:
         self.kk_in_doubt = self.end_refused = False
         self.settings = settings
-        self._address = str(settings.address).partition("//")[2]
+        self._address = settings.address.pin_name
         self._identity = identity
         self._owner = _owner(settings.key, settings.password or "")
         self._unsaved_pin: Optional[bytes] = None

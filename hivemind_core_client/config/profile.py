@@ -33,7 +33,11 @@ from hivemind_core_client.wire.mends import ADD_CLIENT, SET_KEY, SHOW_PLUGINS
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.policy import Limits
+    from hivemind_core_client.plugins.contract import Transport
     from hivemind_core_client.plugins.manager import Plugins
+
+#: The last protocol version whose frames may be text, and come in any order.
+_LAST_WITHOUT_COUNTING = 2
 
 
 class ClientProfile:
@@ -58,6 +62,8 @@ class ClientProfile:
         self.identity = identity
         self.plugins = plugins
         self.registry = plugins.require()
+        #: What moves frames between this client and its hub.
+        self.transport = self.registry.transports[settings.address.scheme]
         self.history = ClientHistory(lambda: (self.settings.address, self.settings.key))
         self.context = Context(
             identity=identity,
@@ -71,9 +77,9 @@ class ClientProfile:
             where=str(settings.address),
             ciphers=_chosen(ciphers, self.registry.ciphers, "cipher", UnknownCipher),
             encodings=_chosen(encodings, self.registry.encodings, "encoding", UnknownEncoding),
-            binarize=binarize,
+            binarize=binarize and self.transport.carries_bytes and not self.transport.prefers_text,
             compress=compress,
-            max_version=_version(max_protocol_version),
+            max_version=min(_version(max_protocol_version), best_version(self.transport)),
             limits=limits,
         )
         self._hub_key = hub_key
@@ -89,11 +95,17 @@ class ClientProfile:
         credentials: Mapping[str, Any],
         useragent: str,
         plugins: Plugins,
+        scheme: str = "ws",
         **options: Any,
     ) -> ClientProfile:
-        """The profile of a client's arguments. Raises IdentityNotSet, InvalidCredential or InvalidOption."""
+        """The profile of a client's arguments; `scheme` is that of an address without one.
+
+        Raises IdentityNotSet, InvalidCredential or InvalidOption.
+        """
         identity = identity if identity is not None else NodeIdentity()
-        made = cls(resolve(identity, **credentials, useragent=useragent), identity, plugins, **options)
+        transports = plugins.require().transports
+        settings = resolve(identity, **credentials, useragent=useragent, scheme=scheme, transports=transports)
+        made = cls(settings, identity, plugins, **options)
         made._given = dict(credentials)
         made.given_host = str(given("host", credentials.get("host"), identity.default_master))
         return made
@@ -208,6 +220,12 @@ def _chosen(
             Mend("see ", SHOW_PLUGINS),
         )
     return chosen
+
+
+def best_version(transport: Transport) -> int:
+    """The highest protocol version that a transport can do: frames of version 3 are bytes, and count."""
+    sound = transport.carries_bytes and transport.keeps_order and transport.tells_loss
+    return MAX_PROTOCOL_VERSION if sound else _LAST_WITHOUT_COUNTING
 
 
 def _version(wanted: Optional[int]) -> int:

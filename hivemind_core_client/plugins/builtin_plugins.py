@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from hivemind_core_client.builtins import shared_bus as shared_bus
     from hivemind_core_client.builtins import text_serializer as text_serializer
     from hivemind_core_client.builtins import thirdparty as thirdparty
+    from hivemind_core_client.transports.builtin import http as http
+    from hivemind_core_client.transports.builtin import websocket as websocket
 
 #: The distribution that the built-ins belong to. Its entry points are never read.
 DISTRIBUTION = "hivemind-core-client"
@@ -50,4 +52,8 @@ _NAMES = (
 )
 
 #: The module of each built-in plugin by the plugin's name.
-BUILTIN_PLUGINS = {f"builtin_{name}": f"hivemind_core_client.builtins.{name}" for name in _NAMES}
+BUILTIN_PLUGINS = {
+    **{f"builtin_{name}": f"hivemind_core_client.builtins.{name}" for name in _NAMES},
+    "builtin_http": "hivemind_core_client.transports.builtin.http",
+    "builtin_websocket": "hivemind_core_client.transports.builtin.websocket",
+}

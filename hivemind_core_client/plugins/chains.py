@@ -92,10 +92,17 @@ def _with_plain(around: list[Offered[Any]], plain: Offered[Any]) -> tuple[Offere
 def remarks(
     chains: Chains[Handler], conflicts: Iterable[Conflict], builtin: Collection[str]
 ) -> Iterator[tuple[str, str, str, int]]:
-    """What nobody would find out: which plugin, what is wrong, its state by that, and how to log it.
+    """What nobody would find out: which plugin, what is wrong, its state by that, and how to log it."""
+    yield from contests(conflicts, builtin)
+    for each in chains.idle:
+        reason = f"its wrapper {each.item.name} never runs: no plugin handles {name_of(each.item)}"
+        yield each.plugin, reason, "", logging.WARNING
 
-    One third party's handler that beats another's is told of both, and logged for one. Plugins that are `builtin` are
-    there to be beaten.
+
+def contests(conflicts: Iterable[Conflict], builtin: Collection[str]) -> Iterator[tuple[str, str, str, int]]:
+    """Like `remarks`, of what several third parties offer: it is told of both, and logged for one.
+
+    Plugins that are `builtin` are there to be beaten.
     """
     for conflict in conflicts:
         beaten = [name for name in conflict.losers if name not in builtin and name != conflict.winner]
@@ -106,9 +113,6 @@ def remarks(
         yield conflict.winner, used, "conflict", logging.WARNING
         for name in beaten:
             yield name, f"{what} is not used: that of {conflict.winner} is", "conflict", logging.DEBUG
-    for each in chains.idle:
-        reason = f"its wrapper {each.item.name} never runs: no plugin handles {name_of(each.item)}"
-        yield each.plugin, reason, "", logging.WARNING
 
 
 def key_of(handler: MessageHandler | BinaryHandler) -> HiveMessageType | HiveMindBinaryPayloadType:

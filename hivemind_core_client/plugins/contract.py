@@ -14,6 +14,24 @@ from typing import Any, Callable, Optional, Protocol, Union
 from attrs import Factory, define, field, frozen
 from attrs.validators import instance_of
 
+from hivemind_core_client.plugins.transport_contract import (
+    AsyncCarrier as AsyncCarrier,
+)
+from hivemind_core_client.plugins.transport_contract import (
+    BlockingCarrier as BlockingCarrier,
+)
+from hivemind_core_client.plugins.transport_contract import (
+    Closed as Closed,
+)
+from hivemind_core_client.plugins.transport_contract import (
+    Frame as Frame,
+)
+from hivemind_core_client.plugins.transport_contract import (
+    Transport as Transport,
+)
+from hivemind_core_client.plugins.transport_contract import (
+    TransportSettings as TransportSettings,
+)
 from hivemind_core_client.wire.hive_map import HiveMapper
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.log_lines import LogLines
@@ -27,9 +45,6 @@ from hivemind_core_client.wire.trust import Trust
 
 #: The version of this contract. A plugin names the one that it needs in HIVEMIND_API_VERSION (docs/plugins-loading.md).
 API_VERSION = 2
-
-#: One WebSocket message: text, or bytes.
-Frame = Union[str, bytes, bytearray]
 
 
 @frozen

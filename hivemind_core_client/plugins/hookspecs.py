@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Encoding,
         MessageHandler,
         Serializer,
+        Transport,
     )
     from hivemind_core_client.wire.message import HiveMessage
 
@@ -65,6 +66,15 @@ def hivemind_binary_handlers() -> list[BinaryHandler]:  # type: ignore[empty-bod
 
     Called: once for each selection of plugins, when its first client is made.
     Example: return [BinaryHandler(HiveMindBinaryPayloadType.FILE, "files", receive)]
+    """
+
+
+@hookspec
+def hivemind_transports() -> list[Transport]:  # type: ignore[empty-body]
+    """Return the transports this plugin offers, each for the URL schemes that it names.
+
+    Called: once for each selection of plugins, when its first client is made.
+    Example: return [Transport("pipe", PipeCarrier)]
     """
 
 

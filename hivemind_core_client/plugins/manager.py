@@ -23,6 +23,7 @@ from hivemind_core_client.plugins.builtin_plugins import DISTRIBUTION
 from hivemind_core_client.plugins.chains import (
     Chains,
     Handler,
+    contests,
     key_of,
     kind_of,
     make_chains,
@@ -44,6 +45,7 @@ from hivemind_core_client.plugins.contract import (
     Encoding,
     MessageHandler,
     Serializer,
+    Transport,
 )
 from hivemind_core_client.plugins.finding import Candidate, candidates, installed_plugins
 from hivemind_core_client.plugins.finding import PluginInfo as PluginInfo
@@ -59,6 +61,7 @@ from hivemind_core_client.plugins.registry import (
     wire_name,
 )
 from hivemind_core_client.plugins.single_files import FOLDER_VARIABLE
+from hivemind_core_client.plugins.transport_contract import by_scheme
 from hivemind_core_client.wire.errors import Mend, PluginError, Setting
 from hivemind_core_client.wire.log_lines import LogLines
 from hivemind_core_client.wire.mends import SHOW_PLUGINS
@@ -182,7 +185,23 @@ class Plugins:
             binary_handlers=binary.running,
             wrapped=handlers.plain,
             lanes=lanes_of(self._chains, self._builtin),
+            transports=self._transports(),
         )
+
+    def _transports(self) -> dict[str, Transport]:
+        """The transports by scheme; a third party's replaces the built-in one."""
+        offers = [
+            Offered(offered.plugin, each)
+            for offered in self._offers("hivemind_transports", Transport)
+            for each in by_scheme(offered.item)
+        ]
+        for each in offers:
+            self._note_provided(each.plugin, f"transport {each.item.scheme}")
+        table = build_table("transport", offers, lambda item: item.scheme)
+        self._note_conflicts("transport", table.conflicts)
+        for remark in contests(table.conflicts, self._builtin):
+            self._note_error(*remark)
+        return {scheme: item.transport for scheme, item in table.items.items()}
 
     def _resolve(self, kind: str, hook: str, expected: type[Handler]) -> Chains[Handler]:
         """The handlers of a kind, wrappers around them."""

@@ -14,6 +14,7 @@ from hivemind_core_client.plugins.contract import (
     Encoding,
     MessageHandler,
     Serializer,
+    Transport,
 )
 from hivemind_core_client.wire.message import HiveMessageType, HiveMindBinaryPayloadType
 
@@ -59,7 +60,7 @@ class Registry:
 
     `ciphers` and `encodings` are in order of measured speed, the fastest first. `handlers` and `binary_handlers` are
     what runs, wrappers included; `wrapped` has the plain handlers of the message types that are wrapped. `lanes` has
-    what is called in a lane, since it may take any time.
+    what is called in a lane, since it may take any time. The keys of `transports` are URL schemes.
     """
 
     ciphers: Mapping[str, Cipher] = field(factory=dict)
@@ -69,6 +70,7 @@ class Registry:
     binary_handlers: Mapping[HiveMindBinaryPayloadType, BinaryHandler] = field(factory=dict)
     wrapped: Mapping[HiveMessageType, MessageHandler] = field(factory=dict)
     lanes: Lanes = field(factory=dict)
+    transports: Mapping[str, Transport] = field(factory=dict)
 
     def plain(self, msg_type: HiveMessageType) -> MessageHandler | None:
         """The handler of a type without what is wrapped around it, None where nobody handles the type."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ssl
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, Union
 
 from hivemind_core_client.config.options import check_switches, compression
 from hivemind_core_client.config.profile import ClientProfile
-from hivemind_core_client.config.settings import Address, one_of
+from hivemind_core_client.config.settings import one_of
 from hivemind_core_client.config.tls import Tls
 from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
@@ -23,10 +23,12 @@ from hivemind_core_client.shell.handlers import Handlers
 from hivemind_core_client.shell.local_bridge import LocalBusBridge
 from hivemind_core_client.shell.open_calls import OpenCalls
 from hivemind_core_client.shell.router import router_kind
+from hivemind_core_client.shell.transport_memory import TransportMemory
 from hivemind_core_client.shell.waiters import Waiters, checked_seconds
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.identity import NodeIdentity
+    from hivemind_core_client.plugins.contract import TransportSettings
     from hivemind_core_client.shell.protocols import EventProtocol, Handler, MailboxProtocol
     from hivemind_core_client.shell.router import Pick
     from hivemind_core_client.shell.worker import SharedWorker
@@ -38,7 +40,8 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
     HiveMessageBusClient tells what the arguments mean.
     """
 
-    _address: ClassVar[type[Address]] = Address
+    #: Of an address without one.
+    _scheme: ClassVar[str] = "ws"
 
     mailbox: MailboxProtocol
     connected_event: EventProtocol
@@ -75,6 +78,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         backoff: Optional[Backoff] = None,
         limits: Optional[Limits] = None,
         query_timeout: float = 30.0,
+        transport_options: Optional[Mapping[str, Any]] = None,
     ) -> None:
         check_switches(self_signed=self_signed, share_bus=share_bus, binarize=binarize)
         # No super(): the OVOS client, a base of a subclass, would read the OVOS configuration and make a WebSocket.
@@ -86,10 +90,10 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
                 "crypto_key": crypto_key,
                 "host": host,
                 "port": port,
-                "kind": self._address,
             },
             useragent,
             load_plugins(plugins, blocked_plugins),
+            self._scheme,
             binarize=binarize,
             compress=compression(compress),
             ciphers=ciphers,
@@ -107,6 +111,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         self._backoff = one_of(Backoff, "backoff", backoff)
         self._tls = Tls(self_signed, ca_file, ssl_context)
         self._ping = (websocket_ping_interval, websocket_ping_timeout)
+        self._transport_memory = TransportMemory(transport_options)
         self._make_parts()
         forking.watch(self)
         if internal_bus is not None:
@@ -198,6 +203,12 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         worker = self._new_worker()
         worker.report_to(self._router, lambda: self._worker_is_over(worker))
         return worker
+
+    def _transport_settings(self) -> TransportSettings:
+        """What the next connection is opened with."""
+        return self._transport_memory.settings(
+            self.profile, self._worker, self._tls, self.deadlines, self._ping
+        )
 
     @property
     def _runs(self) -> bool:

@@ -31,7 +31,7 @@ from hivemind_core_client.sync.waiting import (
     off_loop,
 )
 from hivemind_core_client.sync.worker import Worker
-from hivemind_core_client.transports.websocket import WebSocketTransport
+from hivemind_core_client.transports.forms import new_transport
 from hivemind_core_client.wire.errors import InvalidOption, again
 from hivemind_core_client.wire.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.wire.ovos import to_collection_message
@@ -57,16 +57,16 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
 
     `key`, `password`, `host` and `port` come from the argument, else the environment (HIVEMIND_KEY, …), else
     `identity` (a NodeIdentity; default: the shared identity file); arguments are never written
-    back. `host` may be `h`, `ws://h` or `wss://h`. `crypto_key` is a pre-shared key of 16, 24 or 32
-    characters (protocol version 0). `self_signed` True accepts any certificate, False verifies it;
-    `ca_file` or `ssl_context` say by what. `compress` is True, False, or None for whichever is
-    shorter; `binarize` allows binary frames where the hub does. `internal_bus` is the OVOS bus of
+    back. `host` may be `h`, `ws://h`, `wss://h/path`, `http://h` or the URL of another transport that is installed.
+    `crypto_key` is a pre-shared key of 16, 24 or 32 characters (protocol version 0). `self_signed` True accepts any
+    certificate, False verifies it; `ca_file` or `ssl_context` say by what. `compress` is True, False, or None for
+    whichever is shorter; `binarize` allows binary frames where the hub does. `internal_bus` is the OVOS bus of
     this device, if it has one. `ciphers` and `encodings` are wire names in order of preference,
     `plugins` names, modules or objects, `blocked_plugins` names; `hub_key` pins the hub's RSA key (PEM).
     `max_protocol_version` is the highest that is spoken (default: 3, or the best that hub and Python can).
     `query_timeout` bounds the wait for the answer to a QUERY, in seconds (0: for ever).
-    Pings go out after `websocket_ping_interval` seconds of silence (0: never), and a
-    connection is lost when none is answered within `websocket_ping_timeout` seconds.
+    Pings go out after `websocket_ping_interval` seconds of silence (0: never), and a connection is lost when none is
+    answered within `websocket_ping_timeout` seconds. `transport_options` are for the transport of the address, by name.
 
     Raises IdentityNotSet, InvalidCredential, InvalidOption, UnknownCipher, UnknownEncoding or PluginError.
     """
@@ -328,9 +328,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
         )
 
     def _new_transport(self) -> Transport:
-        address, limits = self.profile.settings.address, self.profile.options.limits
-        bounds = (limits.frame, *self._ping, limits.unauthenticated)
-        return WebSocketTransport(address, self._tls, self.deadlines, *bounds)
+        return new_transport(self.profile.transport, self._transport_settings())
 
     def _give_up(self, worker: BaseWorker, begins: bool) -> None:
         """No session came: raises why."""

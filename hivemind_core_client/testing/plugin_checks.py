@@ -11,6 +11,7 @@ from attrs import frozen
 
 from hivemind_core_client.plugins import hookspecs
 from hivemind_core_client.plugins.chains import kind_of, name_of
+from hivemind_core_client.plugins.contract import Transport
 from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.plugins.proving import sample_messages
 from hivemind_core_client.testing.conformance import (
@@ -163,6 +164,16 @@ def _added(hook: str, implementation: pluggy.HookImpl) -> Iterator[PluginCheck]:
 
 
 #: The hooks that the kit can try.
+def _scheme(item: Any) -> str:
+    return f"transport {', '.join(item.schemes)}"
+
+
+def _check_offer(item: Any) -> None:
+    """What can be seen without a peer: `check_transport` asks for more."""
+    if not isinstance(item, Transport):
+        raise AssertionError(f"a {type(item).__name__} is no Transport")
+
+
 TRIALS: Mapping[str, Trial] = {
     "hivemind_addhooks": _added,
     "hivemind_binary_handlers": table(_handler_name, check_handler),
@@ -174,4 +185,5 @@ TRIALS: Mapping[str, Trial] = {
     "hivemind_message_handlers": table(_handler_name, check_handler),
     "hivemind_message_sent": _observed,
     "hivemind_serializers": table(_kind("serializer"), check_serializer),
+    "hivemind_transports": table(_scheme, _check_offer),
 }

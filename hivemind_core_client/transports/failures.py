@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
-from attrs import frozen
-
 from hivemind_core_client.kernel.closing import is_redirect, pointed_elsewhere, refuses_key
+from hivemind_core_client.plugins.transport_contract import Closed as Closed
 from hivemind_core_client.wire.errors import (
     ConnectionLost,
     HiveMindError,
@@ -26,14 +25,6 @@ if TYPE_CHECKING:
 _COMMON_LIMIT = 10 * 2**20
 #: The reference client's words, so that a search for them finds ours.
 _OTHERS_SAY = "(other clients say: timed out waiting for handshake)"
-
-
-@frozen
-class Closed:
-    """The hub hung up: with a close frame (`code` 1005 when it carried none), or without one (`code` None)."""
-
-    code: Optional[int]
-    reason: str = ""
 
 
 def unresolved(address: Address) -> HubUnreachable:

@@ -114,7 +114,7 @@ class HttpTransport(Confirming):
 
         Raises a HubConnectionError, or KeyRefused when the hub does not know the key.
         """
-        self._login = url.partition("?authorization=")[2]
+        self._login = url.rpartition("authorization=")[2]
         self._first = self._dial()
         with self._deadline("upgrade", self._deadlines.upgrade):
             try:
@@ -364,7 +364,8 @@ class HttpTransport(Confirming):
             raise failures.broken(self._address, error) from error
 
     def _ask(self, pool: Pool, method: str, endpoint: str, seconds: Optional[float], **form: str) -> Answer:
-        target = f"{self._address.path.rstrip('/')}/{endpoint}?authorization={self._login}"
+        own = f"{self._address.query}&" if self._address.query else ""
+        target = f"{self._address.path.rstrip('/')}/{endpoint}?{own}authorization={self._login}"
         return ask(pool, method, target, seconds, self._bound, form)
 
     def _dial(self) -> HttpSocket:

@@ -21,6 +21,14 @@ _PUBLIC_PEM = re.compile(r"-----BEGIN(RSA|)PUBLICKEY-----([A-Za-z0-9+/=]+)-----E
 #: What names a node by its key, without white space.
 _MARK = "BEGINPUBLICKEY"
 _LINE_LETTERS = 64
+#: Their hubs are known by `host:port`, as identities have always had it.
+_BUILTIN_SCHEMES = frozenset({"ws", "wss", "http", "https"})
+
+
+def pin_name(url: str) -> str:
+    """Under which the key of the hub at a URL is pinned: `host:port/path`; for a transport of a plugin all of it."""
+    scheme, _, rest = url.partition("://")
+    return rest if rest and scheme in _BUILTIN_SCHEMES else url
 
 
 def normal_key(key: object) -> str:

@@ -41,6 +41,7 @@ from hivemind_core_client.plugins import hookspecs
 from hivemind_core_client.plugins.contract import Context, Frame, Session
 from hivemind_core_client.plugins.manager import PluginInfo, Plugins
 from hivemind_core_client.plugins.registry import Registry
+from hivemind_core_client.transports.builtin import http, websocket
 
 T = TypeVar("T")
 
@@ -73,6 +74,8 @@ BUILTINS: tuple[ModuleType, ...] = (
     shared_bus,
     text_serializer,
     thirdparty,
+    http,
+    websocket,
 )
 ENCODINGS = ["JSON-B91", "JSON-Z85B", "JSON-Z85P", "JSON-B64", "JSON-URLSAFE-B64", "JSON-B32", "JSON-HEX"]
 CIPHERS = ["AES-GCM", "CHACHA20-POLY1305"]

@@ -106,8 +106,11 @@ def test_every_supported_python_is_named(folder: Path) -> None:
 
 
 def test_every_built_in_plugin_is_in_the_list_and_has_no_entry_point() -> None:
-    modules = {path.stem for path in (ROOT / "hivemind_core_client" / "builtins").glob("[!_]*.py")}
-    assert {f"builtin_{name}": f"hivemind_core_client.builtins.{name}" for name in modules} == BUILTIN_PLUGINS
+    package, listed = ROOT / "hivemind_core_client", {}
+    for folder in ("builtins", "transports/builtin"):
+        for path in (package / folder).glob("[!_]*.py"):
+            listed[f"builtin_{path.stem}"] = f"hivemind_core_client.{folder}.{path.stem}".replace("/", ".")
+    assert listed == BUILTIN_PLUGINS
     assert "hivemind_core_client" not in project(ROOT)["entry-points"]
 
 

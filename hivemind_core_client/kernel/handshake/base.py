@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import HubFacts, Negotiated
     from hivemind_core_client.plugins.registry import Registry
     from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.keys import pin_name
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ class Terms:
     @property
     def address(self) -> str:
         """Where the hub is as `host:port`, under which its key is pinned."""
-        return self.where.rpartition("//")[2]
+        return pin_name(self.where)
 
     def proposal(self, offer: Offer) -> Json:
         """The fields of our HANDSHAKE: what both sides allow, in our order of preference."""

@@ -73,10 +73,20 @@ def test_a_hub_below_a_path_is_reached(make: Make) -> None:
         direct.close()
 
 
-@pytest.mark.parametrize("rest", ["?room=1", "/hive/?room=1", "#top"])
-def test_a_query_or_a_fragment_is_said_not_to_be_supported(rest: str, make: Make) -> None:
+def test_a_fragment_is_said_not_to_be_supported(make: Make) -> None:
     with EmbeddedHub({"k": PASSWORD}) as hub, pytest.raises(err.InvalidOption, match="not supported"):
-        make(hub, host=f"ws://hub{rest}")
+        make(hub, host="ws://hub?room=1#top")
+
+
+def test_a_query_goes_to_the_hub_before_the_login(make: Make) -> None:
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        direct = make(hub)
+        address = direct.profile.settings.address
+        host = f"{address.scheme}://localhost:{address.port}/?room=a%20b&token=sekret"
+        with make(hub, host=host) as client:
+            assert ask(client) == "you said: hello"
+            assert "sekret" not in repr(client)
+        direct.close()
 
 
 NAME = "many.invalid"

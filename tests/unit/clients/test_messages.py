@@ -552,7 +552,7 @@ class TestCredentials:
             ({"deadlines": {"tcp": 1}}, err.InvalidOption),
             ({"backoff": 1}, err.InvalidOption),
             ({"limits": 1}, err.InvalidOption),
-            ({"host": "http://hub"}, err.InvalidOption),
+            ({"host": "gopher://hub"}, err.InvalidOption),
             ({"ciphers": ["ROT13"]}, err.UnknownCipher),
             ({"encodings": "MORSE"}, err.UnknownEncoding),
             ({"max_protocol_version": 9}, err.InvalidOption),

@@ -18,6 +18,7 @@ from hivemind_core_client.config.settings import (
     Address,
     HttpAddress,
     login_texts,
+    read_address,
     read_crypto_key,
     read_port,
     resolve,
@@ -61,7 +62,9 @@ def test_addresses(host: str, port: Any, shown: str) -> None:
         ("ws://", None),
         ("ws://user@hub", None),
         ("ws://hub/path?", 0),
-        ("ws://hub?a=b", None),
+        ("ws://hub?a#b", None),
+        ("ws://hub?authorization=b", None),
+        ("ws://hub?a=b&raw", None),
         ("ws://hub/#a", None),
         ("hub:port", None),
         ("hub:99999", None),
@@ -285,7 +288,7 @@ _LOGIN_TEXTS = st.text(
 ).filter(is_taken)
 
 
-@given(_LOGIN_TEXTS, _LOGIN_TEXTS, st.sampled_from(["wss://hub", "ws://hub/hive/"]))
+@given(_LOGIN_TEXTS, _LOGIN_TEXTS, st.sampled_from(["wss://hub", "ws://hub/hive/", "ws://hub/?room=1&x"]))
 @example("столовая", "k", "ws://hub")
 @example("молоко о оо ооо", "~~>>??/+~a~b~c?", "ws://hub")
 def test_every_hub_reads_any_name_and_key(useragent: str, key: str, host: str) -> None:
@@ -298,7 +301,7 @@ def test_every_hub_reads_any_name_and_key(useragent: str, key: str, host: str) -
 
 @given(_LOGIN_TEXTS, _LOGIN_TEXTS)
 def test_over_http_name_and_key_are_as_given(useragent: str, key: str) -> None:
-    found = resolve(node(), key=key, host="http://hub/hive", useragent=useragent, kind=HttpAddress)
+    found = resolve(node(), key=key, host="http://hub/hive", useragent=useragent, scheme="http")
     assert as_later_hubs_read(found.url()) == f"{useragent}:{key}"
 
 
@@ -337,6 +340,6 @@ def test_pre_shared_keys_of_a_wrong_length(key: Any) -> None:
 
 
 @pytest.mark.parametrize("host", ["http://hub.local", "https://hub.local:5679"])
-def test_an_address_of_http_names_the_client_for_it(host: str) -> None:
-    with pytest.raises(InvalidOption, match="HiveMindHTTPClient takes it"):
-        Address.read(host)
+def test_an_address_names_its_transport(host: str) -> None:
+    assert isinstance(read_address(host), HttpAddress)
+    assert str(read_address(host)).startswith(host)

@@ -801,7 +801,9 @@ def test_addresses(host: str, port: Any, fallback: Any, shown: str) -> None:
     assert address.tls is shown.startswith("https")
 
 
-@pytest.mark.parametrize("host", ["ftp://hub", "http://user@hub", "http://hub/path?x=1", "http://", "ws://"])
+@pytest.mark.parametrize(
+    "host", ["ftp://hub", "http://user@hub", "http://hub/path?raw=1", "http://", "ws://"]
+)
 def test_addresses_that_are_none(host: str) -> None:
     with pytest.raises(err.InvalidOption, match="the hub's address"):
         HttpAddress.read(host)

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from hivemind_client_cli.addresses import refuse_http
 from hivemind_client_cli.output import Output
-from hivemind_core_client.errors import InvalidOption
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
@@ -34,19 +32,6 @@ class Connection:
 
     def client(self) -> HiveMessageBusClient:
         """A client that is not connected yet."""
-        try:
-            return self._client()
-        except InvalidOption:
-            self._check_scheme()
-            raise
-
-    def _check_scheme(self) -> None:
-        from hivemind_core_client.config.settings import given, variable_of
-
-        host = given("host", self.host, read_identity(self.identity_file).default_master)
-        refuse_http(host, variable_of("host", self.host))
-
-    def _client(self) -> HiveMessageBusClient:
         from hivemind_core_client import HiveMessageBusClient
 
         more: dict[str, Any] = {}

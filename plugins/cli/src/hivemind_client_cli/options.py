@@ -82,7 +82,7 @@ address_options = stacked(
         "--host",
         metavar="HOST",
         callback=_as_meant,
-        help="Address of the hub: a name, ws://NAME or wss://NAME.",
+        help="Address of the hub: a name, ws://NAME, wss://NAME, http://NAME or that of another transport.",
     ),
     click.option("--port", type=click.IntRange(1, 65535), metavar="PORT", help="Port of the hub."),
     click.option(

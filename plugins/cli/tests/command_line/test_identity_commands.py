@@ -103,8 +103,8 @@ REFUSED = [
     ["--password", ""],
     ["--password", "\udcff"],
     ["--host", ""],
-    ["--host", "http://hub.local"],
-    ["--host", "ws://hub.local/?room=1"],
+    ["--host", "gopher://hub.local"],
+    ["--host", "ws://hub.local/#room"],
     ["--host", "hub.local:70000"],
     ["--host", "hub.local:0"],
     ["--host", "my hub"],
@@ -197,25 +197,21 @@ def test_show_lists_the_pins_and_the_noise_key(run: Any, home: Path) -> None:
     assert identity.noise_key().hex() not in shown + json.dumps(data)
 
 
-@pytest.mark.parametrize("host", ["http://hub.local", "https://hub.local:443", " HTTP://hub.local"])
-def test_an_address_of_http_is_told_apart(run: Any, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    done = run("set-identity", "--host", host).expect(2)
-    assert "HiveMindHTTPClient" in done.err
-    assert "no command does" in done.err
-    login = ("--key", KEY, "--password", PASSWORD)
-    assert "HiveMindHTTPClient" in run("test-identity", *login, "--host", host).expect(2).err
-    monkeypatch.setenv("HIVEMIND_HOST", host)
-    told = run("test-identity", *login).expect(2).err
-    assert "HiveMindHTTPClient" in told
-    assert "environment variable HIVEMIND_HOST" in told
+@pytest.mark.parametrize(
+    "host", ["http://hub.local", "https://hub.local:443/hive", "wss://hub.local/?room=1"]
+)
+def test_an_address_of_any_transport_is_saved(run: Any, host: str) -> None:
+    run("set-identity", "--host", host).expect(0)
+    assert NodeIdentity().default_master == host
 
 
-def test_an_address_of_http_in_the_identity_file(run: Any) -> None:
-    identity = NodeIdentity()
-    identity.default_master = "http://hub.local"
-    identity.save()
-    assert "HiveMindHTTPClient" in run("ping", "--key", KEY).expect(2).err
-    assert "HiveMindHTTPClient" not in run("ping", "--key", KEY, "--host", "my hub").expect(2).err
+def test_an_address_of_no_transport_names_those_that_are_there(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "http, https, ws, wss" in run("set-identity", "--host", "gopher://hub.local").expect(2).err
+    monkeypatch.setenv("HIVEMIND_HOST", "gopher://hub.local")
+    told = run("test-identity", "--key", KEY, "--password", PASSWORD).expect(2).err
+    assert "http, https, ws, wss" in told and "environment variable HIVEMIND_HOST" in told
 
 
 def test_show_on_a_fresh_machine_writes_nothing(run: Any, home: Path) -> None:

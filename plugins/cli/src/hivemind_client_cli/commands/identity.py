@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hivemind_client_cli.addresses import refuse_http
+from hivemind_client_cli.addresses import read
 from hivemind_client_cli.connection import read_identity
 from hivemind_client_cli.misuse import Misuse
 from hivemind_client_cli.options import (
@@ -95,15 +95,14 @@ def _check(
 ) -> None:
     """Raises InvalidCredential, InvalidOption or click.UsageError for what `connect` would refuse."""
     from hivemind_core_client.config.given_texts import checked_text
-    from hivemind_core_client.config.settings import Address, without_colon
+    from hivemind_core_client.config.settings import without_colon
 
     if key is not None:
         without_colon("access key", key)
     checked_text("password", password)
     checked_text("site", site_id)
     if host is not None:
-        refuse_http(host)
-        Address.read(host, port)
+        read(host, port)
 
 
 @click.command("show-identity", epilog="Example: hivemind-client show-identity --json")

@@ -1,0 +1,191 @@
+"""What a plugin offers to move frames: a transport by URL scheme, in a blocking form, an asyncio form or both.
+
+A transport knows nothing of the HiveMind protocol. What it makes for one connection is a carrier: it carries frames,
+text or bytes, each whole and in order (docs/plugins-transports.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, Union
+
+from attrs import field, frozen
+from attrs.validators import ge, gt, instance_of, optional
+
+if TYPE_CHECKING:
+    import ssl
+
+    from hivemind_core_client.kernel.policy import Deadlines
+
+#: One WebSocket message, or what another transport has in its place: text, or bytes.
+Frame = Union[str, bytes, bytearray]
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*\Z")
+
+
+@frozen
+class Closed:
+    """The hub hung up: with a close frame (`code` 1005 when it carried none), or without one (`code` None)."""
+
+    code: Optional[int]
+    reason: str = ""
+
+
+class HubAddress(Protocol):
+    """The address of a hub: `scheme://host:port/path?query`. Its text has no query, which may hold a secret."""
+
+    @property
+    def scheme(self) -> str:
+        """Lower case, without the colon."""
+
+    @property
+    def host(self) -> str:
+        """A name or an IP address; of a transport without ports whatever stands there, maybe nothing."""
+
+    @property
+    def port(self) -> int:
+        """From 1 to 65535; 0 where the transport knows no ports."""
+
+    @property
+    def tls(self) -> bool:
+        """Whether the scheme is one of those that are `secure`."""
+
+    @property
+    def path(self) -> str:
+        """From its `/` on, percent-encoded; empty for `/` alone."""
+
+    @property
+    def query(self) -> str:
+        """What follows the `?`, percent-encoded, without a login."""
+
+
+class TlsOptions(Protocol):
+    """How a hub with TLS is verified, as the client was told."""
+
+    def make_context(self) -> ssl.SSLContext:
+        """A new context. Raises InvalidOption for a CA file that cannot be read."""
+
+
+@frozen
+class TransportSettings:
+    """What a connection is opened with.
+
+    `url` is the address with the login as WebSocket hubs read it; `useragent` and `key` are what the login is made of.
+    `deadlines` are the client's, in seconds. The hub may send frames of `largest_frame` bytes, and `largest_early`
+    bytes in all before both sides own a key. After `ping_interval` seconds of silence the hub is pinged (None or 0:
+    never), and given up when it has not answered within `ping_timeout`. `options` is what the client was given as
+    `transport_options`. `memory` is kept from one connection to the next, until somebody connects the client anew or
+    changes its settings.
+    """
+
+    address: HubAddress
+    url: str = field(repr=False)
+    useragent: str
+    key: str = field(repr=False)
+    tls: TlsOptions
+    deadlines: Deadlines
+    largest_frame: int
+    largest_early: int
+    ping_interval: Optional[float] = 30.0
+    ping_timeout: float = 20.0
+    options: Mapping[str, Any] = field(factory=dict, repr=False)
+    memory: dict[str, Any] = field(factory=dict, repr=False)
+
+
+class BlockingCarrier(Protocol):
+    """One connection, blocking. `open` and `receive` are called by one thread, the rest by any.
+
+    Whatever it raises ends the connection: an OSError says why, and so does an error of hivemind_core_client.errors.
+    It may have further methods: `ping()` returns when the hub has answered, and is called where the transport says
+    that it `pings`; `farewell()` tells the hub that we go; `release()` frees what `abort` has left.
+    """
+
+    def open(self) -> None:
+        """Connect. The house calls `abort` when it takes too long."""
+
+    def send(self, frame: Frame) -> None:
+        """Hand on one whole frame, behind those before it. One thread at a time calls it."""
+
+    def receive(self) -> Union[Frame, Closed]:
+        """The next frame as it was sent, str or bytes; Closed when the hub has hung up."""
+
+    def abort(self) -> None:
+        """End the connection at once, and wake who opens, sends or receives. May come at any time, and twice."""
+
+
+class AsyncCarrier(Protocol):
+    """One connection, for the event loop that opens it; else like BlockingCarrier.
+
+    Of the further methods `ping`, `farewell` and `release` are coroutine functions too.
+    """
+
+    async def open(self) -> None:
+        """Connect. It is cancelled when it takes too long."""
+
+    async def send(self, frame: Frame) -> None:
+        """Hand on one whole frame, behind those before it. One task at a time calls it."""
+
+    async def receive(self) -> Union[Frame, Closed]:
+        """The next frame as it was sent, str or bytes; Closed when the hub has hung up."""
+
+    def abort(self) -> None:
+        """End the connection at once, and wake who opens, sends or receives. May come at any time, and twice."""
+
+
+def _schemes(names: Union[str, Iterable[str]]) -> tuple[str, ...]:
+    found = (names,) if isinstance(names, str) else tuple(names)
+    for name in found:
+        if not isinstance(name, str) or not _SCHEME.match(name):
+            raise ValueError(f"{name!r} is no URL scheme: lower case, without the colon")
+    return found
+
+
+@frozen
+class Transport:
+    """A way to move frames between a client and its hub, for the URLs of its `schemes`.
+
+    `blocking` and `asyncio` make the carrier of one connection out of TransportSettings; one of them is enough, and
+    every client can use it. `secure` names those schemes that stand for TLS. Addresses without a port get
+    `default_port`; None is for a transport that knows no ports.
+
+    What it can do: `carries_bytes`, frames up to `largest_frame` bytes (None: any), `keeps_order`, `tells_loss` (a
+    frame that got lost ends the connection), `pings` (its carriers have a `ping`). With `prefers_text` frames are
+    text wherever the protocol leaves the choice. Raises ValueError for no scheme, no form, or what is no scheme.
+    """
+
+    schemes: tuple[str, ...] = field(converter=_schemes)
+    blocking: Optional[Callable[[TransportSettings], Any]] = None
+    asyncio: Optional[Callable[[TransportSettings], Any]] = None
+    default_port: Optional[int] = field(default=None, validator=optional([instance_of(int), gt(0)]))
+    secure: tuple[str, ...] = field(default=(), converter=_schemes)
+    carries_bytes: bool = True
+    largest_frame: Optional[int] = field(default=None, validator=optional([instance_of(int), ge(1024)]))
+    keeps_order: bool = True
+    tells_loss: bool = True
+    pings: bool = False
+    prefers_text: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        """Check what only all fields together tell."""
+        if not self.schemes:
+            raise ValueError("a transport needs a scheme")
+        if not (callable(self.blocking) or callable(self.asyncio)):
+            raise ValueError(
+                f"the transport for {self.schemes[0]} has neither a blocking nor an asyncio form"
+            )
+        if not set(self.secure) <= set(self.schemes):
+            raise ValueError(f"{', '.join(self.secure)}: what is secure must be among the schemes")
+
+
+@frozen
+class OfScheme:
+    """A transport under one of its schemes."""
+
+    scheme: str
+    transport: Transport
+
+
+def by_scheme(transport: Transport) -> Iterator[OfScheme]:
+    """The transport under each of its schemes."""
+    return (OfScheme(scheme, transport) for scheme in transport.schemes)

@@ -1,0 +1,54 @@
+"""What the connections of one client are opened with, and what their transport remembers from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Optional
+
+from hivemind_core_client.plugins.contract import TransportSettings
+from hivemind_core_client.wire.errors import InvalidOption, Mend
+
+if TYPE_CHECKING:
+    from hivemind_core_client.config.profile import ClientProfile
+    from hivemind_core_client.config.tls import Tls
+    from hivemind_core_client.kernel.policy import Deadlines
+
+
+class TransportMemory:
+    """The options for the transport of one client, and its memory. Raises InvalidOption for what are no options."""
+
+    def __init__(self, options: Optional[Mapping[str, Any]] = None) -> None:
+        if options is not None and not isinstance(options, Mapping):
+            mend = Mend("pass a dict, by the names that the transport knows", joint="; ")
+            raise InvalidOption(f"transport_options is a {type(options).__name__}", mend)
+        self._options = dict(options or {})
+        self._memory: dict[str, Any] = {}
+        self._memory_of: object = None
+
+    def settings(
+        self,
+        profile: ClientProfile,
+        worker: object,
+        tls: Tls,
+        deadlines: Deadlines,
+        ping: tuple[Optional[float], float],
+    ) -> TransportSettings:
+        """For the next connection of this worker; the memory is a new one for another worker, or other settings."""
+        settings, limits = profile.settings, profile.options.limits
+        # Whoever connects anew is told of a refusal at once: that makes another worker.
+        if self._memory_of != (worker, settings):
+            self._memory, self._memory_of = {}, (worker, settings)
+        return TransportSettings(
+            address=settings.address,
+            url=settings.url(),
+            useragent=settings.useragent,
+            key=settings.key,
+            tls=tls,
+            deadlines=deadlines,
+            largest_frame=limits.frame,
+            largest_early=limits.unauthenticated,
+            ping_interval=ping[0],
+            ping_timeout=ping[1],
+            options=self._options,
+            memory=self._memory,
+        )

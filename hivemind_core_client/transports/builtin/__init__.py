@@ -1,0 +1,1 @@
+"""The built-in transports, as plugins; light, since every client loads them."""
