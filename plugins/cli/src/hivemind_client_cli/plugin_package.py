@@ -61,6 +61,10 @@ KINDS: Mapping[str, Kind] = {
         "`ring` is the command; its client is connected.",
         f'{_LIBRARY}, "click>=8.1", "hivemind-client-cli>=0.1.0,<0.2"',
     ),
+    "transport": Kind(
+        "Brings a transport: frames over TCP.",
+        "`Carrier` is one connection. What stands at the other end must speak the same.",
+    ),
     "observer": Kind(
         "Logs sessions and messages of a client.",
         "each function is told of one thing, and returns nothing.",
