@@ -9,7 +9,17 @@ import click
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 
-KINDS = ("handler", "wrapper", "binary", "cipher", "encoding", "serializer", "command", "transport", "observer")
+KINDS = (
+    "handler",
+    "wrapper",
+    "binary",
+    "cipher",
+    "encoding",
+    "serializer",
+    "command",
+    "transport",
+    "observer",
+)
 
 
 @click.command("new", epilog="Example: hivemind-client plugins new door-bell --kind wrapper")
