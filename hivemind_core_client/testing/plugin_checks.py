@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Callable, Optional, cast
@@ -64,7 +65,9 @@ def checks_of(
     trials = {**TRIALS, **(more or {})}
     for hook, implementation in _implementations(plugin):
         trial = trials.get(hook)
-        if trial is None:
+        if inspect.iscoroutinefunction(implementation.function):
+            yield PluginCheck(f"hook {hook}", "is async; nobody awaits it: make it a plain function")
+        elif trial is None or implementation.wrapper or implementation.hookwrapper:
             yield PluginCheck(f"hook {hook}", tried=False)
         else:
             yield from trial(hook, implementation)

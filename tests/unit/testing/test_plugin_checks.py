@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -75,6 +76,19 @@ def test_observers_are_called_with_every_type() -> None:
     assert len(seen) == 2 * len(HiveMessageType) + 4  # hivemind_addhooks was called at load, too
 
 
+async def too_late(client: Any) -> None:
+    raise AssertionError("never awaited")
+
+
+def test_a_hook_that_wraps_others_is_not_tried() -> None:
+    @hookspecs.hookimpl(wrapper=True)
+    def hook(client: Any) -> Any:
+        return (yield)
+
+    checks = list(checks_of(SimpleNamespace(__name__="wrapping", hivemind_connected=hook), fault=""))
+    assert [(check.name, check.tried) for check in checks][1:] == [("hook hivemind_connected", False)]
+
+
 def bad_name() -> list[Any]:
     return [MessageHandler(HiveMessageType.BUS, "", ring)]
 
@@ -88,6 +102,7 @@ FAULTS: list[tuple[Any, str]] = [
         plugin("bad", hivemind_connected=lambda client: client.nonsense),
         "hook hivemind_connected: raises AttributeError",
     ),
+    (plugin("bad", hivemind_connected=too_late), "hook hivemind_connected: is async; nobody awaits it"),
     (plugin("bad", hivemind_chiper=bells), "loads: incompatible: "),
     (plugin("bad"), "loads: failed: it implements no hook"),
 ]
