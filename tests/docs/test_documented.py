@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from pathlib import Path
 
 import click
 import pytest
@@ -79,6 +80,11 @@ def test_a_hook_has_a_contract_and_an_example(name: str) -> None:
     assert named(f"[`{name}`]", page("docs/plugins.md")), f"{name} is not in the table of hooks"
     examples = [block.text for block in all_blocks("python") if block.page in GUIDE_PAGES]
     assert any(f"def {name}(" in text for text in examples), f"no example of {name}"
+
+
+@pytest.mark.parametrize("path", GUIDE_PAGES, ids=lambda path: path.name)
+def test_a_page_of_the_guide_is_linked_from_its_start(path: Path) -> None:
+    assert path.name == "plugins.md" or f"]({path.name})" in page("docs/plugins.md")
 
 
 @pytest.mark.parametrize("name", CONTRACT)
