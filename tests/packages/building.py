@@ -52,10 +52,13 @@ class Environment:
         lines = [f"import site; site.addsitedir({path!r})" for path in site.getsitepackages()]
         (purelib / "parent.pth").write_text("\n".join(lines) + "\n")
 
-    def install(self, *folders: Path) -> None:
-        """Build the projects in these folders and install them, all in one call and without any index."""
+    def install(self, *projects: Any) -> None:
+        """Build the projects in these folders and install them, all in one call and without any index.
+
+        `"-e"` before a folder leaves its source where it is.
+        """
         options = ["-q", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
-        self._done([sys.executable, "-m", "pip", "--python", self.python, "install", *options, *folders])
+        self._done([sys.executable, "-m", "pip", "--python", self.python, "install", *options, *projects])
 
     def command(self, *arguments: str, code: int = 0, **variables: str) -> str:
         """What `hivemind-client` prints there."""

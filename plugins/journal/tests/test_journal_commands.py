@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -208,9 +209,19 @@ def test_settings_that_make_no_sense_are_an_error(rows: str, monkeypatch: pytest
     assert done.exit_code == 2 and "HIVEMIND_JOURNAL_ROWS" in done.stderr
 
 
-def test_where_it_is_off_next_to_nothing_is_imported() -> None:
-    import subprocess
+def test_other_commands_do_without_sqlite() -> None:
+    program = """
+import sys
+from hivemind_client_cli.main import build_cli
+from hivemind_core_client.plugins.manager import load_plugins
+cli = build_cli(load_plugins(["journal"]))
+print(cli.owners["journal"], "sqlite3" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "journal False\n", done.stderr
 
+
+def test_where_it_is_off_next_to_nothing_is_imported() -> None:
     program = (
         "import sys; from hivemind_client_journal import plugin; plugin.hivemind_message_handlers(); "
         "print([name for name in ('sqlite3', 'click', 'hivemind_client_journal.writer') if name in sys.modules])"

@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from datetime import datetime, timezone
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import click
 
@@ -17,11 +17,11 @@ from hivemind_client_cli.options import identity_option
 from hivemind_client_cli.output_options import output_options
 from hivemind_client_journal.entry import RECEIVED, SENT, Entry
 from hivemind_client_journal.place import journal_path
-from hivemind_client_journal.reading import JournalError, Query, clear, missing, read, read_one
-from hivemind_client_journal.replaying import again
 from hivemind_client_journal.settings import VARIABLE, Settings
-from hivemind_core_client import HiveMessage
 from hivemind_core_client.errors import InvalidOption, Mend, Setting
+
+if TYPE_CHECKING:
+    from hivemind_core_client import HiveMessage
 
 #: A line for people is cut here.
 _MAX_LINE_CHARACTERS = 160
@@ -69,6 +69,8 @@ def journal() -> None:
 @reporting
 def list_(output: Output, identity_file: Optional[str], **conditions: Any) -> None:
     """List messages, the newest last."""
+    from hivemind_client_journal.reading import Query, missing, read  # SQLite, which no other command needs
+
     path = path_of(identity_file)
     found = read(path, Query(**conditions))
     output.result([as_data(each) for each in found], "\n".join(map(as_line, found)) or None)
@@ -126,6 +128,8 @@ def replay(output: Output, connection: Connection, numbers: tuple[int, ...], yes
 @reporting
 def clear_(output: Output, identity_file: Optional[str], yes: bool) -> None:
     """Remove all that was recorded."""
+    from hivemind_client_journal.reading import clear
+
     path = path_of(identity_file)
     _ask(f"all messages in {path} are removed", [], output, yes)
     count = clear(path)
@@ -183,6 +187,8 @@ def _content(entry: Entry) -> str:
 
 
 def _entry(path: str, number: int) -> Entry:
+    from hivemind_client_journal.reading import read_one
+
     entry = read_one(path, number)
     if entry is None:
         raise InvalidOption(
@@ -192,11 +198,13 @@ def _entry(path: str, number: int) -> Entry:
 
 
 def _sendable(entry: Entry) -> HiveMessage:
+    from hivemind_client_journal.replaying import again
+
     if entry.direction != SENT:
         raise InvalidOption(f"message {entry.id} was received: only what was sent can be sent again")
     message = entry.message()
     if message is None:
-        raise JournalError(f"message {entry.id} was not kept whole, so it cannot be sent")
+        raise InvalidOption(f"message {entry.id} was not kept whole, so it cannot be sent")
     return again(message)
 
 
