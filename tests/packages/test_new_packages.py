@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -23,6 +24,8 @@ def test_new_packages_of_every_kind_are_installed_and_pass_their_tests(tmp_path:
         kind: subprocess.Popen(
             [own.python, "-m", "pytest"],
             cwd=each.folder,
+            # The others are installed too: a serializer, say, must be at both ends.
+            env={**os.environ, "HIVEMIND_CLIENT_PLUGINS": each.plugin},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
