@@ -13,6 +13,7 @@ from attrs import define, evolve, field
 
 from hivemind_core_client.wire.errors import HiveMindError
 from hivemind_core_client.wire.log_lines import LogLines
+from hivemind_core_client.wire.text import described
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +85,15 @@ class Accounts:
             except (HiveMindError, KeyboardInterrupt):
                 raise
             except BaseException as error:
-                self._note_failure(plugin, what, error)
+                self.note_failure(plugin, what, error)
                 raise
+
+    def note_failure(self, plugin: str, what: str, error: BaseException) -> None:
+        """One more call of a plugin that raised: `what` was called, such as a hook."""
+        with self._lock:
+            account = self._accounts.setdefault(plugin, Account())
+            account.failures += 1
+            account.last_error = f"{what} raised {described(error)}"[:_LONGEST_ERROR]
 
     @contextmanager
     def _timed(self, plugin: str, what: str) -> Iterator[None]:
@@ -103,12 +111,6 @@ class Accounts:
                 del self._running[thread]
             if seconds - call.within_s > SLOW_S:
                 self._note_slow(call, seconds - call.within_s)
-
-    def _note_failure(self, plugin: str, what: str, error: BaseException) -> None:
-        with self._lock:
-            account = self._accounts.setdefault(plugin, Account())
-            account.failures += 1
-            account.last_error = f"{what} raised {type(error).__name__}: {error}"[:_LONGEST_ERROR]
 
     def _note_slow(self, call: _Call, seconds: float) -> None:
         with self._lock:

@@ -12,6 +12,7 @@ import pluggy
 
 from hivemind_core_client.plugins.contract import API_VERSION
 from hivemind_core_client.plugins.finding import PluginInfo
+from hivemind_core_client.wire.text import described
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def version_fault(plugin: object) -> str:
 def import_fault(error: BaseException) -> str:
     """Why a plugin that could not be imported needs a newer contract; an empty text where it failed otherwise."""
     if isinstance(error, ImportError) and (error.name or "").startswith(_CONTRACT):
-        return f"it needs a newer plugin contract than version {API_VERSION}: {error}"
+        return f"it needs a newer plugin contract than version {API_VERSION}: {described(error)}"
     return ""
 
 

@@ -1,7 +1,7 @@
 """Finding, loading, blocking and reporting plugins.
 
-One broken plugin never hides another: each entry point is loaded in its own try, each hook is called
-plugin by plugin, and what failed is kept for `hivemind-client plugins`.
+One broken plugin never hides another: each entry point is loaded in its own try, its hooks are guarded when it is
+registered (isolation.py), and what failed is kept for `hivemind-client plugins`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ import functools
 import logging
 import os
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, TypeVar
 
-import pluggy
 from attrs import define, field
 
-from hivemind_core_client.plugins import hookspecs
 from hivemind_core_client.plugins.accounts import Accounts
 from hivemind_core_client.plugins.builtin_plugins import DISTRIBUTION
 from hivemind_core_client.plugins.chains import (
@@ -49,6 +46,7 @@ from hivemind_core_client.plugins.contract import (
 )
 from hivemind_core_client.plugins.finding import Candidate, candidates, installed_plugins
 from hivemind_core_client.plugins.finding import PluginInfo as PluginInfo
+from hivemind_core_client.plugins.isolation import TRACE_VARIABLE, HookRefused, IsolatingManager
 from hivemind_core_client.plugins.lanes import lanes_of
 from hivemind_core_client.plugins.names import normalised
 from hivemind_core_client.plugins.proving import cipher_fault, encoding_fault, serializer_fault
@@ -63,9 +61,9 @@ from hivemind_core_client.plugins.registry import (
 from hivemind_core_client.plugins.single_files import FOLDER_VARIABLE
 from hivemind_core_client.plugins.transport_contract import by_scheme
 from hivemind_core_client.wire.errors import Mend, PluginError, Setting
-from hivemind_core_client.wire.log_lines import LogLines
 from hivemind_core_client.wire.mends import SHOW_PLUGINS
 from hivemind_core_client.wire.message import HiveMessageType
+from hivemind_core_client.wire.text import described
 
 log = logging.getLogger(__name__)
 
@@ -91,23 +89,38 @@ _NEEDED = (
 class Plugins:
     """The plugins of one selection, and the tables made of them (built when first asked for)."""
 
-    pm: pluggy.PluginManager
-    infos: list[PluginInfo] = field(factory=list)
+    pm: IsolatingManager
     _registry: Registry | None = None
     _conflicts: list[Conflict] = field(factory=list)
-    _lines: LogLines = field(factory=LogLines, repr=False)
     _chains: dict[Any, tuple[Offered[Any], ...]] = field(factory=dict)
-    #: What the calls of each plugin come to, in all clients that use this selection.
-    accounts: Accounts = field(factory=Accounts)
+
+    @property
+    def accounts(self) -> Accounts:
+        """What the calls of each plugin come to, in all clients that use this selection."""
+        return self.pm.accounts
 
     @property
     def _builtin(self) -> frozenset[str]:
         return frozenset(info.name for info in self.infos if info.builtin)
 
+    @classmethod
+    def of(cls, **plugins: Any) -> Plugins:
+        """These plugins alone, by their names, without the built-ins: for tests. Raises HookRefused as pluggy does."""
+        made = cls(IsolatingManager())
+        for name, plugin in plugins.items():
+            made.infos.append(PluginInfo(name))
+            made.pm.register(plugin, name=name)
+        return made
+
     @property
     def hook(self) -> Any:
-        """Pluggy's hook relay. A call through it is not isolated; see `observe`."""
+        """Pluggy's hook relay: a plugin that raises in a call is counted and logged, and stops nobody."""
         return self.pm.hook
+
+    @property
+    def infos(self) -> list[PluginInfo]:
+        """The reports of the plugins, as far as they are known before any hook was called."""
+        return self.pm.states.infos
 
     @property
     def report(self) -> list[PluginInfo]:
@@ -156,15 +169,7 @@ class Plugins:
 
     def observe(self, hook: str, **facts: Any) -> None:
         """Call a notifying hook; a plugin that raises is logged by name and stops nobody."""
-        for name, function in self._implementations(hook, facts):
-            try:
-                self.accounts.call(name, hook, function)
-            except KeyboardInterrupt:
-                raise
-            except BaseException:  # a plugin may even exit
-                # A peer decides how many messages are observed.
-                text, kind = "plugin %s raised in %s", (name, hook)
-                self._lines.write(time.monotonic(), log.exception, text, name, hook, kind=kind)
+        getattr(self.pm.hook, hook)(**facts)
 
     def observes(self, hook: str) -> bool:
         """Whether any plugin implements this notifying hook."""
@@ -196,11 +201,11 @@ class Plugins:
             for each in by_scheme(offered.item)
         ]
         for each in offers:
-            self._note_provided(each.plugin, f"transport {each.item.scheme}")
+            self.pm.states.provides(each.plugin, f"transport {each.item.scheme}")
         table = build_table("transport", offers, lambda item: item.scheme)
         self._note_conflicts("transport", table.conflicts)
         for remark in contests(table.conflicts, self._builtin):
-            self._note_error(*remark)
+            self.pm.states.remark(*remark)
         return {scheme: item.transport for scheme, item in table.items.items()}
 
     def _resolve(self, kind: str, hook: str, expected: type[Handler]) -> Chains[Handler]:
@@ -210,10 +215,10 @@ class Plugins:
         places_of = places(getattr(self.pm.hook, hook).get_hookimpls())
         made = make_chains(offers, table, places_of, self.accounts, self._builtin)
         for each in offers:
-            self._note_provided(each.plugin, f"{kind_of(each.item)} {name_of(each.item)}")
+            self.pm.states.provides(each.plugin, f"{kind_of(each.item)} {name_of(each.item)}")
         self._note_conflicts(kind, table.conflicts)
         for remark in remarks(made, table.conflicts, self._builtin):
-            self._note_error(*remark)
+            self.pm.states.remark(*remark)
         self._chains.update(made.members)
         return made
 
@@ -228,7 +233,7 @@ class Plugins:
         offers = list(self._offers(hook, expected))
         sound = list(self._sound(offers, key, fault))
         for offered in sound:
-            self._note_provided(offered.plugin, f"{kind} {wire_name(key(offered.item))}")
+            self.pm.states.provides(offered.plugin, f"{kind} {wire_name(key(offered.item))}")
         table = build_table(kind, sound, key)
         self._note_conflicts(kind, table.conflicts)
         return dict(table.items)
@@ -246,49 +251,19 @@ class Plugins:
         for offered in offers:
             reason = "" if key(offered.item) in won else fault(offered.item)
             if reason:
-                self._note_failure(offered.plugin, reason)
+                self.pm.states.fail(offered.plugin, reason)
             else:
                 won.add(key(offered.item))
                 yield offered
 
     def _offers(self, hook: str, expected: type[T]) -> Iterator[Offered[T]]:
-        for name, function in self._implementations(hook, {}):
-            try:
-                items = list(function() or ())
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # a plugin may even exit
-                self._note_failure(name, f"{hook} raised {type(error).__name__}: {error}")
-                continue
+        for items in getattr(self.pm.hook, hook)():
             for item in items:
                 if isinstance(item, expected):
-                    yield Offered(name, item)
+                    yield Offered(items.plugin, item)
                 else:
-                    self._note_failure(
-                        name, f"{hook} returned a {type(item).__name__}, not a {expected.__name__}"
-                    )
-
-    def _implementations(self, hook: str, facts: dict[str, Any]) -> Iterator[tuple[str, Callable[[], Any]]]:
-        caller = getattr(self.pm.hook, hook)
-        for implementation in reversed(caller.get_hookimpls()):
-            arguments = {name: facts[name] for name in implementation.argnames}
-            yield implementation.plugin_name, functools.partial(implementation.function, **arguments)
-
-    def _note_provided(self, name: str, what: str) -> None:
-        for info in self.infos:
-            if info.name == name:
-                info.provides += (what,)
-
-    def _note_failure(self, name: str, reason: str) -> None:
-        self._note_error(name, reason, "failed")
-
-    def _note_error(self, name: str, reason: str, state: str = "", level: int = logging.WARNING) -> None:
-        """Log and keep what is wrong with a plugin. A `state` counts, but for one that has failed already."""
-        log.log(level, "plugin %s: %s", name, reason)
-        for info in self.infos:
-            if info.name == name:
-                info.state = info.state if not state or info.state == "failed" else state
-                info.error = f"{info.error}; {reason}" if info.error else reason
+                    reason = f"{hook} returned a {type(item).__name__}, not a {expected.__name__}"
+                    self.pm.states.fail(items.plugin, reason)
 
 
 def load_plugins(plugins: Iterable[Any] | None = None, blocked: Iterable[str] | None = None) -> Plugins:
@@ -305,7 +280,8 @@ def load_plugins(plugins: Iterable[Any] | None = None, blocked: Iterable[str] | 
         _names(os.environ.get(BLOCK_VARIABLE)) if blocked is None else blocked, "blocked_plugins"
     )
     with _LOADING:
-        return _load(chosen, left_out.names or frozenset(), os.environ.get(FOLDER_VARIABLE, ""))
+        folder, trace = (os.environ.get(name, "") for name in (FOLDER_VARIABLE, TRACE_VARIABLE))
+        return _load(chosen, left_out.names or frozenset(), folder, trace not in ("", "0"))
 
 
 def forget_plugins() -> None:
@@ -315,10 +291,8 @@ def forget_plugins() -> None:
 
 
 @functools.lru_cache(maxsize=16)
-def _load(chosen: Chosen, blocked: frozenset[str], folder: str) -> Plugins:
-    pm = pluggy.PluginManager(hookspecs.PROJECT)
-    pm.add_hookspecs(hookspecs)
-    pm.hook.hivemind_addhooks.call_historic(kwargs={"pluginmanager": pm})
+def _load(chosen: Chosen, blocked: frozenset[str], folder: str, trace: bool) -> Plugins:
+    pm = IsolatingManager(trace)
     plugins = Plugins(pm)
     for candidate in candidates(chosen.objects, folder):
         info = candidate.info()
@@ -335,7 +309,7 @@ def _load(chosen: Chosen, blocked: frozenset[str], folder: str) -> Plugins:
     return plugins
 
 
-def _register(pm: pluggy.PluginManager, info: PluginInfo, candidate: Candidate) -> None:
+def _register(pm: IsolatingManager, info: PluginInfo, candidate: Candidate) -> None:
     if candidate.fault:
         _fail(info, candidate.fault)
         return
@@ -352,14 +326,14 @@ def _register(pm: pluggy.PluginManager, info: PluginInfo, candidate: Candidate) 
             )
     except KeyboardInterrupt:
         raise
+    except HookRefused as refused:
+        _fail(info, str(refused))
     except BaseException as error:  # a module may even exit when it is imported
-        if pm.has_plugin(info.name):
-            pm.unregister(name=info.name)
         reason = import_fault(error)
         if reason:
             leave_out(info, reason)
         else:
-            _fail(info, f"{type(error).__name__}: {error}")
+            _fail(info, described(error))
 
 
 def _fail(info: PluginInfo, reason: str) -> None:

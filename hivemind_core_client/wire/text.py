@@ -36,7 +36,9 @@ def described(error: BaseException) -> str:
     kind = type(error).__name__
     try:
         said = str(error)
-    except Exception:  # it may be anyone's
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # it may be anyone's, and its text may even exit
         return f"{kind}, whose text cannot be made"
     return f"{kind}: {said}" if said else kind
 

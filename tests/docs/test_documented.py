@@ -131,6 +131,7 @@ def test_a_command_has_help_with_an_example(name: str) -> None:
         "HIVEMIND_CLIENT_PLUGINS",
         "HIVEMIND_CLIENT_PLUGINS_BLOCK",
         "HIVEMIND_CLIENT_PLUGINS_DIR",
+        "HIVEMIND_CLIENT_PLUGINS_TRACE",
     ],
 )
 def test_a_variable_is_documented(variable: str) -> None:

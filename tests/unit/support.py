@@ -9,8 +9,6 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, Callable, Optional, TypeVar
 
-import pluggy
-
 from hivemind_core_client.builtins import (
     binary,
     binary_serializer,
@@ -39,6 +37,7 @@ from hivemind_core_client.kernel.options import Credentials, LinkOptions
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins import hookspecs
 from hivemind_core_client.plugins.contract import Context, Frame, Session
+from hivemind_core_client.plugins.isolation import IsolatingManager
 from hivemind_core_client.plugins.manager import PluginInfo, Plugins
 from hivemind_core_client.plugins.registry import Registry
 from hivemind_core_client.transports.builtin import http, websocket
@@ -83,12 +82,10 @@ CIPHERS = ["AES-GCM", "CHACHA20-POLY1305"]
 
 def plugins_of(*extra: Any, builtins: tuple[ModuleType, ...] = BUILTINS) -> Plugins:
     """Plugins out of modules and objects that are at hand; what comes last is called first."""
-    pm = pluggy.PluginManager(hookspecs.PROJECT)
-    pm.add_hookspecs(hookspecs)
-    plugins = Plugins(pm)
+    plugins = Plugins(IsolatingManager())
     for module in (*builtins, *extra):
         name = getattr(module, "__name__", type(module).__name__).rpartition(".")[2]
-        pm.register(module, name=name)
+        plugins.pm.register(module, name=name)
         plugins.infos.append(PluginInfo(name, builtin=module in builtins))
     return plugins
 

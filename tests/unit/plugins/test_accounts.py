@@ -37,7 +37,7 @@ class Clock:
 
 def timed(clock: Clock, *extra: Any) -> Plugins:
     plugins = plugins_of(*extra)
-    plugins.accounts = Accounts(clock)
+    plugins.pm.accounts = Accounts(clock)
     return plugins
 
 

@@ -266,7 +266,7 @@ def test_objects_cannot_be_blocked() -> None:
     ("given", "reason"),
     [
         (plugin("broken", hivemind_ciphers=explode), "RuntimeError: broken"),
-        (plugin("broken", hivemind_connected=lambda nonsense: None), "PluginValidationError"),
+        (plugin("broken", hivemind_connected=lambda nonsense: None), "lacks: nonsense (it has: client)"),
         (plugin("broken"), "implements no hook"),
         (plugin("builtin_bus", hivemind_ciphers=lambda: None), "is the name of a built-in plugin"),
     ],

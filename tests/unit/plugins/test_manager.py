@@ -351,7 +351,7 @@ def fails_to_import() -> Any:
         (explode, "RuntimeError: broken"),
         (
             lambda: plugin("odd", hivemind_ciphers=lambda unknown: None),
-            "PluginValidationError",
+            "its hivemind_ciphers has arguments that the hook lacks: unknown (it has: none)",
         ),
         (lambda: plugin("odd", hivemind_addhooks=explode_addhooks), "RuntimeError: broken"),
     ],

@@ -11,6 +11,7 @@ from attrs import field, frozen, validators
 
 from hivemind_client_cli.plugin_commands import implementations
 from hivemind_core_client.errors import HiveMindError, Mend
+from hivemind_core_client.wire.text import described
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
@@ -87,7 +88,7 @@ def _checks(plugins: Plugins) -> Iterator[tuple[str, Union[DoctorCheck, Checked]
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plugin may even exit
-            yield plugin, Checked(plugin, plugin, FAILED, f"{_HOOK} raised {_said(error)}")
+            yield plugin, Checked(plugin, plugin, FAILED, f"{_HOOK} raised {described(error)}")
             continue
         for check in checks:
             if isinstance(check, DoctorCheck):
@@ -109,11 +110,7 @@ def _checked(
     except HiveMindError as error:
         return Checked(name, plugin, FAILED, error)
     except BaseException as error:  # a plugin may even exit
-        return Checked(name, plugin, FAILED, f"the check raised {_said(error)}")
+        return Checked(name, plugin, FAILED, f"the check raised {described(error)}")
     if not isinstance(found, Finding):
         return Checked(name, plugin, FAILED, f"the check returned a {type(found).__name__}, not a Finding")
     return Checked(name, plugin, _SHOWN[found.state], found.text, found.mend)
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"

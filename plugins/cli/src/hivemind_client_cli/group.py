@@ -91,8 +91,12 @@ class HiveMindGroup(click.Group):
         before = set(self.owners)
         try:
             yield
-        except (Exception, SystemExit) as error:
-            self.broken[plugin] = f"{type(error).__name__}: {error}"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin may even exit
+            from hivemind_core_client.wire.text import described
+
+            self.broken[plugin] = described(error)
             for name in [
                 name for name, owner in self.owners.items() if owner == plugin and name not in before
             ]:
@@ -260,7 +264,9 @@ def _report(output: Output, error: Exception) -> int:
     elif isinstance(error, click.ClickException):
         text, code = _usage_text(error), error.exit_code
     else:
-        text, code = f"{type(error).__name__}: {error}", 1
+        from hivemind_core_client.wire.text import described
+
+        text, code = described(error), 1
         if output.verbose:
             import traceback
 

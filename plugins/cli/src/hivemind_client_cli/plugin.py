@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from hivemind_core_client.plugins.hookspecs import hookimpl
@@ -14,13 +13,8 @@ if TYPE_CHECKING:
 @hookimpl
 def hivemind_addhooks(pluginmanager: pluggy.PluginManager) -> None:
     """Make `hivemind_cli_commands` a hook."""
-    from pluggy import PluginValidationError
-
     from hivemind_client_cli import hookspecs
 
     caller = getattr(pluginmanager.hook, "hivemind_cli_commands", None)
     if caller is None or not caller.has_spec():
-        # An implementation with wrong arguments must not take this plugin down: it fails when it is
-        # called, alone and under its own name.
-        with contextlib.suppress(PluginValidationError):
-            pluginmanager.add_hookspecs(hookspecs)
+        pluginmanager.add_hookspecs(hookspecs)

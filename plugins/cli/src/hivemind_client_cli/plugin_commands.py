@@ -25,12 +25,11 @@ ARGUMENTS = {"hivemind_cli_commands": "cli", "hivemind_cli_ready": "group"}
 def implementations(plugins: Plugins, hook: str) -> list[pluggy.HookImpl]:
     """The implementations of a hook of ours, in the order in which they are called."""
     plugin.hivemind_addhooks(plugins.pm)
-    caller = getattr(plugins.pm.hook, hook, None)  # None after another of our hooks had wrong arguments
-    return [] if caller is None else list(reversed(caller.get_hookimpls()))
+    return list(reversed(getattr(plugins.pm.hook, hook).get_hookimpls()))
 
 
 def call(hook: str, implementation: pluggy.HookImpl, cli: click.Group) -> None:
-    """Call one implementation alone: a call through pluggy would end at the first one that raises."""
+    """Call one implementation alone: whose commands are added depends on who is called."""
     argument = ARGUMENTS[hook]
     if set(implementation.argnames) - {argument}:
         raise TypeError(f"{hook} takes {argument}, not {', '.join(implementation.argnames)}")

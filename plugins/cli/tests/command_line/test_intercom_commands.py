@@ -251,7 +251,7 @@ class TestListen:
 
 
 @pytest.mark.parametrize("args", [SEND, ("listen",)], ids=lambda args: args[0])
-@pytest.mark.parametrize("plugins", [{}, {"intercom": Sealing(prepare=False)}], ids=["none", "reading"])
+@pytest.mark.parametrize("plugins", [{}, {"reader": Sealing(prepare=False)}], ids=["none", "reading"])
 def test_without_the_plugin(
     run: Any, fake: MeshClient, args: tuple[str, ...], plugins: dict[str, Any]
 ) -> None:

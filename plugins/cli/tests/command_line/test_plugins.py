@@ -141,11 +141,12 @@ def test_a_hook_with_wrong_arguments_fails_alone(run: Any) -> None:
     def hook(parser: Any) -> None:
         raise AssertionError("never called")
 
-    done = run("show-identity", plugins=plugins_of(x=module(hivemind_cli_commands=hook), cli=plugin)).expect(
-        0
-    )
-    assert "'x'" in done.err
-    assert "parser" in done.err
+    wrong, right = module(hivemind_cli_commands=hook), bringing("extra")
+    done = run("plugins", "--json", plugins=plugins_of(x=wrong, y=right, cli=plugin)).expect(0)
+    rows = {row["name"]: row for row in done.json["plugins"]}
+    assert rows["x"]["state"] == "failed" and "parser (it has: cli)" in rows["x"]["error"]
+    assert rows["cli"]["state"] == rows["y"]["state"] == "loaded"
+    assert "command extra" in rows["y"]["provides"]
 
 
 def handling(kind: Any, served: Any, wraps: bool = False, **functions: Any) -> ModuleType:

@@ -87,5 +87,8 @@ def test_one_that_raises_leaves_the_commands_of_its_first_hook(run: Any) -> None
 
 def test_one_with_wrong_arguments_fails_alone(run: Any) -> None:
     wrong = SimpleNamespace(hivemind_cli_ready=hookimpl(lambda cli: None))
-    done = run("completion", "bash", plugins=plugins_of(x=wrong)).expect(0)
-    assert "hivemind_cli_ready takes group, not cli" in done.err
+    adds = SimpleNamespace(hivemind_cli_ready=hookimpl(lambda group: group.add_command(bell())))
+    plugins = plugins_of(x=wrong, y=adds)
+    assert run("bell", plugins=plugins).expect(0).out == "rings {}\n"
+    (failed,) = [info for info in plugins.report if info.state == "failed"]
+    assert failed.name == "x" and "hivemind_cli_ready has arguments that the hook lacks: cli" in failed.error

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from typing import Any, Callable
 
-import pluggy
 from attrs import frozen
 
 import hivemind_client_cli
@@ -59,12 +58,7 @@ class Done:
 
 def plugins_of(**modules: Any) -> Plugins:
     """The plugins that would be there if just these were installed."""
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    manager.hook.hivemind_addhooks.call_historic(kwargs={"pluginmanager": manager})
-    for name, module in modules.items():
-        manager.register(module, name=name)
-    return Plugins(manager)
+    return Plugins.of(**modules)
 
 
 def command(*args: str) -> list[str]:
