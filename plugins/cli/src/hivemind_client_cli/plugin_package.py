@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from string import Template
 from typing import NamedTuple
@@ -88,6 +88,9 @@ def write_package(name: str, kind: str, parent: str) -> Written:
     can be written. Then nothing is left behind.
     """
     name = _checked(name)
+    if name in _taken(kind) or (kind == "transport" and not name[0].isalpha()):
+        what = f"a {kind} cannot be called {name}: that is built in, or no name of one"
+        raise UsageError(what, Mend("choose another name; its code may take another one later"))
     folder = Path(parent).expanduser().absolute() / f"{_PREFIX}{name}"
     if os.path.lexists(folder):
         raise UsageError(
@@ -132,6 +135,21 @@ def _checked(name: str) -> str:
     if found in {*map(normalised, BUILTIN_PLUGINS), *_OURS}:
         raise UsageError(f"{found} is the name of a plugin of HiveMind itself", Mend("choose another name"))
     return found
+
+
+def _taken(kind: str) -> Collection[str]:
+    """Names that stand for something else, in what the templates of this kind make of them."""
+    from hivemind_client_cli.builtin_commands import BUILTIN_COMMANDS
+    from hivemind_core_client.plugins.registry import STANDARD_CIPHERS
+    from hivemind_core_client.wire.message import HiveMessageType
+
+    taken: Mapping[str, Collection[str]] = {
+        "cipher": {each.lower() for each in STANDARD_CIPHERS},
+        "command": BUILTIN_COMMANDS,
+        "message-type": {each.value for each in HiveMessageType},
+        "transport": {"ws", "wss", "http", "https", "memory"},
+    }
+    return taken.get(kind, ())
 
 
 #: Distributions of this project that are plugins.

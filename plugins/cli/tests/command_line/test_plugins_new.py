@@ -108,6 +108,16 @@ def test_a_name_that_will_not_do(name: str, said: str, tmp_path: Path, run: Any)
     assert not list(tmp_path.glob("*bell*"))
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("AES-GCM", "cipher"), ("send-mycroft", "command"), ("WSS", "transport"), ("3d", "transport")],
+)
+def test_a_name_that_stands_for_something_else(name: str, kind: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"a {kind} cannot be called {name.lower()}.*another name"):
+        write_package(name, kind, str(tmp_path))
+    assert write_package(name, "handler", str(tmp_path)).folder.endswith(name.lower())
+
+
 def test_nothing_is_overwritten(tmp_path: Path, run: Any) -> None:
     there = tmp_path / "hivemind-client-bell"
     there.mkdir()
