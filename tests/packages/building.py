@@ -16,6 +16,8 @@ HERE = Path(__file__).parent
 #: Each file is a plugin: its module, its distribution and its entry point are called like it.
 SOURCES = sorted((HERE / "sources").glob("*.py"))
 PROGRAMS = HERE / "programs"
+#: Arguments of `meeting.py`; the asyncio client needs Python 3.10.
+SHELLS = ["threads", "asyncio"] if sys.version_info >= (3, 10) else ["threads"]
 
 _PYPROJECT = """
 [build-system]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.packages.building import Environment
+from tests.packages.building import SHELLS, Environment
 
 BAD = {
     "cipher_of_nothing": "cipher NOTHING does not hide what it seals",
@@ -16,7 +16,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("shell", ["threads", "asyncio"])
+@pytest.mark.parametrize("shell", SHELLS)
 def test_a_cipher_of_its_own_name_is_used_where_the_user_lists_it(
     environment: Environment, shell: str
 ) -> None:

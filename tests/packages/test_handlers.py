@@ -7,9 +7,7 @@ import re
 
 import pytest
 
-from tests.packages.building import Environment
-
-SHELLS = ["threads", "asyncio"]
+from tests.packages.building import SHELLS, Environment
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -14,7 +14,6 @@ import threading
 from ovos_bus_client.message import Message
 
 from hivemind_core_client import HiveMessage, HiveMessageBusClient, NodeIdentity
-from hivemind_core_client.async_client import AsyncHiveMessageBusClient
 from hivemind_core_client.testing import EmbeddedHub
 
 PASSWORD = "seven green lanterns above the quiet harbour"
@@ -47,6 +46,8 @@ def on_threads(hub, heard, **options):
 
 
 async def on_a_loop(hub, heard, **options):
+    from hivemind_core_client.async_client import AsyncHiveMessageBusClient  # needs Python 3.10
+
     both = asyncio.Semaphore(0)
     address = {"host": hub.url, "identity": NodeIdentity({})}
     async with AsyncHiveMessageBusClient("k", PASSWORD, **address, **options) as client:
