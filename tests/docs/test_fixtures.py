@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from hivemind_core_client import HiveMessageBusClient
 from hivemind_core_client.testing import EmbeddedHub
-from hivemind_core_client.testing.fixtures import KEY, PASSWORD
+from hivemind_core_client.testing.fixtures import KEY, PASSWORD, LoadedPlugin
+
+from .documents import ROOT, blocks
 
 #: What the hub of this module speaks; Noise needs Python 3.10.
 VERSION = 3 if sys.version_info >= (3, 10) else 1
@@ -34,3 +37,13 @@ def test_the_client_of_the_fixtures_meets_it(
     another.connect()
     assert another.negotiated is not None
     assert another.negotiated.version == VERSION
+
+
+def test_the_tests_of_the_guide_pass(hivemind_plugin: Callable[..., LoadedPlugin]) -> None:
+    (block,) = [
+        each for each in blocks(ROOT / "docs" / "plugins-testing.md") if "(hivemind_plugin)" in each.text
+    ]
+    namespace: dict[str, Any] = {}
+    exec(block.text, namespace)
+    namespace["test_a_ring_is_heard"](hivemind_plugin)
+    namespace["test_it_keeps_the_contract"]()
