@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from attrs import frozen
 
 from hivemind_core_client.aio.loops import cancel_task, running_loop
+from hivemind_core_client.shell.lanes import Lanes
 from hivemind_core_client.shell.local_bus import name_of
 from hivemind_core_client.shell.protocols import MOST_HELD_BYTES
 from hivemind_core_client.transports.slices import TURN_S
@@ -61,6 +62,7 @@ class AsyncMailbox:
 
     def __init__(self, limit: int = 10_000, most_held: int = MOST_HELD_BYTES, stall: float = 5.0) -> None:
         self.dropped = 0
+        self.lanes = Lanes()
         self._lines = LogLines()
         self.loop: Optional[asyncio.AbstractEventLoop] = None
         #: The thread of that loop.
@@ -235,6 +237,7 @@ class AsyncMailbox:
     def shut(self) -> None:
         """Take neither jobs nor coroutines any more, cancel those that run, and wait for nobody."""
         self._refuse_jobs()
+        self._count_unrun(self.lanes.end())
         self._ended = True
         for task in self._others():
             cancel_task(task)

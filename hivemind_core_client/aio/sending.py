@@ -16,10 +16,12 @@ from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, HubC
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from hivemind_core_client.aio.in_turn import AsyncTurns
     from hivemind_core_client.aio.mailbox import AsyncMailbox
     from hivemind_core_client.aio.waiting import AsyncNotifier, AsyncWritingLock
     from hivemind_core_client.kernel.delivery import Delivery
     from hivemind_core_client.kernel.events import Event
+    from hivemind_core_client.kernel.leaving import Follow
     from hivemind_core_client.kernel.lifecycle import ConnectionLifecycle
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.kernel.policy import Deadlines
@@ -62,6 +64,7 @@ class AsyncSender:
         deadlines: Deadlines,
         changed: AsyncNotifier,
         link_lock: AbstractContextManager[None],
+        turns: AsyncTurns,
     ) -> None:
         self.connection: Optional[AsyncConnection] = None
         self.ended: Optional[AsyncConnection] = None
@@ -71,6 +74,7 @@ class AsyncSender:
         self._deadlines = deadlines
         self._changed = changed
         self._link_lock = link_lock
+        self._turns = turns
 
     async def wait_connected(self, seconds: Optional[float]) -> bool:
         """Wait until a session stands or none will; False when neither came in time."""
@@ -92,10 +96,15 @@ class AsyncSender:
         connection = self.connection
         if connection is None or self._lifecycle.state is not ClientState.CONNECTED:
             connection = await self._session()
-        prepared = connection.link.prepare(message)
+        link = connection.link
+        told: Optional[Follow] = None
+        if link.sent_in_turn and message.msg_type in link.sent_in_turn:
+            prepared, told = await self._turns.leaving(link.leaving(message), self._deadlines.send)
+        else:
+            prepared = link.prepare(message)
         try:
             async with connection.writing:
-                events, ask = await self._write(connection, prepared, progress)
+                events, ask = await self._write(connection, prepared, progress, told)
         except ConnectionLost as error:
             raise await self._why_broken(connection, error) from error
         return prepared, events, ask
@@ -142,17 +151,21 @@ class AsyncSender:
         return self.connection
 
     async def _write(
-        self, connection: AsyncConnection, prepared: HiveMessage, progress: Optional[Progress]
+        self,
+        connection: AsyncConnection,
+        prepared: HiveMessage,
+        progress: Optional[Progress],
+        told: Optional[Follow],
     ) -> tuple[list[Event], Optional[Ask]]:
         """Seal and write; returns what handlers and the confirmation want done.
 
-        Handlers are asked before: an answer may be quick.
+        Handlers are asked before: an answer may be quick. One that was `told` in its turn is not asked again.
         """
         link = connection.link
         try:
             frames = link.seal(prepared)
             with self._link_lock:
-                events = link.sending(prepared)
+                events = link.sending(prepared) if told is None else told()
             answered = await connection.transport.send(frames, progress)
             ask = connection.delivery.handed(prepared, frames, answered)
         except HiveMindError:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Callable, NoReturn, Optional
 
 from hivemind_core_client.aio.base_worker import AsyncBaseWorker
+from hivemind_core_client.aio.in_turn import AsyncTurns
 from hivemind_core_client.aio.sending import AsyncConnection, AsyncSender
 from hivemind_core_client.aio.waiting import (
     READS_APART,
@@ -18,7 +19,7 @@ from hivemind_core_client.aio.waiting import (
     off_loop,
 )
 from hivemind_core_client.config.key_use import KeyUse
-from hivemind_core_client.kernel.events import AwaitProof, RunApart, RunDuringWait, Transmit
+from hivemind_core_client.kernel.events import AwaitProof, RunApart, RunDuringWait, RunInTurn, Transmit
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.wire.errors import (
     ClientClosed,
@@ -56,7 +57,11 @@ class AsyncServingWorker(AsyncBaseWorker):
         self._new_transport = new_transport
         self._link_lock = new_link_lock()
         self._changed = AsyncNotifier()
-        self._sender = AsyncSender(self.lifecycle, mailbox, deadlines, self._changed, self._link_lock)
+        self._turns = AsyncTurns(profile, mailbox, self.lifecycle, self._changed, self._followed)
+        self._handle[RunInTurn] = self._turns.begin
+        self._sender = AsyncSender(
+            self.lifecycle, mailbox, deadlines, self._changed, self._link_lock, self._turns
+        )
         self._proof = AsyncBeside()
         self._key_use = KeyUse()
 
@@ -117,6 +122,7 @@ class AsyncServingWorker(AsyncBaseWorker):
             delay = self._close_off(connection, cause)
             try:
                 await self._proof.end()
+                await self._turns.settle(self._deadlines.close)
             finally:
                 if connection is not None:
                     await connection.transport.release()
@@ -157,6 +163,10 @@ class AsyncServingWorker(AsyncBaseWorker):
                     events += (await off_loop(event.work))()  # whose turn comes in this loop too
                     continue
                 # end of asyncio only
+                if type(event) is RunInTurn:
+                    if not (event.weight and self._is_full()):  # else it counts as dropped
+                        await self._turns.take(event)
+                    continue
                 self._handle[type(event)](event)
             # asyncio only
             if self._mailbox.is_crowded():

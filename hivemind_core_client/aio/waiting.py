@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Callable, Optional, TypeVar
 
+from hivemind_core_client.aio.loops import running_loop
 from hivemind_core_client.shell.protocols import MOST_HELD_BYTES
 from hivemind_core_client.transports.timing import wake
 from hivemind_core_client.wire.errors import HiveMindError, again
@@ -176,6 +177,18 @@ class AsyncWritingLock(asyncio.Lock):
 def new_link_lock() -> AbstractContextManager[None]:
     """What whoever makes a Link act holds meanwhile: on a loop there is only one at a time."""
     return nullcontext()
+
+
+def at_home() -> Callable[[Callable[[], None]], None]:
+    """What calls a job on the loop that runs here now; from any thread. Without a loop nothing is called."""
+    loop = running_loop()
+
+    def call(job: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # it is closed: nobody waits
+            if loop is not None:
+                loop.call_soon_threadsafe(job)
+
+    return call
 
 
 class AsyncBeside:

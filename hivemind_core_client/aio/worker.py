@@ -66,6 +66,7 @@ class AsyncWorker(AsyncServingWorker):
         finally:
             task.cancel()
         await asyncio.wait({task}, timeout=self._deadlines.close)
+        await self._turns.settle(self._deadlines.close)  # the task may have been cancelled in that
 
     async def _run(self) -> None:
         try:

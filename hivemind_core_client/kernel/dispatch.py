@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
-from hivemind_core_client.kernel.events import Rejected
+from hivemind_core_client.kernel.events import Event, Rejected, RunInTurn
+from hivemind_core_client.kernel.leaving import Follow, Later
 from hivemind_core_client.plugins.contract import Dispatch
 from hivemind_core_client.wire.errors import HiveMindError, InvalidMessage, PluginError, ProtocolError
 from hivemind_core_client.wire.message import WRAPPER_TYPES, HiveMessage, HiveMessageType
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
         Context,
         MessageHandler,
     )
-    from hivemind_core_client.plugins.registry import Registry
+    from hivemind_core_client.plugins.registry import Lanes, Registry
 
 log = logging.getLogger(__name__)
 
@@ -27,19 +29,39 @@ log = logging.getLogger(__name__)
 MAX_DEPTH = 8
 
 _BINARY = HiveMessageType.BINARY
-#: What follows from a message: what its handler wants done, or that it was dropped.
-Outcome = Union["Action", Rejected]
+#: What follows from a message: what its handler wants done, that it was dropped, or that a handler is yet to be called.
+Outcome = Union["Action", Rejected, RunInTurn]
 
+_NO_LANES: Lanes = {function: {} for function in ("receive", "prepare", "on_send", "on_timer", "on_end")}
 _UNHANDLED = "dropped %s: no plugin handles %s"
 
 
 class Dispatcher:
-    """Looks a message's handler up and runs it. One that raises is logged by name, and costs its message only."""
+    """Looks a message's handler up and runs it. One that raises is logged by name, and costs its message only.
 
-    def __init__(self, registry: Registry, context: Context) -> None:
+    From `use_lanes` on, what is called in a lane is not run: it comes as a RunInTurn. `follow` makes events of what is
+    to be done then.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        context: Context,
+        follow: Callable[[Iterable[Outcome]], list[Event]] = lambda outcomes: [],
+    ) -> None:
         self.context = context
         self._handlers = registry.handlers
         self._binary_handlers = registry.binary_handlers
+        self._follow = follow
+        self._lanes: Lanes = _NO_LANES
+        self._receiving = _NO_LANES["receive"]
+
+    def use_lanes(self, lanes: Lanes) -> frozenset[HiveMessageType]:
+        """Call handlers in these lanes from now on. Returns the types of messages that are to be sent by `leaving`."""
+        self._lanes = {**_NO_LANES, **lanes}
+        self._receiving = self._lanes["receive"]
+        own = frozenset({*self._lanes["prepare"], *self._lanes["on_send"]})
+        return own | WRAPPER_TYPES if own else own  # what is inside may be of such a type
 
     def receive(
         self, message: HiveMessage, depth: int = 0, verified_source: Optional[str] = None
@@ -48,24 +70,29 @@ class Dispatcher:
         context = self.context if depth == 0 else self.context.within(verified_source)
         handler: Union[MessageHandler, BinaryHandler, None]
         arguments: tuple[Any, ...]
-        if message.msg_type is _BINARY:
-            handler = self._binary_handlers.get(message.bin_type)
+        served: Any = message.msg_type
+        if served is _BINARY:
+            served = message.bin_type
+            handler = self._binary_handlers.get(served)
             arguments = (context, message.raw_payload, message.metadata)
         else:
-            handler, arguments = self._handlers.get(message.msg_type), (context, message)
+            handler, arguments = self._handlers.get(served), (context, message)
         if handler is None:
             self.context.note(log.info, _UNHANDLED, *_shown(message))
             return ()
+        lane = self._receiving.get(served)
+        if lane is not None:
+            return [self._later(lane, handler.name, handler.receive, arguments, depth, message.weight)]
         return self._run(handler.name, handler.receive, arguments, depth)
 
-    def prepare(self, message: HiveMessage, depth: int = 0) -> HiveMessage:
+    def prepare(self, message: HiveMessage, depth: int = 0, inner_too: bool = True) -> HiveMessage:
         """The message to send in place of one that the user sends; messages inside it are prepared first.
 
         Raises what the handler raised, so that the sender knows that nothing was sent; an error that is not
         one of ours comes as a PluginError that names the handler. InvalidMessage for what is no message.
         """
-        if message.msg_type in WRAPPER_TYPES:
-            message = self._with_prepared_payload(message, depth)
+        if inner_too and message.msg_type in WRAPPER_TYPES:
+            message = message.copy(payload=self.prepare(_inner(message, depth), depth + 1))
         handler = self._handlers.get(message.msg_type)
         if handler is None or handler.prepare is None:
             return message
@@ -88,7 +115,12 @@ class Dispatcher:
     def ended(self) -> Iterator[Outcome]:
         """The actions for a session that has ended."""
         for handler in self._handlers.values():
-            if handler.on_end is not None:
+            if handler.on_end is None:
+                continue
+            lane = self._lanes["on_end"].get(handler.msg_type)
+            if lane is not None:
+                yield self._later(lane, handler.name, handler.on_end, (self.context,))
+            else:
                 yield from self._run(handler.name, handler.on_end, (self.context,))
 
     def due(self, msg_type: HiveMessageType, key: str) -> Sequence[Outcome]:
@@ -96,21 +128,59 @@ class Dispatcher:
         handler = self._handlers.get(msg_type)
         if handler is None or handler.on_timer is None:
             return ()
+        lane = self._lanes["on_timer"].get(msg_type)
+        if lane is not None:
+            return [self._later(lane, handler.name, handler.on_timer, (self.context, key))]
         return self._run(handler.name, handler.on_timer, (self.context, key))
 
-    def _with_prepared_payload(self, message: HiveMessage, depth: int) -> HiveMessage:
-        if depth >= MAX_DEPTH:
-            raise InvalidMessage(f"messages are nested deeper than {MAX_DEPTH}: the message was not sent")
-        try:
-            inner = HiveMessage.deserialize(message.raw_payload)
-        except ProtocolError as error:
-            raise InvalidMessage(
-                f"the payload of {message.msg_type.name} is no HiveMessage: {error}"
-            ) from error
-        return message.copy(payload=self.prepare(inner, depth + 1))
+    def leaving(
+        self, message: HiveMessage
+    ) -> Generator[RunInTurn, Follow, tuple[HiveMessage, Optional[Follow]]]:
+        """What `prepare` and `sending` do, for the types that `use_lanes` named.
+
+        Yields what is to be run, one after the other; whoever runs it sends in what that returned. Returns the prepared
+        message, and what is called for the events once it leaves: None where that is `sending`. Raises like `prepare`.
+        """
+        prepared = yield from self._preparing(message, 0)
+        handler, lane = self._handlers.get(prepared.msg_type), self._lanes["on_send"].get(prepared.msg_type)
+        if handler is None or handler.on_send is None or lane is None:
+            return prepared, None
+        return prepared, (yield self._later(lane, handler.name, handler.on_send, (self.context, prepared)))
+
+    def _preparing(self, message: HiveMessage, depth: int) -> Generator[RunInTurn, Follow, HiveMessage]:
+        if message.msg_type in WRAPPER_TYPES:
+            inner = yield from self._preparing(_inner(message, depth), depth + 1)
+            message = message.copy(payload=inner)
+        lane = self._lanes["prepare"].get(message.msg_type)
+        prepare = partial(self.prepare, message, depth, inner_too=False)
+        if lane is None:
+            return prepare()
+        later = Later(prepare)
+        yield RunInTurn(lane, later.run)
+        return later.result()
+
+    def _later(
+        self,
+        lane: str,
+        name: str,
+        function: Callable[..., Actions],
+        arguments: tuple[Any, ...],
+        depth: int = 0,
+        weight: int = 0,
+    ) -> RunInTurn:
+        def run() -> Follow:
+            actions = self._run(name, function, arguments, depth, inner_too=False)
+            return lambda: self._follow(self._expanded(actions, depth + 1))
+
+        return RunInTurn(lane, run, weight)
 
     def _run(
-        self, name: str, function: Callable[..., Actions], arguments: tuple[Any, ...], depth: int = 0
+        self,
+        name: str,
+        function: Callable[..., Actions],
+        arguments: tuple[Any, ...],
+        depth: int = 0,
+        inner_too: bool = True,
     ) -> list[Outcome]:
         """The actions of a handler, with those of a message inside in place of its Dispatch."""
         try:
@@ -123,7 +193,7 @@ class Dispatcher:
             self.context.note(log.exception, "handler %s raised; its message was dropped", name)
             return []
         for action in actions:
-            if type(action) is Dispatch:
+            if type(action) is Dispatch and inner_too:
                 return self._expanded(actions, depth + 1)
         return actions
 
@@ -142,6 +212,16 @@ class Dispatcher:
             else:
                 expanded += self.receive(action.message, depth, action.verified_source)
         return expanded
+
+
+def _inner(message: HiveMessage, depth: int) -> HiveMessage:
+    """The message inside one that is to be sent. Raises InvalidMessage where there is none, or too deep a one."""
+    if depth >= MAX_DEPTH:
+        raise InvalidMessage(f"messages are nested deeper than {MAX_DEPTH}: the message was not sent")
+    try:
+        return HiveMessage.deserialize(message.raw_payload)
+    except ProtocolError as error:
+        raise InvalidMessage(f"the payload of {message.msg_type.name} is no HiveMessage: {error}") from error
 
 
 def _shown(message: HiveMessage) -> tuple[str, str]:

@@ -47,6 +47,19 @@ class RunApart:
 
 
 @frozen
+class RunInTurn:
+    """Run this once what came before it in the same lane is over, where it holds nobody else up: it may take any time.
+
+    It calls a handler of a plugin that is not built in. What `work` returns is called like `Link.receive`, for the
+    events that follow. Until then the message is kept, which has a `weight` in bytes.
+    """
+
+    lane: str
+    work: Callable[[], Callable[[], list[Event]]] = field(repr=False)
+    weight: int = 0
+
+
+@frozen
 class AwaitProof:
     """Both sides own the key, but the hub may yet refuse the end of the handshake, which is ours.
 
@@ -93,6 +106,7 @@ Event = Union[
     Transmit,
     RunDuringWait,
     RunApart,
+    RunInTurn,
     AwaitProof,
     Established,
     Arrived,

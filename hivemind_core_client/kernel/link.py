@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from typing import Any, Callable, Optional, TypeVar, cast
 
@@ -21,6 +21,7 @@ from hivemind_core_client.kernel.decoding import (
 )
 from hivemind_core_client.kernel.dispatch import Dispatcher
 from hivemind_core_client.kernel.dispatch import Outcome as Followed
+from hivemind_core_client.kernel.encoding import Encoder
 from hivemind_core_client.kernel.events import (
     Arrived,
     AwaitProof,
@@ -30,6 +31,7 @@ from hivemind_core_client.kernel.events import (
     Rejected,
     RunApart,
     RunDuringWait,
+    RunInTurn,
     Transmit,
 )
 from hivemind_core_client.kernel.handshake.base import (
@@ -41,6 +43,7 @@ from hivemind_core_client.kernel.handshake.base import (
     Terms,
 )
 from hivemind_core_client.kernel.handshake.choice import Kinds, choose
+from hivemind_core_client.kernel.leaving import Follow
 from hivemind_core_client.kernel.options import LinkOptions
 from hivemind_core_client.kernel.states import PHASES, Signal, State, advance
 from hivemind_core_client.plugins.contract import (
@@ -56,10 +59,9 @@ from hivemind_core_client.plugins.contract import (
     Negotiated,
     Select,
     Send,
-    Serializer,
     SetTimer,
 )
-from hivemind_core_client.plugins.registry import Registry
+from hivemind_core_client.plugins.registry import Lanes, Registry
 from hivemind_core_client.wire.errors import (
     CleartextRefused,
     HandshakeError,
@@ -77,7 +79,7 @@ from hivemind_core_client.wire.message_types import types_without_code
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_FOR_THE_SHELL = frozenset({Rejected, Send, Deliver, Select, CallBack, SetTimer, CancelTimer})
+_FOR_THE_SHELL = frozenset({Rejected, RunInTurn, Send, Deliver, Select, CallBack, SetTimer, CancelTimer})
 
 
 class Link:
@@ -86,25 +88,34 @@ class Link:
     Not locked: `receive`, `opened` and `ended` belong to whoever reads the transport, `seal` to whoever holds the
     writing lock; any sender may call `prepare`. `receive`, `sending`, `due`, `admit` and `session_ended` change what
     handlers remember and the hive map: the shell calls one of them at a time.
-    `kinds` are the kinds of handshake, in order of preference.
+    `kinds` are the kinds of handshake, in order of preference. With `in_turn`, handlers of plugins that are not built
+    in come as RunInTurn once there is a key; a message of a type in `sent_in_turn` is prepared by `leaving` then.
     """
 
-    def __init__(self, registry: Registry, context: Context, options: LinkOptions, kinds: Kinds) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        context: Context,
+        options: LinkOptions,
+        kinds: Kinds,
+        in_turn: bool = False,
+    ) -> None:
         self.state = State.IDLE
         self.context = context
         context.hub = context.negotiated = None
         self._options = options
         self._registry = registry
         self._kinds = kinds
-        self._dispatcher = Dispatcher(registry, context)
-        self._text = registry.serializers["text"]
-        self._binary = registry.serializers["binary"]
+        self._dispatcher = Dispatcher(registry, context, self._collected)
+        self._lanes: Lanes = registry.lanes if in_turn else {}
+        #: The types of messages that are sent by `leaving`, instead of `prepare` and `sending`.
+        self.sent_in_turn: frozenset[HiveMessageType] = frozenset()
         self._handshake: Optional[Handshake] = None
         #: What seals and opens, from the end of the handshake to the end of the connection.
         self._channel: Optional[Channel] = None
         self._doubt: Optional[Doubt] = None
         self._decoder = Decoder(registry, options.limits)
-        self._text_only = HANDSHAKE_TYPES
+        self._encoder = Encoder(registry, options.compress)
         self._proof_window_closes = 0.0
         #: How many more bytes are read before there is a key.
         self._left = options.limits.unauthenticated
@@ -192,6 +203,12 @@ class Link:
         """The message as it will be sent: what the protocol asks for is filled in where it is missing."""
         return self._dispatcher.prepare(message)
 
+    def leaving(
+        self, message: HiveMessage
+    ) -> Generator[RunInTurn, Follow, tuple[HiveMessage, Optional[Follow]]]:
+        """Prepare a message with handlers that are run in turn; see `Dispatcher.leaving`."""
+        return self._dispatcher.leaving(message)
+
     def seal(self, message: HiveMessage) -> list[Frame]:
         """The frames for a prepared message, to be written in this order.
 
@@ -203,7 +220,7 @@ class Link:
             raise NotConnected(
                 f"no session with {self._options.where} ({self.state.value}): the message was not sent"
             )
-        return channel.seal(self._plain(message))
+        return channel.seal(self._encoder.encode(message))
 
     def ended(self, code: Optional[int] = None, reason: str = "", *, now: float) -> HiveMindError:
         """The transport is closed: with `code` by a close frame (1005: one without a code), else None.
@@ -338,7 +355,7 @@ class Link:
     def _progress(self, progress: Progress) -> Iterator[Event]:
         if progress.reply is not None:
             shake = HiveMessage(HiveMessageType.HANDSHAKE, progress.reply)
-            yield Transmit([self._plain(shake)])
+            yield Transmit([self._encoder.encode(shake)])
         if progress.during_wait is not None:
             yield RunDuringWait(progress.during_wait)
         if progress.outcome is not None:
@@ -349,7 +366,9 @@ class Link:
         self._doubt = outcome.doubt
         self.context.negotiated = outcome.negotiated
         self._decoder.without_code = types_without_code(outcome.negotiated.version)
-        self._text_only = HANDSHAKE_TYPES | self._decoder.without_code
+        self._encoder.binarize = outcome.negotiated.binarize
+        self._encoder.text_only = HANDSHAKE_TYPES | self._decoder.without_code
+        self.sent_in_turn = self._dispatcher.use_lanes(self._lanes)
         self._handshake = None
         self._advance(Signal.KEYED if outcome.doubt is None else Signal.KEYED_IN_DOUBT)
         try:
@@ -371,25 +390,3 @@ class Link:
             self.context.note(log.warning, "forgot the state of the session, which cannot be sent: %s", error)
             session.state = {}
         return self.seal(self.prepare(hello))
-
-    def _plain(self, message: HiveMessage) -> Frame:
-        msg_type, negotiated = message.msg_type, self.context.negotiated
-        serializer = self._text
-        if msg_type is HiveMessageType.BINARY:
-            serializer = self._binary
-        elif negotiated is not None and negotiated.binarize and msg_type not in self._text_only:
-            frame = self._written(self._binary, message)
-            if frame is not None:
-                return frame
-        frame = self._written(serializer, message)
-        if frame is None:
-            raise InvalidMessage(f"a {msg_type.name} message has no {serializer.name} form")
-        return frame
-
-    def _written(self, serializer: Serializer, message: HiveMessage) -> Optional[Frame]:
-        try:
-            return serializer.encode(message, self._options.compress)
-        except HiveMindError:
-            raise
-        except Exception as error:  # a serializer is a plugin and may raise anything
-            raise InvalidMessage(f"the {serializer.name} serializer raised {type(error).__name__}") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar
 
 from attrs import define, evolve, field, frozen
@@ -178,7 +179,7 @@ def _plain_step(name: str, plain: Offered[Any], accounts: Accounts, is_builtin: 
             return run(context, *arguments)
 
     chosen = run_alone if is_builtin else run
-    return lambda *arguments: accounts.call(plain.plugin, what, lambda: chosen(*arguments))
+    return wraps(function)(lambda *arguments: accounts.call(plain.plugin, what, lambda: chosen(*arguments)))
 
 
 def _outermost(

@@ -37,7 +37,10 @@ class MeasuringLink(Link):
         return super()._broken(error)
 
 
-def new_link(profile: ClientProfile) -> Link:
-    """A Link for the next connection, with the settings as they are now; one that measures, where a plugin observes."""
+def new_link(profile: ClientProfile, in_turn: bool = True) -> Link:
+    """A Link for the next connection, with the settings as they are now; one that measures, where a plugin observes.
+
+    Handlers of plugins are called in turn, or with `in_turn` False at once.
+    """
     kind = MeasuringLink if profile.plugins.observes("hivemind_message_arrived") else Link
-    return kind(profile.registry, profile.renew_context(), profile.link_options(), KINDS)
+    return kind(profile.registry, profile.renew_context(), profile.link_options(), KINDS, in_turn)

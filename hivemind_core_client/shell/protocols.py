@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any, Callable, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Protocol
+
+if TYPE_CHECKING:
+    from hivemind_core_client.shell.lanes import Lanes
 
 Job = Callable[[], None]
 Handler = Callable[..., Any]
@@ -18,6 +21,8 @@ class MailboxProtocol(Protocol):
 
     #: How many jobs found no room.
     dropped: int
+    #: Where handlers of plugins are called.
+    lanes: Lanes
 
     def put(self, job: Job, always: bool = False) -> None:
         """Run `job` after those that were put before it; from any thread.

@@ -57,7 +57,7 @@ class EventRouter:
         self._admit = admit
         self._put = client.mailbox.put
         #: What the messages hold that arrived since the mailbox was told; whether it has no room for more.
-        self._weight, self._is_full = 0, False
+        self._weight, self._full = 0, False
         self._call = client.mailbox.call
         self._waiters = client.waiters
         self._handlers_of = handlers.hive.take
@@ -99,25 +99,29 @@ class EventRouter:
             worker.ledger.received += 1
         if kind in QUESTION_TYPES:
             worker.delivery.answered(partial(is_answer_to, message))
-        if self._is_full or self._weight >= _BATCH_BYTES:
+        if self._full or self._weight >= _BATCH_BYTES:
             self._weigh()
         if self._waiters.waiting:
             self._waiters.offer(message)
-        if self._is_full:
+        if self._full:
             self._client.mailbox.drop()
             return
         self._weight += message.weight
         for handler in self._handlers_of(kind.value):
             self._put(partial(self._call, handler, message))
 
+    def is_full(self) -> bool:
+        """Whether what arrived last counts as dropped: callbacks hold too much."""
+        return self._full
+
     def deliver(self, event: Deliver) -> None:
         """An OVOS Message for the internal bus."""
-        if not self._is_full:
+        if not self._full:
             self._put(partial(self._from_hub, event.message))
 
     def call_back(self, event: CallBack) -> None:
         """Binary data for the user's callbacks: those that are set when their turn comes."""
-        if not self._is_full:
+        if not self._full:
             self._put(partial(self._call_back, event))
 
     def select(self, event: Select) -> None:
@@ -148,7 +152,7 @@ class EventRouter:
     def _weigh(self) -> None:
         """Tell the mailbox what it holds. As long as that is too much, only those who wait get what arrives."""
         weight, self._weight = self._weight, 0
-        self._is_full = not self._client.mailbox.hold(weight)
+        self._full = not self._client.mailbox.hold(weight)
 
     def _call_back(self, event: CallBack) -> None:
         method = getattr(self._client.bin_callbacks, event.method)
@@ -232,7 +236,7 @@ class ObservedRouter(EventRouter):
     def arrived(self, worker: SharedWorker, event: Arrived) -> None:
         """A message: for plugins, for those who wait for it, and the handlers of its type."""
         message = event.message
-        if self._of_arrived and not self._is_full and message.msg_type not in HANDSHAKE_TYPES:
+        if self._of_arrived and not self._full and message.msg_type not in HANDSHAKE_TYPES:
             facts = {"message": message, "size": getattr(event, "size", None)}
             self._put(partial(self._client.plugins.observe, _ARRIVED, client=self._client, **facts))
         super().arrived(worker, event)

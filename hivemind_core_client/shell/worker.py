@@ -16,6 +16,7 @@ from hivemind_core_client.kernel.events import (
     Event,
     Failed,
     Rejected,
+    RunInTurn,
 )
 from hivemind_core_client.kernel.lifecycle import ClientState, ConnectionLifecycle, Step
 from hivemind_core_client.wire.errors import FrameTooLarge, InvalidOption, Mend
@@ -23,6 +24,7 @@ from hivemind_core_client.wire.errors import FrameTooLarge, InvalidOption, Mend
 if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
     from hivemind_core_client.kernel.delivery import UnconfirmedMessages
+    from hivemind_core_client.kernel.leaving import Follow
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.kernel.policy import Backoff, Deadlines
     from hivemind_core_client.shell.protocols import MailboxProtocol
@@ -78,6 +80,8 @@ class SharedWorker(ABC):
         self._tell_established: Callable[[], None] = _ignore
         self._tell_over: Callable[[], None] = _ignore
         self._tell_doubt: Callable[[UnconfirmedMessages], None] = _ignore
+        #: Whether what arrives now counts as dropped.
+        self._is_full: Callable[[], bool] = bool
 
     def report_to(self, router: EventRouter, over: Callable[[], None]) -> None:
         """Hand events to this router, and call `over` when no more attempts to connect are made."""
@@ -86,6 +90,7 @@ class SharedWorker(ABC):
         self._step = router.step
         self._tell_established = router.established
         self._tell_doubt = router.in_doubt
+        self._is_full = router.is_full
         self._tell_over = over
 
     def take_over(self, former: SharedWorker) -> None:
@@ -166,6 +171,13 @@ class SharedWorker(ABC):
         for event in events:
             kind = type(event)
             (self._news.get(kind) or self._handle[kind])(event)
+
+    def _followed(self, follow: Follow) -> list[Event]:
+        """Do what follows from a handler that was called in its turn. Returns what is to be called in turn itself."""
+        with self._link_lock:
+            events = follow()
+        self._act([event for event in events if type(event) is not RunInTurn])
+        return [event for event in events if type(event) is RunInTurn]
 
     def _act_on(self, happening: Callable[[], list[Event]]) -> None:
         """Make the Link act, and do what follows."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
+from hivemind_core_client.shell.lanes import Lanes
 from hivemind_core_client.shell.local_bus import name_of
 from hivemind_core_client.shell.protocols import MOST_HELD_BYTES
 from hivemind_core_client.transports.addresses import begun
@@ -47,6 +48,7 @@ class Mailbox:
         most_held: int = MOST_HELD_BYTES,
     ) -> None:
         self.dropped = 0
+        self.lanes = Lanes()
         self._name = name
         self._lines = LogLines()
         self._limit = limit
@@ -181,6 +183,7 @@ class Mailbox:
         """Take no more jobs, and wait for nobody."""
         with self._changed:
             self._closed = True
+            self._count_unrun(self.lanes.end())
             self._timers.clear()
             self._changed.notify_all()
 
@@ -215,6 +218,9 @@ class Mailbox:
         """Count jobs that had no time to run."""
         count = sum(getattr(job, "func", None) != self._let_go for job in self._jobs)
         self._jobs.clear()
+        self._count_unrun(count)
+
+    def _count_unrun(self, count: int) -> None:
         if count:
             self.dropped += count
             log.warning("%d callbacks had not run when the client was closed: they were dropped", count)

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
     from hivemind_core_client.kernel.delivery import Delivery
     from hivemind_core_client.kernel.events import Event
+    from hivemind_core_client.kernel.leaving import Follow
     from hivemind_core_client.kernel.lifecycle import ConnectionLifecycle
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.kernel.policy import Deadlines
     from hivemind_core_client.kernel.progress import Progress
+    from hivemind_core_client.sync.in_turn import Turns
     from hivemind_core_client.sync.mailbox import Mailbox
     from hivemind_core_client.sync.waiting import Notifier, WritingLock
     from hivemind_core_client.transports.base import Transport
@@ -62,6 +64,7 @@ class Sender:
         deadlines: Deadlines,
         changed: Notifier,
         link_lock: AbstractContextManager[None],
+        turns: Turns,
     ) -> None:
         self.connection: Optional[Connection] = None
         self.ended: Optional[Connection] = None
@@ -71,6 +74,7 @@ class Sender:
         self._deadlines = deadlines
         self._changed = changed
         self._link_lock = link_lock
+        self._turns = turns
 
     def wait_connected(self, seconds: Optional[float]) -> bool:
         """Wait until a session stands or none will; False when neither came in time."""
@@ -92,10 +96,15 @@ class Sender:
         connection = self.connection
         if connection is None or self._lifecycle.state is not ClientState.CONNECTED:
             connection = self._session()
-        prepared = connection.link.prepare(message)
+        link = connection.link
+        told: Optional[Follow] = None
+        if link.sent_in_turn and message.msg_type in link.sent_in_turn:
+            prepared, told = self._turns.leaving(link.leaving(message), self._deadlines.send)
+        else:
+            prepared = link.prepare(message)
         try:
             with connection.writing:
-                events, ask = self._write(connection, prepared, progress)
+                events, ask = self._write(connection, prepared, progress, told)
         except ConnectionLost as error:
             raise self._why_broken(connection, error) from error
         return prepared, events, ask
@@ -139,17 +148,21 @@ class Sender:
         return self.connection
 
     def _write(
-        self, connection: Connection, prepared: HiveMessage, progress: Optional[Progress]
+        self,
+        connection: Connection,
+        prepared: HiveMessage,
+        progress: Optional[Progress],
+        told: Optional[Follow],
     ) -> tuple[list[Event], Optional[Ask]]:
         """Seal and write; returns what handlers and the confirmation want done.
 
-        Handlers are asked before: an answer may be quick.
+        Handlers are asked before: an answer may be quick. One that was `told` in its turn is not asked again.
         """
         link = connection.link
         try:
             frames = link.seal(prepared)
             with self._link_lock:
-                events = link.sending(prepared)
+                events = link.sending(prepared) if told is None else told()
             answered = connection.transport.send(frames, progress)
             ask = connection.delivery.handed(prepared, frames, answered)
         except HiveMindError:

@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Callable, NoReturn, Optional
 
 from hivemind_core_client.config.key_use import KeyUse
-from hivemind_core_client.kernel.events import AwaitProof, RunDuringWait, Transmit
+from hivemind_core_client.kernel.events import AwaitProof, RunDuringWait, RunInTurn, Transmit
 from hivemind_core_client.sync.base_worker import BaseWorker
+from hivemind_core_client.sync.in_turn import Turns
 from hivemind_core_client.sync.sending import Connection, Sender
 from hivemind_core_client.sync.waiting import (
     READS_APART,
@@ -57,7 +58,9 @@ class ServingWorker(BaseWorker):
         self._new_transport = new_transport
         self._link_lock = new_link_lock()
         self._changed = Notifier()
-        self._sender = Sender(self.lifecycle, mailbox, deadlines, self._changed, self._link_lock)
+        self._turns = Turns(profile, mailbox, self.lifecycle, self._changed, self._followed)
+        self._handle[RunInTurn] = self._turns.begin
+        self._sender = Sender(self.lifecycle, mailbox, deadlines, self._changed, self._link_lock, self._turns)
         self._proof = Beside()
         self._key_use = KeyUse()
 
@@ -118,6 +121,7 @@ class ServingWorker(BaseWorker):
             delay = self._close_off(connection, cause)
             try:
                 self._proof.end()
+                self._turns.settle(self._deadlines.close)
             finally:
                 if connection is not None:
                     connection.transport.release()
@@ -151,6 +155,10 @@ class ServingWorker(BaseWorker):
                 events = link.receive(incoming, apart=READS_APART)
             del incoming  # which is not held while the next one is waited for
             for event in events:
+                if type(event) is RunInTurn:
+                    if not (event.weight and self._is_full()):  # else it counts as dropped
+                        self._turns.take(event)
+                    continue
                 self._handle[type(event)](event)
 
     def _run_phase(self, connection: Connection, phase: str) -> None:

@@ -109,6 +109,11 @@ def new_link_lock() -> AbstractContextManager[Any]:
     return threading.Lock()
 
 
+def at_home() -> Callable[[Callable[[], None]], None]:
+    """What calls a job where the client lives: any thread may."""
+    return lambda job: job()
+
+
 class Beside:
     """Runs one thing beside what else goes on."""
 

@@ -158,7 +158,7 @@ class AsyncFakeHiveMessageBus(AsyncHiveMessageBusClient):
     def _new_worker(self) -> AsyncFakeWorker:
         return AsyncFakeWorker(
             self.profile,
-            partial(new_link, self.profile),
+            partial(new_link, self.profile, in_turn=False),
             self.mailbox,
             self.deadlines,
             self._backoff,

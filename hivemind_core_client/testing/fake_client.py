@@ -152,7 +152,7 @@ class FakeHiveMessageBus(HiveMessageBusClient):
     def _new_worker(self) -> FakeWorker:
         return FakeWorker(
             self.profile,
-            partial(new_link, self.profile),
+            partial(new_link, self.profile, in_turn=False),
             self.mailbox,
             self.deadlines,
             self._backoff,

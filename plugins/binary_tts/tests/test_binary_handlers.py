@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from inspect import unwrap
 from typing import Any
 
 import pytest
@@ -84,8 +85,8 @@ def test_names_of_windows_devices_and_hidden_files_are_made_harmless(context: Co
 def test_it_is_found_and_wins_over_the_built_in_handlers() -> None:
     plugins = load_plugins(plugins=["binary_tts"])
     table = plugins.registry().binary_handlers
-    assert table[BinType.TTS_AUDIO].receive is plugin.receive_speech
-    assert table[BinType.FILE].receive is plugin.receive_file
+    assert unwrap(table[BinType.TTS_AUDIO].receive) is plugin.receive_speech
+    assert unwrap(table[BinType.FILE].receive) is plugin.receive_file
     (info,) = [info for info in plugins.report if info.name == "binary_tts"]
     assert (info.state, info.distribution) == ("loaded", "hivemind-client-binary-tts")
     assert len(info.provides) == 2

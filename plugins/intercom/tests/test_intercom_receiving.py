@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+from inspect import unwrap
 from typing import Any
 
 import pytest
@@ -57,7 +58,8 @@ def test_it_handles_intercom_and_wins_over_the_built_in_handler() -> None:
     assert handler.msg_type is HiveMessageType.INTERCOM
     plugins = load_plugins(plugins=["intercom"])
     found = plugins.registry().handlers[HiveMessageType.INTERCOM]
-    assert (found.receive, found.prepare) == (plugin.receive, plugin.prepare)
+    assert found.prepare is not None
+    assert (unwrap(found.receive), unwrap(found.prepare)) == (plugin.receive, plugin.prepare)
     (info,) = [info for info in plugins.report if info.name == "intercom"]
     assert (info.state, info.distribution) == ("loaded", "hivemind-client-intercom")
 

@@ -462,6 +462,7 @@ def test_a_wrapper_of_nonsense_is_denied_and_the_session_stays(
     hub: EmbeddedHub, mesh: list[HiveMessageBusClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mesh[0].protocol, "prepare", lambda message: message)
+    monkeypatch.setattr(mesh[0].protocol, "sent_in_turn", frozenset())
     denied = Heard(mesh[0], HiveMessageType.BUS)
     for msg_type in ("propagate", "broadcast", "escalate", "query", "cascade"):
         mesh[0].emit(HiveMessage(msg_type, {"msg_type": "nope", "payload": {}}))
