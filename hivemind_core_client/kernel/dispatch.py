@@ -12,6 +12,7 @@ from hivemind_core_client.kernel.leaving import Follow, Later
 from hivemind_core_client.plugins.contract import Dispatch
 from hivemind_core_client.wire.errors import HiveMindError, InvalidMessage, PluginError, ProtocolError
 from hivemind_core_client.wire.message import WRAPPER_TYPES, HiveMessage, HiveMessageType
+from hivemind_core_client.wire.weighing import weight_of
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import (
@@ -82,7 +83,7 @@ class Dispatcher:
             return ()
         lane = self._receiving.get(served)
         if lane is not None:
-            return [self._later(lane, handler.name, handler.receive, arguments, depth, message.weight)]
+            return [self._later(lane, handler.name, handler.receive, arguments, depth, weight_of(message))]
         return self._run(handler.name, handler.receive, arguments, depth)
 
     def prepare(self, message: HiveMessage, depth: int = 0, inner_too: bool = True) -> HiveMessage:

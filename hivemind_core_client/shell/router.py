@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from hivemind_core_client.kernel.delivery import MOST_KEPT, MOST_KEPT_BYTES, QUESTION_TYPES
+from hivemind_core_client.kernel.delivery import QUESTION_TYPES
 from hivemind_core_client.kernel.events import Arrived, Measured
 from hivemind_core_client.kernel.lifecycle import Step
 from hivemind_core_client.plugins import asking
 from hivemind_core_client.plugins.answers import is_answer_to, query_id
 from hivemind_core_client.plugins.contract import CallBack, CancelTimer, Deliver, Select, Send, SetTimer
 from hivemind_core_client.shell.local_bus import name_of
-from hivemind_core_client.shell.observing import TellingDelivery
+from hivemind_core_client.shell.observing import TellingDelivery, Unobserved
 from hivemind_core_client.wire.message import HANDSHAKE_TYPES, HiveMessage
+from hivemind_core_client.wire.weighing import weight_of
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.delivery import UnconfirmedMessages
@@ -31,9 +31,7 @@ log = logging.getLogger(__name__)
 #: What arrives is weighed in batches of so many bytes, or by the message where one is heavier.
 _BATCH_BYTES = 2**20
 _ARRIVED, _SENT = "hivemind_message_arrived", "hivemind_message_sent"
-#: So many messages that were sent may wait for their observers, and so many bytes of them; what is sent beyond is
-#: observed by nobody, and counted as dropped. Whoever sends does not wait: he may hold the lock under which one writes.
-_MOST_WAITING, _MOST_WAITING_BYTES = MOST_KEPT, MOST_KEPT_BYTES
+_HANDSHAKE_NAMES = frozenset(kind.value for kind in HANDSHAKE_TYPES)
 
 #: Picks one of several answers, CASCADE messages in the order they came; None delivers none.
 Pick = Callable[[list[HiveMessage]], Optional[HiveMessage]]
@@ -60,7 +58,7 @@ class EventRouter:
         self._weight, self._full = 0, False
         self._call = client.mailbox.call
         self._waiters = client.waiters
-        self._handlers_of = handlers.hive.take
+        self._handlers_of: Callable[[str], list[Any]] = handlers.hive.take
         self._from_hub = bridge.from_hub
         self._steps: dict[Step, Callable[[HiveMindError], None]] = {
             Step.END_REQUESTS: lambda _: client.waiters.end_requests(),
@@ -222,42 +220,52 @@ class ObservedRouter(EventRouter):
 
     def __init__(self, client: Any, *parts: Any) -> None:
         super().__init__(client, *parts)
-        self._of_arrived = client.plugins.observes(_ARRIVED)
         self._of_sent = client.plugins.observes(_SENT)
-        self._lock = threading.Lock()
-        self._waiting = self._waiting_bytes = 0
+        self._listeners_of, self._unobserved = self._handlers_of, Unobserved()
+        #: The size of what arrives: one message at a time does.
+        self._size: Optional[int] = None
+        if client.plugins.observes(_ARRIVED):
+            self._handlers_of = self._observers_and_handlers_of
 
     def routes(self, worker: SharedWorker) -> dict[type, Callable[[Any], None]]:
         """What to call for each kind of event that a worker does not deal with by itself."""
         if self._of_sent:
+            self._unobserved = (
+                Unobserved()
+            )  # what waits for another worker when its client is closed is never told
             worker.ledger.new_delivery = partial(TellingDelivery, self.sent)
         return super().routes(worker)
 
     def arrived(self, worker: SharedWorker, event: Arrived) -> None:
-        """A message: for plugins, for those who wait for it, and the handlers of its type."""
-        message = event.message
-        if self._of_arrived and not self._full and message.msg_type not in HANDSHAKE_TYPES:
-            facts = {"message": message, "size": getattr(event, "size", None)}
-            self._put(partial(self._client.plugins.observe, _ARRIVED, client=self._client, **facts))
+        """A message: for those who wait for it, for plugins, and the handlers of its type."""
+        self._size = getattr(event, "size", None)
         super().arrived(worker, event)
 
     def sent(self, message: HiveMessage, size: Optional[int]) -> None:
         """A message was handed to the connection. Whoever calls may hold the lock under which one writes."""
-        held = size or 0
-        with self._lock:
-            has_room = self._waiting < _MOST_WAITING and self._waiting_bytes < _MOST_WAITING_BYTES
-            if has_room:
-                self._waiting += 1
-                self._waiting_bytes += held
-        if has_room:
-            self._put(partial(self._tell_sent, message, size, held), True)
+        unobserved = self._unobserved
+        weight = weight_of(message)  # compressed or not: it waits as an object
+        if unobserved.take(weight):
+            self._put(partial(self._tell_sent, unobserved, weight, message, size), True)
         else:
             self._client.mailbox.drop()
 
-    def _tell_sent(self, message: HiveMessage, size: Optional[int], held: int) -> None:
-        with self._lock:
-            self._waiting -= 1
-            self._waiting_bytes -= held
+    def _observers_and_handlers_of(self, kind: str) -> list[Any]:
+        """Handlers for one message, once it is admitted: observers get what handlers get, in the job of the first."""
+        handlers = list(self._listeners_of(kind))
+        if kind in _HANDSHAKE_NAMES:
+            return handlers
+        return [partial(self._observe_arrived, self._size, handlers[:1]), *handlers[1:]]
+
+    def _observe_arrived(self, size: Optional[int], first: list[Any], message: HiveMessage) -> None:
+        self._client.plugins.observe(_ARRIVED, client=self._client, message=message, size=size)
+        for handler in first:
+            self._call(handler, message)
+
+    def _tell_sent(
+        self, unobserved: Unobserved, weight: int, message: HiveMessage, size: Optional[int]
+    ) -> None:
+        unobserved.give_back(weight)
         self._client.plugins.observe(_SENT, client=self._client, message=message, size=size)
 
 

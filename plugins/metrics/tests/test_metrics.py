@@ -10,6 +10,7 @@ import textwrap
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from queue import Queue
 from types import SimpleNamespace
 from typing import Any
@@ -130,6 +131,16 @@ def test_prometheus_reads_on_loopback() -> None:
     assert 0 < float(lines["hivemind_client_round_trip_seconds"]) < 20
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(endpoint.url, timeout=5)
+
+
+def test_the_readme_says_where_to_install_it_and_what_to_read() -> None:
+    folder = Path(__file__).parents[1]
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    with serve(port=0) as endpoint:
+        path = endpoint.url.partition(str(endpoint.port))[2]
+    assert f"http://127.0.0.1:9464{path}" in text
+    assert "in the folder of the clone, which has `plugins/` in it" in text
+    assert (folder.parents[1] / "plugins" / "metrics").samefile(folder)
 
 
 def test_nothing_is_done_or_imported_unasked() -> None:

@@ -11,11 +11,12 @@ from typing import Any, Optional
 import pytest
 from ovos_bus_client.message import Message
 
-from hivemind_core_client import FakeHiveMessageBus, HiveMessage
+from hivemind_core_client import Deadlines, FakeHiveMessageBus, HiveMessage
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.plugins.manager import forget_plugins, load_plugins
 from hivemind_core_client.testing import EmbeddedHub
 from tests.unit.client_support import Log, Make, until
+from tests.unit.support import PASSWORD
 
 #: A selection of plugins of its own, so that what is registered in it is met by no other test.
 CHOICE = {"blocked_plugins": ["a-selection-of-the-tests-of-observers"]}
@@ -162,6 +163,73 @@ def test_whoever_sends_does_not_wait_for_an_observer(hub: EmbeddedHub, make: Mak
             assert seen.wait(1_000) and client.metrics.dropped >= 99
         else:
             assert seen.wait(6) and client.metrics.dropped == 0
+
+
+class Gated:
+    """Observes what is sent, as soon as it may."""
+
+    def __init__(self) -> None:
+        self.running, self.goes_on, self.seen = threading.Event(), threading.Event(), Log()
+
+    @hookimpl
+    def hivemind_message_sent(self, message: HiveMessage) -> None:
+        self.running.set()
+        assert self.goes_on.wait(20)
+        self.seen(shown(message))
+
+
+@pytest.mark.otherwise("asyncio", "http", why="there an observer that blocks holds whoever sends")
+def test_what_waits_when_a_client_is_closed_does_not_count_in_its_next_life(
+    hub: EmbeddedHub, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hivemind_core_client.shell.observing.MOST_WAITING", 3)
+    observer = Gated()
+    register(observer)
+    client = make(hub, deadlines=Deadlines(close=0.2), **CHOICE)
+    client.connect()
+    client.emit(HiveMessage("3rdparty", {}))
+    assert observer.running.wait(20)
+    for _ in range(5):
+        client.emit(HiveMessage("3rdparty", {}))
+    client.close()
+    observer.goes_on.set()
+    observer.seen.wait(1)
+    with client:
+        client.emit(Message("again"))
+        assert "again" in observer.seen.wait(2)
+
+
+@pytest.mark.otherwise("asyncio", "http", why="there an observer that blocks holds whoever sends")
+def test_what_waits_is_bounded_by_the_memory_that_it_takes(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hivemind_core_client.shell.observing.MOST_WAITING_BYTES", 300_000)
+    observer = Gated()
+    register(observer)
+    options = {"password": PASSWORD, "compress": True, "max_protocol_version": 1, **CHOICE}
+    with EmbeddedHub({"k": PASSWORD}, binarize=True) as hub, make(hub, **options) as client:
+        client.emit(Message("first"))
+        assert observer.running.wait(20)
+        for name in ("second", "third"):
+            client.emit(Message(name, {"text": "x" * 400_000}))  # some hundred bytes on the wire
+        observer.goes_on.set()
+        assert observer.seen.wait(2) == ["first", "second"]
+        assert client.metrics.dropped == 1
+
+
+def test_observers_and_handlers_get_the_same_messages_where_there_is_no_room(
+    hub: EmbeddedHub, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observer, heard = Observer(), Log()
+    register(observer)
+    with make(hub, **CHOICE) as client:
+        client.on("3rdparty", lambda message: heard(len(message["noise"])))
+        monkeypatch.setattr(client.mailbox, "hold", lambda weight: False)
+        for length in (2_000_000, 1, 2):
+            hub.broadcast(HiveMessage("3rdparty", {"noise": "x" * length}))
+        assert until(lambda: client.metrics.dropped >= 2)
+        assert heard.wait(1) == [2_000_000]
+        assert len(observer.sizes("arrived", "3rdparty")) == 1
 
 
 def test_where_nobody_observes_the_plain_classes_are_used(hub: EmbeddedHub, make: Make) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Callable, Union
 
@@ -64,18 +65,28 @@ def run_checks(
 ) -> list[Checked]:
     """Run the checks of all plugins, one that fails like one that raises: alone. `stands`: there is a session.
 
-    Names in `taken`, and those that came before, get the name of the plugin behind them.
+    Names in `taken`, and those of more than one check, get the name of the plugin behind them.
     """
-    done: list[Checked] = []
     with contextlib.redirect_stdout(sys.stderr):  # what a check prints must not mix with results
-        for plugin, check in _checks(plugins):
-            if isinstance(check, Checked):
-                done.append(check)
-                continue
-            names = {*taken, *(each.name for each in done)}
-            name = check.name if check.name not in names else f"{check.name} ({plugin})"
-            done.append(_checked(name, plugin, check, client, stands))
-    return done
+        found = list(_checks(plugins))
+        names = _names([(plugin, check.name) for plugin, check in found], taken)
+        return [
+            check if isinstance(check, Checked) else _checked(name, plugin, check, client, stands)
+            for name, (plugin, check) in zip(names, found)
+        ]
+
+
+def _names(found: list[tuple[str, str]], taken: Collection[str]) -> list[str]:
+    """What each check is called, of its plugin and its own name: no two are called the same."""
+    count = Counter(name for _, name in found)
+    used: Counter[str] = Counter()
+    names = []
+    for plugin, name in found:
+        if name in taken or count[name] > 1:
+            name = f"{name} ({plugin})"
+        used[name] += 1
+        names.append(name if used[name] == 1 else f"{name} #{used[name]}")
+    return names
 
 
 def _checks(plugins: Plugins) -> Iterator[tuple[str, Union[DoctorCheck, Checked]]]:

@@ -130,8 +130,15 @@ def test_an_error_of_the_library_says_its_mend_and_names_stay_apart(run: Any, hu
     make: Callable[[Any], Finding] = lambda client: Finding("ok")  # noqa: E731  # as short as its use
     plugins = plugins_of(b=checking(DoctorCheck("tcp", slow)), a=checking(make, make))
     rows = of_plugins(run(*at(hub.port, "--json"), plugins=plugins).expect(1).json)
-    assert [row["check"] for row in rows] == ["check", "check (a)", "tcp (b)"]
+    assert [row["check"] for row in rows] == ["check (a)", "check (a) #2", "tcp (b)"]
     assert "Ask again" in rows[2]["remark"]
+
+
+def test_two_checks_of_one_name_are_both_shown_with_their_plugin(run: Any, hub: EmbeddedHub) -> None:
+    disk = DoctorCheck("disk", lambda client: Finding("ok"))
+    plugins = plugins_of(b=checking(disk), a=checking(disk), c=checking(DoctorCheck("door", disk.run)))
+    rows = of_plugins(run(*at(hub.port, "--json"), plugins=plugins).expect(0).json)
+    assert sorted(row["check"] for row in rows) == ["disk (a)", "disk (b)", "door"]
 
 
 @pytest.mark.parametrize(
