@@ -26,6 +26,8 @@ from hivemind_core_client.errors import (
 from hivemind_core_client.message import HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins.contract import Cipher
 from hivemind_core_client.plugins.hookspecs import hookimpl
+from tests.packages.building import SOURCES, Environment, lay_project
+from tests.packages.checking import check_noise_by_own_aes
 
 from .answerer import COUNT, COUNTED
 from .hubs import HubOptions, RealHub
@@ -117,6 +119,16 @@ def own_cipher(hub: RealHub, satellite: Satellite) -> None:
     for nonces in (own.sealed, own.opened):
         assert len(nonces) >= 3
         assert nonces == [number.to_bytes(12, "big") for number in range(len(nonces))]
+
+
+@behaviour("the same, with a plugin that pip has built and installed", NOISE, needs="noise")
+def installed_cipher(hub: RealHub, satellite: Satellite) -> None:
+    environment = Environment(satellite.folder("environment"))
+    environment.make()
+    (source,) = (each for each in SOURCES if each.stem == "own_aes")
+    environment.install(lay_project(satellite.folder("project"), source))
+    shell = "asyncio" if satellite.client_kind == "async" else "threads"
+    check_noise_by_own_aes(environment, shell, hub.host, hub.port, satellite.key, satellite.password)
 
 
 @behaviour("5 MiB in one BUS message, there and back", NOISE, needs="noise, pieces")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
+from hivemind_core_client.testing import EmbeddedHub
 from tests.packages.building import SHELLS, Environment
+from tests.packages.checking import check_noise_by_own_aes
 
 BAD = {
     "cipher_of_nothing": "cipher NOTHING does not hide what it seals",
@@ -30,6 +33,14 @@ def test_it_is_not_offered_where_nobody_lists_it(environment: Environment) -> No
     met = environment.program("meeting", "threads", "xchacha", OPTIONS='{"max_protocol_version": 1}')
     assert met["states"]["xchacha"] == ["loaded", ""]
     assert met["cipher"] in ("AES-GCM", "CHACHA20-POLY1305")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="Noise needs Python 3.10")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_own_aes_seals_the_frames_of_a_noise_session(environment: Environment, shell: str) -> None:
+    password = "seven green lanterns above the quiet harbour"
+    with EmbeddedHub({"KEY": password}, versions=(3, 3)) as hub:
+        check_noise_by_own_aes(environment, shell, hub.host, hub.port, "KEY", password)
 
 
 def test_ciphers_that_do_not_protect_are_refused_with_the_reason(environment: Environment) -> None:

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import threading
+from importlib import import_module
 
 from ovos_bus_client.message import Message
 
@@ -67,7 +68,10 @@ lines, heard = Lines(), []
 logging.getLogger().addHandler(lines)
 options = json.loads(os.environ.get("OPTIONS", "{}"))
 shell, *plugins = sys.argv[1:]
-with EmbeddedHub({"k": PASSWORD}, plugins=plugins) as hub:
+hub_options = {"plugins": plugins}
+for name in plugins:
+    hub_options.update(getattr(import_module(name), "HUB_OPTIONS", {}))
+with EmbeddedHub({"k": PASSWORD}, **hub_options) as hub:
     if shell == "threads":
         agreed, report = on_threads(hub, heard, plugins=plugins, **options)
     else:
@@ -80,6 +84,7 @@ print(
             "asked": asked,
             "cipher": agreed.cipher,
             "version": agreed.version,
+            "kind": agreed.kind,
             "states": {info.name: [info.state, info.error] for info in report},
             "logged": lines.lines,
         }
