@@ -34,7 +34,7 @@ class Lines(logging.Handler):
 
 def on_threads(hub, heard, **options):
     both = threading.Semaphore(0)
-    with HiveMessageBusClient("k", PASSWORD, host=hub.url, identity=NodeIdentity({}), **options) as client:
+    with HiveMessageBusClient("k", PASSWORD, **options) as client:
         for name in TYPES:
             client.on_mycroft(
                 name, lambda message: (heard.append([message.msg_type, message.data]), both.release())
@@ -50,8 +50,7 @@ async def on_a_loop(hub, heard, **options):
     from hivemind_core_client.async_client import AsyncHiveMessageBusClient  # needs Python 3.10
 
     both = asyncio.Semaphore(0)
-    address = {"host": hub.url, "identity": NodeIdentity({})}
-    async with AsyncHiveMessageBusClient("k", PASSWORD, **address, **options) as client:
+    async with AsyncHiveMessageBusClient("k", PASSWORD, **options) as client:
         for name in TYPES:
             client.on_mycroft(
                 name, lambda message: (heard.append([message.msg_type, message.data]), both.release())
@@ -68,10 +67,14 @@ lines, heard = Lines(), []
 logging.getLogger().addHandler(lines)
 options = json.loads(os.environ.get("OPTIONS", "{}"))
 shell, *plugins = sys.argv[1:]
-hub_options = {"plugins": plugins}
-for name in plugins:
-    hub_options.update(getattr(import_module(name), "HUB_OPTIONS", {}))
+hub_options = {"plugins": plugins, **json.loads(os.environ.get("HUB", "{}"))}
+address = None
+for module in map(import_module, plugins):
+    hub_options.update(getattr(module, "HUB_OPTIONS", {}))
+    address = getattr(module, "HUB_ADDRESS", address)
 with EmbeddedHub({"k": PASSWORD}, **hub_options) as hub:
+    address = options["host"] = address or hub.url
+    options["identity"] = NodeIdentity({})
     if shell == "threads":
         agreed, report = on_threads(hub, heard, plugins=plugins, **options)
     else:
@@ -85,6 +88,8 @@ print(
             "cipher": agreed.cipher,
             "version": agreed.version,
             "kind": agreed.kind,
+            "address": address,
+            "frames": getattr(sys.modules.get("hall_transport"), "FRAMES", []),
             "states": {info.name: [info.state, info.error] for info in report},
             "logged": lines.lines,
         }
