@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.testing.http_gateway import HttpGateway
     from hivemind_core_client.testing.hub import Account, EmbeddedHub
     from hivemind_core_client.testing.plugin_checks import check_plugin
+    from hivemind_core_client.testing.transport_check import check_transport
 
 __all__ = [
     "Account",
@@ -25,6 +26,7 @@ __all__ = [
     "check_handler",
     "check_plugin",
     "check_serializer",
+    "check_transport",
 ]
 
 
@@ -37,6 +39,7 @@ _HOMES = {
     "check_handler": "conformance",
     "check_plugin": "plugin_checks",
     "check_serializer": "conformance",
+    "check_transport": "transport_check",
 }
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import ssl
-import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from hivemind_core_client.config.rsa_keys import generate_rsa_key
 from hivemind_core_client.plugins.contract import Frame
@@ -31,16 +30,18 @@ from hivemind_core_client.testing.hub_routing import (
 )
 from hivemind_core_client.testing.hub_unwrapping import UnwrappingRouter
 from hivemind_core_client.testing.hub_upstream import Upstream
+from hivemind_core_client.testing.memory import MemoryListener
 from hivemind_core_client.wire.errors import HiveMindError, HubRefused, InvalidOption
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.wire.packet import as_packet
 
 try:
     from websockets.exceptions import ConnectionClosed
-    from websockets.sync.server import Server, ServerConnection, serve
+    from websockets.sync.server import ServerConnection
 
     from hivemind_core_client.testing.hub_clients import HubClients
-    from hivemind_core_client.testing.hub_sockets import InOrder, bound_writing, part
+    from hivemind_core_client.testing.hub_listening import SocketListener
+    from hivemind_core_client.testing.hub_sockets import InOrder, part
 except ImportError as missing:
     raise ImportError(
         "the embedded hub needs the websockets package: pip install 'hivemind-core-client[testing]'"
@@ -55,11 +56,6 @@ log = logging.getLogger(__name__)
 
 Agent = Callable[[str], Union[str, Iterable[str], None]]
 Clients = Union[Mapping[str, str], Iterable[Account]]
-
-#: How long, in seconds, a client may take to log in, and to answer a farewell.
-_OPEN_TIMEOUT_S, _CLOSE_TIMEOUT_S = 5.0, 1.0
-#: Seconds after which a client that does not read is given up; those whose messages go to it wait so long.
-_WRITE_TIMEOUT_S = 5.0
 
 
 def echo(utterance: str) -> str:
@@ -86,7 +82,8 @@ class EmbeddedHub:
     Everything that clients sent is in `received`, their HELLOs included: the last 10,000 messages, or 256 MiB.
     INTERCOM for the hub itself is not opened. `accounts` are the clients it knows, by access key: what is changed there
     counts from the next login, as when a hub's owner deletes a client or gives it another password. Who comes while
-    `most_clients` are connected is hung up on. `plugins` bring ciphers, encodings and serializers.
+    `most_clients` are connected is hung up on. `plugins` bring ciphers, encodings and serializers. With a `memory` name
+    it opens no socket: clients of this process reach it at `memory:NAME`.
 
     Raises InvalidOption for accounts of the same name, and for an account that the other hub does not have.
     """
@@ -107,9 +104,11 @@ class EmbeddedHub:
         like: Optional[str] = None,
         most_clients: int = hub_bounds.MOST_CONNECTIONS,
         plugins: Optional[Iterable[Any]] = None,
+        memory: Optional[str] = None,
     ) -> None:
         self.host = "127.0.0.1"
         self.port = port
+        self.memory = memory
         self.received: list[HiveMessage] = []
         self.site_id = site_id
         self.accounts = accounts_of(clients)
@@ -136,12 +135,13 @@ class EmbeddedHub:
         self._tls, self.ca_file = server_context(tls, self.host)
         self._clients = HubClients()
         self._most_clients = most_clients
-        self._server: Optional[Server] = None
-        self._thread: Optional[threading.Thread] = None
+        self._listener: Union[SocketListener, MemoryListener, None] = None
 
     @property
     def url(self) -> str:
-        """`ws://127.0.0.1:PORT`, or `wss://`."""
+        """`ws://127.0.0.1:PORT`, or `wss://`; `memory:NAME` for a hub in memory."""
+        if self.memory:
+            return f"memory:{self.memory}"
         return f"{'wss' if self._tls else 'ws'}://{self.host}:{self.port}"
 
     @property
@@ -170,38 +170,26 @@ class EmbeddedHub:
         if self._upstream is not None:
             self._upstream.start(self._from_above)
         try:
-            self._server = serve(
-                cast(Any, self._serve),
-                self.host,
-                self.port,
-                ssl=self._tls,
-                create_connection=InOrder,
-                compression=None,
-                max_size=hub_bounds.MOST_EARLY_BYTES,
-                ping_interval=None,
-                open_timeout=_OPEN_TIMEOUT_S,
-                close_timeout=_CLOSE_TIMEOUT_S,
+            self._listener = (
+                MemoryListener(self.memory, self._serve, self._most_clients)
+                if self.memory
+                else SocketListener((self.host, self.port), self._tls, self._serve, self._most_clients)
             )
-        except OSError:
+        except (OSError, InvalidOption):
             self.stop()
             raise
-        hub_bounds.bound_connections(self._server, self._most_clients)
-        self.port = self._server.socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, name="embedded-hub", daemon=True)
-        self._thread.start()
+        self.port = self._listener.port
         return self
 
     def stop(self) -> None:
         """Drop every client and listen no more. Idempotent."""
         if self._upstream is not None:
             self._upstream.stop()
-        server, self._server = self._server, None
-        if server is None or self._thread is None:
-            return
-        self.drop()
-        server.shutdown()
-        self._thread.join(5)
-        self.drop()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            self.drop()
+            listener.close()
+            self.drop()
 
     def __enter__(self) -> EmbeddedHub:
         """Start."""
@@ -278,7 +266,6 @@ class EmbeddedHub:
             return
         self._clients.add(connection, link)
         try:
-            bound_writing(connection.socket, _WRITE_TIMEOUT_S)
             for frame in link.greeting():
                 connection.send(frame)
             for frame in connection:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
-
-from hivemind_core_client.transports.making import carrier_of
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Transport as Offer
@@ -14,5 +13,11 @@ if TYPE_CHECKING:
 
 def new_transport(offer: Offer, settings: TransportSettings) -> Transport:
     """For one connection. Raises InvalidOption where it cannot be made, such as for want of an extra."""
-    made: Transport = carrier_of(offer.blocking, settings)
-    return made
+    if offer.blocking is not None:
+        from hivemind_core_client.transports.blocking_carrier import blocking_transport
+
+        return blocking_transport(offer, settings)
+    from hivemind_core_client.transports.async_carrier import async_transport
+    from hivemind_core_client.transports.on_loop import OnLoop
+
+    return OnLoop(partial(async_transport, offer, settings), settings)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hivemind_core_client.transports.making import carrier_of
-
 if TYPE_CHECKING:
-    from hivemind_core_client.plugins.contract import Transport as Offer
-    from hivemind_core_client.plugins.contract import TransportSettings
+    from hivemind_core_client.plugins.contract import Transport, TransportSettings
     from hivemind_core_client.transports.base import AsyncTransport
 
 
-def new_transport(offer: Offer, settings: TransportSettings) -> AsyncTransport:
+def new_transport(offer: Transport, settings: TransportSettings) -> AsyncTransport:
     """For one connection. Raises InvalidOption where it cannot be made, such as for want of an extra."""
-    made: AsyncTransport = carrier_of(offer.asyncio, settings)
-    return made
+    if offer.asyncio is not None:
+        from hivemind_core_client.transports.async_carrier import async_transport
+
+        return async_transport(offer, settings)
+    from hivemind_core_client.transports.blocking_carrier import blocking_transport
+    from hivemind_core_client.transports.on_threads import OnThreads
+
+    return OnThreads(blocking_transport(offer, settings), settings)

@@ -40,6 +40,7 @@ from hivemind_core_client.plugins.contract import Context, Frame, Session
 from hivemind_core_client.plugins.isolation import IsolatingManager
 from hivemind_core_client.plugins.manager import PluginInfo, Plugins
 from hivemind_core_client.plugins.registry import Registry
+from hivemind_core_client.testing import memory
 from hivemind_core_client.transports.builtin import http, websocket
 
 T = TypeVar("T")
@@ -74,6 +75,7 @@ BUILTINS: tuple[ModuleType, ...] = (
     text_serializer,
     thirdparty,
     http,
+    memory,
     websocket,
 )
 ENCODINGS = ["JSON-B91", "JSON-Z85B", "JSON-Z85P", "JSON-B64", "JSON-URLSAFE-B64", "JSON-B32", "JSON-HEX"]

@@ -20,7 +20,11 @@ _LONGEST_POLL_S = 86_400
 @hookimpl
 def hivemind_transports() -> list[Transport]:
     """HTTP by polling, for threads."""
-    return [Transport(("http", "https"), _blocking, default_port=5679, secure="https", prefers_text=True)]
+    return [
+        Transport(
+            ("http", "https"), _blocking, default_port=5679, secure="https", pings=True, prefers_text=True
+        )
+    ]
 
 
 def check_poll_timeout(seconds: Any) -> None:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from attrs import evolve
 
 from hivemind_core_client import HiveMessageBusClient, NodeIdentity
 from hivemind_core_client import errors as err
 from hivemind_core_client.config.settings import HttpAddress, read_address
-from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.plugins.contract import Transport, TransportSettings
 from hivemind_core_client.transports import forms
 from hivemind_core_client.transports.builtin import http, websocket
 from tests.unit.support import explode, plugin, plugins_of
+from tests.unit.transport_support import settings
 
 MQTT = Transport(("mqtt", "mqtts"), explode, default_port=1883, secure="mqtts")
 PIPE = Transport("pipe", explode)
@@ -31,7 +29,7 @@ def offering(name: str, *transports: Any) -> Any:
 
 def test_the_built_in_transports_come_through_the_hook() -> None:
     plugins = plugins_of()
-    assert set(plugins.registry().transports) == {"ws", "wss", "http", "https"}
+    assert set(plugins.registry().transports) == {"ws", "wss", "http", "https", "memory"}
     provided = {info.name: info.provides for info in plugins.report}
     assert provided["websocket"] == ("transport ws", "transport wss")
     assert provided["http"] == ("transport http", "transport https")
@@ -139,20 +137,12 @@ def test_a_client_of_http_takes_a_websocket_for_its_name_alone() -> None:
     assert found == HttpAddress("hub", 5679, tls=True)
 
 
-def settings(**changes: Any) -> TransportSettings:
-    address = read_address("ws://127.0.0.1:9")
-    made = TransportSettings(
-        address, "ws://127.0.0.1:9", "u", "k", SimpleNamespace(), Deadlines(), 2**20, 2**20
-    )
-    return evolve(made, **changes)
-
-
 def test_options_that_a_transport_cannot_take() -> None:
     (transport,) = http.hivemind_transports()
     with pytest.raises(err.InvalidOption, match="polling is a int"):
-        forms.new_transport(transport, settings(options={"polling": 5}))
+        forms.new_transport(transport, settings("ws://127.0.0.1:9", options={"polling": 5}))
     with pytest.raises(err.InvalidOption, match="websocket_ping_timeout is None"):
-        forms.new_transport(transport, settings(ping_timeout=None))
+        forms.new_transport(transport, settings("ws://127.0.0.1:9", ping_timeout=None))
 
 
 def lacks_an_extra(settings: TransportSettings) -> Any:

@@ -14,7 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from hivemind_core_client import HiveMessage, HiveMessageBusClient, HiveMessageType, NodeIdentity
 from hivemind_core_client.errors import HubConnectionError, InvalidMessage, InvalidOption
-from hivemind_core_client.testing import Account, EmbeddedHub, hub_bounds
+from hivemind_core_client.testing import Account, EmbeddedHub, hub_bounds, hub_listening
 from hivemind_core_client.testing import hub as hub_module
 from hivemind_core_client.testing.hub_link import HubLink
 from tests.unit.support import PASSWORD, UTTERANCE
@@ -520,7 +520,7 @@ def test_the_last_messages_are_kept(hub: EmbeddedHub, join: Join, monkeypatch: p
 def test_a_satellite_that_does_not_read_is_given_up(
     hub: EmbeddedHub, join: Join, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(hub_module, "_WRITE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(hub_listening, "_WRITE_TIMEOUT_S", 0.2)
     caplog.set_level("DEBUG", logger=hub_module.__name__)
     kitchen, hall, deaf = join(hub, "kitchen"), join(hub, "hall"), join(hub, "office")
     stuck, free = threading.Event(), threading.Event()

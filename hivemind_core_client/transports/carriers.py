@@ -1,0 +1,138 @@
+"""What the house adds to any carrier of a plugin: bounds, checks of what it gives, and errors that say more."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
+
+from hivemind_core_client.kernel.bounds import frame_size, too_large, too_much
+from hivemind_core_client.transports.base import Confirming
+from hivemind_core_client.transports.failures import Closed
+from hivemind_core_client.wire.errors import (
+    ConnectionLost,
+    HiveMindError,
+    HubTimeout,
+    HubUnreachable,
+    InvalidMessage,
+    InvalidOption,
+    Mend,
+)
+from hivemind_core_client.wire.text import text_of
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.contract import Frame, Transport, TransportSettings
+
+log = logging.getLogger(__name__)
+
+#: What a carrier may raise for reasons that lie outside of it.
+_OUTSIDE = (OSError, EOFError)
+
+
+def carrier_of(form: Optional[Callable[[TransportSettings], Any]], settings: TransportSettings) -> Any:
+    """What a form of a transport makes for one connection. Raises InvalidOption where it makes nothing."""
+    scheme = settings.address.scheme
+    try:
+        if form is not None:
+            return form(settings)
+    except HiveMindError:
+        raise
+    except ImportError as error:
+        raise InvalidOption(f"the transport for {scheme}: cannot be loaded: {error}") from error
+    except Exception as error:
+        log.exception("the transport for %s: cannot be made", scheme)
+        raise InvalidOption(f"the transport for {scheme}: cannot be made: {_text(error)}") from error
+    raise InvalidOption(f"the transport for {scheme}: has no form")
+
+
+class Carrying(Confirming):
+    """What both forms of a connection over a plugin's carrier have in common."""
+
+    def __init__(self, carrier: Any, offer: Transport, settings: TransportSettings) -> None:
+        self._carrier = carrier
+        self._offer = offer
+        self._settings = settings
+        self._address: Any = settings.address
+        self._deadlines = settings.deadlines
+        #: A pong proves something only where nothing gets lost or overtaken in silence.
+        sound = offer.keeps_order and offer.tells_loss
+        self._asks = offer.pings and sound and bool(settings.ping_interval)
+        #: How many bytes more may come before both sides own a key; None from then on.
+        self._left: Optional[int] = settings.largest_early
+        #: Seconds of silence after which the hub is pinged, once both sides own a key.
+        self._interval: Optional[float] = None
+
+    def watch(self) -> None:
+        """Both sides own the key: from now on an idle connection is probed, and more may come."""
+        self._left = None
+        self._interval = (self._settings.ping_interval or None) if self._offer.pings else None
+
+    def stand(self) -> None:
+        """The session stands; a connection is watched before that."""
+
+    @property
+    def _open_seconds(self) -> float:
+        return self._deadlines.tcp + self._deadlines.tls + self._deadlines.upgrade
+
+    def _late(self) -> HubTimeout:
+        return HubTimeout(str(self._address), "open", self._open_seconds)
+
+    def _checked(self, incoming: Any) -> Union[Frame, Closed]:
+        """What has come, if it may. Raises FrameTooLarge or ConnectionLost."""
+        if isinstance(incoming, Closed):
+            return incoming
+        if not isinstance(incoming, (str, bytes, bytearray)):
+            raise ConnectionLost(
+                f"the transport for {self._address.scheme}: gave a {type(incoming).__name__} in place of a frame"
+            )
+        size = frame_size(incoming)
+        if size > self._settings.largest_frame:
+            raise too_large(incoming, self._settings.largest_frame)
+        if self._left is not None:
+            self._left -= size
+            if self._left < 0:
+                raise too_much(str(self._address), self._settings.largest_early)
+        return incoming
+
+    def _check_fit(self, frames: list[Frame]) -> None:
+        """Raises InvalidMessage for what this transport cannot carry: nothing is sent then, and the session goes on."""
+        most, scheme = self._offer.largest_frame, self._address.scheme
+        for frame in frames:
+            if not (self._offer.carries_bytes or isinstance(frame, str)):
+                raise InvalidMessage(
+                    f"the transport for {scheme}: carries text only, and this message is bytes"
+                )
+            if most is not None and frame_size(frame) > most:
+                raise InvalidMessage(
+                    f"a frame of {frame_size(frame)} bytes: the transport for {scheme}: carries {most} at most",
+                    Mend("send less at once"),
+                )
+
+    def _unopened(self, error: BaseException) -> HiveMindError:
+        """What it means that a carrier did not open."""
+        if isinstance(error, HiveMindError):
+            return error
+        self._note(error)
+        return HubUnreachable(f"{self._address} cannot be reached: {_text(error)}")
+
+    def _broken(self, error: BaseException, while_sending: bool = False) -> HiveMindError:
+        """What it means that a carrier raised."""
+        if isinstance(error, HiveMindError):
+            return error
+        self._note(error)
+        what = f"the connection with {self._address} broke{' while sending' if while_sending else ''}"
+        return ConnectionLost(f"{what}: {_text(error)}")
+
+    def _note(self, error: BaseException) -> None:
+        if not isinstance(error, _OUTSIDE):
+            log.warning("the transport for %s: failed", self._address.scheme, exc_info=error)
+
+    def _abort_carrier(self) -> None:
+        try:
+            self._carrier.abort()
+        except Exception:  # it is over all the same
+            log.exception("the transport for %s: failed to abort", self._address.scheme)
+
+
+def _text(error: BaseException) -> str:
+    """What an error says; of one that nobody expects its kind too."""
+    return text_of(error) if isinstance(error, _OUTSIDE) else f"{type(error).__name__}: {error}"
