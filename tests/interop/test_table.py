@@ -18,6 +18,7 @@ from . import (
     rows_names,
     rows_noise,
     rows_query,
+    rows_slow,
     rows_terminal,
 )
 from .hubs import RealHub
@@ -34,6 +35,7 @@ ROW_MODULES = (
     rows_query,
     rows_intercom,
     rows_journal,
+    rows_slow,
     rows_binary,
     rows_fleet,
     rows_http,
