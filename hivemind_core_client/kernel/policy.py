@@ -64,8 +64,8 @@ class Deadlines:
 
     `tcp` includes finding the address; `first_frame` runs from the upgrade to the hub's HELLO; `handshake` from
     there to the session; `write` is how long the hub may take nothing of a message that is being written; `send` is
-    how long `emit` waits for a session before it raises; `close` how long `close` waits for the hub's
-    farewell and for our threads.
+    how long `emit` waits for a session before it raises, and for plugins that prepare what it sends; `close` how
+    long `close` waits for the hub's farewell and for our threads.
     """
 
     tcp: float = field(default=10.0, validator=_some_seconds)
