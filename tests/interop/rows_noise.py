@@ -121,7 +121,7 @@ def own_cipher(hub: RealHub, satellite: Satellite) -> None:
         assert nonces == [number.to_bytes(12, "big") for number in range(len(nonces))]
 
 
-@behaviour("the same, with a plugin that pip has built and installed", NOISE, needs="noise")
+@behaviour("a plugin that pip has built and installed does so", NOISE, needs="noise")
 def installed_cipher(hub: RealHub, satellite: Satellite) -> None:
     environment = Environment(satellite.folder("environment"))
     environment.make()

@@ -36,6 +36,7 @@ LEFT_OUT = {
     "10000 BINARY messages each way from 8 threads: complete, and each thread's in order": _PLUGIN,
     "to the hub: it verifies, opens and acts": "the embedded hub does not open INTERCOM for itself",
     "with the reference client, both ways": "it needs an environment of its own",
+    "a plugin that pip has built and installed does so": "likewise; tests/packages has it with the embedded hub",
     "wrong port: HubUnreachable": _NO_HUB,
     "a port that accepts and stays silent: HubTimeout within its deadline": _NO_HUB,
     "a port that upgrades and stays silent: HubTimeout within its deadline": _NO_HUB,
