@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.kernel.policy import Limits
     from hivemind_core_client.plugins.contract import Transport
     from hivemind_core_client.plugins.manager import Plugins
+    from hivemind_core_client.plugins.registry import Registry
 
 #: The last protocol version whose frames may be text, and come in any order.
 _LAST_WITHOUT_COUNTING = 2
@@ -75,8 +76,8 @@ class ClientProfile:
         )
         self.options = LinkOptions(
             where=str(settings.address),
-            ciphers=_chosen(ciphers, self.registry.ciphers, "cipher", UnknownCipher),
-            encodings=_chosen(encodings, self.registry.encodings, "encoding", UnknownEncoding),
+            ciphers=_chosen(ciphers, self.registry, self.registry.ciphers, "cipher", UnknownCipher),
+            encodings=_chosen(encodings, self.registry, self.registry.encodings, "encoding", UnknownEncoding),
             binarize=binarize and self.transport.carries_bytes and not self.transport.prefers_text,
             compress=compress,
             max_version=min(_version(max_protocol_version), best_version(self.transport)),
@@ -208,6 +209,7 @@ def _in_a_row(what: str, names: list[str]) -> Mend:
 
 def _chosen(
     names: Optional[Iterable[str]],
+    registry: Registry,
     known: Iterable[str],
     what: str,
     error: Union[type[UnknownCipher], type[UnknownEncoding]],
@@ -215,8 +217,10 @@ def _chosen(
     chosen = (names,) if isinstance(names, str) else tuple(names or ())
     unknown = [name for name in chosen if name not in set(known)]
     if unknown:
+        reasons = [registry.left_out[what, name] for name in unknown if (what, name) in registry.left_out]
+        found = f" ({'; '.join(reasons)})" if reasons else ""
         raise error(
-            f"no plugin offers the {what} {', '.join(unknown)}; there are: {', '.join(known)}",
+            f"no plugin offers the {what} {', '.join(unknown)}{found}; there are: {', '.join(known)}",
             Mend("see ", SHOW_PLUGINS),
         )
     return chosen

@@ -69,7 +69,7 @@ def make_chains(
     for each in sorted(offers, key=place):
         if each.item.wraps:
             around.setdefault(key_of(each.item), []).append(each)
-        elif table.items[key_of(each.item)] is each.item:
+        elif table.winners[key_of(each.item)] is each:  # not by its item, which two plugins may share
             owners[key_of(each.item)] = each
     shares = any(served in SHARING for served in around)
     running: dict[Any, Handler] = {}
@@ -106,6 +106,9 @@ def contests(conflicts: Iterable[Conflict], builtin: Collection[str]) -> Iterato
     Plugins that are `builtin` are there to be beaten.
     """
     for conflict in conflicts:
+        if conflict.winner in conflict.losers and conflict.winner not in builtin:
+            twice = f"it brings more than one {conflict.kind} of {conflict.name}: the first is used"
+            yield conflict.winner, twice, "conflict", logging.WARNING
         beaten = [name for name in conflict.losers if name not in builtin and name != conflict.winner]
         if conflict.winner in builtin or not beaten:
             continue
@@ -254,6 +257,15 @@ def next_of(part: str, plain: Any, rest: Step, context: Context) -> _Next:
     return _Next(rest, context, _check_of(part, plain))
 
 
+def copied(value: Any) -> Any:
+    """A message, or a part of one, of which nothing is shared that could be changed in place."""
+    if isinstance(value, HiveMessage):
+        return value.copy(payload=copied(value.raw_payload), metadata=copied(value.metadata))
+    if isinstance(value, dict):
+        return {key: copied(each) for key, each in value.items()}
+    return [copied(each) for each in value] if isinstance(value, list) else value
+
+
 def _acting(function: Step, name: str) -> Step:
     """The last step of a chain: a plain handler's function. What it raises is no fault of the wrappers."""
 
@@ -274,6 +286,7 @@ def _acting_around(wrapper: Offered[Any], name: str, rest: Step, check: Check, a
 
     def step(context: Context, *arguments: Any) -> list[Action]:
         following = _Next(rest, context, check)
+        kept = tuple(map(copied, arguments))  # a wrapper that raises may have changed its own half
         try:
             return accounts.call(
                 wrapper.plugin, what, lambda: list(function(context, *arguments, following) or ())
@@ -289,7 +302,7 @@ def _acting_around(wrapper: Offered[Any], name: str, rest: Step, check: Check, a
             )
         finally:
             following.end()
-        return following.without_the_wrapper(*arguments)  # type: ignore[no-any-return]  # of the rest of a chain
+        return following.without_the_wrapper(*kept)  # type: ignore[no-any-return]  # of the rest of a chain
 
     return step
 

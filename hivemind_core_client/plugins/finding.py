@@ -14,6 +14,7 @@ from hivemind_core_client.plugins import hookspecs
 from hivemind_core_client.plugins.builtin_plugins import BUILTIN_PLUGINS, DISTRIBUTION
 from hivemind_core_client.plugins.names import normalised, version_key
 from hivemind_core_client.plugins.single_files import files_in, module_of
+from hivemind_core_client.wire.text import described
 
 log = logging.getLogger(__name__)
 
@@ -83,39 +84,48 @@ def installed_plugins() -> tuple[Candidate, ...]:
 
     A distribution that is found twice counts once: that of the newest version, the first one on the path among equals.
     """
-    newest: dict[str, tuple[metadata.Distribution, list[metadata.EntryPoint]]] = {}
-    for distribution, entry_points in _with_plugins():
-        name = normalised(distribution.metadata["Name"] or "")
+    newest: dict[object, _Found] = {}
+    for found in _with_plugins():
+        # One without a name is nobody's older version.
+        name = normalised(found.name) or object()
         if name == DISTRIBUTION:
             continue
-        if name not in newest or _version(distribution) > _version(newest[name][0]):
-            newest[name] = (distribution, entry_points)
+        if name not in newest or version_key(found.version) > version_key(newest[name].version):
+            newest[name] = found
     return tuple(
-        Candidate(
-            entry_point.name,
-            entry_point.load,
-            distribution.metadata["Name"] or "",
-            distribution.version or "",
-            entry_point.value,
-        )
-        for distribution, entry_points in newest.values()
-        for entry_point in entry_points
+        Candidate(entry_point.name, entry_point.load, found.name, found.version, entry_point.value)
+        for found in newest.values()
+        for entry_point in found.entry_points
     )
 
 
-def _with_plugins() -> Iterator[tuple[metadata.Distribution, list[metadata.EntryPoint]]]:
+@frozen
+class _Found:
+    """A distribution with plugins; name and version are empty where its metadata cannot be read."""
+
+    name: str
+    version: str
+    entry_points: list[metadata.EntryPoint]
+
+
+def _with_plugins() -> Iterator[_Found]:
     """Distributions with entry points of our group. The others' metadata is not parsed: that takes long."""
     for distribution in metadata.distributions():
         try:
             if f"[{hookspecs.PROJECT}]" in (distribution.read_text("entry_points.txt") or ""):
                 ours = [entry for entry in distribution.entry_points if entry.group == hookspecs.PROJECT]
-                yield distribution, ours
+                yield _Found(_text_of(distribution, "Name"), _text_of(distribution, "Version"), ours)
         except Exception as error:  # anyone's package, and its files may be broken in any way
-            log.warning("the entry points of %s cannot be read: %s", distribution.metadata["Name"], error)
+            name = _text_of(distribution, "Name") or "a distribution without a name"
+            log.warning("the entry points of %s cannot be read: %s", name, described(error))
 
 
-def _version(distribution: metadata.Distribution) -> tuple[int, tuple[int, ...], int, int]:
-    return version_key(distribution.version or "")
+def _text_of(distribution: metadata.Distribution, field: str) -> str:
+    """A field of the metadata, empty where there is none or it cannot be read."""
+    try:
+        return str(distribution.metadata[field] or "")
+    except Exception:  # as above
+        return ""
 
 
 def _builtin(name: str) -> Candidate:
@@ -135,7 +145,10 @@ def _files(folder: str) -> list[Candidate]:
 
 
 def _given(plugin: Any) -> Candidate:
-    name = str(getattr(plugin, "__name__", type(plugin).__name__))
+    try:
+        name = str(getattr(plugin, "__name__", type(plugin).__name__))
+    except Exception:  # a stranger's attribute may raise anything
+        name = type(plugin).__name__
     return Candidate(name, lambda: plugin, source="given", chosen=True)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, TypeVar
 
@@ -48,9 +47,10 @@ from hivemind_core_client.plugins.finding import Candidate, candidates, installe
 from hivemind_core_client.plugins.finding import PluginInfo as PluginInfo
 from hivemind_core_client.plugins.isolation import TRACE_VARIABLE, HookRefused, IsolatingManager
 from hivemind_core_client.plugins.lanes import lanes_of
+from hivemind_core_client.plugins.loading_lock import LOADING
 from hivemind_core_client.plugins.names import normalised
 from hivemind_core_client.plugins.proving import cipher_fault, encoding_fault, serializer_fault
-from hivemind_core_client.plugins.ranking import by_speed, cipher_seconds, encoding_seconds
+from hivemind_core_client.plugins.ranking import Ranking, cipher_seconds, encoding_seconds
 from hivemind_core_client.plugins.registry import (
     Conflict,
     Offered,
@@ -58,7 +58,7 @@ from hivemind_core_client.plugins.registry import (
     build_table,
     wire_name,
 )
-from hivemind_core_client.plugins.single_files import FOLDER_VARIABLE
+from hivemind_core_client.plugins.single_files import named_folder
 from hivemind_core_client.plugins.transport_contract import by_scheme
 from hivemind_core_client.wire.errors import Mend, PluginError, Setting
 from hivemind_core_client.wire.mends import SHOW_PLUGINS
@@ -74,8 +74,6 @@ SELECT_VARIABLE = "HIVEMIND_CLIENT_PLUGINS"
 #: Names of plugins to leave out, built-ins included.
 BLOCK_VARIABLE = "HIVEMIND_CLIENT_PLUGINS_BLOCK"
 
-#: Held while plugins are loaded and tables built: several threads may make their first client at once.
-_LOADING = threading.RLock()
 #: What no client can do without: (kind, name).
 _NEEDED = (
     ("serializers", "text"),
@@ -93,6 +91,7 @@ class Plugins:
     _registry: Registry | None = None
     _conflicts: list[Conflict] = field(factory=list)
     _chains: dict[Any, tuple[Offered[Any], ...]] = field(factory=dict)
+    _left_out: dict[tuple[str, str], str] = field(factory=dict)
 
     @property
     def accounts(self) -> Accounts:
@@ -145,7 +144,7 @@ class Plugins:
     def registry(self) -> Registry:
         """The tables, built by calling each hook once."""
         if self._registry is None:
-            with _LOADING:
+            with LOADING.at(id(self)):
                 if self._registry is None:
                     self._registry = self._build()
         return self._registry
@@ -176,13 +175,15 @@ class Plugins:
         return bool(getattr(self.pm.hook, hook).get_hookimpls())
 
     def _build(self) -> Registry:
-        ciphers = self._table("cipher", "hivemind_ciphers", Cipher, _name, cipher_fault)
-        encodings = self._table("encoding", "hivemind_encodings", Encoding, _name, encoding_fault)
+        ciphers = self._table("cipher", "hivemind_ciphers", Cipher, _name, cipher_fault, cipher_seconds)
+        encodings = self._table(
+            "encoding", "hivemind_encodings", Encoding, _name, encoding_fault, encoding_seconds
+        )
         handlers = self._resolve("handler", "hivemind_message_handlers", MessageHandler)
         binary = self._resolve("binary handler", "hivemind_binary_handlers", BinaryHandler)
         return Registry(
-            ciphers=by_speed(ciphers, cipher_seconds),
-            encodings=by_speed(encodings, encoding_seconds),
+            ciphers=ciphers,
+            encodings=encodings,
             serializers=self._table(
                 "serializer", "hivemind_serializers", Serializer, _name, serializer_fault
             ),
@@ -191,6 +192,7 @@ class Plugins:
             wrapped=handlers.plain,
             lanes=lanes_of(self._chains, self._builtin),
             transports=self._transports(),
+            left_out=self._left_out,
         )
 
     def _transports(self) -> dict[str, Transport]:
@@ -228,15 +230,19 @@ class Plugins:
         hook: str,
         expected: type[T],
         key: Callable[[T], Any],
-        fault: Callable[[T], str] = lambda item: "",
+        fault: Callable[[T], str],
+        seconds: Callable[[T], float] | None = None,
     ) -> dict[Any, T]:
+        """Items by wire name; with `seconds`, the fastest first, but one alone is not measured."""
         offers = list(self._offers(hook, expected))
-        sound = list(self._sound(offers, key, fault))
+        alone = len({key(offered.item) for offered in offers}) < 2
+        ranking = Ranking(seconds or (lambda item: 0.0), seconds is not None and not alone)
+        sound = list(self._sound(kind, offers, key, lambda item: fault(item) or ranking.fault(item)))
         for offered in sound:
             self.pm.states.provides(offered.plugin, f"{kind} {wire_name(key(offered.item))}")
         table = build_table(kind, sound, key)
         self._note_conflicts(kind, table.conflicts)
-        return dict(table.items)
+        return ranking.ranked(table.items)
 
     def _note_conflicts(self, kind: str, conflicts: Iterable[Conflict]) -> None:
         for conflict in conflicts:
@@ -244,7 +250,7 @@ class Plugins:
             self._conflicts.append(conflict)
 
     def _sound(
-        self, offers: list[Offered[T]], key: Callable[[T], Any], fault: Callable[[T], str]
+        self, kind: str, offers: list[Offered[T]], key: Callable[[T], Any], fault: Callable[[T], str]
     ) -> Iterator[Offered[T]]:
         """Leave out what fails its self-test. What loses anyway is not tried, which would cost its import."""
         won = set()
@@ -252,6 +258,9 @@ class Plugins:
             reason = "" if key(offered.item) in won else fault(offered.item)
             if reason:
                 self.pm.states.fail(offered.plugin, reason)
+                self._left_out[kind, key(offered.item)] = (
+                    f"that of plugin {offered.plugin} is not used: {reason}"
+                )
             else:
                 won.add(key(offered.item))
                 yield offered
@@ -279,9 +288,10 @@ def load_plugins(plugins: Iterable[Any] | None = None, blocked: Iterable[str] | 
     left_out = Chosen.of(
         _names(os.environ.get(BLOCK_VARIABLE)) if blocked is None else blocked, "blocked_plugins"
     )
-    with _LOADING:
-        folder, trace = (os.environ.get(name, "") for name in (FOLDER_VARIABLE, TRACE_VARIABLE))
-        return _load(chosen, left_out.names or frozenset(), folder, trace not in ("", "0"))
+    trace = os.environ.get(TRACE_VARIABLE, "") not in ("", "0")
+    selection = (chosen, left_out.names or frozenset(), named_folder(), trace)
+    with LOADING.at(selection):
+        return _load(*selection)
 
 
 def forget_plugins() -> None:

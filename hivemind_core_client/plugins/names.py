@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+#: Longer ones are no versions: a number of thousands of digits cannot even be read.
+_LONGEST_VERSION = 200
 _VERSION = re.compile(r"\s*v?(?:(\d+)!)?(\d+(?:\.\d+)*)[-_.]?([a-z]*)[-_.]?(\d*)")
 #: Parts of a version after its numbers, in the order in which they come out. A final release has none.
 _PHASES = {"dev": 0, "a": 1, "alpha": 1, "b": 2, "beta": 2, "c": 3, "rc": 3, "pre": 3, "preview": 3, "": 4}
@@ -16,7 +18,7 @@ def normalised(name: str) -> str:
 
 def version_key(version: str) -> tuple[int, tuple[int, ...], int, int]:
     """A key that sorts versions as PEP 440 does, but for local parts; what is no version comes first."""
-    found = _VERSION.match(version.lower())
+    found = _VERSION.match(version.lower()) if len(version) <= _LONGEST_VERSION else None
     if found is None:
         return (-1, (), 0, 0)
     epoch, release, phase, number = found.groups()

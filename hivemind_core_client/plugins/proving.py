@@ -74,10 +74,27 @@ def serializer_fault(serializer: Serializer, thorough: bool = False) -> str:
 
 def _once(prove: Callable[[Any, bool], Iterator[str]], item: Any, thorough: bool) -> str:
     try:
-        hash(item)
-    except Exception:  # a plugin's functions may be objects that cannot be remembered
+        _passed(prove, item, thorough)
+    except _Fault as fault:
+        return str(fault)
+    except KeyboardInterrupt:
+        raise
+    except (
+        BaseException
+    ):  # what a plugin brings may be such that it cannot be remembered: without a hash, or equality
         return _first(prove, item, thorough)
-    return _remembered(prove, item, thorough)
+    return ""
+
+
+class _Fault(Exception):
+    """Why a proof failed. It is raised, so that a proof that failed is made anew the next time."""
+
+
+@lru_cache(maxsize=256)
+def _passed(prove: Callable[[Any, bool], Iterator[str]], item: Any, thorough: bool) -> None:
+    fault = _first(prove, item, thorough)
+    if fault:
+        raise _Fault(fault)
 
 
 def _first(prove: Callable[[Any, bool], Iterator[str]], item: Any, thorough: bool) -> str:
@@ -89,9 +106,6 @@ def _first(prove: Callable[[Any, bool], Iterator[str]], item: Any, thorough: boo
     except BaseException as error:  # a plugin may raise anything, or exit; it is then not offered
         fault = f"failed its self-test: {described(error)}"
     return f"{kind} {item.name} {fault}" if fault else ""
-
-
-_remembered = lru_cache(maxsize=256)(_first)
 
 
 def some_bytes(size: int, seed: int = 0) -> bytes:

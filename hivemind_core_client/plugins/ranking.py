@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Callable, TypeVar
+from typing import Any, Callable, TypeVar
+
+from attrs import define, field
 
 from hivemind_core_client.plugins.contract import Cipher, Encoding
+from hivemind_core_client.wire.text import described
 
 T = TypeVar("T")
 
@@ -16,16 +19,34 @@ _ENCODED = bytes(range(256)) * 4
 _SECONDS_PER_BYTE = 1e-8
 
 
-def by_speed(items: Mapping[str, T], seconds: Callable[[T], float]) -> dict[str, T]:
-    """The same, the fastest first. One alone is not measured."""
-    if len(items) < 2:
-        return dict(items)
-    return dict(sorted(items.items(), key=lambda pair: seconds(pair[1])))
+@define
+class Ranking:
+    """Measures items by `seconds` as they come, and puts them in order; nothing is measured unless `needed`."""
+
+    _seconds: Callable[[Any], float]
+    _needed: bool
+    _measured: dict[str, float] = field(factory=dict)
+
+    def fault(self, item: Any) -> str:
+        """Measure an item: why that failed, or an empty text. A plugin may raise anything, and even exit."""
+        if self._needed:
+            try:
+                self._measured[item.name] = self._seconds(item)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                kind = type(item).__name__.lower()
+                return f"{kind} {item.name} failed when its speed was measured: {described(error)}"
+        return ""
+
+    def ranked(self, items: Mapping[str, T]) -> dict[str, T]:
+        """The same, the fastest first."""
+        return dict(sorted(items.items(), key=lambda pair: self._measured.get(pair[0], 0.0)))
 
 
 def cipher_seconds(cipher: Cipher) -> float:
     """Seconds to seal and open 16 KiB."""
-    key, nonce = bytes(max(cipher.key_sizes)), bytes(cipher.nonce_size)
+    key, nonce = bytes(range(max(cipher.key_sizes))), bytes(range(cipher.nonce_size))
     return _best_of(2, lambda: cipher.open(key, nonce, cipher.seal(key, nonce, _SEALED)))
 
 

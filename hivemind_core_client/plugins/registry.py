@@ -48,10 +48,15 @@ class Conflict:
 
 @frozen
 class Table(Generic[T]):
-    """Items by wire name, message type or bin type, with who won where several claimed one."""
+    """Items by wire name, message type or bin type, whose they are, and who won where several claimed one."""
 
-    items: Mapping[Any, T]
+    winners: Mapping[Any, Offered[T]]
     conflicts: tuple[Conflict, ...] = ()
+
+    @property
+    def items(self) -> dict[Any, T]:
+        """The items alone."""
+        return {name: offered.item for name, offered in self.winners.items()}
 
 
 @frozen
@@ -61,6 +66,7 @@ class Registry:
     `ciphers` and `encodings` are in order of measured speed, the fastest first. `handlers` and `binary_handlers` are
     what runs, wrappers included; `wrapped` has the plain handlers of the message types that are wrapped. `lanes` has
     what is called in a lane, since it may take any time. The keys of `transports` are URL schemes.
+    `left_out` has why what a plugin offers is not used, by its kind, such as `cipher`, and its name.
     """
 
     ciphers: Mapping[str, Cipher] = field(factory=dict)
@@ -71,6 +77,7 @@ class Registry:
     wrapped: Mapping[HiveMessageType, MessageHandler] = field(factory=dict)
     lanes: Lanes = field(factory=dict)
     transports: Mapping[str, Transport] = field(factory=dict)
+    left_out: Mapping[tuple[str, str], str] = field(factory=dict)
 
     def plain(self, msg_type: HiveMessageType) -> MessageHandler | None:
         """The handler of a type without what is wrapped around it, None where nobody handles the type."""
@@ -93,7 +100,7 @@ def build_table(kind: str, offers: Iterable[Offered[T]], key: Callable[[T], Any]
         Conflict(kind, wire_name(name), winners[name].plugin, tuple(beaten))
         for name, beaten in losers.items()
     )
-    return Table({name: offered.item for name, offered in winners.items()}, conflicts)
+    return Table(winners, conflicts)
 
 
 def wire_name(key: Any) -> str:

@@ -6,11 +6,14 @@ import functools
 import logging
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from hivemind_core_client.plugins.finding import PluginInfo
 from hivemind_core_client.wire.log_lines import LogLines
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.finding import PluginInfo
 
 log = logging.getLogger(__name__)
 

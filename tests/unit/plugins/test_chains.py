@@ -389,3 +389,59 @@ def test_a_wrapper_of_what_nobody_handles_never_runs_and_says_so(caplog: pytest.
 def test_wraps_is_true_or_false(made: Any) -> None:
     with pytest.raises(TypeError):
         made(T.BUS if made is MessageHandler else FILE, "x", explode, wraps="false")
+
+
+@pytest.mark.parametrize("raising", [RuntimeError("broken"), SystemExit(3)])
+def test_what_a_wrapper_changed_in_place_before_it_raised_is_not_left(raising: BaseException) -> None:
+    def receive(context: Context, message: HiveMessage, next: Any) -> Any:
+        message["rings"] = 99
+        message.raw_payload["deep"]["list"].append("changed")
+        message.metadata["seen"] = True
+        raise raising
+
+    ring = HiveMessage("3rdparty", {"rings": 1, "deep": {"list": ["as it came"]}}, metadata={"a": 1})
+    plugins = plugins_of(plain("bell"), wrapper("odd", receive))
+    assert received(plugins, ring) == [Deliver({"by": "bell", "rings": 1, "deep": {"list": ["as it came"]}})]
+
+
+def test_binary_metadata_that_a_wrapper_changed_before_it_raised_is_not_left() -> None:
+    def receive(context: Context, data: bytes, metadata: dict[str, Any], next: Any) -> Any:
+        metadata["name"] = "changed"
+        raise RuntimeError
+
+    inner = BinaryHandler(
+        FILE, "inner", lambda context, data, metadata: [CallBack("x", {**metadata, "data": data})]
+    )
+    plugins = plugins_of(
+        offering("inner", inner), offering("odd", BinaryHandler(FILE, "odd", receive, wraps=True))
+    )
+    data = memoryview(b"data")
+    (call,) = (
+        plugins.registry().binary_handlers[FILE].receive(new_context(), data, {"name": "as it came"}) or ()
+    )
+    assert call == CallBack("x", {"name": "as it came", "data": data})
+
+
+def test_a_handler_that_two_plugins_share_is_that_of_the_first() -> None:
+    shared = MessageHandler(T.THIRDPRTY, "shared", lambda context, message: [])
+    plugins = plugins_of(offering("zeta", shared), offering("alpha", shared), wrapper("around"))
+    (conflict,) = [each for each in plugins.conflicts() if each.name == "3rdparty"]
+    (_, owner) = plugins.chains()[T.THIRDPRTY]
+    assert owner.plugin == conflict.winner == "alpha" and conflict.losers[0] == "zeta"
+    shared_by_first = plugins_of(offering("alpha", shared), offering("zeta", shared))
+    (owner,) = shared_by_first.chains()[T.THIRDPRTY]
+    assert owner.plugin == "zeta"
+
+
+def test_a_second_handler_of_one_type_in_one_plugin_is_not_lost_in_silence(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first = MessageHandler(T.THIRDPRTY, "first", lambda context, message: [Deliver({"by": "first"})])
+    second = MessageHandler(T.THIRDPRTY, "second", lambda context, message: [Deliver({"by": "second"})])
+    plugins = plugins_of(offering("bell", first, second))
+    assert received(plugins) == [Deliver({"by": "first"})]
+    state, error = state_of(plugins, "bell")
+    assert state == "conflict" and error == "it brings more than one handler of 3rdparty: the first is used"
+    assert [record.levelname for record in caplog.records if "more than one handler" in record.message] == [
+        "WARNING"
+    ]

@@ -241,4 +241,4 @@ def test_the_files_of_a_folder_are_plugins_of_the_command_too(environment: Path,
         env={**os.environ, **variables},
     )
     assert refused.returncode == 1
-    assert "anyone may write to it" in refused.stderr and "Traceback" not in refused.stderr
+    assert "anyone may write to /" in refused.stderr and "Traceback" not in refused.stderr

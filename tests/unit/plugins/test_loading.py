@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -369,13 +371,175 @@ def test_a_folder_that_is_not_there_is_logged(
     assert f"no plugins are loaded from {folder / 'nowhere'}" in caplog.text
 
 
-def test_what_anyone_may_write_is_refused(folder: Path) -> None:
-    write(folder, "open.py", mode=0o666)
-    assert "anyone may write to its file" in info(load_plugins(), "open").error
-    forget_plugins()
-    folder.chmod(0o777)
-    with pytest.raises(PluginError, match=r"anyone may write to it.*chmod o-w.*HIVEMIND_CLIENT_PLUGINS_DIR"):
+@pytest.mark.parametrize(("mode", "who", "letter"), [(0o666, "anyone", "o"), (0o664, "its group", "g")])
+def test_a_file_that_others_may_write_to_is_not_run(folder: Path, mode: int, who: str, letter: str) -> None:
+    path = write(folder, "open.py", mode=mode)
+    write(folder, "sound.py")
+    plugins = load_plugins()
+    assert others(plugins) == {"open": "failed", "sound": "loaded"}
+    assert info(plugins, "open").error == f"{who} may write to {path}: run 'chmod {letter}-w {path}'"
+
+
+@pytest.mark.parametrize(("mode", "who"), [(0o777, "anyone"), (0o1777, "anyone"), (0o775, "its group")])
+@pytest.mark.parametrize("above", [True, False])
+def test_a_folder_that_others_may_write_to_is_refused(
+    folder: Path, mode: int, who: str, above: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = folder / "inner"
+    inner.mkdir(mode=0o755)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(inner))
+    (folder if above else inner).chmod(mode)
+    if above and mode == 0o1777:  # as /tmp is: nobody replaces what is another's
         FakeHiveMessageBus()
+        return
+    with pytest.raises(
+        PluginError, match=rf"{who} may write to .*Run 'chmod .-w .*HIVEMIND_CLIENT_PLUGINS_DIR"
+    ):
+        FakeHiveMessageBus()
+
+
+@pytest.mark.parametrize("of_the_folder", [True, False])
+def test_what_links_into_an_open_folder_is_refused(
+    folder: Path, of_the_folder: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, own = folder.parent / "open", folder.parent / "own"
+    for place in (opened, own):
+        place.mkdir()
+    write(own, "chime.py")
+    # Through a link in the open folder to what nobody else may write: that link can be changed.
+    (opened / "chime.py").symlink_to(own / "chime.py")
+    opened.chmod(0o777)
+    if of_the_folder:
+        (folder / "link").symlink_to(opened)
+        monkeypatch.setenv(FOLDER_VARIABLE, str(folder / "link"))
+        with pytest.raises(PluginError, match=f"anyone may write to {opened}"):
+            load_plugins()
+        return
+    (folder / "chime.py").symlink_to("../open/chime.py")
+    (folder / "endless.py").symlink_to("endless.py")
+    plugins = load_plugins()
+    assert others(plugins) == {"chime": "failed", "endless": "failed"}
+    assert f"anyone may write to {opened}" in info(plugins, "chime").error
+    opened.chmod(0o755)
+    forget_plugins()
+    assert others(load_plugins())["chime"] == "loaded"
+
+
+@pytest.mark.parametrize("whose", ["file", "folder"])
+def test_what_belongs_to_another_user_is_refused(
+    folder: Path, whose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(folder, "chime.py")
+    stranger, find = path if whose == "file" else folder, os.lstat
+
+    def lstat(place: Any) -> os.stat_result:
+        found = find(place)
+        facts = list(found)
+        facts[4] = os.geteuid() + 1 if str(place) == str(stranger) else os.geteuid()
+        return os.stat_result(facts)
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    if whose == "folder":
+        with pytest.raises(PluginError, match=f"{folder} belongs to another user"):
+            load_plugins()
+        return
+    assert f"{path} belongs to another user" in info(load_plugins(), "chime").error
+
+
+def test_a_pipe_is_no_plugin(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.py", 0o600)
+    (folder / "place.py").mkdir()
+    plugins = load_plugins()
+    assert others(plugins) == {"pipe": "failed", "place": "failed"}
+    assert info(plugins, "pipe").error == info(plugins, "place").error == "it is no file"
+
+
+def test_a_relative_folder_is_that_of_the_present_working_directory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("one", "two"):
+        (folder / name / "plugins").mkdir(parents=True)
+        write(folder / name / "plugins", f"{name}.py")
+    monkeypatch.setenv(FOLDER_VARIABLE, "plugins")
+    for name in ("one", "two"):
+        monkeypatch.chdir(folder / name)
+        assert others(load_plugins()) == {name: "loaded"}
+    monkeypatch.chdir(folder)
+    gone = folder / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    load_plugins().require()
+    assert "no plugins are loaded from plugins (HIVEMIND_CLIENT_PLUGINS_DIR)" in caplog.text
+
+
+def test_names_that_differ_in_a_dot_are_two_modules(folder: Path) -> None:
+    dotted, other = write(folder, "door.bell.py"), write(folder, "door_bell.py")
+    plugins = load_plugins()
+    assert set(others(plugins).values()) == {"loaded"} and len(others(plugins)) == 2
+    modules = [plugins.pm.get_plugin(name) for name in others(plugins)]
+    assert {module.__file__ for module in modules} == {str(dotted), str(other)}
+    assert all(sys.modules[module.__name__] is module for module in modules)
+
+
+# plugins that ask for plugins
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        "from hivemind_core_client.plugins.manager import load_plugins; load_plugins()",
+        "from hivemind_core_client import FakeHiveMessageBus; FakeHiveMessageBus()",
+        "from hivemind_core_client.plugins.manager import load_plugins; load_plugins(['asking'])",
+    ],
+)
+def test_a_file_that_asks_for_plugins_is_not_run_within_itself(folder: Path, asks: str) -> None:
+    runs = folder / "runs"
+    write(folder, "asking.py", f"{COUNTING}\nopen({str(runs)!r}, 'a').write('x')\n{asks}\n")
+    write(folder, "sound.py")
+    plugins = load_plugins()
+    plugins.require()
+    assert runs.read_text() == "x"
+    assert others(plugins)["sound"] == "loaded"
+    if "['asking']" not in asks:
+        assert others(plugins)["asking"] == "failed"
+        assert "makes a client, or asks for the plugins, while it is loaded" in info(plugins, "asking").error
+
+
+def test_a_hook_of_a_table_that_makes_a_client_is_refused_what_it_asks() -> None:
+    calls: list[int] = []
+    given: list[Any] = [Bell()]
+
+    def ciphers() -> None:
+        calls.append(1)
+        FakeHiveMessageBus(plugins=given)
+
+    given.append(plugin("asking", hivemind_ciphers=ciphers))
+    plugins = load_plugins(given)
+    assert "JSON-BELL" in plugins.require().encodings
+    assert calls == [1] and "while it is loaded" in info(plugins, "asking").error
+
+
+def test_a_child_loads_plugins_though_a_thread_of_the_parent_was_loading(folder: Path) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    class Slow:
+        @hookimpl
+        def hivemind_ciphers(self) -> None:
+            entered.set()
+            leave.wait(30)
+
+    thread = threading.Thread(target=lambda: load_plugins([Slow()]).registry())
+    thread.start()
+    assert entered.wait(10)
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        ok = bool(load_plugins([Bell()]).require().encodings)
+        os._exit(0 if ok else 1)
+    leave.set()
+    thread.join(10)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 # how often

@@ -40,6 +40,33 @@ def explode(client: Any) -> Finding:
     raise SystemExit("away")
 
 
+class Unspeakable(BaseException):
+    """Its text cannot be had, and it is no Exception."""
+
+    def __str__(self) -> str:
+        raise SystemExit("not even this")
+
+
+def unspeakable(*_: Any) -> Any:
+    raise Unspeakable
+
+
+def test_what_cannot_even_say_why_it_failed_harms_nobody(run: Any, hub: EmbeddedHub) -> None:
+    door = checking(DoctorCheck("odd", unspeakable), lambda client: Finding("ok", "fine"))
+    broken = SimpleNamespace(
+        hivemind_doctor_checks=hookimpl(lambda: unspeakable()),
+        hivemind_cli_commands=hookimpl(lambda cli: unspeakable()),
+        hivemind_cli_ready=hookimpl(lambda group: unspeakable()),
+    )
+    done = run(*at(hub.port, "--json"), plugins=plugins_of(broken=broken, door=door)).expect(1)
+    odd, fine, of_broken = of_plugins(done.json)
+    assert odd["remark"] == "the check raised Unspeakable, whose text cannot be made"
+    assert fine["state"] == "ok" and of_broken["remark"].startswith(
+        "hivemind_doctor_checks raised Unspeakable"
+    )
+    assert "plugin 'broken' could not add its commands: Unspeakable, whose text cannot be made" in done.err
+
+
 def test_a_check_says_ok_warn_or_fail(run: Any, hub: EmbeddedHub) -> None:
     seen = []
 
