@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
+from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar
 
 from attrs import define, evolve, field, frozen
@@ -148,6 +149,17 @@ def functions(handler: Any) -> tuple[str, ...]:
 def named(function: str, handler: MessageHandler | BinaryHandler) -> str:
     """What a function of a handler is called in a log: `receive of 3rdparty`."""
     return f"{function} of {name_of(handler)}"
+
+
+def handler_fault(handler: MessageHandler | BinaryHandler) -> str:
+    """Why a handler cannot be used: a function that nobody can call, or that nobody would await. Empty where it can."""
+    for name in functions(handler):
+        function = getattr(handler, name)
+        if not callable(function):
+            return f"{named(name, handler)} is no function but a {type(function).__name__}"
+        if iscoroutinefunction(function) or isasyncgenfunction(function):
+            return f"{named(name, handler)} is async; nobody awaits it: make it a plain function"
+    return ""
 
 
 _FUNCTIONS = ("receive", "prepare", "on_send", "on_timer", "on_end")

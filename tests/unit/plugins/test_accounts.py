@@ -172,3 +172,28 @@ def test_the_one_who_runs_is_the_innermost() -> None:
     accounts.call("journal", "receive", lambda: accounts.call("door", "receive", inner))
     assert seen == ["door"] and accounts.who_runs(None) == ""
     assert accounts.of("door") == Account()
+
+
+async def later(*arguments: Any) -> None:
+    """What a handler cannot be: nobody would await it."""
+
+
+@pytest.mark.parametrize("name", ["receive", "prepare", "on_send", "on_timer", "on_end", "binary"])
+def test_a_handler_that_would_have_to_be_awaited_is_left_out_with_the_reason(name: str) -> None:
+    functions: dict[str, Any] = {"receive": explode, name: later}
+    offered: list[Any] = [BinaryHandler(FILE, "files", later)]  # type: ignore[arg-type]  # that is what is tried
+    hook = "hivemind_binary_handlers"
+    if name != "binary":
+        offered, hook = [MessageHandler(T.THIRDPRTY, "bell", **functions)], "hivemind_message_handlers"
+    plugins = plugins_of(plugin("door", **{hook: lambda: offered}))
+    info = info_of(plugins, "door")
+    function = "receive of FILE" if name == "binary" else f"{name} of 3rdparty"
+    assert (info.state, info.provides) == ("failed", ())
+    assert info.error == f"{function} is async; nobody awaits it: make it a plain function"
+    assert plugins.chains()[T.THIRDPRTY][0].plugin == "thirdparty"
+
+
+def test_what_cannot_be_called_is_left_out_too() -> None:
+    handler = MessageHandler(T.THIRDPRTY, "bell", "ring")  # type: ignore[arg-type]  # that is what is tried
+    plugins = plugins_of(handlers("door", handler))
+    assert info_of(plugins, "door").error == "receive of 3rdparty is no function but a str"
