@@ -213,7 +213,7 @@ class Plugins:
 
     def _resolve(self, kind: str, hook: str, expected: type[Handler]) -> Chains[Handler]:
         """The handlers of a kind, wrappers around them."""
-        offers = list(self._sound(list(self._offers(hook, expected)), id, handler_fault))
+        offers = list(self._sound(kind, list(self._offers(hook, expected)), id, handler_fault))
         table = build_table(kind, (each for each in offers if not each.item.wraps), key_of)
         places_of = places(getattr(self.pm.hook, hook).get_hookimpls())
         made = make_chains(offers, table, places_of, self.accounts, self._builtin)
