@@ -5,6 +5,8 @@ from __future__ import annotations
 from hivemind_core_client.wire.message import (
     OVOS_TYPES,
     WRAPPER_TYPES,
+    AnyBinaryType,
+    AnyMessageType,
     HiveMessage,
     HiveMessageType,
     HiveMindBinaryPayloadType,
@@ -15,6 +17,8 @@ from hivemind_core_client.wire.message import (
 __all__ = [
     "OVOS_TYPES",
     "WRAPPER_TYPES",
+    "AnyBinaryType",
+    "AnyMessageType",
     "HiveMessage",
     "HiveMessageType",
     "HiveMindBinaryPayloadType",

@@ -28,13 +28,12 @@ from hivemind_core_client.shell.waiters import (
     OVOS_PACKET,
     PAYLOAD_PACKET,
     checked_seconds,
-    message_named,
     payload_named,
     reply_type_of,
 )
 from hivemind_core_client.transports.forms_asyncio import new_transport
 from hivemind_core_client.wire.errors import ClientClosed, InvalidOption, again
-from hivemind_core_client.wire.message import HiveMessage, HiveMindBinaryPayloadType
+from hivemind_core_client.wire.message import AnyBinaryType, HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.wire.ovos import to_collection_message
 from hivemind_core_client.wire.packet import as_packet
 
@@ -192,7 +191,7 @@ class AsyncHiveMessageBusClient(BaseClient):
     async def emit(
         self,
         message: Any,
-        binary_type: HiveMindBinaryPayloadType = _UNDEFINED,
+        binary_type: AnyBinaryType = _UNDEFINED,
         progress: Optional[Progress] = None,
     ) -> None:
         """Send a HiveMessage, or an OVOS Message as BUS, which reaches the local handlers of its type too.
@@ -225,7 +224,7 @@ class AsyncHiveMessageBusClient(BaseClient):
         self, message_type: Names, timeout: Optional[float] = 3.0
     ) -> Optional[HiveMessage]:
         """The next message of a hive type, or BUS message of an OVOS type; None after `timeout` seconds."""
-        return await self._asker.next(message_named(message_type), timeout)
+        return await self._asker.next(self._named(message_type), timeout)
 
     async def wait_for_payload(
         self,
@@ -251,7 +250,7 @@ class AsyncHiveMessageBusClient(BaseClient):
         at once when the connection ends, since the answer cannot come any more. Raises like `emit`.
         """
         packet = as_packet(message)
-        return await self._asker.reply(packet, message_named(reply_type or reply_type_of(packet)), timeout)
+        return await self._asker.reply(packet, self._named(reply_type or reply_type_of(packet)), timeout)
 
     async def wait_for_payload_response(
         self,

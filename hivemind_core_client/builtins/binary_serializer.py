@@ -25,16 +25,18 @@ from hivemind_core_client.wire.errors import (
 from hivemind_core_client.wire.json_text import Json, json_text, json_weighed, utf8
 from hivemind_core_client.wire.message import (
     WRAPPER_TYPES,
+    AnyBinaryType,
+    AnyMessageType,
     HiveMessage,
     HiveMessageType,
-    HiveMindBinaryPayloadType,
+    read_binary_type,
 )
 
 FRAME_VERSION = 1
 _MAX_METADATA = 255
 
-#: The 5-bit code of each type; INTERCOM has none.
-CODES: dict[HiveMessageType, int] = {
+#: The 5-bit code of each type; INTERCOM has none, and no type of a plugin.
+CODES: dict[AnyMessageType, int] = {
     HiveMessageType.HANDSHAKE: 0,
     HiveMessageType.BUS: 1,
     HiveMessageType.SHARED_BUS: 2,
@@ -129,7 +131,7 @@ def _bytes_of(value: Any) -> bytes:
 
 
 def _compressed(
-    msg_type: HiveMessageType, compress: Optional[bool], metadata: bytes, payload: bytes
+    msg_type: AnyMessageType, compress: Optional[bool], metadata: bytes, payload: bytes
 ) -> tuple[bool, bytes, bytes]:
     if compress is False:
         return False, metadata, payload
@@ -189,9 +191,9 @@ def _bits(frame: bytes, begin: int, size: int, shift: int) -> int:
     return (value >> (8 - shift) if shift else value) & ((1 << 8 * size) - 1)
 
 
-def _bin_type(value: int) -> HiveMindBinaryPayloadType:
+def _bin_type(value: int) -> AnyBinaryType:
     try:
-        return HiveMindBinaryPayloadType(value)
+        return read_binary_type(value)
     except ValueError:
         raise FrameError(f"unknown bin type code {value}") from None
 

@@ -7,7 +7,7 @@ import logging
 from hivemind_core_client.plugins.contract import Actions, Context, Dispatch, MessageHandler
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.plugins.wrapping import inner_of, is_for_site, name_of, with_site
-from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, MessageType
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +19,15 @@ def hivemind_message_handlers() -> list[MessageHandler]:
 
 
 def receive(context: Context, message: HiveMessage) -> Actions:
-    """BUS is delivered where the site is ours; INTERCOM goes to its handler, which looks at the address."""
+    """BUS, and what plugins bring types for, is for us where the site is ours.
+
+    INTERCOM goes to its handler, which looks at the address.
+    """
     inner = inner_of(message)
     if inner.msg_type is HiveMessageType.INTERCOM:
         return [Dispatch(inner)]
-    if inner.msg_type is HiveMessageType.BUS and is_for_site(context, message):
+    is_handled = inner.msg_type is HiveMessageType.BUS or type(inner.msg_type) is MessageType
+    if is_handled and is_for_site(context, message):
         return [Dispatch(inner)]
     context.note(
         log.info, "a BROADCAST of %s is not for this site, or of a type that is not handled", name_of(inner)

@@ -7,7 +7,7 @@ import logging
 from hivemind_core_client.plugins.contract import Actions, Context, Dispatch, MessageHandler
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.plugins.wrapping import inner_of, is_for_site, name_of, with_site
-from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, MessageType
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +24,14 @@ def hivemind_message_handlers() -> list[MessageHandler]:
 
 
 def receive(context: Context, message: HiveMessage) -> Actions:
-    """PING and INTERCOM go to their handlers. BUS is delivered where the site is ours and its source is trusted."""
+    """PING and INTERCOM go to their handlers. BUS goes on where the site is ours and its source is trusted.
+
+    So does what plugins bring types for.
+    """
     inner = inner_of(message)
     if inner.msg_type in _PASSED_ON:
         return [Dispatch(inner)]
-    if inner.msg_type is not HiveMessageType.BUS:
+    if inner.msg_type is not HiveMessageType.BUS and type(inner.msg_type) is not MessageType:
         context.note(log.info, "dropped a PROPAGATE of %s: no satellite acts on that", inner.msg_type.name)
         return None
     if not is_for_site(context, message):

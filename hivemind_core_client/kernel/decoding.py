@@ -14,13 +14,14 @@ from hivemind_core_client.wire.errors import (
     HubRefused,
     ProtocolError,
 )
+from hivemind_core_client.wire.message import HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.wire.message_types import check_has_code
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.policy import Limits
     from hivemind_core_client.plugins.contract import Frame
     from hivemind_core_client.plugins.registry import Registry
-    from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
+    from hivemind_core_client.wire.message import HiveMessage
 
 T = TypeVar("T")
 
@@ -38,6 +39,7 @@ class Decoder:
         self.without_code: frozenset[HiveMessageType] = frozenset()
         self._text = registry.serializers["text"]
         self._binary = registry.serializers["binary"]
+        self._recognised = registry.recognised
         self._limits = limits
 
     def decode(self, plain: Frame, max_size: Optional[int] = None) -> HiveMessage:
@@ -51,6 +53,9 @@ class Decoder:
             if serializer is self._binary:
                 check_has_code(message.msg_type, self.without_code)
             strip_claims(message.raw_payload)
+            kind, bin_type = message.msg_type, message.bin_type
+            if type(kind) is not HiveMessageType or type(bin_type) is not HiveMindBinaryPayloadType:
+                message = self._recognised(message)
         except ProtocolError:
             raise
         except Exception as error:  # a serializer is a plugin: it may raise, and return, anything

@@ -7,11 +7,19 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
-from hivemind_core_client.kernel.events import Event, Rejected, RunInTurn
+from hivemind_core_client.kernel.events import ArrivedInside, Event, Rejected, RunInTurn
 from hivemind_core_client.kernel.leaving import Follow, Later
 from hivemind_core_client.plugins.contract import Dispatch
 from hivemind_core_client.wire.errors import HiveMindError, InvalidMessage, PluginError, ProtocolError
-from hivemind_core_client.wire.message import WRAPPER_TYPES, HiveMessage, HiveMessageType
+from hivemind_core_client.wire.message import (
+    WRAPPER_TYPES,
+    AnyMessageType,
+    HiveMessage,
+    HiveMessageType,
+    MessageType,
+    Payload,
+)
+from hivemind_core_client.wire.message_types import check_is_among
 from hivemind_core_client.wire.weighing import weight_of
 
 if TYPE_CHECKING:
@@ -31,7 +39,7 @@ MAX_DEPTH = 8
 
 _BINARY = HiveMessageType.BINARY
 #: What follows from a message: what its handler wants done, that it was dropped, or that a handler is yet to be called.
-Outcome = Union["Action", Rejected, RunInTurn]
+Outcome = Union["Action", ArrivedInside, Rejected, RunInTurn]
 
 _NO_LANES: Lanes = {function: {} for function in ("receive", "prepare", "on_send", "on_timer", "on_end")}
 _UNHANDLED = "dropped %s: no plugin handles %s"
@@ -53,16 +61,18 @@ class Dispatcher:
         self.context = context
         self._handlers = registry.handlers
         self._binary_handlers = registry.binary_handlers
+        self._types, self._binary_types = registry.message_types, registry.binary_types
         self._follow = follow
         self._lanes: Lanes = _NO_LANES
         self._receiving = _NO_LANES["receive"]
 
-    def use_lanes(self, lanes: Lanes) -> frozenset[HiveMessageType]:
+    def use_lanes(self, lanes: Lanes) -> frozenset[AnyMessageType]:
         """Call handlers in these lanes from now on. Returns the types of messages that are to be sent by `leaving`."""
         self._lanes = {**_NO_LANES, **lanes}
         self._receiving = self._lanes["receive"]
         own = frozenset({*self._lanes["prepare"], *self._lanes["on_send"]})
-        return own | WRAPPER_TYPES if own else own  # what is inside may be of such a type
+        wrappers = [kind for kind in self._types.values() if kind.carries is Payload.HIVE]
+        return own.union(WRAPPER_TYPES, wrappers) if own else own  # what is inside may be of such a type
 
     def receive(
         self, message: HiveMessage, depth: int = 0, verified_source: Optional[str] = None
@@ -79,8 +89,7 @@ class Dispatcher:
         else:
             handler, arguments = self._handlers.get(served), (context, message)
         if handler is None:
-            self.context.note(log.info, _UNHANDLED, *_shown(message))
-            return ()
+            return self._unhandled(message)
         lane = self._receiving.get(served)
         if lane is not None:
             return [self._later(lane, handler.name, handler.receive, arguments, depth, weight_of(message))]
@@ -90,12 +99,17 @@ class Dispatcher:
         """The message to send in place of one that the user sends; messages inside it are prepared first.
 
         Raises what the handler raised, so that the sender knows that nothing was sent; an error that is not
-        one of ours comes as a PluginError that names the handler. InvalidMessage for what is no message.
+        one of ours comes as a PluginError that names the handler. InvalidMessage for what is no message,
+        UnknownMessageType for a type that no plugin of this client brings.
         """
-        if inner_too and message.msg_type in WRAPPER_TYPES:
+        if inner_too and message.msg_type.carries is Payload.HIVE:
             message = message.copy(payload=self.prepare(_inner(message, depth), depth + 1))
         handler = self._handlers.get(message.msg_type)
-        if handler is None or handler.prepare is None:
+        if handler is None:
+            # BINARY, what nobody handles, and what no plugin of this client knows.
+            check_is_among(message.msg_type, message.bin_type, self._types, self._binary_types)
+            return message
+        if handler.prepare is None:
             return message
         try:
             return handler.prepare(self.context, message)
@@ -124,7 +138,7 @@ class Dispatcher:
             else:
                 yield from self._run(handler.name, handler.on_end, (self.context,))
 
-    def due(self, msg_type: HiveMessageType, key: str) -> Sequence[Outcome]:
+    def due(self, msg_type: AnyMessageType, key: str) -> Sequence[Outcome]:
         """The actions of a handler whose timer `key` ran out."""
         handler = self._handlers.get(msg_type)
         if handler is None or handler.on_timer is None:
@@ -149,7 +163,7 @@ class Dispatcher:
         return prepared, (yield self._later(lane, handler.name, handler.on_send, (self.context, prepared)))
 
     def _preparing(self, message: HiveMessage, depth: int) -> Generator[RunInTurn, Follow, HiveMessage]:
-        if message.msg_type in WRAPPER_TYPES:
+        if message.msg_type.carries is Payload.HIVE:
             inner = yield from self._preparing(_inner(message, depth), depth + 1)
             message = message.copy(payload=inner)
         lane = self._lanes["prepare"].get(message.msg_type)
@@ -159,6 +173,15 @@ class Dispatcher:
         later = Later(prepare)
         yield RunInTurn(lane, later.run)
         return later.result()
+
+    def _unhandled(self, message: HiveMessage) -> Sequence[Outcome]:
+        """What follows from a message without a handler: a type of a plugin that this client lacks is no message."""
+        try:
+            check_is_among(message.msg_type, message.bin_type, self._types, self._binary_types)
+        except ProtocolError as error:
+            return [Rejected(error)]
+        self.context.note(log.info, _UNHANDLED, *_shown(message))
+        return ()
 
     def _later(
         self,
@@ -211,7 +234,11 @@ class Dispatcher:
                     MAX_DEPTH,
                 )
             else:
-                expanded += self.receive(action.message, depth, action.verified_source)
+                inner = action.message
+                if type(inner.msg_type) is MessageType and inner.msg_type in self._types:
+                    # Those who listen to a plugin's type would else hear only of what comes by itself.
+                    expanded.append(ArrivedInside(inner))
+                expanded += self.receive(inner, depth, action.verified_source)
         return expanded
 
 

@@ -17,7 +17,7 @@ class Encoder:
 
     def __init__(self, registry: Registry, compress: Optional[bool]) -> None:
         self.binarize = False
-        self.text_only: frozenset[HiveMessageType] = HANDSHAKE_TYPES
+        self.text_only = HANDSHAKE_TYPES.union(registry.message_types.values())
         self._text = registry.serializers["text"]
         self._binary = registry.serializers["binary"]
         self._compress = compress

@@ -89,6 +89,13 @@ class Measured(Arrived):
 
 
 @frozen
+class ArrivedInside:
+    """This message of a plugin's type came inside another one, and was let through: for who listens to its type."""
+
+    message: HiveMessage
+
+
+@frozen
 class Rejected:
     """A frame was dropped because of this; the connection goes on."""
 
@@ -110,6 +117,7 @@ Event = Union[
     AwaitProof,
     Established,
     Arrived,
+    ArrivedInside,
     Rejected,
     Failed,
     "Send",

@@ -24,6 +24,7 @@ from hivemind_core_client.kernel.dispatch import Outcome as Followed
 from hivemind_core_client.kernel.encoding import Encoder
 from hivemind_core_client.kernel.events import (
     Arrived,
+    ArrivedInside,
     AwaitProof,
     Established,
     Event,
@@ -73,13 +74,15 @@ from hivemind_core_client.wire.errors import (
     ProtocolError,
     UsageError,
 )
-from hivemind_core_client.wire.message import HANDSHAKE_TYPES, HiveMessage, HiveMessageType
+from hivemind_core_client.wire.message import HANDSHAKE_TYPES, AnyMessageType, HiveMessage, HiveMessageType
 from hivemind_core_client.wire.message_types import types_without_code
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_FOR_THE_SHELL = frozenset({Rejected, RunInTurn, Send, Deliver, Select, CallBack, SetTimer, CancelTimer})
+_FOR_THE_SHELL = frozenset(
+    {Rejected, ArrivedInside, RunInTurn, Send, Deliver, Select, CallBack, SetTimer, CancelTimer}
+)
 
 
 class Link:
@@ -109,7 +112,7 @@ class Link:
         self._dispatcher = Dispatcher(registry, context, self._collected)
         self._lanes: Lanes = registry.lanes if in_turn else {}
         #: The types of messages that are sent by `leaving`, instead of `prepare` and `sending`.
-        self.sent_in_turn: frozenset[HiveMessageType] = frozenset()
+        self.sent_in_turn: frozenset[AnyMessageType] = frozenset()
         self._handshake: Optional[Handshake] = None
         #: What seals and opens, from the end of the handshake to the end of the connection.
         self._channel: Optional[Channel] = None
@@ -169,7 +172,7 @@ class Link:
         except FAULTS as error:
             return proof + self._broken(error)
 
-    def due(self, msg_type: HiveMessageType, key: str) -> list[Event]:
+    def due(self, msg_type: AnyMessageType, key: str) -> list[Event]:
         """What follows from a timer that ran out."""
         return self._collected(self._dispatcher.due(msg_type, key))
 
@@ -367,7 +370,7 @@ class Link:
         self.context.negotiated = outcome.negotiated
         self._decoder.without_code = types_without_code(outcome.negotiated.version)
         self._encoder.binarize = outcome.negotiated.binarize
-        self._encoder.text_only = HANDSHAKE_TYPES | self._decoder.without_code
+        self._encoder.text_only |= self._decoder.without_code
         self.sent_in_turn = self._dispatcher.use_lanes(self._lanes)
         self._handshake = None
         self._advance(Signal.KEYED if outcome.doubt is None else Signal.KEYED_IN_DOUBT)

@@ -14,7 +14,7 @@ from typing import Callable, Generic, Optional, TypeVar
 from attrs import define, field
 
 from hivemind_core_client.wire.errors import FrameError
-from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.message import AnyMessageType, HiveMessage, HiveMessageType
 from hivemind_core_client.wire.text import text_or_empty
 
 COMPLETE = "hive.query.complete"
@@ -77,7 +77,7 @@ class AnswerAggregator(Generic[T]):
     Of the answers to a QUERY, which come as a stream, the newest are kept, and of those to a CASCADE the first.
     """
 
-    msg_type: HiveMessageType
+    msg_type: AnyMessageType
     query_id: str
     read: Callable[[HiveMessage], Optional[T]] = field(repr=False)
     expected: int = 0

@@ -17,7 +17,7 @@ from attrs import define, evolve, field, frozen
 
 from hivemind_core_client.plugins.contract import Action, BinaryHandler, Context, MessageHandler
 from hivemind_core_client.wire.errors import HiveMindError, PluginError, ProtocolError
-from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client.wire.message import AnyBinaryType, AnyMessageType, HiveMessage, HiveMessageType
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.accounts import Accounts
@@ -120,7 +120,7 @@ def contests(conflicts: Iterable[Conflict], builtin: Collection[str]) -> Iterato
             yield name, f"{what} is not used: that of {conflict.winner} is", "conflict", logging.DEBUG
 
 
-def key_of(handler: MessageHandler | BinaryHandler) -> HiveMessageType | HiveMindBinaryPayloadType:
+def key_of(handler: MessageHandler | BinaryHandler) -> AnyMessageType | AnyBinaryType:
     """What a handler serves: its message type or its bin type."""
     return handler.bin_type if isinstance(handler, BinaryHandler) else handler.msg_type
 
@@ -372,9 +372,9 @@ def _check_of(name: str, plain: Any) -> Check:
     return _check_data if isinstance(plain, BinaryHandler) else _check_message_of(plain.msg_type)
 
 
-def _check_message_of(msg_type: HiveMessageType) -> Check:
+def _check_message_of(msg_type: AnyMessageType) -> Check:
     def check(message: HiveMessage) -> None:
-        if not isinstance(message, HiveMessage) or message.msg_type is not msg_type:
+        if not isinstance(message, HiveMessage) or message.msg_type != msg_type:
             raise TypeError(f"next takes a {msg_type} message: for another type there is Dispatch")
 
     return check

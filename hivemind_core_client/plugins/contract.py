@@ -36,11 +36,14 @@ from hivemind_core_client.wire.hive_map import HiveMapper
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.log_lines import LogLines
 from hivemind_core_client.wire.message import (
+    AnyBinaryType,
+    AnyMessageType,
     HiveMessage,
-    HiveMessageType,
-    HiveMindBinaryPayloadType,
+    read_binary_type,
     read_message_type,
 )
+from hivemind_core_client.wire.message import BinaryType as BinaryType
+from hivemind_core_client.wire.message import MessageType as MessageType
 from hivemind_core_client.wire.trust import Trust
 
 #: The version of this contract. A plugin names the one that it needs in HIVEMIND_API_VERSION (docs/plugins-loading.md).
@@ -148,7 +151,7 @@ class CallBack:
 class SetTimer:
     """Action: call this handler's `on_timer` with `key` after `seconds`; a new one replaces an old one."""
 
-    msg_type: HiveMessageType = field(converter=read_message_type)
+    msg_type: AnyMessageType = field(converter=read_message_type)
     key: str = field(validator=instance_of(str))
     seconds: float = field(converter=float)
 
@@ -157,7 +160,7 @@ class SetTimer:
 class CancelTimer:
     """Action: forget the timer `key` of the handler of `msg_type`."""
 
-    msg_type: HiveMessageType = field(converter=read_message_type)
+    msg_type: AnyMessageType = field(converter=read_message_type)
     key: str = field(validator=instance_of(str))
 
 
@@ -332,7 +335,7 @@ class MessageHandler:
     as its last argument (docs/plugins-wrappers.md).
     """
 
-    msg_type: HiveMessageType = field(converter=read_message_type)
+    msg_type: AnyMessageType = field(converter=read_message_type)
     name: str
     receive: Callable[..., Actions]
     prepare: Optional[Callable[..., HiveMessage]] = None
@@ -350,7 +353,7 @@ class BinaryHandler:
     in MessageHandler.
     """
 
-    bin_type: HiveMindBinaryPayloadType = field(converter=HiveMindBinaryPayloadType)
+    bin_type: AnyBinaryType = field(converter=read_binary_type)
     name: str
     receive: Callable[..., Actions]
     wraps: bool = field(default=False, validator=instance_of(bool))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 import pluggy
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import (
         BinaryHandler,
+        BinaryType,
         Cipher,
         Encoding,
         MessageHandler,
+        MessageType,
         Serializer,
         Transport,
     )
@@ -48,6 +50,15 @@ def hivemind_serializers() -> list[Serializer]:  # type: ignore[empty-body]
 
     Called: once for each selection of plugins, when its first client is made.
     Example: return [Serializer("text", encode, decode)]
+    """
+
+
+@hookspec
+def hivemind_message_types() -> list[Union[MessageType, BinaryType]]:  # type: ignore[empty-body]
+    """Return the message types and the bin types this plugin brings (docs/plugins-messages.md).
+
+    Called: once for each selection of plugins in a process, before the hooks for handlers.
+    Example: return [MessageType("weather"), BinaryType(7, "CLOUD_OF_POINTS")]
     """
 
 

@@ -38,12 +38,15 @@ from hivemind_core_client.plugins.compatibility import (
 )
 from hivemind_core_client.plugins.contract import (
     BinaryHandler,
+    BinaryType,
     Cipher,
     Encoding,
     MessageHandler,
+    MessageType,
     Serializer,
     Transport,
 )
+from hivemind_core_client.plugins.declared_types import NO_TYPES, declared_types
 from hivemind_core_client.plugins.finding import Candidate, candidates, installed_plugins
 from hivemind_core_client.plugins.finding import PluginInfo as PluginInfo
 from hivemind_core_client.plugins.isolation import TRACE_VARIABLE, HookRefused, IsolatingManager
@@ -64,6 +67,7 @@ from hivemind_core_client.plugins.transport_contract import by_scheme
 from hivemind_core_client.wire.errors import Mend, PluginError, Setting
 from hivemind_core_client.wire.mends import SHOW_PLUGINS
 from hivemind_core_client.wire.message import HiveMessageType
+from hivemind_core_client.wire.message_types import unsettle
 from hivemind_core_client.wire.text import described
 
 log = logging.getLogger(__name__)
@@ -180,7 +184,12 @@ class Plugins:
         encodings = self._table(
             "encoding", "hivemind_encodings", Encoding, _name, encoding_fault, encoding_seconds
         )
-        handlers = self._resolve("handler", "hivemind_message_handlers", MessageHandler)
+        types = declared_types(self._offers("hivemind_message_types", MessageType, BinaryType))
+        for provided in types.provided:
+            self.pm.states.provides(*provided)
+        for remark in types.remarks:
+            self.pm.states.remark(*remark)
+        handlers = self._resolve("handler", "hivemind_message_handlers", MessageHandler, types)
         binary = self._resolve("binary handler", "hivemind_binary_handlers", BinaryHandler)
         return Registry(
             ciphers=ciphers,
@@ -194,6 +203,8 @@ class Plugins:
             lanes=lanes_of(self._chains, self._builtin),
             transports=self._transports(),
             left_out=self._left_out,
+            message_types=types.messages,
+            binary_types=types.binaries,
         )
 
     def _transports(self) -> dict[str, Transport]:
@@ -211,9 +222,12 @@ class Plugins:
             self.pm.states.remark(*remark)
         return {scheme: item.transport for scheme, item in table.items.items()}
 
-    def _resolve(self, kind: str, hook: str, expected: type[Handler]) -> Chains[Handler]:
+    def _resolve(
+        self, kind: str, hook: str, expected: type[Handler], types: Any = NO_TYPES
+    ) -> Chains[Handler]:
         """The handlers of a kind, wrappers around them."""
         offers = list(self._sound(kind, list(self._offers(hook, expected)), id, handler_fault))
+        offers += [Offered(*each) for each in types.unhandled(offers)]
         table = build_table(kind, (each for each in offers if not each.item.wraps), key_of)
         places_of = places(getattr(self.pm.hook, hook).get_hookimpls())
         made = make_chains(offers, table, places_of, self.accounts, self._builtin)
@@ -266,13 +280,14 @@ class Plugins:
                 won.add(key(offered.item))
                 yield offered
 
-    def _offers(self, hook: str, expected: type[T]) -> Iterator[Offered[T]]:
+    def _offers(self, hook: str, *expected: type[T]) -> Iterator[Offered[T]]:
         for items in getattr(self.pm.hook, hook)():
             for item in items:
                 if isinstance(item, expected):
                     yield Offered(items.plugin, item)
                 else:
-                    reason = f"{hook} returned a {type(item).__name__}, not a {expected.__name__}"
+                    wanted = " or a ".join(each.__name__ for each in expected)
+                    reason = f"{hook} returned a {type(item).__name__}, not a {wanted}"
                     self.pm.states.fail(items.plugin, reason)
 
 
@@ -299,6 +314,7 @@ def forget_plugins() -> None:
     """Look for installed plugins and files anew at the next `load_plugins`."""
     for cached in (_load, installed_plugins, warn_once):
         cached.cache_clear()
+    unsettle()
 
 
 @functools.lru_cache(maxsize=16)

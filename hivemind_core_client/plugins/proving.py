@@ -18,10 +18,11 @@ from hivemind_core_client.plugins.contract import Cipher, Encoding, Serializer
 from hivemind_core_client.plugins.noise_suites import KEY_SIZE, NONCE_SIZE, function_of, suites_of
 from hivemind_core_client.wire.errors import FrameError, FrameTooLarge
 from hivemind_core_client.wire.message import (
-    WRAPPER_TYPES,
+    AnyMessageType,
     HiveMessage,
     HiveMessageType,
     HiveMindBinaryPayloadType,
+    Payload,
 )
 from hivemind_core_client.wire.text import described
 
@@ -271,9 +272,9 @@ def _faults_of_bad_text(encoding: Encoding) -> Iterator[str]:
             yield f"raises {type(error).__name__} for text it cannot have made, where the contract has ValueError"
 
 
-def sample_messages(msg_type: HiveMessageType) -> list[HiveMessage]:
+def sample_messages(msg_type: AnyMessageType) -> list[HiveMessage]:
     """Messages of this type: plain and empty, with letters beyond ASCII, and each bin type."""
-    event = {
+    event: dict[str, Any] = {
         "type": "speak",
         "data": {"utterance": "Gr\xfc\xdfe \u2615\n\"'\\"},
         "context": {"n": [1, -2.5, None]},
@@ -284,10 +285,12 @@ def sample_messages(msg_type: HiveMessageType) -> list[HiveMessage]:
             for kind in HiveMindBinaryPayloadType
             for data in (bytes(range(256)), b"")
         ]
-    if msg_type in WRAPPER_TYPES:
+    if msg_type.carries is Payload.TEXT:
+        return [HiveMessage(msg_type, event["data"]["utterance"]), HiveMessage(msg_type, "")]
+    if msg_type.carries is Payload.HIVE:
         inner = HiveMessage(HiveMessageType.BUS, event)
         return [HiveMessage(msg_type, inner), HiveMessage(msg_type, HiveMessage("broadcast", inner))]
-    if msg_type in (HiveMessageType.BUS, HiveMessageType.SHARED_BUS):
+    if msg_type.carries is Payload.OVOS:
         return [HiveMessage(msg_type, event), HiveMessage(msg_type, {"type": "x", "data": {}, "context": {}})]
     return [HiveMessage(msg_type, {"rings": 2, "deep": [event]}), HiveMessage(msg_type, {})]
 

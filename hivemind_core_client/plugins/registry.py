@@ -16,7 +16,15 @@ from hivemind_core_client.plugins.contract import (
     Serializer,
     Transport,
 )
-from hivemind_core_client.wire.message import HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client.wire.message import (
+    AnyBinaryType,
+    AnyMessageType,
+    BinaryType,
+    HiveMessage,
+    HiveMindBinaryPayloadType,
+    MessageType,
+)
+from hivemind_core_client.wire.message_types import check_is_among
 
 log = logging.getLogger(__name__)
 
@@ -66,22 +74,37 @@ class Registry:
     `ciphers` and `encodings` are in order of measured speed, the fastest first. `handlers` and `binary_handlers` are
     what runs, wrappers included; `wrapped` has the plain handlers of the message types that are wrapped. `lanes` has
     what is called in a lane, since it may take any time. The keys of `transports` are URL schemes.
-    `left_out` has why what a plugin offers is not used, by its kind, such as `cipher`, and its name.
+    `left_out` has why what a plugin offers is not used, by its kind, such as `cipher`, and its name. `message_types`
+    and `binary_types` are those that plugins bring.
     """
 
     ciphers: Mapping[str, Cipher] = field(factory=dict)
     encodings: Mapping[str, Encoding] = field(factory=dict)
     serializers: Mapping[str, Serializer] = field(factory=dict)
-    handlers: Mapping[HiveMessageType, MessageHandler] = field(factory=dict)
-    binary_handlers: Mapping[HiveMindBinaryPayloadType, BinaryHandler] = field(factory=dict)
-    wrapped: Mapping[HiveMessageType, MessageHandler] = field(factory=dict)
+    handlers: Mapping[AnyMessageType, MessageHandler] = field(factory=dict)
+    binary_handlers: Mapping[AnyBinaryType, BinaryHandler] = field(factory=dict)
+    wrapped: Mapping[AnyMessageType, MessageHandler] = field(factory=dict)
+    message_types: Mapping[str, MessageType] = field(factory=dict)
+    binary_types: Mapping[int, BinaryType] = field(factory=dict)
     lanes: Lanes = field(factory=dict)
     transports: Mapping[str, Transport] = field(factory=dict)
     left_out: Mapping[tuple[str, str], str] = field(factory=dict)
 
-    def plain(self, msg_type: HiveMessageType) -> MessageHandler | None:
+    def plain(self, msg_type: AnyMessageType) -> MessageHandler | None:
         """The handler of a type without what is wrapped around it, None where nobody handles the type."""
         return self.wrapped.get(msg_type) or self.handlers.get(msg_type)
+
+    def recognised(self, message: HiveMessage) -> HiveMessage:
+        """A message that arrived, with our own name for its bin type.
+
+        Raises UnknownMessageType, or FrameError for a bin type, where its type is a plugin's, and not one of ours.
+        """
+        check_is_among(message.msg_type, message.bin_type, self.message_types, self.binary_types)
+        if not isinstance(message.bin_type, BinaryType):
+            return message
+        named = message.copy(bin_type=self.binary_types[message.bin_type])
+        named.weight = message.weight
+        return named
 
     def unasked_ciphers(self) -> tuple[str, ...]:
         """The ciphers to offer where the user lists none: those that are registered under names that hubs know."""
@@ -105,4 +128,4 @@ def build_table(kind: str, offers: Iterable[Offered[T]], key: Callable[[T], Any]
 
 def wire_name(key: Any) -> str:
     """The text under which a table key is shown: its wire name, or the name of a bin type."""
-    return key.name if isinstance(key, HiveMindBinaryPayloadType) else str(key)
+    return key.name if isinstance(key, (HiveMindBinaryPayloadType, BinaryType)) else str(key)

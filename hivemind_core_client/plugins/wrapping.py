@@ -48,7 +48,7 @@ def with_site(context: Context, message: HiveMessage) -> HiveMessage:
 
 def name_of(inner: HiveMessage) -> str:
     """The type of a message inside, and that of the OVOS Message in it, for a log."""
-    ovos_type = inner.raw_payload.get("type")
+    ovos_type = inner["type"] if inner.msg_type.form is dict else None
     return (
         f"{inner.msg_type.name} {printable(ovos_type)}" if isinstance(ovos_type, str) else inner.msg_type.name
     )

@@ -24,13 +24,14 @@ from hivemind_core_client.shell.local_bridge import LocalBusBridge
 from hivemind_core_client.shell.open_calls import OpenCalls
 from hivemind_core_client.shell.router import router_kind
 from hivemind_core_client.shell.transport_memory import TransportMemory
-from hivemind_core_client.shell.waiters import Waiters, checked_seconds
+from hivemind_core_client.shell.waiters import Waiters, checked_seconds, message_named
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.identity import NodeIdentity
     from hivemind_core_client.plugins.contract import TransportSettings
     from hivemind_core_client.shell.protocols import EventProtocol, Handler, MailboxProtocol
     from hivemind_core_client.shell.router import Pick
+    from hivemind_core_client.shell.waiters import Matcher, Names
     from hivemind_core_client.shell.worker import SharedWorker
 
 
@@ -131,7 +132,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
             lambda: self.share_bus,
             lambda packet: self._worker.send_quietly(packet),
         )
-        self._handlers = Handlers(self._bridge)
+        self._handlers = Handlers(self._bridge, self.profile.registry.message_types)
         #: By name and handler: what is called in place of a handler of `on_collect`.
         self.wrapped_funcs = self._handlers.collectors
         self._calls = OpenCalls(self._handlers)
@@ -139,6 +140,10 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
             self, self._handlers, self._bridge, lambda message: self._worker.admit(message)
         )
         self._worker = self._connected_worker()
+
+    def _named(self, names: Names) -> Matcher:
+        """Matches hive messages of a type, plugins' types among them, or BUS messages of an OVOS type."""
+        return message_named(names, self.profile.registry.message_types)
 
     @abstractmethod
     def _new_event(self) -> EventProtocol:

@@ -11,19 +11,24 @@ from hivemind_core_client.wire.errors import InvalidOption
 if TYPE_CHECKING:
     from hivemind_core_client.shell.local_bridge import LocalBusBridge
     from hivemind_core_client.shell.protocols import Handler
+    from hivemind_core_client.shell.waiters import TypeNames
 
 #: What the OVOS bus client says of its own connection, as names for `on`, and what a client of ours says beside that.
 CONNECTION_EVENTS = frozenset({"open", "close", "error", "reconnecting", "doubt"})
 
 
 class Handlers:
-    """Where handlers are kept: those of OVOS messages on the internal bus, the others here."""
+    """Where handlers are kept: those of OVOS messages on the internal bus, the others here.
 
-    def __init__(self, bridge: LocalBusBridge) -> None:
+    `more_types` are the message types that plugins bring.
+    """
+
+    def __init__(self, bridge: LocalBusBridge, more_types: TypeNames = ()) -> None:
         self.hive, self.connection = Subscriptions(), Subscriptions()
         #: What is called in place of a handler that answers collect-calls, by message type and handler.
         self.collectors: dict[tuple[str, Handler], Handler] = {}
         self._bridge = bridge
+        self._more_types = more_types
 
     def add(self, name: str, func: Handler, once: bool = False) -> None:
         """Call `func` for what goes by `name`. Raises InvalidOption for what cannot be called."""
@@ -44,7 +49,7 @@ class Handlers:
         Raises InvalidOption for what cannot be called, and for the name of a hive type.
         """
         check_callable(name, func)
-        if is_hive_type(name):
+        if is_hive_type(name, self._more_types):
             raise InvalidOption(f"{name!r} is the name of a hive type: a collect-call is an OVOS message")
         self._remove_collector(name, func)
         self.collectors[name, func] = made = answering()
@@ -79,4 +84,4 @@ class Handlers:
     def _own(self, name: str) -> Optional[Subscriptions]:
         if name in CONNECTION_EVENTS:
             return self.connection
-        return self.hive if is_hive_type(name) else None
+        return self.hive if is_hive_type(name, self._more_types) else None

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from hivemind_core_client.kernel.delivery import QUESTION_TYPES
-from hivemind_core_client.kernel.events import Arrived, Measured
+from hivemind_core_client.kernel.events import Arrived, ArrivedInside, Measured
 from hivemind_core_client.kernel.lifecycle import Step
 from hivemind_core_client.plugins import asking
 from hivemind_core_client.plugins.answers import is_answer_to, query_id
@@ -75,6 +75,7 @@ class EventRouter:
         return {
             Arrived: partial(self.arrived, worker),
             Measured: partial(self.arrived, worker),
+            ArrivedInside: self.arrived_inside,
             Deliver: self.deliver,
             CallBack: self.call_back,
             Select: self.select,
@@ -111,6 +112,13 @@ class EventRouter:
     def is_full(self) -> bool:
         """Whether what arrived last counts as dropped: callbacks hold too much."""
         return self._full
+
+    def arrived_inside(self, event: ArrivedInside) -> None:
+        """A message of a plugin's type that came inside another one, which was counted and weighed with it."""
+        if self._waiters.waiting:
+            self._waiters.offer(event.message)
+        for handler in () if self._full else self._handlers_of(event.message.msg_type.value):
+            self._put(partial(self._call, handler, event.message))
 
     def deliver(self, event: Deliver) -> None:
         """An OVOS Message for the internal bus."""

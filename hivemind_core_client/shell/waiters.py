@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from threading import Lock
 from typing import Any, Callable, Generic, Optional, Protocol, TypeVar, Union
 
 from hivemind_core_client.wire.errors import HiveMindError, InvalidOption, again
-from hivemind_core_client.wire.message import OVOS_TYPES, HiveMessage, HiveMessageType, read_message_type
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, Payload, read_message_type
 
 Names = Union[str, Iterable[str]]
 Matcher = Callable[[HiveMessage], bool]
 
 _TYPE_NAMES = frozenset(member.value for member in HiveMessageType)
+#: The names of message types that plugins bring.
+TypeNames = Collection[str]
 #: What `wait_for_mycroft` looks into, and `wait_for_payload` where nothing else is said.
 OVOS_PACKET, PAYLOAD_PACKET = HiveMessageType.BUS, HiveMessageType.THIRDPRTY
 
@@ -166,16 +168,16 @@ def names_of(names: Names) -> frozenset[str]:
     return frozenset((names,)) if isinstance(names, str) else frozenset(names)
 
 
-def is_hive_type(name: str) -> bool:
-    """True for a HiveMessageType or its wire name; anything else names an OVOS message."""
-    return name in _TYPE_NAMES
+def is_hive_type(name: str, more: TypeNames = ()) -> bool:
+    """True for a HiveMessageType, its wire name, or one of these `more`; anything else names an OVOS message."""
+    return name in _TYPE_NAMES or name in more
 
 
-def message_named(names: Names) -> Matcher:
-    """Matches hive messages of a type, or BUS messages that carry an OVOS message of a type."""
+def message_named(names: Names, more: TypeNames = ()) -> Matcher:
+    """Matches hive messages of a type, `more` of which plugins bring, or BUS messages of an OVOS type."""
     wanted = names_of(names)
-    hive = {read_message_type(name) for name in wanted if is_hive_type(name)}
-    ovos = {name for name in wanted if not is_hive_type(name)}
+    hive = {read_message_type(name) for name in wanted if is_hive_type(name, more)}
+    ovos = {name for name in wanted if not is_hive_type(name, more)}
 
     def matches(message: HiveMessage) -> bool:
         if message.msg_type in hive:
@@ -191,9 +193,9 @@ def payload_named(payload_type: Names, message_type: Names) -> Matcher:
     types = {read_message_type(name) for name in names_of(message_type)}
 
     def matches(message: HiveMessage) -> bool:
-        if message.msg_type not in types or message.msg_type is HiveMessageType.BINARY:
+        if message.msg_type not in types or message.msg_type.form is not dict:
             return False
-        name = message["type" if message.msg_type in OVOS_TYPES else "msg_type"]
+        name = message["type" if message.msg_type.carries is Payload.OVOS else "msg_type"]
         return type(name) is str and name in payloads
 
     return matches
@@ -201,7 +203,7 @@ def payload_named(payload_type: Names, message_type: Names) -> Matcher:
 
 def reply_type_of(packet: HiveMessage) -> str:
     """The type of the answer that a message asks for, where its sender names none."""
-    if packet.msg_type in OVOS_TYPES:
+    if packet.msg_type.carries is Payload.OVOS:
         return f"{packet['type']}.response"
     return packet.msg_type.value
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.shell.protocols import MailboxProtocol
     from hivemind_core_client.shell.router import EventRouter
     from hivemind_core_client.wire.errors import HiveMindError
-    from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
+    from hivemind_core_client.wire.message import AnyMessageType, HiveMessage
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class SharedWorker(ABC):
         if link is not None:
             self._act_on(lambda: link.admit(message))
 
-    def due(self, msg_type: HiveMessageType, key: str) -> None:
+    def due(self, msg_type: AnyMessageType, key: str) -> None:
         """A timer of a handler has run out."""
         link = self.link
         if link is not None:

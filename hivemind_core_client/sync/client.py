@@ -17,7 +17,6 @@ from hivemind_core_client.shell.waiters import (
     OVOS_PACKET,
     PAYLOAD_PACKET,
     checked_seconds,
-    message_named,
     payload_named,
     reply_type_of,
 )
@@ -33,7 +32,7 @@ from hivemind_core_client.sync.waiting import (
 from hivemind_core_client.sync.worker import Worker
 from hivemind_core_client.transports.forms import new_transport
 from hivemind_core_client.wire.errors import InvalidOption, again
-from hivemind_core_client.wire.message import HiveMessage, HiveMindBinaryPayloadType
+from hivemind_core_client.wire.message import AnyBinaryType, HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.wire.ovos import to_collection_message
 from hivemind_core_client.wire.packet import as_packet
 
@@ -167,7 +166,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
     def emit(
         self,
         message: Any,
-        binary_type: HiveMindBinaryPayloadType = _UNDEFINED,
+        binary_type: AnyBinaryType = _UNDEFINED,
         progress: Optional[Progress] = None,
     ) -> None:
         """Send a HiveMessage, or an OVOS Message as BUS, which reaches the local handlers of its type too.
@@ -198,7 +197,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
 
     def wait_for_message(self, message_type: Names, timeout: Optional[float] = 3.0) -> Optional[HiveMessage]:
         """The next message of a hive type, or BUS message of an OVOS type; None after `timeout` seconds."""
-        return self._asker.next(message_named(message_type), timeout)
+        return self._asker.next(self._named(message_type), timeout)
 
     def wait_for_payload(
         self,
@@ -224,7 +223,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
         at once when the connection ends, since the answer cannot come any more. Raises like `emit`.
         """
         packet = as_packet(message)
-        return self._asker.reply(packet, message_named(reply_type or reply_type_of(packet)), timeout)
+        return self._asker.reply(packet, self._named(reply_type or reply_type_of(packet)), timeout)
 
     def wait_for_payload_response(
         self,

@@ -16,7 +16,7 @@ from hivemind_core_client.testing.fake_mailbox import FakeMailbox
 from hivemind_core_client.testing.fake_notifier import FakeNotifier
 from hivemind_core_client.testing.fake_worker import FakeWorker
 from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError
-from hivemind_core_client.wire.message import HiveMessage, HiveMindBinaryPayloadType
+from hivemind_core_client.wire.message import AnyBinaryType, HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.wire.packet import as_packet
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class FakeHiveMessageBus(HiveMessageBusClient):
             given = _OPTIONS.bind(*arguments, **options).arguments
             self._fake_hub = FakeHub()
             super().__init__(**completed(given))
+            self._fake_hub.types = self.profile.registry.message_types
             self._forget_environment(given)
 
     # the hub's part
@@ -129,7 +130,7 @@ class FakeHiveMessageBus(HiveMessageBusClient):
     def emit(
         self,
         message: Any,
-        binary_type: HiveMindBinaryPayloadType = _UNDEFINED,
+        binary_type: AnyBinaryType = _UNDEFINED,
         progress: Optional[Progress] = None,
     ) -> None:
         """Send, as the real client does; what answers comes after the handlers here."""

@@ -13,9 +13,9 @@ from hivemind_core_client.config.settings import Address
 from hivemind_core_client.kernel.progress import Progress, ProgressReporter
 from hivemind_core_client.kernel.questions import answers_to
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
-from hivemind_core_client.shell.waiters import Names, is_hive_type, message_named, names_of
+from hivemind_core_client.shell.waiters import Names, TypeNames, is_hive_type, message_named, names_of
 from hivemind_core_client.wire.errors import HiveMindError, InvalidMessage
-from hivemind_core_client.wire.message import OVOS_TYPES, WRAPPER_TYPES, HiveMessage, HiveMessageType
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, Payload
 from hivemind_core_client.wire.packet import as_packet
 
 #: What the fake hub calls itself.
@@ -25,15 +25,19 @@ _ASKING = (HiveMessageType.QUERY, HiveMessageType.CASCADE)
 
 @frozen
 class Rule:
-    """What `responder` answers to messages called `name`: a value, or a function that makes one."""
+    """What `responder` answers to messages called `name`: a value, or a function that makes one.
+
+    `is_hive` says that this is the name of a hive type, not of OVOS Messages.
+    """
 
     name: str
+    is_hive: bool
     responder: str
     reply: Any = field(repr=False)
 
     def answers(self, packet: HiveMessage) -> Optional[list[HiveMessage]]:
         """The messages that answer this one; None for none. Raises what the function raises."""
-        subject = _subject(packet, self.name)
+        subject = _subject(packet, self.name, self.is_hive)
         said = None if subject is None else self.reply(subject) if callable(self.reply) else self.reply
         if said is None:
             return None
@@ -48,7 +52,8 @@ class Rule:
 class FakeHub:
     """Takes what a client sends, and answers by rules. `outage` is why no session can be had, or None.
 
-    `confirms` tells whether it shows at once that it has read what was sent.
+    `confirms` tells whether it shows at once that it has read what was sent. `types` are the names of the message types
+    that plugins bring.
     """
 
     def __init__(self) -> None:
@@ -56,6 +61,7 @@ class FakeHub:
         self.outage: Optional[HiveMindError] = None
         self.public_key = ""
         self.confirms = True
+        self.types: TypeNames = ()
         self._rules: dict[tuple[str, str], Rule] = {}
 
     def facts(self, profile: ClientProfile) -> HubFacts:
@@ -65,11 +71,11 @@ class FakeHub:
     def respond(self, message_type: Names, reply: Any, responder: str) -> None:
         """Answer messages of these types from now on, in place of what this responder answered before."""
         for name in names_of(message_type):
-            self._rules[name, responder] = Rule(name, responder, reply)
+            self._rules[name, responder] = Rule(name, is_hive_type(name, self.types), responder, reply)
 
     def emitted_of(self, message_type: Names) -> list[HiveMessage]:
         """What came of a hive type, or as BUS of an OVOS type."""
-        matches = message_named(message_type)
+        matches = message_named(message_type, self.types)
         return [packet for packet in self.emitted if matches(packet)]
 
     def take(self, packet: HiveMessage) -> list[HiveMessage]:
@@ -130,16 +136,16 @@ def carried(profile: ClientProfile, message: HiveMessage) -> HiveMessage:
 def _layers(packet: HiveMessage) -> Iterator[HiveMessage]:
     """A message, and the messages inside it."""
     yield packet
-    while packet.msg_type in WRAPPER_TYPES:
+    while packet.msg_type.carries is Payload.HIVE:
         packet = packet.payload
         yield packet
 
 
-def _subject(packet: HiveMessage, name: str) -> Any:
+def _subject(packet: HiveMessage, name: str, is_hive: bool) -> Any:
     """The HiveMessage or OVOS Message in a packet that is called `name`, or None."""
     for layer in _layers(packet):
-        if layer.msg_type.value == name:
+        if is_hive and layer.msg_type.value == name:
             return layer
-        if layer.msg_type in OVOS_TYPES and layer["type"] == name and not is_hive_type(name):
+        if not is_hive and layer.msg_type.carries is Payload.OVOS and layer["type"] == name:
             return layer.payload
     return None

@@ -27,7 +27,7 @@ from hivemind_core_client.plugins.contract import (
 )
 from hivemind_core_client.plugins.proving import sample_messages
 from hivemind_core_client.wire.errors import ProtocolError
-from hivemind_core_client.wire.message import WRAPPER_TYPES, HiveMessage, HiveMessageType
+from hivemind_core_client.wire.message import AnyMessageType, HiveMessage, HiveMessageType, Payload
 from hivemind_core_client.wire.text import described
 
 Handler = Union[MessageHandler, BinaryHandler]
@@ -80,12 +80,12 @@ def try_handler(handler: Handler, messages: Iterable[HiveMessage], new: Callable
         trial.act("on_end")
 
 
-def _samples(msg_type: HiveMessageType) -> list[HiveMessage]:
+def _samples(msg_type: AnyMessageType) -> list[HiveMessage]:
     samples = sample_messages(msg_type)
-    if msg_type in WRAPPER_TYPES:
+    if msg_type.carries is Payload.HIVE:
         odd = [HiveMessage("3rdparty", payload) for payload in _ODD_PAYLOADS]
         return samples + [HiveMessage(msg_type, inner) for inner in odd]
-    if msg_type in (HiveMessageType.BINARY, HiveMessageType.BUS, HiveMessageType.SHARED_BUS):
+    if msg_type.carries is not Payload.OBJECT:
         return samples  # nothing else of these types can be made
     return samples + [HiveMessage(msg_type, payload) for payload in _ODD_PAYLOADS]
 
@@ -101,7 +101,7 @@ class _Trial:
     """One handler under test, and the timers that it has set, each with the context in which it did."""
 
     handler: Handler
-    msg_type: Optional[HiveMessageType]
+    msg_type: Optional[AnyMessageType]
     new: Callable[[], Context]
     timers: list[tuple[str, Context]] = field(factory=list)
 

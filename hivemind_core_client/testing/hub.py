@@ -130,7 +130,7 @@ class EmbeddedHub:
         self._router: Union[Router, UnwrappingRouter] = (
             UnwrappingRouter(self._options.name, site_id)
             if likeness.unwraps
-            else Router(public, site_id, self._texts, has_upstream=upstream is not None)
+            else Router(public, site_id, self._texts, upstream is not None, self._registry.message_types)
         )
         self._tls, self.ca_file = server_context(tls, self.host)
         self._clients = HubClients()
@@ -246,7 +246,7 @@ class EmbeddedHub:
 
         Raises TimeoutError when fewer came within `timeout` seconds.
         """
-        matches = message_named(msg_type)
+        matches = message_named(msg_type, self._registry.message_types)
 
         def found() -> list[HiveMessage]:
             return [message for message in self.received if matches(message)]

@@ -10,11 +10,11 @@ from hivemind_core_client.testing.hub_likeness import Ended, Likeness
 from hivemind_core_client.testing.hub_routing import Expel, Order, ToPeer, checked_inner, utterance_of
 from hivemind_core_client.wire.errors import FrameError
 from hivemind_core_client.wire.json_text import Json
-from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.message import AnyMessageType, HiveMessage, HiveMessageType
 
 _BUS, _BROADCAST = HiveMessageType.BUS, HiveMessageType.BROADCAST
 #: Which right of an account a verb asks for.
-_RIGHTS = {
+_RIGHTS: dict[AnyMessageType, str] = {
     HiveMessageType.ESCALATE: "can_escalate",
     HiveMessageType.QUERY: "can_escalate",
     HiveMessageType.PROPAGATE: "can_propagate",
@@ -73,7 +73,7 @@ class Admission:
         if self._likeness.ends_denied_query and message.msg_type is HiveMessageType.QUERY:
             yield ToPeer(sender.peer, self._no_answer(sender.peer, message.metadata))
 
-    def _forbidden(self, kind: HiveMessageType) -> list[Order]:
+    def _forbidden(self, kind: AnyMessageType) -> list[Order]:
         if self._likeness.ignores_forbidden:
             return []
         farewell = self._likeness.forbidden
@@ -121,7 +121,7 @@ class Admission:
         return HiveMessage(HiveMessageType.RENDEZVOUS, status)
 
 
-def has_right(account: Account, kind: HiveMessageType) -> bool:
+def has_right(account: Account, kind: AnyMessageType) -> bool:
     """Whether a client may send messages of a type at all."""
     if kind is _BROADCAST:
         return account.admin and account.can_broadcast

@@ -15,7 +15,7 @@ from hivemind_core_client.wire.errors import (
     NegotiationRefused,
     PasswordRefused,
 )
-from hivemind_core_client.wire.message import HiveMessageType
+from hivemind_core_client.wire.message import AnyMessageType
 
 _UTTERANCE = "recognizer_loop:utterance"
 #: The code of a close frame that carries none (RFC 6455, section 7.1.5).
@@ -32,7 +32,7 @@ class Farewell:
     code: Optional[int] = None
     reason: str = ""
 
-    def about(self, msg_type: HiveMessageType) -> Farewell:
+    def about(self, msg_type: AnyMessageType) -> Farewell:
         """This farewell because of a message of a type."""
         return evolve(self, reason=self.reason.replace("VERB", msg_type.name))
 

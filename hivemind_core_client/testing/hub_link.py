@@ -208,7 +208,7 @@ class HubLink:
         message = self._registry.serializers[name].decode(plain, _MAX_INFLATED_BYTES)
         if name == "binary":
             check_has_code(message.msg_type, self._without_code)
-        return message
+        return self._registry.recognised(message)
 
     def _asks_for_a_key(self, frame: Frame) -> bool:
         """Whether a client that may use its pre-shared key would rather have another: a HANDSHAKE in the clear."""

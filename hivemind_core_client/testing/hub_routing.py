@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Callable, Optional, Union
 
 from attrs import frozen
@@ -13,7 +14,14 @@ from hivemind_core_client.testing.hub_likeness import Farewell
 from hivemind_core_client.testing.hub_memory import Questions, Seen
 from hivemind_core_client.wire.errors import FrameError
 from hivemind_core_client.wire.json_text import Json
-from hivemind_core_client.wire.message import WRAPPER_TYPES, HiveMessage, HiveMessageType
+from hivemind_core_client.wire.message import (
+    AnyMessageType,
+    HiveMessage,
+    HiveMessageType,
+    MessageType,
+    Payload,
+)
+from hivemind_core_client.wire.message_types import check_is_among
 
 #: What is spoken to the agent, in a QUERY or CASCADE too.
 UTTERANCE = "recognizer_loop:utterance"
@@ -85,8 +93,8 @@ class Router:
     """Feed it what arrives; it yields orders. May be called from several threads at once.
 
     `public_key` is the hub's name in routes, `site_id` its site; `speak` asks its agent. `has_upstream` says
-    whether there is a hub above to ask. `now` is a clock that only runs forward, `clock` tells the time of
-    day, both in seconds.
+    whether there is a hub above to ask, `types` are the message types that its plugins bring. `now` is a clock
+    that only runs forward, `clock` tells the time of day, both in seconds.
     """
 
     def __init__(
@@ -95,6 +103,7 @@ class Router:
         site_id: str,
         speak: Speak,
         has_upstream: bool = False,
+        types: Mapping[str, MessageType] = MappingProxyType({}),
         now: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -102,6 +111,7 @@ class Router:
         self._site = site_id
         self._speak = speak
         self._has_upstream = has_upstream
+        self._types = types
         self._now = now
         self._clock = clock
         self._questions = Questions(now)
@@ -109,7 +119,7 @@ class Router:
         self._answered = Seen()
         self._answered_upstream = Seen()
         self._last_flood: Optional[float] = None
-        self._routes: dict[HiveMessageType, Callable[[_Asked], Iterator[Order]]] = {
+        self._routes: dict[AnyMessageType, Callable[[_Asked], Iterator[Order]]] = {
             HiveMessageType.BROADCAST: self._broadcast,
             HiveMessageType.PROPAGATE: self._propagate,
             HiveMessageType.ESCALATE: self._escalate,
@@ -129,6 +139,7 @@ class Router:
         arrived.update_hop_data()
         try:
             inner = checked_inner(arrived)
+            check_is_among(inner.msg_type, inner.bin_type, self._types, {})
         except FrameError as error:
             yield ToPeer(peer, _denial(peer, message.msg_type, str(error)))
             return
@@ -326,7 +337,7 @@ def checked_inner(message: HiveMessage) -> HiveMessage:
     """The message inside a wrapper. Raises FrameError where it, or one within it, is no message."""
     inner = layer = HiveMessage.deserialize(message.raw_payload)
     for _ in range(_DEEPEST):
-        if layer.msg_type not in WRAPPER_TYPES:
+        if layer.msg_type.carries is not Payload.HIVE:
             return inner
         layer = HiveMessage.deserialize(layer.raw_payload)
     raise FrameError(f"a {message.msg_type.name} of more than {_DEEPEST} messages within each other")
@@ -346,7 +357,7 @@ def _answer(asked: _Asked, request: Json, ovos_type: str, data: Json) -> HiveMes
     return HiveMessage(asked.message.msg_type, said, metadata=request, route=asked.message.route)
 
 
-def _denial(peer: str, denied: HiveMessageType, reason: str) -> HiveMessage:
+def _denial(peer: str, denied: AnyMessageType, reason: str) -> HiveMessage:
     data: Json = {"denied_type": denied.value, "code": "malformed_payload", "reason": reason, "data": {}}
     context = {"source": "embedded-hub", "destination": peer}
     return HiveMessage(_BUS, {"type": "hive.policy.denied", "data": data, "context": context})

@@ -22,7 +22,8 @@ from hivemind_core_client.testing.conformance import (
     check_serializer,
 )
 from hivemind_core_client.wire.errors import ConnectionLost
-from hivemind_core_client.wire.message import HiveMessageType
+from hivemind_core_client.wire.message import BinaryType, HiveMessageType, MessageType
+from hivemind_core_client.wire.message_types import define, same
 from hivemind_core_client.wire.text import described
 
 
@@ -130,6 +131,19 @@ def _handler_name(handler: Any) -> str:
     return f"{kind_of(handler)} {handler.name} of {name_of(handler)}"
 
 
+def _type_name(kind: Any) -> str:
+    return f"{'bin' if isinstance(kind, BinaryType) else 'message'} type {kind.name}"
+
+
+def _check_type(kind: Any) -> None:
+    """Assert that this is a type, and that it means in this process what it says."""
+    if not isinstance(kind, (MessageType, BinaryType)):
+        raise AssertionError(f"a {type(kind).__name__} is returned, not a MessageType or a BinaryType")
+    meant = define(kind) if isinstance(kind, MessageType) else kind
+    if not same(meant, kind):
+        raise AssertionError(f"{kind!r} is not used: another plugin in this process has {meant!r}")
+
+
 def _observed(hook: str, implementation: pluggy.HookImpl) -> Iterator[PluginCheck]:
     """Call an observer with a client that talks to no hub, and with messages of each type."""
     messages = [sample_messages(msg_type)[0] for msg_type in HiveMessageType]
@@ -187,6 +201,7 @@ TRIALS: Mapping[str, Trial] = {
     "hivemind_message_arrived": _observed,
     "hivemind_message_handlers": table(_handler_name, check_handler),
     "hivemind_message_sent": _observed,
+    "hivemind_message_types": table(_type_name, _check_type),
     "hivemind_serializers": table(_kind("serializer"), check_serializer),
     "hivemind_transports": table(_scheme, _check_offer),
 }

@@ -12,20 +12,32 @@ from hivemind_core_client.wire.message_types import (
     HANDSHAKE_TYPES,
     OVOS_TYPES,
     WRAPPER_TYPES,
+    AnyBinaryType,
+    AnyMessageType,
+    BinaryType,
     HiveMessageType,
     HiveMindBinaryPayloadType,
+    MessageType,
+    Payload,
+    read_binary_type,
     read_message_type,
 )
-from hivemind_core_client.wire.ovos import to_message
+from hivemind_core_client.wire.ovos import is_ovos_message, to_message
 
 __all__ = [
     "HANDSHAKE_TYPES",
     "OVOS_TYPES",
     "WRAPPER_TYPES",
+    "AnyBinaryType",
+    "AnyMessageType",
+    "BinaryType",
     "HiveMessage",
     "HiveMessageType",
     "HiveMindBinaryPayloadType",
+    "MessageType",
+    "Payload",
     "is_ovos_message",
+    "read_binary_type",
     "read_message_type",
 ]
 
@@ -55,15 +67,6 @@ _UNCHECKED: dict[str, Callable[[], Any]] = {
 _COPIED = frozenset({"payload", *_UNCHECKED})
 
 
-def is_ovos_message(value: Any) -> bool:
-    """True for an OVOS Message, told by its shape so that OVOS need not be imported."""
-    return (
-        isinstance(getattr(value, "msg_type", None), str)
-        and isinstance(getattr(value, "data", None), dict)
-        and isinstance(getattr(value, "context", None), dict)
-    )
-
-
 def _reads(slot: str, meaning: str) -> Any:
     """A read-only property that makes no Python call: each message is asked for its type many times."""
     return property(attrgetter(slot), doc=meaning)
@@ -72,10 +75,10 @@ def _reads(slot: str, meaning: str) -> Any:
 class HiveMessage:
     """One packet of the hive.
 
-    `msg_type` is a HiveMessageType or its wire name. `payload` is an OVOS Message or its dict (BUS,
-    SHARED_BUS), a HiveMessage or its dict (the wrappers), bytes (BINARY), else a dict; None means `{}`.
-    It is taken as given or refused: text is never parsed. `bin_type` is for BINARY only. `route`
-    is a list of hops `{"source": peer, "targets": [peer, …]}`.
+    `msg_type` is a HiveMessageType, a MessageType of a plugin, or a wire name. `payload` is an OVOS Message or its dict
+    (BUS, SHARED_BUS), a HiveMessage or its dict (the wrappers), bytes (BINARY), else a dict; None means `{}`. A type of
+    a plugin says what it carries. It is taken as given or refused: text is never parsed. `bin_type` is for BINARY only.
+    `route` is a list of hops `{"source": peer, "targets": [peer, …]}`.
 
     Raises InvalidMessage (a ValueError) for a payload or bin_type that does not fit the type, and
     UnknownMessageType (a ValueError) for an unknown type.
@@ -97,7 +100,7 @@ class HiveMessage:
 
     def __init__(
         self,
-        msg_type: Union[HiveMessageType, str],
+        msg_type: Union[AnyMessageType, str],
         payload: Any = None,
         node: str | None = None,
         source_peer: str | None = None,
@@ -105,7 +108,7 @@ class HiveMessage:
         target_peers: list[str] | None = None,
         target_site_id: str | None = None,
         target_pubkey: str | None = None,
-        bin_type: HiveMindBinaryPayloadType = _UNDEFINED,
+        bin_type: Union[AnyBinaryType, int] = _UNDEFINED,
         metadata: Json | None = None,
     ) -> None:
         kind = msg_type if type(msg_type) is HiveMessageType else read_message_type(msg_type)
@@ -122,8 +125,8 @@ class HiveMessage:
         #: What a message that arrived takes in memory, in bytes, as far as its serializer tells; 0 for one made here.
         self.weight = 0
 
-    msg_type: Final[HiveMessageType] = _reads("_msg_type", "The message type.")
-    bin_type: Final[HiveMindBinaryPayloadType] = _reads(
+    msg_type: Final[AnyMessageType] = _reads("_msg_type", "The message type.")
+    bin_type: Final[AnyBinaryType] = _reads(
         "_bin_type", "What a BINARY payload is; UNDEFINED on every other type."
     )
     metadata: Final[Json] = _reads("_metadata", "Facts about the payload, such as `lang` or `file_name`.")
@@ -141,7 +144,8 @@ class HiveMessage:
         "_route", "The route as it came, malformed hops included. Not a copy."
     )
     raw_payload: Final[Any] = _reads(
-        "_payload", "The payload as it travels: a dict, or bytes for BINARY. Not a copy."
+        "_payload",
+        "The payload as it travels: a dict, bytes for BINARY, or the text of a type that carries text. Not a copy.",
     )
 
     @property
@@ -158,10 +162,11 @@ class HiveMessage:
 
     @property
     def payload(self) -> Any:
-        """An OVOS Message (BUS, SHARED_BUS), a HiveMessage (wrappers), bytes (BINARY), else a dict."""
-        if self._msg_type in OVOS_TYPES:
+        """An OVOS Message (BUS, SHARED_BUS), a HiveMessage (wrappers), bytes (BINARY), else a dict, or a text."""
+        carries = self._msg_type.carries
+        if carries is Payload.OVOS:
             return to_message(self._payload)
-        if self._msg_type in WRAPPER_TYPES:
+        if carries is Payload.HIVE:
             return HiveMessage.deserialize(self._payload)
         return self._payload
 
@@ -203,8 +208,9 @@ class HiveMessage:
         if msg_type is _BINARY:
             raise FrameError("a BINARY message cannot travel as text")
         body = fields.get("payload")
-        if type(body) is not dict:
-            raise FrameError(f"the payload of {msg_type.name} is a {type(body).__name__}, not an object")
+        if type(body) is not msg_type.form:
+            wanted = "an object" if msg_type.form is dict else "a text"
+            raise FrameError(f"the payload of {msg_type.name} is a {type(body).__name__}, not {wanted}")
         for key, kind in _FIELD_KINDS:
             value = fields.get(key)
             if value is not None and type(value) is not kind:
@@ -306,10 +312,12 @@ class HiveMessage:
 
     def _fields(self) -> Json:
         if not isinstance(self._payload, dict):
-            raise TypeError("a BINARY payload has no fields")
+            raise TypeError(f"a {self._msg_type.name} payload has no fields")
         return self._payload
 
     def _unit(self) -> str:
+        if isinstance(self._payload, str):
+            return "characters"
         return "bytes" if isinstance(self._payload, (bytes, bytearray, memoryview)) else "fields"
 
     def _identity(self) -> tuple[Any, ...]:
@@ -330,23 +338,21 @@ def _is_hop(hop: Any) -> bool:
     return isinstance(hop, dict) and bool(hop.get("source")) and bool(hop.get("targets"))
 
 
-def _checked_bin_type(msg_type: HiveMessageType, bin_type: int) -> HiveMindBinaryPayloadType:
+def _checked_bin_type(msg_type: AnyMessageType, bin_type: int) -> AnyBinaryType:
     if msg_type is not _BINARY:
         if bin_type:
             raise InvalidMessage(f"bin_type is for BINARY messages, not for {msg_type.name}")
         return _UNDEFINED
     try:
-        return HiveMindBinaryPayloadType(bin_type)
+        return read_binary_type(bin_type)
     except ValueError:
         raise InvalidMessage(f"unknown bin_type {bin_type!r}") from None
 
 
-def _checked_payload(msg_type: HiveMessageType, payload: Any) -> Any:
+def _checked_payload(msg_type: AnyMessageType, payload: Any) -> Any:
     """The payload as it travels, of what the constructor takes."""
-    if msg_type is _BINARY:
-        if isinstance(payload, (bytes, bytearray, memoryview)):
-            return bytes(payload)
-        raise InvalidMessage(f"a BINARY payload is bytes, not {type(payload).__name__}")
+    if msg_type.form is not dict:
+        return _checked_data(msg_type, payload)
     if isinstance(payload, dict):
         return _checked_fields(msg_type, payload)
     if isinstance(payload, HiveMessage):
@@ -359,21 +365,33 @@ def _checked_payload(msg_type: HiveMessageType, payload: Any) -> Any:
             Mend("pass a dict, a Message or a HiveMessage", joint="; "),
         )
     fields = {"type": payload.msg_type, "data": payload.data, "context": payload.context}
-    return fields if msg_type in OVOS_TYPES else _checked_fields(msg_type, fields)
+    return fields if msg_type.carries is Payload.OVOS else _checked_fields(msg_type, fields)
 
 
-def _checked_fields(msg_type: HiveMessageType, fields: Json) -> Json:
+def _checked_data(msg_type: AnyMessageType, payload: Any) -> Union[bytes, str]:
+    """The bytes or the text of a payload that is no dict."""
+    if msg_type.carries is Payload.TEXT:
+        if payload is None or isinstance(payload, str):
+            return payload or ""
+        raise InvalidMessage(f"the payload of {msg_type.name} is a str, not {type(payload).__name__}")
+    if isinstance(payload, (bytes, bytearray, memoryview)):
+        return bytes(payload)
+    raise InvalidMessage(f"a BINARY payload is bytes, not {type(payload).__name__}")
+
+
+def _checked_fields(msg_type: AnyMessageType, fields: Json) -> Any:
     """The dict of a payload, if it fits the type."""
-    if msg_type in OVOS_TYPES:
+    carries = msg_type.carries
+    if carries is Payload.OVOS:
         if not isinstance(fields.get("type"), str):
             raise InvalidMessage(f"the payload of {msg_type.name} is no Message: it has no type")
         for key in ("data", "context"):
             value = fields.get(key)
             if value is not None and not isinstance(value, dict):
                 raise InvalidMessage(f"{key!r} of the Message in {msg_type.name} is no object")
-    elif msg_type in WRAPPER_TYPES:
+    elif carries is Payload.HIVE:
         if not isinstance(fields.get("msg_type"), str):
             raise InvalidMessage(f"the payload of {msg_type.name} is no HiveMessage: it has no msg_type")
-    elif msg_type is _BINARY:
-        raise InvalidMessage("a BINARY payload is bytes, not dict")
+    elif carries is not Payload.OBJECT:
+        return _checked_data(msg_type, fields)
     return fields

@@ -30,3 +30,12 @@ def to_collection_message(message: Message, handler_id: str, collect_id: str) ->
     from ovos_bus_client.message import CollectionMessage
 
     return CollectionMessage.from_message(message, handler_id, collect_id)
+
+
+def is_ovos_message(value: Any) -> bool:
+    """True for an OVOS Message, told by its shape so that OVOS need not be imported."""
+    return (
+        isinstance(getattr(value, "msg_type", None), str)
+        and isinstance(getattr(value, "data", None), dict)
+        and isinstance(getattr(value, "context", None), dict)
+    )

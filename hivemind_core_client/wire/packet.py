@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client.wire.message import (
+    AnyBinaryType,
+    HiveMessage,
+    HiveMessageType,
+    HiveMindBinaryPayloadType,
+)
 
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
 
 
-def as_packet(message: Any, bin_type: HiveMindBinaryPayloadType = _UNDEFINED) -> HiveMessage:
+def as_packet(message: Any, bin_type: AnyBinaryType = _UNDEFINED) -> HiveMessage:
     """A HiveMessage as it is, an OVOS Message as BUS. A `bin_type` that is given wins over the message's own."""
     if not isinstance(message, HiveMessage):
         return HiveMessage(HiveMessageType.BUS, message)

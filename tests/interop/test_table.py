@@ -20,6 +20,7 @@ from . import (
     rows_query,
     rows_slow,
     rows_terminal,
+    rows_types,
 )
 from .hubs import RealHub
 from .running import run
@@ -34,6 +35,7 @@ ROW_MODULES = (
     rows_noise,
     rows_query,
     rows_intercom,
+    rows_types,
     rows_journal,
     rows_slow,
     rows_binary,

@@ -187,8 +187,6 @@ BROKEN: dict[str, tuple[bytes, type[FrameError]]] = {
     "trailing garbage after the metadata's zlib": (zipped(DEFLATED, DEFLATED + b"x"), FrameError),
     "zlib that stops halfway": (zipped(DEFLATED[:-3]), FrameError),
     "zlib with a wrong checksum": (zipped(DEFLATED[:-1] + b"\0"), FrameError),
-    "an unknown bin type": (by_hand(12, b"{}", b"x", 7), FrameError),
-    "another unknown bin type": (by_hand(12, b"{}", b"x", 15), FrameError),
     **{
         f"unassigned code {code}": (by_hand(code, b"{}", b"{}"), UnknownMessageType) for code in range(13, 32)
     },

@@ -32,6 +32,7 @@ def test_the_hooks_of_the_contract() -> None:
         "hivemind_message_arrived",
         "hivemind_message_handlers",
         "hivemind_message_sent",
+        "hivemind_message_types",
         "hivemind_serializers",
         "hivemind_transports",
     ]

@@ -13,7 +13,14 @@ from hivemind_core_client.builtins import ciphers_openssl
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins import hookspecs
 from hivemind_core_client.plugins.builtin_plugins import BUILTIN_PLUGINS
-from hivemind_core_client.plugins.contract import Cipher, Deliver, Encoding, MessageHandler
+from hivemind_core_client.plugins.contract import (
+    BinaryType,
+    Cipher,
+    Deliver,
+    Encoding,
+    MessageHandler,
+    MessageType,
+)
 from hivemind_core_client.testing import check_plugin
 from hivemind_core_client.testing.fixtures import LoadedPlugin
 from hivemind_core_client.testing.plugin_checks import TRIALS, checks_of
@@ -50,6 +57,25 @@ def test_a_plugin_that_keeps_the_contract_passes() -> None:
     ]
     assert all(check.passed for check in checks)
     check_plugin(BELL)
+
+
+def test_types_and_their_handlers_are_checked() -> None:
+    kinds: list[Any] = [MessageType("checks.note", "text"), BinaryType(7, "CHECKS_GRAPH")]
+    bringing = plugin(
+        "types",
+        hivemind_message_types=lambda: kinds,
+        hivemind_message_handlers=lambda: [
+            MessageHandler("checks.note", "note", lambda context, message: None)
+        ],
+    )
+    assert [check.name for check in checks_of(bringing) if check.passed] == [
+        "loads",
+        "hook hivemind_message_handlers",
+        "handler note of checks.note",
+        "hook hivemind_message_types",
+        "message type checks.note",
+        "bin type CHECKS_GRAPH",
+    ]
 
 
 @pytest.mark.parametrize("name", BUILTIN_PLUGINS)
@@ -105,6 +131,17 @@ FAULTS: list[tuple[Any, str]] = [
     (plugin("bad", hivemind_connected=too_late), "hook hivemind_connected: is async; nobody awaits it"),
     (plugin("bad", hivemind_chiper=bells), "loads: incompatible: "),
     (plugin("bad"), "loads: failed: it implements no hook"),
+    (
+        plugin("bad", hivemind_message_types=lambda: ["tide"]),
+        "a str is returned, not a MessageType or a BinaryType",
+    ),
+    (
+        plugin(
+            "bad",
+            hivemind_message_types=lambda: [MessageType("checks.tide"), MessageType("checks.tide", "text")],
+        ),
+        r"message type checks\.tide: MessageType\('checks.tide', 'text'\) is not used",
+    ),
 ]
 
 

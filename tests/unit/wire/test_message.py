@@ -166,7 +166,7 @@ REFUSED: list[tuple[str, Any, dict[str, Any]]] = [
     ("a wrapper of an ovos message", "query", {"payload": ovos()}),
     ("a wrapper of BINARY", "propagate", {"payload": HiveMessage("bin", b"x")}),
     ("messages/bin_type on another type", "ping", {"bin_type": BIN.FILE}),
-    ("an unknown bin_type", "bin", {"payload": b"", "bin_type": 7}),
+    ("an unknown bin_type", "bin", {"payload": b"", "bin_type": 16}),
 ]
 
 

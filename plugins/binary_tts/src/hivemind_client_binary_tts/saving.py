@@ -14,6 +14,7 @@ from hivemind_client_binary_tts.ledger import Ledger
 from hivemind_client_binary_tts.names import as_said, name_for
 from hivemind_client_binary_tts.player import Player, PlayFunction
 from hivemind_core_client.errors import InvalidOption, Mend, UsageError
+from hivemind_core_client.message import AnyBinaryType
 from hivemind_core_client.message import HiveMindBinaryPayloadType as BinType
 from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
 from hivemind_core_client.wire.json_text import Json
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 OnSaved = Callable[[Path, BinType, Json], object]
 
 #: What is saved under its kind where its own name is missing or unsafe.
-UNNAMED = {
+UNNAMED: dict[AnyBinaryType, str] = {
     BinType.TTS_AUDIO: "speech",
     BinType.FILE: "file",
     BinType.RAW_AUDIO: "audio.wav",
@@ -120,7 +121,7 @@ class SavingCallbacks(BinaryDataCallbacks):
         """Save the audio of an utterance as a WAV file, if that is wanted."""
         self._audio(BinType.STT_AUDIO_HANDLE, bin_data, sample_rate, sample_width, lang)
 
-    def save(self, data: bytes, file_name: Any, kind: BinType) -> Optional[Path]:
+    def save(self, data: bytes, file_name: Any, kind: AnyBinaryType) -> Optional[Path]:
         """Save `data` under a safe form of `file_name`; returns its path, or None if it was refused, which is logged.
 
         A name that had to be changed is logged once. May be called from any thread.
@@ -140,7 +141,7 @@ class SavingCallbacks(BinaryDataCallbacks):
         if self._player is not None:
             self._player.stop()
 
-    def _add(self, name: str, data: bytes, kind: BinType) -> Optional[Path]:
+    def _add(self, name: str, data: bytes, kind: AnyBinaryType) -> Optional[Path]:
         if not self._make_room(len(data)):
             log.warning(
                 "%s (%d bytes) was not saved: %s may hold %s files and %s bytes of the hub's. Remove some, or raise "

@@ -7,11 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hivemind_core_client.errors import Mend, PluginError
-from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client.message import (
+    AnyBinaryType,
+    HiveMessage,
+    HiveMessageType,
+    HiveMindBinaryPayloadType,
+)
 from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
 
 #: Kinds that are samples without a header, with the method that makes them a WAV file.
-_SAMPLES = {
+_SAMPLES: dict[AnyBinaryType, str] = {
     HiveMindBinaryPayloadType.RAW_AUDIO: "handle_receive_raw_audio",
     HiveMindBinaryPayloadType.STT_AUDIO_TRANSCRIBE: "handle_receive_stt_transcribe",
     HiveMindBinaryPayloadType.STT_AUDIO_HANDLE: "handle_receive_stt_handle",

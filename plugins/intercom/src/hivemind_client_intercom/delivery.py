@@ -16,7 +16,7 @@ from hivemind_core_client.errors import (
     ProtocolError,
 )
 from hivemind_core_client.message import HiveMessage, HiveMessageType
-from hivemind_core_client.plugins.contract import Actions, Context, Dispatch
+from hivemind_core_client.plugins.contract import Actions, Context, Dispatch, MessageType
 from hivemind_core_client.wire.json_text import Json, json_object
 from hivemind_core_client.wire.keys import same_key
 from hivemind_core_client.wire.mends import RESET_PGP
@@ -152,8 +152,10 @@ def _parsed(text: bytes) -> HiveMessage:
     except (ProtocolError, InvalidMessage, UnicodeDecodeError) as error:
         # Its text may quote the message.
         raise Dropped(f"what is sealed in it is no message ({type(error).__name__})") from error
-    if inner.msg_type is not HiveMessageType.BUS:
-        raise Dropped(f"a {inner.msg_type.name} message is sealed in it; only BUS may be")
+    if not _may_be_sealed(inner):
+        raise Dropped(
+            f"a {inner.msg_type.name} message is sealed in it; only BUS and types of plugins may be"
+        )
     return inner
 
 
@@ -168,9 +170,15 @@ def _sendable(payload: Json) -> HiveMessage:
         inner = HiveMessage.deserialize(payload)
     except FrameError as error:
         raise InvalidMessage(f"the payload of INTERCOM is no HiveMessage: {error}") from error
-    if inner.msg_type is not HiveMessageType.BUS:
-        raise InvalidMessage(f"INTERCOM carries OVOS Messages (BUS), not {inner.msg_type.name}")
+    if not _may_be_sealed(inner):
+        raise InvalidMessage(
+            f"INTERCOM carries OVOS Messages (BUS) and types of plugins, not {inner.msg_type.name}"
+        )
     return inner
+
+
+def _may_be_sealed(inner: HiveMessage) -> bool:
+    return inner.msg_type is HiveMessageType.BUS or isinstance(inner.msg_type, MessageType)
 
 
 def _ends(sender: keys.PublicKey, target: keys.PublicKey) -> dict[str, str]:
