@@ -24,6 +24,7 @@ from .satellite import Satellite
 from .table import ROWS, Behaviour, Check
 
 HTTP = "over HTTP"
+ASYNC_HTTP = "over HTTP, with asyncio"
 
 #: What a WebSocket alone can do: silence after an upgrade, and binary frames to a hub below version 3.
 _NOT_OVER_HTTP = (
@@ -39,21 +40,21 @@ _MODULES = {
 }
 
 
-def _by_http(check: Check) -> Check:
+def _by_http(check: Check, kind: str = "http") -> Check:
     @wraps(check)
     def run(hub: RealHub, satellite: Satellite) -> None:
-        satellite.client_kind = "http"
+        satellite.client_kind = kind
         check(hub, satellite)
 
     return run
 
 
-def _over_http(row: Behaviour) -> Behaviour:
+def _over_http(row: Behaviour, kind: str = "http", area: str = HTTP, mark: str = "HTTP") -> Behaviour:
     return replace(
         row,
-        text=f"{row.text} (HTTP)",
-        area=HTTP,
-        check=_by_http(row.check),
+        text=f"{row.text} ({mark})",
+        area=area,
+        check=_by_http(row.check, kind),
         options=replace(row.options, http=True),
         needs=", ".join(filter(None, ("http", row.needs))),
         uses_client=False,
@@ -133,3 +134,18 @@ def too_large(hub: RealHub, satellite: Satellite) -> None:
         client.emit(utterance("x" * 2**21))
     check_answer(client)
     assert client.state == "connected"
+
+
+#: What the client for asyncio, whose polling runs on threads, is promised too.
+_WITH_ASYNCIO = (
+    rows_client.connects,
+    rows_client.speaks,
+    rows_client.once_each,
+    rows_client.comes_back,
+    rows_client.wrong_key,
+    rows_client.wrong_password,
+    rows_binary.speech,
+)
+ROWS.extend(
+    _over_http(_row_of(check), "async-http", ASYNC_HTTP, "asyncio over HTTP") for check in _WITH_ASYNCIO
+)

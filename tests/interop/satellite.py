@@ -39,6 +39,10 @@ class Outcome:
         return f"--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
 
 
+#: Kinds of client that poll.
+_BY_HTTP = ("http", "async-http")
+
+
 class Satellite:
     """One satellite that the hub knows.
 
@@ -84,11 +88,11 @@ class Satellite:
     @property
     def hub_port(self) -> int:
         """Where the hub listens for this kind of client."""
-        return self.hub.http_port if self.client_kind == "http" else self.hub.port
+        return self.hub.http_port if self.client_kind in _BY_HTTP else self.hub.port
 
     def meddler(self) -> Union[HttpMeddler, Meddler]:
         """A proxy before the hub; it listens while in a `with`."""
-        return (HttpMeddler if self.client_kind == "http" else Meddler)(self.hub_port)
+        return (HttpMeddler if self.client_kind in _BY_HTTP else Meddler)(self.hub_port)
 
     def client(self, **options: Any) -> HiveMessageBusClient:
         """A client that is not connected yet; it is closed when the test ends.
@@ -107,7 +111,9 @@ class Satellite:
             "identity": self.identity,
             **options,
         }
-        if self.client_kind == "async":
+        if self.client_kind == "async-http" and "://" not in settings["host"]:
+            settings["host"] = f"http://{settings['host']}"
+        if self.client_kind.startswith("async"):
             client = cast("HiveMessageBusClient", OnLoop(**settings))
         else:
             client = (HiveMindHTTPClient if self.client_kind == "http" else HiveMessageBusClient)(**settings)
