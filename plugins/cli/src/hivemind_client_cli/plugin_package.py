@@ -42,6 +42,10 @@ KINDS: Mapping[str, Kind] = {
     "binary": Kind(
         "Handles images that the hub sends.", "`receive` gets the bytes and what the sender says of them."
     ),
+    "message-type": Kind(
+        "Brings a message type of its own.",
+        "`TYPE` is the type, and `receive` gets each message of it. The hub needs it too.",
+    ),
     "cipher": Kind(
         "Brings a cipher for protocol versions 0 and 1.",
         "`seal` and `open_` are the cipher. List its name: `HiveMessageBusClient(ciphers=[…])`. The hub needs it too.",

@@ -58,9 +58,14 @@ def test_a_package_is_whole(packages: Packages, kind: str, run: Any) -> None:
     folder = Path(written.folder)
     assert folder.name == f"hivemind-client-my-{kind}"
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    module = f"hivemind_client_my_{kind}"
+    module = f"hivemind_client_my_{kind.replace('-', '_')}"
     assert {*written.files} == {name for name in found if "__pycache__" not in name}
-    assert {"pyproject.toml", "README.md", f"src/{module}/py.typed", f"tests/test_my_{kind}.py"} <= found
+    assert {
+        "pyproject.toml",
+        "README.md",
+        f"src/{module}/py.typed",
+        f"tests/test_{written.plugin}.py",
+    } <= found
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["name"] == folder.name
     assert project["entry-points"] == {"hivemind_core_client": {written.plugin: module}}
@@ -111,7 +116,13 @@ def test_a_name_that_will_not_do(name: str, said: str, tmp_path: Path, run: Any)
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("AES-GCM", "cipher"), ("send-mycroft", "command"), ("WSS", "transport"), ("3d", "transport")],
+    [
+        ("AES-GCM", "cipher"),
+        ("send-mycroft", "command"),
+        ("bus", "message-type"),
+        ("WSS", "transport"),
+        ("3d", "transport"),
+    ],
 )
 def test_a_name_that_stands_for_something_else(name: str, kind: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"a {kind} cannot be called {name.lower()}.*another name"):

@@ -13,6 +13,7 @@ KINDS = (
     "handler",
     "wrapper",
     "binary",
+    "message-type",
     "cipher",
     "encoding",
     "serializer",
