@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from time import perf_counter
 from typing import TYPE_CHECKING, Callable, Optional
 
 from hivemind_core_client.aio.answers import AsyncAnswerStream, gather_all, wait_for_quiet
@@ -14,6 +16,7 @@ from hivemind_core_client.wire.ovos import to_message
 if TYPE_CHECKING:
     from ovos_bus_client.message import Message
 
+    from hivemind_core_client.aio.base_worker import AsyncBaseWorker
     from hivemind_core_client.aio.client import AsyncHiveMessageBusClient
     from hivemind_core_client.aio.waiting import AsyncNotifier
     from hivemind_core_client.kernel.collect_calls import Collection, Enough
@@ -102,6 +105,15 @@ class AsyncAsker:
         if not gatherer.lost:
             hive_map.finish(flood_id)
         return hive_map.of_flood(flood_id)
+
+    async def round_trip(self, worker: AsyncBaseWorker, seconds: float) -> Optional[float]:
+        """Seconds of one ping by the transport, else of a PING of the hive; None when nobody answered in time."""
+        if self._client.profile.transport.pings:
+            return await worker.ping(secrets.token_bytes(8), seconds)
+        began = perf_counter()
+        answered = await self.flood(seconds, 0.0)
+        # Our own PING is among the answers.
+        return perf_counter() - began if len(answered.nodes) > 1 else None
 
     async def collect(
         self, message: Message, min_seconds: float, max_seconds: float, enough: Enough

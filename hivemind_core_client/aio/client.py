@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from functools import partial, wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Optional, Union
@@ -180,8 +179,8 @@ class AsyncHiveMessageBusClient(BaseClient):
         await self.close()
 
     async def round_trip(self, timeout: float = 5.0) -> float:
-        """Seconds of one ping and pong of the WebSocket; over HTTP of one poll. Raises HubTimeout or NotConnected."""
-        seconds = await self._worker.ping(secrets.token_bytes(8), timeout)
+        """Seconds of a ping by the transport (HTTP: of a poll), else of the hive. Raises HubTimeout, NotConnected."""
+        seconds = await self._asker.round_trip(self._worker, timeout)
         if seconds is None:
             raise self._worker.lifecycle.timed_out("pong", timeout)
         return seconds

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import secrets
+from time import perf_counter
 from typing import TYPE_CHECKING, Callable, Optional
 
 from hivemind_core_client.kernel import questions
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.kernel.questions import Answer
     from hivemind_core_client.shell.open_calls import OpenCalls
     from hivemind_core_client.shell.waiters import Matcher
+    from hivemind_core_client.sync.base_worker import BaseWorker
     from hivemind_core_client.sync.client import HiveMessageBusClient
     from hivemind_core_client.sync.waiting import Notifier
     from hivemind_core_client.wire.errors import HiveMindError
@@ -101,6 +104,15 @@ class Asker:
         if not gatherer.lost:
             hive_map.finish(flood_id)
         return hive_map.of_flood(flood_id)
+
+    def round_trip(self, worker: BaseWorker, seconds: float) -> Optional[float]:
+        """Seconds of one ping by the transport, else of a PING of the hive; None when nobody answered in time."""
+        if self._client.profile.transport.pings:
+            return worker.ping(secrets.token_bytes(8), seconds)
+        began = perf_counter()
+        answered = self.flood(seconds, 0.0)
+        # Our own PING is among the answers.
+        return perf_counter() - began if len(answered.nodes) > 1 else None
 
     def collect(
         self, message: Message, min_seconds: float, max_seconds: float, enough: Enough

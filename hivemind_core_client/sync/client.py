@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import secrets
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -155,8 +154,8 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
         self.close()
 
     def round_trip(self, timeout: float = 5.0) -> float:
-        """Seconds of one ping and pong of the WebSocket; over HTTP of one poll. Raises HubTimeout or NotConnected."""
-        seconds = self._worker.ping(secrets.token_bytes(8), timeout)
+        """Seconds of a ping by the transport (HTTP: of a poll), else of the hive. Raises HubTimeout, NotConnected."""
+        seconds = self._asker.round_trip(self._worker, timeout)
         if seconds is None:
             raise self._worker.lifecycle.timed_out("pong", timeout)
         return seconds

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Callable, Optional
 
 import pytest
+from attrs import evolve
 from ovos_bus_client.message import Message
 
 from hivemind_core_client import Deadlines, HiveMessageBusClient
@@ -111,6 +112,15 @@ def test_nobody_listens(form: str, make: Make, hub: EmbeddedHub) -> None:
     with pytest.raises(err.HubUnreachable, match=r"own://127\.0\.0\.1:1 cannot be reached"):
         client.connect()
     client.close()
+
+
+def test_without_pings_the_hive_is_pinged(make: Make, hub: EmbeddedHub) -> None:
+    with make(hub, evolve(BLOCKING, pings=False)) as client:
+        assert 0 < client.round_trip() < 5
+        hub.wait_for("propagate")
+        client.emit(Message("note"))
+        hub.wait_for("note")
+        assert client.metrics.confirmed == 0
 
 
 def test_a_client_on_a_loop_speaks_http(client_class: Any, hub: EmbeddedHub) -> None:

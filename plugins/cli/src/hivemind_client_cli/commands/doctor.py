@@ -91,7 +91,7 @@ _MENDS = {
     ),
 }
 #: Where a phase of connecting that took too long belongs.
-_PHASES = {"tcp": "tcp", "tls": "tls", "upgrade": "websocket", "first frame": "key", "handshake": "password"}
+_PHASES = {"open": "tcp", "tcp": "tcp", "tls": "tls", "upgrade": "websocket", "first frame": "key"}
 _KINDS: tuple[tuple[type[HiveMindError], str], ...] = (
     (HubUnreachable, "tcp"),
     (SecureConnectionFailed, "tls"),
