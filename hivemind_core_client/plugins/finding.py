@@ -114,18 +114,19 @@ def _with_plugins() -> Iterator[_Found]:
         try:
             if f"[{hookspecs.PROJECT}]" in (distribution.read_text("entry_points.txt") or ""):
                 ours = [entry for entry in distribution.entry_points if entry.group == hookspecs.PROJECT]
-                yield _Found(_text_of(distribution, "Name"), _text_of(distribution, "Version"), ours)
+                yield _Found(*_name_and_version(distribution), ours)
         except Exception as error:  # anyone's package, and its files may be broken in any way
-            name = _text_of(distribution, "Name") or "a distribution without a name"
+            name = _name_and_version(distribution)[0] or "a distribution without a name"
             log.warning("the entry points of %s cannot be read: %s", name, described(error))
 
 
-def _text_of(distribution: metadata.Distribution, field: str) -> str:
-    """A field of the metadata, empty where there is none or it cannot be read."""
+def _name_and_version(distribution: metadata.Distribution) -> tuple[str, str]:
+    """Of its metadata, which is parsed each time that it is asked for. Empty where there is none, or it is broken."""
     try:
-        return str(distribution.metadata[field] or "")
+        fields = distribution.metadata
+        return str(fields["Name"] or ""), str(fields["Version"] or "")
     except Exception:  # as above
-        return ""
+        return "", ""
 
 
 def _builtin(name: str) -> Candidate:
