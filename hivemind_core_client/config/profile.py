@@ -13,6 +13,7 @@ from attrs import evolve
 from hivemind_core_client.config.hub_keys import HubKeys
 from hivemind_core_client.config.identity import NodeIdentity
 from hivemind_core_client.config.key_files import IdentityFile, place_of
+from hivemind_core_client.config.plugin_settings import settings_of
 from hivemind_core_client.config.rsa_keys import public_key_of
 from hivemind_core_client.config.session import new_session
 from hivemind_core_client.config.settings import ENVIRONMENT, Settings, given, resolve, variable_of
@@ -58,6 +59,7 @@ class ClientProfile:
         limits: Limits,
         hub_key: Optional[str],
         query_timeout: float,
+        plugin_settings: Optional[Mapping[str, Any]] = None,
     ) -> None:
         self.settings = settings
         self.identity = identity
@@ -73,6 +75,7 @@ class ClientProfile:
             now=time.time,
             query_timeout=query_timeout,
             alone=threading.Lock(),
+            plugin_settings=settings_of(plugins, plugin_settings, identity.path),
         )
         self.options = LinkOptions(
             where=str(settings.address),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Callable, Optional, Protocol, Union
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 from attrs.validators import instance_of
 
 from hivemind_core_client.plugins.transport_contract import (
@@ -258,7 +258,8 @@ class Context:
     `verified_source` is the public key that has signed the very message at hand, as a handler further out
     has verified, or None: nothing that arrives can set it. `wrapped` is True for a message that came inside another
     one, so that it may be the word of any node, not of the hub. `alone` is held while a built-in handler runs in a
-    chain; leave it to that.
+    chain; leave it to that. `settings` are those of the handler's own plugin, None where it declares none;
+    `plugin_settings` has them by plugin.
     """
 
     identity: Identity
@@ -273,6 +274,8 @@ class Context:
     verified_source: Optional[str] = None
     wrapped: bool = False
     alone: AbstractContextManager[Any] = field(factory=nullcontext, repr=False)
+    settings: Any = field(default=None, repr=False)
+    plugin_settings: Mapping[str, Any] = field(factory=dict, repr=False)
     _lines: LogLines = field(factory=LogLines, repr=False)
 
     @property
@@ -306,8 +309,13 @@ class Context:
             verified_source=verified_source,
             wrapped=True,
             alone=self.alone,
+            plugin_settings=self.plugin_settings,
             lines=self._lines,
         )
+
+    def of_plugin(self, name: str) -> Context:
+        """The same context, with the settings of this plugin."""
+        return evolve(self, settings=self.plugin_settings.get(name))
 
     def note(self, log: Callable[..., object], text: str, *arguments: Any) -> None:
         """Log what a peer can cause in any number: `context.note(log.warning, "dropped %s", name)`.

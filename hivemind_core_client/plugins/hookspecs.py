@@ -54,6 +54,15 @@ def hivemind_serializers() -> list[Serializer]:  # type: ignore[empty-body]
 
 
 @hookspec
+def hivemind_settings() -> list[type]:  # type: ignore[empty-body]
+    """Return the attrs class that declares the settings of this plugin, as a list of one (docs/plugins-settings.md).
+
+    Called: once for each selection of plugins, when its first client is made.
+    Example: return [DoorBellSettings]
+    """
+
+
+@hookspec
 def hivemind_message_types() -> list[Union[MessageType, BinaryType]]:  # type: ignore[empty-body]
     """Return the message types and the bin types this plugin brings (docs/plugins-messages.md).
 

@@ -10,7 +10,7 @@ import functools
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, TypeVar, cast
 
 from attrs import define, field
 
@@ -62,6 +62,7 @@ from hivemind_core_client.plugins.registry import (
     build_table,
     wire_name,
 )
+from hivemind_core_client.plugins.settings import see_settings, settings_fault
 from hivemind_core_client.plugins.single_files import named_folder
 from hivemind_core_client.plugins.transport_contract import by_scheme
 from hivemind_core_client.wire.errors import Mend, PluginError, Setting
@@ -97,6 +98,7 @@ class Plugins:
     _conflicts: list[Conflict] = field(factory=list)
     _chains: dict[Any, tuple[Offered[Any], ...]] = field(factory=dict)
     _left_out: dict[tuple[str, str], str] = field(factory=dict)
+    _settings: dict[str, type] = field(factory=dict)
 
     @property
     def accounts(self) -> Accounts:
@@ -189,6 +191,12 @@ class Plugins:
             self.pm.states.provides(*provided)
         for remark in types.remarks:
             self.pm.states.remark(*remark)
+        for each in self._offers("hivemind_settings", object):
+            reason = settings_fault(each.item)
+            if reason:
+                self.pm.states.fail(each.plugin, reason)
+            else:
+                self._settings.setdefault(normalised(each.plugin), cast("type", each.item))
         handlers = self._resolve("handler", "hivemind_message_handlers", MessageHandler, types)
         binary = self._resolve("binary handler", "hivemind_binary_handlers", BinaryHandler)
         return Registry(
@@ -203,6 +211,7 @@ class Plugins:
             lanes=lanes_of(self._chains, self._builtin),
             transports=self._transports(),
             left_out=self._left_out,
+            settings=self._settings,
             message_types=types.messages,
             binary_types=types.binaries,
         )
@@ -227,6 +236,7 @@ class Plugins:
     ) -> Chains[Handler]:
         """The handlers of a kind, wrappers around them."""
         offers = list(self._sound(kind, list(self._offers(hook, expected)), id, handler_fault))
+        offers = [see_settings(each, self._settings) for each in offers]
         offers += [Offered(*each) for each in types.unhandled(offers)]
         table = build_table(kind, (each for each in offers if not each.item.wraps), key_of)
         places_of = places(getattr(self.pm.hook, hook).get_hookimpls())

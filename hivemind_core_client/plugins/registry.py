@@ -75,7 +75,7 @@ class Registry:
     what runs, wrappers included; `wrapped` has the plain handlers of the message types that are wrapped. `lanes` has
     what is called in a lane, since it may take any time. The keys of `transports` are URL schemes.
     `left_out` has why what a plugin offers is not used, by its kind, such as `cipher`, and its name. `message_types`
-    and `binary_types` are those that plugins bring.
+    and `binary_types` are those that plugins bring, `settings` the classes that declare their settings, by plugin.
     """
 
     ciphers: Mapping[str, Cipher] = field(factory=dict)
@@ -89,6 +89,7 @@ class Registry:
     lanes: Lanes = field(factory=dict)
     transports: Mapping[str, Transport] = field(factory=dict)
     left_out: Mapping[tuple[str, str], str] = field(factory=dict)
+    settings: Mapping[str, type] = field(factory=dict)
 
     def plain(self, msg_type: AnyMessageType) -> MessageHandler | None:
         """The handler of a type without what is wrapped around it, None where nobody handles the type."""

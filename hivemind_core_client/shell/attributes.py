@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from attrs import evolve
 
 from hivemind_core_client.config.given_texts import checked_text, site_of
 from hivemind_core_client.config.settings import read_crypto_key, without_colon
+from hivemind_core_client.plugins.names import normalised
 from hivemind_core_client.shell.waiters import checked_seconds
 
 if TYPE_CHECKING:
@@ -145,6 +146,10 @@ class ClientAttributes:
     def plugins(self) -> Plugins:
         """The plugins in use, with their report."""
         return self.profile.plugins
+
+    def plugin_settings(self, name: str) -> Any:
+        """The settings of the plugin called `name`, an object of the class that it declares; else None."""
+        return self.profile.context.plugin_settings.get(normalised(name))
 
     @property
     def hub(self) -> Optional[HubFacts]:

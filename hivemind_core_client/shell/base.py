@@ -80,6 +80,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         limits: Optional[Limits] = None,
         query_timeout: float = 30.0,
         transport_options: Optional[Mapping[str, Any]] = None,
+        plugin_settings: Optional[Mapping[str, Any]] = None,
     ) -> None:
         check_switches(self_signed=self_signed, share_bus=share_bus, binarize=binarize)
         # No super(): the OVOS client, a base of a subclass, would read the OVOS configuration and make a WebSocket.
@@ -103,6 +104,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
             limits=one_of(Limits, "limits", limits),
             hub_key=hub_key,
             query_timeout=checked_seconds("query_timeout", query_timeout),
+            plugin_settings=plugin_settings,
         )
         self._host = self.profile.given_host  # read by programs that were written for the reference client
         self.share_bus = share_bus

@@ -15,6 +15,7 @@ from hivemind_core_client.plugins.chains import kind_of, name_of
 from hivemind_core_client.plugins.contract import Transport
 from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.plugins.proving import sample_messages
+from hivemind_core_client.plugins.settings import settings_fault
 from hivemind_core_client.testing.conformance import (
     check_cipher,
     check_encoding,
@@ -144,6 +145,17 @@ def _check_type(kind: Any) -> None:
         raise AssertionError(f"{kind!r} is not used: another plugin in this process has {meant!r}")
 
 
+def _settings_name(declared: Any) -> str:
+    return f"settings {declared.__name__}"
+
+
+def _check_settings(declared: Any) -> None:
+    """Assert that this class can declare settings."""
+    fault = settings_fault(declared)
+    if fault:
+        raise AssertionError(fault)
+
+
 def _observed(hook: str, implementation: pluggy.HookImpl) -> Iterator[PluginCheck]:
     """Call an observer with a client that talks to no hub, and with messages of each type."""
     messages = [sample_messages(msg_type)[0] for msg_type in HiveMessageType]
@@ -202,6 +214,7 @@ TRIALS: Mapping[str, Trial] = {
     "hivemind_message_handlers": table(_handler_name, check_handler),
     "hivemind_message_sent": _observed,
     "hivemind_message_types": table(_type_name, _check_type),
+    "hivemind_settings": table(_settings_name, _check_settings),
     "hivemind_serializers": table(_kind("serializer"), check_serializer),
     "hivemind_transports": table(_scheme, _check_offer),
 }

@@ -34,6 +34,7 @@ def test_the_hooks_of_the_contract() -> None:
         "hivemind_message_sent",
         "hivemind_message_types",
         "hivemind_serializers",
+        "hivemind_settings",
         "hivemind_transports",
     ]
 

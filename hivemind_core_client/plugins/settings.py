@@ -1,0 +1,134 @@
+"""The settings of plugins: an attrs class for each, made of the tables that a user gave, or of their defaults."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import attrs
+
+from hivemind_core_client.plugins.names import normalised
+from hivemind_core_client.wire.errors import InvalidOption, Mend
+from hivemind_core_client.wire.mends import SHOW_PLUGINS
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.contract import Context
+    from hivemind_core_client.plugins.registry import Offered
+
+Handler = TypeVar("Handler")
+log = logging.getLogger(__name__)
+
+#: Settings by the plugin's name, as PEP 503 writes it: classes that declare them, or objects of those.
+Declared = Mapping[str, type]
+_PLAIN: tuple[type, ...] = (bool, int, float, str, list, dict)
+
+
+def settings_fault(declared: Any) -> str:
+    """Why a class cannot declare settings; empty where it can."""
+    if not (isinstance(declared, type) and attrs.has(declared)):
+        return f"its settings are a {type(declared).__name__}, not an attrs class"
+    try:
+        declared()
+    except Exception as error:  # anyone's class
+        return f"each of its settings must have a default that it takes ({type(error).__name__})"
+    return ""
+
+
+def made(
+    declared: Declared, tables: Mapping[str, Any], source: str, plugins: Collection[str], strict: bool
+) -> dict[str, Any]:
+    """The settings that tables of one `source` give, by plugin.
+
+    A table that no plugin in use reads is an error where `strict`, else a warning, unless it is one of `plugins`' own.
+    Raises InvalidOption, which names source, table, key and what was expected, and never a value.
+    """
+    found: dict[str, Any] = {}
+    for name, table in tables.items():
+        plugin = normalised(str(name))
+        if plugin in declared:
+            found[plugin] = _object(declared[plugin], table, f"[{name}] of {source}")
+        elif strict or plugin not in plugins:
+            reason = f"no plugin in use reads the settings [{name}] of {source}{_nearest(plugin, declared)}"
+            if strict:
+                raise InvalidOption(reason, Mend("see ", SHOW_PLUGINS))
+            log.warning("%s", reason)
+    return found
+
+
+def _object(declared: type, table: Any, where: str) -> Any:
+    if not isinstance(table, Mapping):
+        raise InvalidOption(f"{where} is a {type(table).__name__}; it must be a table of settings")
+    fields = {field.alias or field.name: field for field in attrs.fields(declared) if field.init}
+    hints = _hints(declared)
+    for key, value in table.items():
+        if key not in fields:
+            raise InvalidOption(f"{where} has no setting {key!r}{_nearest(str(key), fields)}")
+        field = fields[key]
+        expected = _expected(hints.get(field.name)) if field.converter is None else ()
+        if expected and not _fits(value, expected):
+            wanted = " or ".join(kind.__name__ for kind in expected)
+            raise InvalidOption(f"{key!r} in {where} is a {type(value).__name__}; it must be {wanted}")
+        try:
+            declared(**{key: value})
+        except Exception as error:  # anyone's validator, and its text may show the value
+            raise InvalidOption(
+                f"{key!r} in {where} has a value that the plugin refuses ({type(error).__name__})"
+            ) from None
+    try:
+        return declared(**table)
+    except Exception as error:  # as above, of all of them together
+        raise InvalidOption(f"the plugin refuses {where} as a whole ({type(error).__name__})") from None
+
+
+def _hints(declared: type) -> dict[str, Any]:
+    try:
+        return get_type_hints(declared)
+    except Exception:  # names that are there for type checkers only
+        return {}
+
+
+def _expected(hint: Any) -> tuple[type, ...]:
+    """The plain types that a value may have; none where only the plugin knows."""
+    kinds = get_args(hint) if get_origin(hint) is Union else (hint,)
+    bases = tuple(get_origin(kind) or kind for kind in kinds if kind is not type(None))
+    return bases if bases and all(base in _PLAIN for base in bases) else ()
+
+
+def _fits(value: Any, expected: tuple[type, ...]) -> bool:
+    if isinstance(value, bool):
+        return bool in expected
+    return isinstance(value, expected) or (isinstance(value, int) and float in expected)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    for meant in difflib.get_close_matches(name, list(known), 1):
+        return f"; did you mean {meant!r}?"
+    return ""
+
+
+def see_settings(offered: Offered[Handler], declared: Declared) -> Offered[Handler]:
+    """A handler whose functions see the settings of its plugin in their context, where that plugin declares some."""
+    plugin = normalised(offered.plugin)
+    if plugin not in declared:
+        return offered
+    item: Any = offered.item
+    changed = {name: _seeing(plugin, function) for name, function in _functions(item)}
+    return attrs.evolve(offered, item=attrs.evolve(item, **changed))
+
+
+def _functions(handler: Any) -> Iterator[tuple[str, Any]]:
+    for name in ("receive", "prepare", "on_send", "on_timer", "on_end"):
+        function = getattr(handler, name, None)
+        if function is not None:
+            yield name, function
+
+
+def _seeing(plugin: str, function: Any) -> Any:
+    return partial(_call, plugin, function)
+
+
+def _call(plugin: str, function: Any, context: Context, *arguments: Any) -> Any:
+    return function(context.of_plugin(plugin), *arguments)
