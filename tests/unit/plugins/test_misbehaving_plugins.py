@@ -254,6 +254,20 @@ def test_distributions_without_a_name_are_not_versions_of_one_another(packages: 
     del sys.modules["one"], sys.modules["two"]
 
 
+def test_of_two_versions_one_of_thousands_of_digits_is_the_older(
+    packages: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front = tmp_path_factory.mktemp("front")
+    monkeypatch.syspath_prepend(str(front))
+    for place in (front, packages):
+        lay(place, "digits")
+    endless = f"Metadata-Version: 2.1\nName: digits\nVersion: 1.{'9' * 5000}\n"
+    (front / "digits-1.0.dist-info" / "METADATA").write_text(endless)
+    (info,) = [info for info in manager.load_plugins().report if info.name == "digits"]
+    assert (info.state, info.version) == ("loaded", "1.0")
+    del sys.modules["digits"]
+
+
 def test_a_package_with_nothing_readable_is_told(packages: Path, caplog: pytest.LogCaptureFixture) -> None:
     lay(packages, "odd")
     for name in ("METADATA", "entry_points.txt"):
