@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class HubKeys:
-    """The keys for the hub of these settings; `kernel.options.NoiseKeys` says what each is.
+    """The keys for the hub of these settings; `plugins.handshake_contract.NoiseKeys` says what each is.
 
     Where the identity file cannot be written, what was learned is kept as long as this object, and a warning logged.
     """

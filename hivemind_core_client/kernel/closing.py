@@ -36,7 +36,8 @@ from hivemind_core_client.wire.mends import COMPARE_KEYS
 from hivemind_core_client.wire.text import printable
 
 if TYPE_CHECKING:
-    from hivemind_core_client.kernel.handshake.base import Doubt, Handshake
+    from hivemind_core_client.kernel.handshake.guarding import GuardedHandshake
+    from hivemind_core_client.plugins.handshake_contract import Doubt
 
 #: The hub's policy does not take us.
 REFUSED_BY_POLICY = 1008
@@ -62,7 +63,7 @@ def meaning_of_close(
     code: Optional[int],
     reason: str,
     where: str,
-    handshake: Optional[Handshake] = None,
+    handshake: Optional[GuardedHandshake] = None,
     doubt: Optional[Doubt] = None,
 ) -> HiveMindError:
     """The error for a hub that hung up in this state: a HubRefused when trying again is useless.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Callable, Optional, Protocol
+from typing import TYPE_CHECKING, Callable
 
 from hivemind_core_client.wire.errors import (
     CleartextRefused,
@@ -23,16 +23,6 @@ if TYPE_CHECKING:
 _LARGE = 16384
 _FIELDS = ("ciphertext", "tag", "nonce")
 _MEND = "got encrypted message, but could not decrypt! The key or password differs from the hub's"
-
-
-class Channel(Protocol):
-    """What both sides own once a handshake is done."""
-
-    def seal(self, plain: Frame) -> list[Frame]:
-        """The sealed frames that carry `plain`, to be sent in this order with none between them."""
-
-    def open(self, frame: Frame) -> Optional[Frame]:
-        """What a sealed frame carries, or None while more frames must come."""
 
 
 class CipherChannel:

@@ -9,7 +9,6 @@ from typing import Any, Callable, Optional, TypeVar, cast
 
 from hivemind_core_client.kernel.bounds import FRAME_COST_BYTES, too_large, too_much
 from hivemind_core_client.kernel.closing import PROOF_WINDOW_S, meaning_of_close
-from hivemind_core_client.kernel.crypto import Channel
 from hivemind_core_client.kernel.decoding import (
     FAULTS,
     LONG_BINARY,
@@ -35,15 +34,8 @@ from hivemind_core_client.kernel.events import (
     RunInTurn,
     Transmit,
 )
-from hivemind_core_client.kernel.handshake.base import (
-    Doubt,
-    Handshake,
-    Offer,
-    Outcome,
-    Progress,
-    Terms,
-)
-from hivemind_core_client.kernel.handshake.choice import Kinds, choose
+from hivemind_core_client.kernel.handshake.base import terms_of
+from hivemind_core_client.kernel.handshake.guarding import GuardedHandshake, choose
 from hivemind_core_client.kernel.leaving import Follow
 from hivemind_core_client.kernel.options import LinkOptions
 from hivemind_core_client.kernel.states import PHASES, Signal, State, advance
@@ -62,6 +54,7 @@ from hivemind_core_client.plugins.contract import (
     Send,
     SetTimer,
 )
+from hivemind_core_client.plugins.handshake_contract import Channel, Doubt, Offer, Outcome, Progress
 from hivemind_core_client.plugins.registry import Lanes, Registry
 from hivemind_core_client.wire.errors import (
     CleartextRefused,
@@ -91,29 +84,23 @@ class Link:
     Not locked: `receive`, `opened` and `ended` belong to whoever reads the transport, `seal` to whoever holds the
     writing lock; any sender may call `prepare`. `receive`, `sending`, `due`, `admit` and `session_ended` change what
     handlers remember and the hive map: the shell calls one of them at a time.
-    `kinds` are the kinds of handshake, in order of preference. With `in_turn`, handlers of plugins that are not built
-    in come as RunInTurn once there is a key; a message of a type in `sent_in_turn` is prepared by `leaving` then.
+    With `in_turn`, handlers of plugins that are not built in come as RunInTurn once there is a key; a message of a type
+    in `sent_in_turn` is prepared by `leaving` then.
     """
 
     def __init__(
-        self,
-        registry: Registry,
-        context: Context,
-        options: LinkOptions,
-        kinds: Kinds,
-        in_turn: bool = False,
+        self, registry: Registry, context: Context, options: LinkOptions, in_turn: bool = False
     ) -> None:
         self.state = State.IDLE
         self.context = context
         context.hub = context.negotiated = None
         self._options = options
         self._registry = registry
-        self._kinds = kinds
         self._dispatcher = Dispatcher(registry, context, self._collected)
         self._lanes: Lanes = registry.lanes if in_turn else {}
         #: The types of messages that are sent by `leaving`, instead of `prepare` and `sending`.
         self.sent_in_turn: frozenset[AnyMessageType] = frozenset()
-        self._handshake: Optional[Handshake] = None
+        self._handshake: Optional[GuardedHandshake] = None
         #: What seals and opens, from the end of the handshake to the end of the connection.
         self._channel: Optional[Channel] = None
         self._doubt: Optional[Doubt] = None
@@ -328,15 +315,15 @@ class Link:
         return iter(())
 
     def _negotiate(self, action: Negotiate) -> Iterator[Event]:
+        if self._handshake is not None and self._handshake.is_answer(action.offer):
+            yield from self._conclude(Conclude(action.offer))
+            return
         if self.state is not State.AWAITING_OFFER or self.context.hub is None:
             self.context.note(log.debug, "ignored an offer in the state %r", self.state.value)
             return
         try:
-            handshake = choose(
-                self._kinds,
-                Offer.read(action.offer),
-                Terms.of(self._options, self._registry, self.context.hub),
-            )
+            terms = terms_of(self._options, self._registry, self.context.hub)
+            handshake = choose(self._registry.handshakes, Offer.read(action.offer), terms)
             progress = handshake.begin()
         except (ProtocolError, HubRefused, UsageError) as error:
             yield self._fail(error)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.builtins import shared_bus as shared_bus
     from hivemind_core_client.builtins import text_serializer as text_serializer
     from hivemind_core_client.builtins import thirdparty as thirdparty
+    from hivemind_core_client.kernel.handshake import kinds as kinds
     from hivemind_core_client.testing import memory as memory
     from hivemind_core_client.transports.builtin import http as http
     from hivemind_core_client.transports.builtin import websocket as websocket
@@ -59,4 +60,5 @@ BUILTIN_PLUGINS = {
     # For tests: it reaches the embedded hubs of this process, and nothing else.
     "builtin_memory": "hivemind_core_client.testing.memory",
     "builtin_websocket": "hivemind_core_client.transports.builtin.websocket",
+    "builtin_handshake_kinds": "hivemind_core_client.kernel.handshake.kinds",
 }

@@ -54,3 +54,12 @@ class Chosen:
 def _invalid(option: str, value: object) -> InvalidOption:
     kinds = "names, modules or objects" if option == "plugins" else "names"
     return InvalidOption(f"{option} has {value!r}; it must be a list of {kinds} of plugins, or one name")
+
+
+def listed_names(text: str | None) -> frozenset[str] | None:
+    """The names in a comma list, None where there is no list."""
+    if text is None:
+        return None
+    # Quotes are those of a compose file that took them as they stand: no name has any.
+    names = (name.strip(" \t\r\n\ufeff\"'") for name in text.split(","))
+    return frozenset(name for name in names if name)

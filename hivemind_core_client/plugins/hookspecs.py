@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Serializer,
         Transport,
     )
+    from hivemind_core_client.plugins.handshake_contract import HandshakeKind
     from hivemind_core_client.wire.message import HiveMessage
 
 #: The entry-point group in which plugins are found, and the name of the pluggy project.
@@ -41,6 +42,15 @@ def hivemind_encodings() -> list[Encoding]:  # type: ignore[empty-body]
 
     Called: once for each selection of plugins, when its first client is made.
     Example: return [Encoding("JSON-B85", encode, base64.b85decode, plain=True)]
+    """
+
+
+@hookspec
+def hivemind_handshakes() -> list[HandshakeKind]:  # type: ignore[empty-body]
+    """Return the kinds of handshake this plugin brings, each with its rank.
+
+    Called: once for each selection of plugins, when its first client is made.
+    Example: return [HandshakeKind(TokenHandshake, rank=250)]
     """
 
 

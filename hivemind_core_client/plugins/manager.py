@@ -14,6 +14,7 @@ from typing import Any, Callable, TypeVar, cast
 
 from attrs import define, field
 
+from hivemind_core_client.plugins import handshake_table
 from hivemind_core_client.plugins.accounts import Accounts
 from hivemind_core_client.plugins.builtin_plugins import DISTRIBUTION
 from hivemind_core_client.plugins.chains import (
@@ -28,7 +29,7 @@ from hivemind_core_client.plugins.chains import (
     places,
     remarks,
 )
-from hivemind_core_client.plugins.choosing import Chosen
+from hivemind_core_client.plugins.choosing import Chosen, listed_names
 from hivemind_core_client.plugins.compatibility import (
     import_fault,
     judge_hooks,
@@ -49,6 +50,7 @@ from hivemind_core_client.plugins.contract import (
 from hivemind_core_client.plugins.declared_types import NO_TYPES, declared_types
 from hivemind_core_client.plugins.finding import Candidate, candidates, installed_plugins
 from hivemind_core_client.plugins.finding import PluginInfo as PluginInfo
+from hivemind_core_client.plugins.handshake_contract import HandshakeKind
 from hivemind_core_client.plugins.isolation import TRACE_VARIABLE, HookRefused, IsolatingManager
 from hivemind_core_client.plugins.lanes import lanes_of
 from hivemind_core_client.plugins.loading_lock import LOADING
@@ -160,7 +162,7 @@ class Plugins:
         """The tables, or PluginError when something is missing that no client can do without."""
         registry = self.registry()
         missing = [wire_name(name) for table, name in _NEEDED if name not in getattr(registry, table)]
-        missing += [table for table in ("ciphers", "encodings") if not getattr(registry, table)]
+        missing += [table for table in ("ciphers", "encodings", "handshakes") if not getattr(registry, table)]
         if missing:
             raise PluginError(
                 f"no plugin provides: {', '.join(missing)}",
@@ -205,6 +207,7 @@ class Plugins:
             serializers=self._table(
                 "serializer", "hivemind_serializers", Serializer, _name, serializer_fault
             ),
+            handshakes=self._handshakes(),
             handlers=handlers.running,
             binary_handlers=binary.running,
             wrapped=handlers.plain,
@@ -248,6 +251,13 @@ class Plugins:
             self.pm.states.remark(*remark)
         self._chains.update(made.members)
         return made
+
+    def _handshakes(self) -> tuple[Offered[HandshakeKind], ...]:
+        offers = list(self._offers("hivemind_handshakes", HandshakeKind))
+        conflicts = build_table("handshake", offers, _name).conflicts
+        self._note_conflicts("handshake", conflicts)
+        handshake_table.note(offers, conflicts, self.pm.states, self._builtin)
+        return handshake_table.ranked(offers)
 
     def _table(
         self,
@@ -310,9 +320,9 @@ def load_plugins(plugins: Iterable[Any] | None = None, blocked: Iterable[str] | 
     HIVEMIND_CLIENT_PLUGINS_DIR is a folder whose files count as installed. One selection is loaded once for each
     process. Raises InvalidOption for what is neither a name nor a plugin, PluginError for a folder that is not safe.
     """
-    chosen = Chosen.of(_names(os.environ.get(SELECT_VARIABLE)) if plugins is None else plugins)
+    chosen = Chosen.of(listed_names(os.environ.get(SELECT_VARIABLE)) if plugins is None else plugins)
     left_out = Chosen.of(
-        _names(os.environ.get(BLOCK_VARIABLE)) if blocked is None else blocked, "blocked_plugins"
+        listed_names(os.environ.get(BLOCK_VARIABLE)) if blocked is None else blocked, "blocked_plugins"
     )
     trace = os.environ.get(TRACE_VARIABLE, "") not in ("", "0")
     selection = (chosen, left_out.names or frozenset(), named_folder(), trace)
@@ -382,14 +392,6 @@ def _warn_of_unknown(plugins: Plugins, names: frozenset[str]) -> None:
     known = {normalised(info.name) for info in plugins.infos}
     for name in sorted(names - known):
         log.warning("plugin %s is selected or blocked, but not installed", name)
-
-
-def _names(text: str | None) -> frozenset[str] | None:
-    if text is None:
-        return None
-    # Quotes are those of a compose file that took them as they stand: no name has any.
-    names = (name.strip(" \t\r\n\ufeff\"'") for name in text.split(","))
-    return frozenset(name for name in names if name)
 
 
 def _name(item: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar
 
 from attrs import field, frozen
 
@@ -25,6 +25,9 @@ from hivemind_core_client.wire.message import (
     MessageType,
 )
 from hivemind_core_client.wire.message_types import check_is_among
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.handshake_contract import HandshakeKind
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +79,7 @@ class Registry:
     what is called in a lane, since it may take any time. The keys of `transports` are URL schemes.
     `left_out` has why what a plugin offers is not used, by its kind, such as `cipher`, and its name. `message_types`
     and `binary_types` are those that plugins bring, `settings` the classes that declare their settings, by plugin.
+    `handshakes` are in the order in which they are tried.
     """
 
     ciphers: Mapping[str, Cipher] = field(factory=dict)
@@ -86,6 +90,7 @@ class Registry:
     wrapped: Mapping[AnyMessageType, MessageHandler] = field(factory=dict)
     message_types: Mapping[str, MessageType] = field(factory=dict)
     binary_types: Mapping[int, BinaryType] = field(factory=dict)
+    handshakes: tuple[Offered[HandshakeKind], ...] = ()
     lanes: Lanes = field(factory=dict)
     transports: Mapping[str, Transport] = field(factory=dict)
     left_out: Mapping[tuple[str, str], str] = field(factory=dict)

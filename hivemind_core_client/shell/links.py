@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from hivemind_core_client.kernel.bounds import frame_size
 from hivemind_core_client.kernel.events import Measured
-from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.link import Link
 
 if TYPE_CHECKING:
@@ -43,4 +42,4 @@ def new_link(profile: ClientProfile, in_turn: bool = True) -> Link:
     Handlers of plugins are called in turn, or with `in_turn` False at once.
     """
     kind = MeasuringLink if profile.plugins.observes("hivemind_message_arrived") else Link
-    return kind(profile.registry, profile.renew_context(), profile.link_options(), KINDS, in_turn)
+    return kind(profile.registry, profile.renew_context(), profile.link_options(), in_turn)

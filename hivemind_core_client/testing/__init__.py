@@ -10,10 +10,12 @@ if TYPE_CHECKING:
         check_cipher,
         check_encoding,
         check_handler,
+        check_handshake,
         check_serializer,
     )
     from hivemind_core_client.testing.http_gateway import HttpGateway
     from hivemind_core_client.testing.hub import Account, EmbeddedHub
+    from hivemind_core_client.testing.hub_handshake import HubHandshake
     from hivemind_core_client.testing.plugin_checks import check_plugin
     from hivemind_core_client.testing.transport_check import check_transport
 
@@ -21,9 +23,11 @@ __all__ = [
     "Account",
     "EmbeddedHub",
     "HttpGateway",
+    "HubHandshake",
     "check_cipher",
     "check_encoding",
     "check_handler",
+    "check_handshake",
     "check_plugin",
     "check_serializer",
     "check_transport",
@@ -34,9 +38,11 @@ _HOMES = {
     "Account": "hub",
     "EmbeddedHub": "hub",
     "HttpGateway": "http_gateway",
+    "HubHandshake": "hub_handshake",
     "check_cipher": "conformance",
     "check_encoding": "conformance",
     "check_handler": "conformance",
+    "check_handshake": "conformance",
     "check_plugin": "plugin_checks",
     "check_serializer": "conformance",
     "check_transport": "transport_check",

@@ -19,8 +19,11 @@ from hivemind_core_client.plugins.contract import (
     Serializer,
     Session,
 )
+from hivemind_core_client.plugins.handshake_contract import HandshakeKind
 from hivemind_core_client.plugins.proving import cipher_fault, encoding_fault, serializer_fault
 from hivemind_core_client.testing.handler_trial import Handler, try_handler
+from hivemind_core_client.testing.handshake_trial import handshake_faults
+from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.message import HiveMessage
 
 #: What to do about a fault, by words of it; the first that fits.
@@ -70,6 +73,21 @@ def check_serializer(serializer: Serializer) -> None:
     It has a form for each type that the other one has none for, and FrameTooLarge keeps it to the limit it is given.
     """
     _assert_none(serializer, Serializer, serializer_fault)
+
+
+def check_handshake(kind: HandshakeKind, offers: Iterable[Json] = ()) -> None:
+    """Assert that a kind of handshake keeps the contract, as far as that shows without a hub that speaks it.
+
+    `fits` gets `offers`, the payloads of yours, and those of hubs of several versions. Where it is True, the handshake
+    begins, and gets answers that make no sense. Each function returns what the contract says, and raises nothing but
+    errors of hivemind_core_client. An EmbeddedHub with your half of the hub shows that it works.
+    """
+    _claim(
+        isinstance(kind, HandshakeKind),
+        f"a {type(kind).__name__} is no HandshakeKind: make one of hivemind_core_client.plugins.handshake_contract",
+    )
+    found = next(handshake_faults(kind, offers), "")
+    _claim(not found, f"handshake {kind.name}: {found}")
 
 
 def check_handler(

@@ -17,6 +17,7 @@ from hivemind_core_client.testing import hub_bounds
 from hivemind_core_client.testing.certificates import server_context
 from hivemind_core_client.testing.hub_accounts import Account, accounts_of, login_of
 from hivemind_core_client.testing.hub_admission import Admission, has_right
+from hivemind_core_client.testing.hub_handshake import NewHandshake
 from hivemind_core_client.testing.hub_likeness import Ended, likeness_of
 from hivemind_core_client.testing.hub_link import HubLink, HubOptions
 from hivemind_core_client.testing.hub_routing import (
@@ -82,8 +83,8 @@ class EmbeddedHub:
     Everything that clients sent is in `received`, their HELLOs included: the last 10,000 messages, or 256 MiB.
     INTERCOM for the hub itself is not opened. `accounts` are the clients it knows, by access key: what is changed there
     counts from the next login, as when a hub's owner deletes a client or gives it another password. Who comes while
-    `most_clients` are connected is hung up on. `plugins` bring ciphers, encodings and serializers. With a `memory` name
-    it opens no socket: clients of this process reach it at `memory:NAME`.
+    `most_clients` are connected is hung up on. `plugins` bring ciphers, encodings and serializers, `handshakes` kinds.
+    With a `memory` name it opens no socket: clients of this process reach it at `memory:NAME`.
 
     Raises InvalidOption for accounts of the same name, and for an account that the other hub does not have.
     """
@@ -105,6 +106,7 @@ class EmbeddedHub:
         most_clients: int = hub_bounds.MOST_CONNECTIONS,
         plugins: Optional[Iterable[Any]] = None,
         memory: Optional[str] = None,
+        handshakes: Iterable[NewHandshake] = (),
     ) -> None:
         self.host = "127.0.0.1"
         self.port = port
@@ -124,6 +126,7 @@ class EmbeddedHub:
             public_key=public,
             versions=versions or likeness.versions,
             likeness=likeness,
+            handshakes=tuple(handshakes),
         )
         self._upstream = self._below(*upstream) if upstream is not None else None
         self._admission = Admission(likeness, public)
@@ -328,8 +331,7 @@ class EmbeddedHub:
         """What the agent says, as it says it."""
         try:
             answer = self._agent(utterance)
-            if answer is not None:
-                yield from [answer] if isinstance(answer, str) else answer
+            yield from [answer] if isinstance(answer, str) else answer or ()
         except Exception:  # the agent is the test author's: the hub stays up, and the log names it
             log.exception("the agent raised")
 
@@ -358,11 +360,11 @@ class EmbeddedHub:
         account = above.accounts.get(key)
         if account is None:
             raise InvalidOption("the hub above has no account with the access key that `upstream` names")
-        return Upstream(lambda: _client_of(above, account, self.public_key), self.site_id)
+        return Upstream(lambda: _client_of(above.url, above.port, account, self.public_key), self.site_id)
 
 
-def _client_of(above: EmbeddedHub, account: Account, public_key: str) -> HiveMessageBusClient:
-    """The client that a hub with this key is of the hub above. It acts on nothing by itself."""
+def _client_of(url: str, port: int, account: Account, public_key: str) -> HiveMessageBusClient:
+    """The client that a hub with this key is of the hub above, which is there. It acts on nothing by itself."""
     from hivemind_core_client.config.identity import NodeIdentity
     from hivemind_core_client.sync.client import HiveMessageBusClient
 
@@ -370,8 +372,8 @@ def _client_of(above: EmbeddedHub, account: Account, public_key: str) -> HiveMes
         account.key,
         account.password,
         account.crypto_key,
-        host=above.url,
-        port=above.port,
+        host=url,
+        port=port,
         identity=NodeIdentity({"name": account.name, "public_key": public_key}),
         plugins=(),
         # The hub answers floods itself, with the name that its clients know.

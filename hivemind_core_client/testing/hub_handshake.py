@@ -1,11 +1,40 @@
-"""The hub's half of the handshakes below version 3: a password's, and RSA's."""
+"""The hub's half of the handshakes below version 3: a password's, RSA's, and those of plugin authors."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
 
 from hivemind_core_client.kernel.handshake.password import new_exchange
 from hivemind_core_client.wire.errors import HandshakeError, NegotiationRefused, PasswordRefused
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.handshake_contract import Channel
+    from hivemind_core_client.testing.hub_accounts import Account
+
+
+#: Makes what seals and opens, of the wire names of a cipher and an encoding, and a key.
+NewChannel = Callable[[str, str, bytes], "Channel"]
+#: Makes the hub's half of a handshake for one connection.
+NewHandshake = Callable[["Account", NewChannel], "HubHandshake"]
+
+
+class HubHandshake(Protocol):
+    """The hub's half of a handshake of your own, for `EmbeddedHub(handshakes=[…])`: any class that looks so.
+
+    It is called with the Account and a NewChannel for each connection. `field` is the name under which both sides put
+    their part: the hub into its offer and its HANDSHAKE, the client into its own.
+    """
+
+    field: str
+
+    def offer(self) -> Any:
+        """What stands under `field` in the hub's offer, as JSON has it; None to offer nothing to this account."""
+
+    def receive(self, part: Any) -> tuple[Any, Optional[Channel]]:
+        """The answer to what the client said under `field`, None for none; and the channel, once there is a key.
+
+        The answer itself goes in the clear. Raises HandshakeError or another HiveMindError to hang up.
+        """
 
 
 def first_of(theirs: Any, ours: tuple[str, ...], default: str) -> str:

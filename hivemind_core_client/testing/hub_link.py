@@ -10,13 +10,19 @@ from typing import Any, Optional
 
 from attrs import field, frozen
 
-from hivemind_core_client.kernel.crypto import Channel, CipherChannel
-from hivemind_core_client.kernel.handshake.base import DEFAULT_CIPHER, DEFAULT_ENCODING
+from hivemind_core_client.kernel.crypto import CipherChannel
 from hivemind_core_client.plugins.contract import Frame
+from hivemind_core_client.plugins.handshake_contract import DEFAULT_CIPHER, DEFAULT_ENCODING, Channel
 from hivemind_core_client.plugins.registry import Registry
 from hivemind_core_client.testing.hub_accounts import Account
 from hivemind_core_client.testing.hub_bounds import MOST_EARLY_BYTES
-from hivemind_core_client.testing.hub_handshake import first_of, password_exchange, rsa_exchange
+from hivemind_core_client.testing.hub_handshake import (
+    HubHandshake,
+    NewHandshake,
+    first_of,
+    password_exchange,
+    rsa_exchange,
+)
 from hivemind_core_client.testing.hub_likeness import OWN, Ended, Farewell, Likeness
 from hivemind_core_client.testing.hub_noise import NoiseResponder, ciphers_by_suite, noise_offer
 from hivemind_core_client.wire.errors import (
@@ -39,6 +45,7 @@ class HubOptions:
     """What the hub says of itself and what it allows; None allows all that is installed.
 
     `noise_key` is its static key for version 3 and `client_pins` the static keys that it has pinned, by access key.
+    `handshakes` are kinds of plugin authors.
     """
 
     likeness: Likeness = OWN
@@ -50,6 +57,7 @@ class HubOptions:
     versions: tuple[int, int] = (0, 1)
     noise_key: bytes = field(factory=lambda: os.urandom(32), repr=False)
     client_pins: dict[str, bytes] = field(factory=dict, repr=False)
+    handshakes: tuple[NewHandshake, ...] = ()
 
     @property
     def name(self) -> str:
@@ -75,6 +83,7 @@ class HubLink:
         self._channel: Optional[Channel] = None
         self._offered: tuple[Json, Json] = ({}, {})
         self._noise: Optional[NoiseResponder] = None
+        self._own = [new_half(account, self._new_channel) for new_half in options.handshakes]
         self._binarize = False
         self._ciphers = options.ciphers or tuple(registry.ciphers)
         self._suites = ciphers_by_suite(
@@ -123,6 +132,7 @@ class HubLink:
             offer["noise"] = noise_offer(account.key in options.client_pins, self._suites)
         if options.versions[0] < NoiseResponder.version:  # hubs that speak nothing older have no word for it
             offer.update(self._older_offer())
+        offer.update((own.field, part) for own in self._own if (part := own.offer()) is not None)
         self._offered = (hello, offer)
         return [_text(HiveMessageType.HELLO, hello), _text(HiveMessageType.HANDSHAKE, offer)]
 
@@ -222,6 +232,9 @@ class HubLink:
     def _answer(self, payload: Json) -> list[Frame]:
         if "noise" in payload and "noise" in self._offered[1]:
             return self._answer_noise(payload["noise"])
+        for own in self._own:
+            if own.field in payload and own.field in self._offered[1]:
+                return self._answer_own(own, payload)
         if self._options.versions[0] >= NoiseResponder.version:
             raise HandshakeError("a handshake of a version that the hub did not offer")
         kind = self._kind(payload)
@@ -251,6 +264,13 @@ class HubLink:
             )
             self._options.client_pins.setdefault(self.account.key, self._noise.client_key)
         return [] if answer is None else [_text(HiveMessageType.HANDSHAKE, {"noise": answer})]
+
+    def _answer_own(self, own: HubHandshake, payload: Json) -> list[Frame]:
+        answer, channel = own.receive(payload[own.field])
+        if channel is not None:
+            self._channel, self._by_choice = channel, False
+            self._binarize = payload.get("binarize") is True and self._options.binarize
+        return [] if answer is None else [_text(HiveMessageType.HANDSHAKE, {own.field: answer})]
 
     def _check_version(self, kind: str) -> None:
         counts, lowest = dict(self._options.likeness.counts_kinds).get(kind), self._options.versions[0]

@@ -20,6 +20,7 @@ from hivemind_core_client.testing.conformance import (
     check_cipher,
     check_encoding,
     check_handler,
+    check_handshake,
     check_serializer,
 )
 from hivemind_core_client.wire.errors import ConnectionLost
@@ -210,6 +211,7 @@ TRIALS: Mapping[str, Trial] = {
     "hivemind_connected": _observed,
     "hivemind_disconnected": _observed,
     "hivemind_encodings": table(_kind("encoding"), check_encoding),
+    "hivemind_handshakes": table(_kind("handshake"), check_handshake),
     "hivemind_message_arrived": _observed,
     "hivemind_message_handlers": table(_handler_name, check_handler),
     "hivemind_message_sent": _observed,

@@ -31,7 +31,7 @@ from hivemind_core_client.builtins import (
 )
 from hivemind_core_client.kernel.crypto import CipherChannel
 from hivemind_core_client.kernel.events import Arrived, Established, Event, Failed, Rejected, Transmit
-from hivemind_core_client.kernel.handshake.kinds import KINDS
+from hivemind_core_client.kernel.handshake import kinds
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.options import Credentials, LinkOptions
 from hivemind_core_client.message import HiveMessage, HiveMessageType
@@ -77,6 +77,7 @@ BUILTINS: tuple[ModuleType, ...] = (
     http,
     memory,
     websocket,
+    kinds,
 )
 ENCODINGS = ["JSON-B91", "JSON-Z85B", "JSON-Z85P", "JSON-B64", "JSON-URLSAFE-B64", "JSON-B32", "JSON-HEX"]
 CIPHERS = ["AES-GCM", "CHACHA20-POLY1305"]
@@ -136,7 +137,7 @@ def idle_link(
 ) -> Link:
     """A Link that was not opened; with a password unless told otherwise."""
     asked = LinkOptions(WHERE, credentials=credentials or Credentials(password=PASSWORD), **options)
-    return Link(tables or registry(), context or new_context(), asked, KINDS)
+    return Link(tables or registry(), context or new_context(), asked)
 
 
 def channel_of(link: Link) -> Any:

@@ -106,7 +106,11 @@ def test_every_supported_python_is_named(folder: Path) -> None:
 
 
 def test_every_built_in_plugin_is_in_the_list_and_has_no_entry_point() -> None:
-    package, listed = ROOT / "hivemind_core_client", {"builtin_memory": "hivemind_core_client.testing.memory"}
+    package = ROOT / "hivemind_core_client"
+    listed = {
+        "builtin_handshake_kinds": "hivemind_core_client.kernel.handshake.kinds",
+        "builtin_memory": "hivemind_core_client.testing.memory",
+    }
     for folder in ("builtins", "transports/builtin"):
         for path in (package / folder).glob("[!_]*.py"):
             listed[f"builtin_{path.stem}"] = f"hivemind_core_client.{folder}.{path.stem}".replace("/", ".")

@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING, Optional
 
 from attrs import evolve
 
+from hivemind_core_client.kernel.handshake.faults import guarded
 from hivemind_core_client.wire.errors import Mend, NegotiationRefused, Setting, VersionRefused, forget_server
 from hivemind_core_client.wire.mends import ADD_CLIENT, OLDER_VERSION
 from hivemind_core_client.wire.text import few_of
 
 if TYPE_CHECKING:
-    from hivemind_core_client.kernel.handshake.base import Handshake, Offer, Terms
+    from hivemind_core_client.kernel.handshake.faults import OfferedKind
+    from hivemind_core_client.plugins.handshake_contract import Offer, Terms
 
 log = logging.getLogger(__name__)
 
 #: The protocol version of Noise, in which a hub's key gets pinned.
 NOISE_VERSION = 3
 
-Kinds = Sequence["type[Handshake]"]
+#: The name of the kind that pins a hub's key, and holds the hub to it.
+NOISE = "noise"
+
+Kinds = Sequence["OfferedKind"]
 
 _RAISE = Mend(
     "raise ",
@@ -33,20 +38,22 @@ _UPDATE = Mend("update the client", joint=": ")
 _LOWER = Mend("or lower min_protocol_version in the hub's server.json", joint=", ")
 
 
-def choose(kinds: Kinds, offer: Offer, terms: Terms) -> Handshake:
-    """The first of these kinds that fits this offer and our credentials.
+def fitting(kinds: Kinds, offer: Offer, terms: Terms) -> OfferedKind:
+    """The first of these kinds that fits this offer and our credentials; for a hub with a pin the one that checks it.
 
     Raises VersionRefused when no protocol version is common or the hub would fall back behind its pin, and
     NegotiationRefused when no kind fits, or only an older one for the sake of the ciphers that the user lists. Warns
-    where the hub offers Noise and an older kind is taken.
+    where the hub offers Noise and another kind is taken.
     """
     if offer.min_version > terms.max_version:
         raise _no_version(offer, terms)
     kind = _first_fit(kinds, offer, terms)
+    if _is_pinned(terms):
+        kind = _first_fit(_checking_pins(kinds), offer, terms) or kind
     _check_ciphers(kinds, kind, offer, terms)
     if kind is not None:
         _check_fall_back(kinds, kind, offer, terms)
-        return kind(offer, terms)
+        return kind
     if offer.min_version >= NOISE_VERSION and terms.credentials.password:
         why = _obstacle(kinds, terms)
         raise VersionRefused(
@@ -55,19 +62,30 @@ def choose(kinds: Kinds, offer: Offer, terms: Terms) -> Handshake:
     raise _no_kind(offer, terms)
 
 
-def _first_fit(kinds: Kinds, offer: Offer, terms: Terms) -> Optional[type[Handshake]]:
+def _first_fit(kinds: Kinds, offer: Offer, terms: Terms) -> Optional[OfferedKind]:
     for kind in kinds:
-        if offer.min_version <= min(kind.max_version, terms.max_version) and kind.fits(offer, terms):
+        highest = min(kind.item.max_version, terms.max_version)
+        if offer.min_version <= highest and guarded(kind, kind.item.handshake.fits, offer, terms):
             return kind
     return None
 
 
-def _check_ciphers(kinds: Kinds, kind: Optional[type[Handshake]], offer: Offer, terms: Terms) -> None:
+def _checking_pins(kinds: Kinds) -> Kinds:
+    return [kind for kind in kinds if kind.item.name == NOISE]
+
+
+def _is_pinned(terms: Terms) -> bool:
+    """Whether the hub has a pin, and the user does not allow what does not check it."""
+    noise = terms.credentials.noise
+    return terms.max_version >= NOISE_VERSION and noise is not None and noise.pinned() is not None
+
+
+def _check_ciphers(kinds: Kinds, kind: Optional[OfferedKind], offer: Offer, terms: Terms) -> None:
     """Raises NegotiationRefused where the ciphers that the user lists keep a newer version from being spoken."""
     unlisted = terms.registry.unasked_ciphers()
-    spoken = -1 if kind is None else min(kind.max_version, terms.max_version)
+    spoken = -1 if kind is None else min(kind.item.max_version, terms.max_version)
     best = _first_fit(kinds, offer, evolve(terms, ciphers=unlisted))
-    version = spoken if best is None else min(best.max_version, terms.max_version)
+    version = spoken if best is None else min(best.item.max_version, terms.max_version)
     if version <= spoken:
         return
     newer = [name for name in unlisted if _first_fit(kinds, offer, evolve(terms, ciphers=(name,))) is best]
@@ -89,16 +107,20 @@ def _no_version(offer: Offer, terms: Terms) -> VersionRefused:
     )
 
 
-def _check_fall_back(kinds: Kinds, kind: type[Handshake], offer: Offer, terms: Terms) -> None:
-    """Raises VersionRefused where something older than Noise is about to be spoken with a hub that has a pin."""
+def _check_fall_back(kinds: Kinds, kind: OfferedKind, offer: Offer, terms: Terms) -> None:
+    """Raises VersionRefused where anything but Noise is about to be spoken with a hub that has a pin."""
     noise = terms.credentials.noise
-    if kind.max_version >= NOISE_VERSION or terms.max_version < NOISE_VERSION or noise is None:
+    if kind.item.name == NOISE or terms.max_version < NOISE_VERSION or noise is None:
         return
     offers_noise = offer.noise is not None and offer.max_version >= NOISE_VERSION
     if noise.pinned() is not None:
         raise _fall_back(kinds, terms, offers_noise)
-    if offers_noise:
-        _warn_of_older(terms.where, _obstacle(kinds, terms), kind.kind)
+    if not offers_noise:
+        return
+    if _first_fit(_checking_pins(kinds), offer, terms) is not None:
+        _warn_of_rank(terms.where, kind.item.name, kind.plugin)
+    else:
+        _warn_of_older(terms.where, _obstacle(kinds, terms), kind.item.name)
 
 
 def _fall_back(kinds: Kinds, terms: Terms, offers_noise: bool) -> VersionRefused:
@@ -120,8 +142,9 @@ def _fall_back(kinds: Kinds, terms: Terms, offers_noise: bool) -> VersionRefused
 
 
 def _obstacle(kinds: Kinds, terms: Terms) -> str:
-    """What keeps us from the newest kind with a hub that offers it."""
-    return max(kinds, key=lambda kind: kind.max_version).obstacle(terms)
+    """What keeps us from Noise, or else from the newest kind, with a hub that offers it."""
+    newest = max(kinds, key=lambda kind: (kind.item.name == NOISE, kind.item.max_version))
+    return guarded(newest, newest.item.handshake.obstacle, terms)
 
 
 @lru_cache(maxsize=64)
@@ -134,6 +157,19 @@ def _warn_of_older(where: str, why: str, kind: str) -> None:
         NOISE_VERSION,
         why,
         kind,
+    )
+
+
+@lru_cache(maxsize=64)
+def _warn_of_rank(where: str, kind: str, plugin: str) -> None:
+    """Likewise."""
+    log.warning(
+        "the hub at %s offers protocol version %d, but the handshake %r of the plugin %s comes before it by its rank: "
+        "no key of the hub is pinned (docs/plugins-handshakes.md)",
+        where,
+        NOISE_VERSION,
+        kind,
+        plugin,
     )
 
 

@@ -1,16 +1,22 @@
-"""All kinds of handshake. A new kind is a new line here."""
+"""The built-in kinds of handshake, as a plugin offers them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from hivemind_core_client.plugins.handshake_contract import HandshakeKind
+from hivemind_core_client.plugins.hookspecs import hookimpl
 
-from hivemind_core_client.kernel.handshake.noise import NoiseHandshake
-from hivemind_core_client.kernel.handshake.password import PasswordHandshake
-from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
-from hivemind_core_client.kernel.handshake.rsa import RsaHandshake
 
-if TYPE_CHECKING:
-    from hivemind_core_client.kernel.handshake.base import Handshake
+@hookimpl(trylast=True)
+def hivemind_handshakes() -> list[HandshakeKind]:
+    """Noise first; a key that was passed on purpose before the password. What they need is imported now, not before."""
+    from hivemind_core_client.kernel.handshake.noise import NoiseHandshake
+    from hivemind_core_client.kernel.handshake.password import PasswordHandshake
+    from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
+    from hivemind_core_client.kernel.handshake.rsa import RsaHandshake
 
-#: In order of preference.
-KINDS: tuple[type[Handshake], ...] = (NoiseHandshake, PresharedHandshake, PasswordHandshake, RsaHandshake)
+    return [
+        HandshakeKind(NoiseHandshake, rank=400),
+        HandshakeKind(PresharedHandshake, rank=300),
+        HandshakeKind(PasswordHandshake, rank=200),
+        HandshakeKind(RsaHandshake, rank=100),
+    ]

@@ -7,19 +7,19 @@ import logging
 from collections.abc import Iterator
 from typing import Any, NoReturn, Optional
 
-from hivemind_core_client.kernel.handshake.base import (
+from hivemind_core_client.kernel.handshake.base import warn_of_weakness
+from hivemind_core_client.kernel.handshake.choice import NOISE, NOISE_VERSION
+from hivemind_core_client.kernel.noise_channel import CHUNK, NoiseChannel
+from hivemind_core_client.plugins.contract import Cipher, Negotiated
+from hivemind_core_client.plugins.handshake_contract import (
     Doubt,
     Handshake,
+    NoiseKeys,
     Offer,
     Outcome,
     Progress,
     Terms,
-    warn_of_weakness,
 )
-from hivemind_core_client.kernel.handshake.choice import NOISE_VERSION
-from hivemind_core_client.kernel.noise_channel import CHUNK, NoiseChannel
-from hivemind_core_client.kernel.options import NoiseKeys
-from hivemind_core_client.plugins.contract import Cipher, Negotiated
 from hivemind_core_client.plugins.noise_suites import function_of, suites_of
 from hivemind_core_client.wire.errors import (
     HandshakeAgain,
@@ -48,7 +48,7 @@ class NoiseHandshake(Handshake):
     The password enters through a key derived with argon2id, which takes 0.1 s to seconds where it is not remembered.
     """
 
-    kind = "noise"
+    kind = NOISE
     max_version = NOISE_VERSION
 
     def __init__(self, offer: Offer, terms: Terms) -> None:

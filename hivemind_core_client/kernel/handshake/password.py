@@ -8,16 +8,9 @@ from typing import Any, Optional
 
 from poorman_handshake import PasswordHandShake
 
-from hivemind_core_client.kernel.handshake.base import (
-    Handshake,
-    Offer,
-    Outcome,
-    Progress,
-    Terms,
-    envelope_of,
-    warn_of_weakness,
-)
+from hivemind_core_client.kernel.handshake.base import envelope_of, warn_of_weakness
 from hivemind_core_client.plugins.contract import Negotiated
+from hivemind_core_client.plugins.handshake_contract import Handshake, Offer, Outcome, Progress, Terms
 from hivemind_core_client.wire.errors import HandshakeError, HiveMindError, Mend, PasswordRefused
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.mends import ADD_CLIENT, ASK_PASSWORD, SET_PASSWORD
@@ -67,7 +60,7 @@ class PasswordHandshake(Handshake):
                     " (other clients say: got encrypted message, but could not decrypt!)",
                 ),
             )
-        cipher, encoding = self._chosen(answer)
+        cipher, encoding = self.chosen(answer)
         version = min(self.max_version, self.offer.max_version, self.terms.max_version)
         negotiated = Negotiated(version, self.kind, cipher, encoding, self.terms.binarizes(self.offer))
         return Progress(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hivemind_core_client.kernel.handshake.base import (
+from hivemind_core_client.plugins.contract import Negotiated
+from hivemind_core_client.plugins.handshake_contract import (
     DEFAULT_CIPHER,
     DEFAULT_ENCODING,
     Handshake,
@@ -11,7 +12,6 @@ from hivemind_core_client.kernel.handshake.base import (
     Progress,
     Terms,
 )
-from hivemind_core_client.plugins.contract import Negotiated
 from hivemind_core_client.wire.errors import HandshakeError
 from hivemind_core_client.wire.json_text import Json
 

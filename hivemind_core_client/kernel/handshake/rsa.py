@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from hivemind_core_client.kernel.handshake.base import (
-    Handshake,
-    Offer,
-    Outcome,
-    Progress,
-    Terms,
-    envelope_of,
-)
+from hivemind_core_client.kernel.handshake.base import envelope_of
 from hivemind_core_client.plugins.contract import Negotiated
+from hivemind_core_client.plugins.handshake_contract import Handshake, Offer, Outcome, Progress, Terms
 from hivemind_core_client.wire.errors import HandshakeError, HubRefused
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.keys import public_pem
@@ -39,7 +33,7 @@ class RsaHandshake(Handshake):
     def receive(self, answer: Json) -> Progress:
         """Verify, then unwrap. Raises HubRefused when the signature is not the hub's."""
         key = self._unwrap(*self._split(envelope_of(answer)))
-        cipher, encoding = self._chosen(answer)
+        cipher, encoding = self.chosen(answer)
         negotiated = Negotiated(1, self.kind, cipher, encoding, self.terms.binarizes(self.offer))
         return Progress(outcome=Outcome(self.terms.channel(cipher, encoding, key), negotiated))
 

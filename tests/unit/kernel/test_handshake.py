@@ -22,15 +22,16 @@ from hivemind_core_client.errors import (
     PasswordRefused,
     VersionRefused,
 )
+from hivemind_core_client.kernel.crypto import CipherChannel
 from hivemind_core_client.kernel.events import Failed
 from hivemind_core_client.kernel.handshake import password
-from hivemind_core_client.kernel.handshake.base import Handshake, Offer, Progress, Terms
-from hivemind_core_client.kernel.handshake.choice import choose
-from hivemind_core_client.kernel.handshake.kinds import KINDS
+from hivemind_core_client.kernel.handshake.base import terms_of
+from hivemind_core_client.kernel.handshake.guarding import choose
 from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
 from hivemind_core_client.kernel.options import Credentials, LinkOptions
 from hivemind_core_client.kernel.policy import Limits
 from hivemind_core_client.plugins.contract import HubFacts
+from hivemind_core_client.plugins.handshake_contract import Handshake, Offer, Progress, Terms
 from tests.unit.strategies import JSON
 from tests.unit.support import (
     CIPHERS,
@@ -49,6 +50,8 @@ from tests.unit.support import (
     rsa_credentials,
 )
 
+KINDS = registry().handshakes
+
 SECRETS = Credentials(password=PASSWORD)
 PRESHARED = Credentials(crypto_key=KEY)
 
@@ -65,6 +68,7 @@ def terms(credentials: Credentials = SECRETS, **changes: Any) -> Terms:
         max_version=2,
         where=WHERE,
         limit=Limits().assembled,
+        make_channel=CipherChannel,
     )
     return evolve(base, **changes)
 
@@ -339,7 +343,7 @@ def test_a_cipher_of_another_name_is_offered_only_where_it_is_listed() -> None:
 
     def proposed(*listed: str) -> list[str]:
         options = LinkOptions(where=WHERE, ciphers=listed)
-        return list(Terms.of(options, tables, HubFacts()).proposal(offer(ciphers=None))["ciphers"])
+        return list(terms_of(options, tables, HubFacts()).proposal(offer(ciphers=None))["ciphers"])
 
     assert sorted(proposed()) == ["AES-GCM", "CHACHA20-POLY1305"]
     assert proposed("MINE", "AES-GCM") == ["MINE", "AES-GCM"]
@@ -352,7 +356,7 @@ def test_credentials_are_not_shown() -> None:
 
 
 def test_every_kind_has_a_name_and_a_version() -> None:
-    assert [(kind.kind, kind.max_version) for kind in KINDS] == [
+    assert [(kind.name, kind.max_version) for kind in (each.item for each in KINDS)] == [
         ("noise", 3),
         ("preshared", 0),
         ("password", 2),

@@ -9,7 +9,6 @@ import pytest
 from hivemind_core_client.errors import InvalidMessage, PluginError
 from hivemind_core_client.kernel.dispatch import Dispatcher
 from hivemind_core_client.kernel.events import Arrived, Event, Rejected, RunInTurn
-from hivemind_core_client.kernel.handshake.kinds import KINDS
 from hivemind_core_client.kernel.leaving import Later
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.options import Credentials, LinkOptions
@@ -173,7 +172,7 @@ def test_a_step_gives_its_result_more_than_once() -> None:
 def test_a_link_hands_turns_out_once_there_is_a_key() -> None:
     tables = plugins_of(bell(prepare=ringing, on_send=deliver)).registry()
     options = LinkOptions(WHERE, credentials=Credentials(crypto_key=KEY))
-    link = Link(tables, new_context(), options, KINDS, in_turn=True)
+    link = Link(tables, new_context(), options, in_turn=True)
     link.opened()
     hub = Hub(link)
     assert link.sent_in_turn == frozenset()

@@ -31,9 +31,7 @@ from hivemind_core_client.errors import (
     NotConnected,
     PasswordRefused,
 )
-from hivemind_core_client.kernel.crypto import Channel
 from hivemind_core_client.kernel.events import Arrived, Event, Failed, Rejected, RunApart
-from hivemind_core_client.kernel.handshake.base import Terms
 from hivemind_core_client.kernel.handshake.password import PasswordHandshake
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.options import Credentials, LinkOptions
@@ -53,6 +51,7 @@ from hivemind_core_client.plugins.contract import (
     Serializer,
     SetTimer,
 )
+from hivemind_core_client.plugins.handshake_contract import Channel, Terms
 from hivemind_core_client.wire import message_types
 from tests.unit.strategies import JSON
 from tests.unit.support import (

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from hivemind_core_client import errors as err
 from hivemind_core_client.kernel.closing import PROOF_WINDOW_S
+from hivemind_core_client.kernel.crypto import CipherChannel
 from hivemind_core_client.kernel.events import (
     Arrived,
     AwaitProof,
@@ -26,9 +27,7 @@ from hivemind_core_client.kernel.events import (
     RunDuringWait,
     Transmit,
 )
-from hivemind_core_client.kernel.handshake.base import Offer, Terms
-from hivemind_core_client.kernel.handshake.choice import choose
-from hivemind_core_client.kernel.handshake.kinds import KINDS
+from hivemind_core_client.kernel.handshake.guarding import choose
 from hivemind_core_client.kernel.handshake.noise import NoiseHandshake, canonical, is_installed
 from hivemind_core_client.kernel.handshake.password import PasswordHandshake
 from hivemind_core_client.kernel.link import Link
@@ -37,10 +36,13 @@ from hivemind_core_client.kernel.policy import Limits
 from hivemind_core_client.kernel.states import State
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import Frame, HubFacts
+from hivemind_core_client.plugins.handshake_contract import Offer, Terms
 from hivemind_core_client.testing import hub_noise
 from hivemind_core_client.testing.hub_accounts import Account
 from hivemind_core_client.testing.hub_link import HubLink, HubOptions
 from tests.unit.support import PASSWORD, WHERE, channel_of, new_link, offer_payload, registry
+
+KINDS = registry().handshakes
 
 GUESSABLE = "letmein"
 NODE_ID = "embedded:0.0.0.0"
@@ -594,6 +596,7 @@ def noise_terms(keys: Optional[Keys] = None, **changes: Any) -> Terms:
         max_version=3,
         where=WHERE,
         limit=Limits().assembled,
+        make_channel=CipherChannel,
     )
     return evolve(base, **changes)
 
@@ -630,7 +633,7 @@ ONLY_NOISE = {"max_protocol_version": 3, "noise": {"patterns": ["XXpsk2"], "suit
     ],
 )
 def test_the_best_that_both_can_is_taken(offer: Offer, terms: Terms, kind: type) -> None:
-    assert type(choose(KINDS, offer, terms)) is kind
+    assert choose(KINDS, offer, terms).kind == kind.kind
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,18 @@ from typing import Any, Optional
 import pytest
 
 from hivemind_core_client.errors import NegotiationRefused, VersionRefused
-from hivemind_core_client.kernel.handshake.base import Offer, Terms
-from hivemind_core_client.kernel.handshake.choice import choose
-from hivemind_core_client.kernel.handshake.kinds import KINDS
+from hivemind_core_client.kernel.crypto import CipherChannel
+from hivemind_core_client.kernel.handshake.guarding import choose
 from hivemind_core_client.kernel.handshake.password import PasswordHandshake
 from hivemind_core_client.kernel.handshake.preshared import PresharedHandshake
 from hivemind_core_client.kernel.options import Credentials
 from hivemind_core_client.kernel.policy import Limits
 from hivemind_core_client.plugins.contract import HubFacts
+from hivemind_core_client.plugins.handshake_contract import HandshakeKind, Offer, Terms
+from hivemind_core_client.plugins.registry import Offered
 from tests.unit.support import CIPHERS, KEY, PASSWORD, offer_payload, registry
+
+KINDS = registry().handshakes
 
 WHERE = "ws://hub.local:5679"  # each test has its own
 NOISE = {"patterns": ["XXpsk2"], "suites": ["25519_ChaChaPoly_SHA256"]}
@@ -64,6 +67,7 @@ def terms(
         max_version=max_version,
         where=WHERE,
         limit=Limits().assembled,
+        make_channel=CipherChannel,
     )
 
 
@@ -80,7 +84,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_a_suite_that_is_not_ours_is_told(caplog: pytest.LogCaptureFixture) -> None:
     if sys.version_info >= (3, 10):
-        assert type(choose(KINDS, offer(noise=FOREIGN), terms())) is PasswordHandshake
+        assert choose(KINDS, offer(noise=FOREIGN), terms()).kind == PasswordHandshake.kind
         (text,) = warnings(caplog)
         assert WHERE in text
         assert "none of the Noise patterns and suites" in text
@@ -91,14 +95,14 @@ def test_a_library_that_is_missing_is_told(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "poorman_handshake.noise", None)
-    assert type(choose(KINDS, offer(noise=NOISE), terms())) is PasswordHandshake
+    assert choose(KINDS, offer(noise=NOISE), terms()).kind == PasswordHandshake.kind
     (text,) = warnings(caplog)
     assert "Python 3.10 or later here, and poorman-handshake 2" in text
 
 
 def test_a_password_that_is_missing_is_told(caplog: pytest.LogCaptureFixture) -> None:
     keyed = terms(password=None, crypto_key=KEY)
-    assert type(choose(KINDS, offer(noise=NOISE, preshared_key=True), keyed)) is PresharedHandshake
+    assert choose(KINDS, offer(noise=NOISE, preshared_key=True), keyed).kind == PresharedHandshake.kind
     (text,) = warnings(caplog)
     assert "needs a password" in text
     assert "handshake (preshared)" in text
@@ -121,7 +125,7 @@ def test_it_is_told_once_and_not_at_each_reconnection(caplog: pytest.LogCaptureF
 def test_an_older_kind_that_nobody_could_better_is_no_matter(
     changes: dict[str, Any], facts: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert type(choose(KINDS, offer(**changes), terms(**facts))) is PasswordHandshake
+    assert choose(KINDS, offer(**changes), terms(**facts)).kind == PasswordHandshake.kind
     assert warnings(caplog) == []
 
 
@@ -181,7 +185,7 @@ def test_a_hub_without_older_versions_has_none_to_allow() -> None:
 )
 def test_a_listed_cipher_that_lowers_nothing_is_taken(changes: dict[str, Any], facts: dict[str, Any]) -> None:
     asked = terms(ciphers=("XChaCha20-Poly1305",), **facts)
-    assert type(choose(KINDS, offer(**changes), asked)) is PasswordHandshake
+    assert choose(KINDS, offer(**changes), asked).kind == PasswordHandshake.kind
 
 
 # no version in common
@@ -230,7 +234,7 @@ def test_a_hub_of_version_3_only_has_a_password_for_us() -> None:
 
 
 def test_the_kinds_to_choose_from_are_given() -> None:
-    older = (PresharedHandshake, PasswordHandshake)
-    assert type(choose(older, offer(), terms())) is PasswordHandshake
+    older = [Offered("a plugin", HandshakeKind(kind)) for kind in (PresharedHandshake, PasswordHandshake)]
+    assert choose(older, offer(), terms()).kind == PasswordHandshake.kind
     with pytest.raises(VersionRefused, match="version 3 only: the handshake 'password' is the newest here"):
         choose(older, Offer.read(ONLY_NOISE), terms())

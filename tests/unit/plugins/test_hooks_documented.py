@@ -29,6 +29,7 @@ def test_the_hooks_of_the_contract() -> None:
         "hivemind_connected",
         "hivemind_disconnected",
         "hivemind_encodings",
+        "hivemind_handshakes",
         "hivemind_message_arrived",
         "hivemind_message_handlers",
         "hivemind_message_sent",

@@ -20,6 +20,7 @@ from hivemind_core_client.builtins import ciphers_pycryptodome, text_serializer
 from hivemind_core_client.errors import PluginError
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins import hookspecs, manager
+from hivemind_core_client.plugins.builtin_plugins import BUILTIN_PLUGINS
 from hivemind_core_client.plugins.contract import Cipher, Encoding, MessageHandler, Serializer
 from hivemind_core_client.plugins.hookspecs import PROJECT
 from hivemind_core_client.plugins.manager import (
@@ -35,7 +36,7 @@ from tests.unit.support import BUILTINS, CIPHERS, ENCODINGS, explode, plugin, pl
 
 AES = ciphers_pycryptodome.hivemind_ciphers()[0]
 ROT = Encoding("JSON-ROT", bytes.hex, bytes.fromhex)
-BUILTIN_NAMES = {module.__name__.rpartition(".")[2] for module in BUILTINS}
+BUILTIN_NAMES = {name: sys.modules[module] for name, module in BUILTIN_PLUGINS.items()}
 
 
 def info(plugins: Plugins, name: str) -> manager.PluginInfo:
@@ -149,7 +150,7 @@ def test_what_no_client_can_do_without_is_named(left_out: str, missing: str) -> 
 
 
 def test_without_any_plugin_everything_is_missing() -> None:
-    with pytest.raises(PluginError, match="text, binary, hello, shake, ciphers, encodings"):
+    with pytest.raises(PluginError, match="text, binary, hello, shake, ciphers, encodings, handshakes"):
         plugins_of(builtins=()).require()
 
 
@@ -214,9 +215,7 @@ class Loads(ModuleType):
         return load() if callable(load) else load
 
 
-BUILT_IN = Distribution(
-    "hivemind-core-client", **{f"builtin_{m.__name__.rpartition('.')[2]}": m for m in BUILTINS}
-)
+BUILT_IN = Distribution("hivemind-core-client", **BUILTIN_NAMES)
 
 
 @pytest.fixture
@@ -242,9 +241,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
 
 
 def loaded(plugins: Plugins) -> set[str]:
-    return {found.name for found in plugins.infos if found.state == "loaded"} - {
-        f"builtin_{name}" for name in BUILTIN_NAMES
-    }
+    return {found.name for found in plugins.infos if found.state == "loaded"} - set(BUILTIN_NAMES)
 
 
 def rot(name: str) -> Any:
@@ -324,7 +321,7 @@ def test_builtins_can_be_blocked(installed: Any) -> None:
 def test_builtins_are_told_by_their_distribution(installed: Any) -> None:
     installed(ACME)
     built_in = {found.name for found in load_plugins().infos if found.builtin}
-    assert built_in == {f"builtin_{name}" for name in BUILTIN_NAMES}
+    assert built_in == set(BUILTIN_NAMES)
     acme = info(load_plugins(), "acme")
     assert (acme.distribution, acme.version, acme.provides) == ("acme-plugin", "1.0", ("encoding JSON-ROT",))
 
