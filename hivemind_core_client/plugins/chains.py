@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar
 from attrs import define, evolve, field, frozen
 
 from hivemind_core_client.plugins.contract import Action, BinaryHandler, Context, MessageHandler
+from hivemind_core_client.plugins.next_checks import Check, check_of
+from hivemind_core_client.plugins.warned import warn_once
 from hivemind_core_client.wire.errors import HiveMindError, PluginError, ProtocolError
 from hivemind_core_client.wire.message import AnyBinaryType, AnyMessageType, HiveMessage, HiveMessageType
 
@@ -28,7 +30,6 @@ log = logging.getLogger(__name__)
 Handler = TypeVar("Handler", MessageHandler, BinaryHandler)
 #: A context and arguments in; actions out, or with `prepare` a message.
 Step = Callable[..., Any]
-Check = Callable[..., None]
 
 #: Built-in handlers that write one hive map: where one of them is wrapped, so that its calls have a lane of their own,
 #: all of them run one at a time.
@@ -204,7 +205,7 @@ def _outermost(
     wrappers: Sequence[Offered[Any]],
     accounts: Accounts,
 ) -> Step:
-    check = _check_of(name, plain.item)
+    check = check_of(name, plain.item)
     if name == "prepare":
         step = _preparing(function, plain.item.name) if function is not None else _as_it_is
         for each in reversed(wrappers):
@@ -250,6 +251,11 @@ class _Next:
         self._result = tuple(result) if isinstance(result, list) else result
         return result
 
+    @property
+    def gave(self) -> bool:
+        """Whether it was called and returned something: actions, which may be lost now."""
+        return bool(self._result)
+
     def end(self) -> None:
         """The wrapper is done: whoever kept this may call it no more."""
         self._over = True
@@ -266,7 +272,7 @@ def next_of(part: str, plain: Any, rest: Step, context: Context) -> _Next:
 
     `called` says whether it was called; after `end()` it may be called no more.
     """
-    return _Next(rest, context, _check_of(part, plain))
+    return _Next(rest, context, check_of(part, plain))
 
 
 def copied(value: Any) -> Any:
@@ -295,14 +301,23 @@ def _acting(function: Step, name: str) -> Step:
 
 def _acting_around(wrapper: Offered[Any], name: str, rest: Step, check: Check, accounts: Accounts) -> Step:
     function, what = getattr(wrapper.item, name), named(name, wrapper.item)
+    loss = (
+        f"its wrapper {wrapper.item.name} returned None where next had returned actions, in {what}, so they are lost:"
+        " is a `return` missing? To drop them, return []"
+    )
 
     def step(context: Context, *arguments: Any) -> list[Action]:
         following = _Next(rest, context, check)
         kept = tuple(map(copied, arguments))  # a wrapper that raises may have changed its own half
+
+        def act() -> list[Action]:
+            returned = function(context, *arguments, following)
+            if returned is None and following.gave:
+                warn_once(wrapper.plugin, loss)
+            return list(returned or ())
+
         try:
-            return accounts.call(
-                wrapper.plugin, what, lambda: list(function(context, *arguments, following) or ())
-            )
+            return accounts.call(wrapper.plugin, what, act)
         except (KeyboardInterrupt, ProtocolError):
             raise
         except BaseException:  # as above; the message is not the wrapper's to lose
@@ -361,34 +376,3 @@ def _preparing_around(wrapper: Offered[Any], rest: Step, check: Check, accounts:
 
 def _unsent(named: str, error: Exception) -> PluginError:
     return PluginError(f"{named} raised {type(error).__name__}: the message was not sent")
-
-
-def _check_of(name: str, plain: Any) -> Check:
-    """What raises TypeError for arguments of `next` that the plain handler must not get: the wrapper is at fault."""
-    if name == "on_timer":
-        return _check_key
-    if name == "on_end":
-        return _check_nothing
-    return _check_data if isinstance(plain, BinaryHandler) else _check_message_of(plain.msg_type)
-
-
-def _check_message_of(msg_type: AnyMessageType) -> Check:
-    def check(message: HiveMessage) -> None:
-        if not isinstance(message, HiveMessage) or message.msg_type != msg_type:
-            raise TypeError(f"next takes a {msg_type} message: for another type there is Dispatch")
-
-    return check
-
-
-def _check_data(data: bytes, metadata: Mapping[str, Any]) -> None:
-    if not isinstance(data, (bytes, bytearray, memoryview)) or not isinstance(metadata, dict):
-        raise TypeError("next takes the data, as bytes, and the metadata, a dict")
-
-
-def _check_key(key: str) -> None:
-    if not isinstance(key, str):
-        raise TypeError("next takes the key of the timer, a text")
-
-
-def _check_nothing() -> None:
-    """`on_end` has no argument beside its context."""

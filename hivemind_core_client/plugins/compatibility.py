@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import functools
-import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,9 +10,8 @@ import pluggy
 
 from hivemind_core_client.plugins.contract import API_VERSION
 from hivemind_core_client.plugins.finding import PluginInfo
+from hivemind_core_client.plugins.warned import warn_once
 from hivemind_core_client.wire.text import described
-
-log = logging.getLogger(__name__)
 
 #: What a plugin calls the version of the contract that it needs: a whole number, an attribute of its module or object.
 VERSION_ATTRIBUTE = "HIVEMIND_API_VERSION"
@@ -50,12 +47,6 @@ def leave_out(info: PluginInfo, reason: str) -> None:
     """Mark a plugin as incompatible, and say so once in this process."""
     info.state, info.error = INCOMPATIBLE, reason
     warn_once(info.name, reason)
-
-
-@functools.lru_cache(maxsize=256)
-def warn_once(name: str, reason: str) -> None:
-    """Log why a plugin is not used; the same words again say nothing, until `warn_once.cache_clear()`."""
-    log.warning("plugin %s: %s", name, reason)
 
 
 def judge_hooks(manager: pluggy.PluginManager, infos: Iterable[PluginInfo]) -> None:

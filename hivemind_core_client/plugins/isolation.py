@@ -35,11 +35,23 @@ class HookRefused(pluggy.PluginValidationError):
     """A plugin implements a hook in a way that the hook does not support; its text says which and why."""
 
 
+class NoList(TypeError):
+    """A hook that fills a table returned what is no list; the text says what, and what to do."""
+
+
+def listed(returned: Any) -> Iterable[Any]:
+    """What a hook that fills a table returned, None included. Raises NoList, for one thing without its list too."""
+    if returned is not None and not isinstance(returned, Iterable):
+        kind = type(returned).__name__
+        raise NoList(f"returned a {kind}: return a list")
+    return returned or ()
+
+
 class Items(list[Any]):
     """What one plugin returned of a hook that fills a table: a list that knows its plugin."""
 
-    def __init__(self, plugin: str, items: Iterable[Any]) -> None:
-        super().__init__(items)
+    def __init__(self, plugin: str, returned: Any) -> None:
+        super().__init__(listed(returned))
         self.plugin = plugin
 
 
@@ -277,11 +289,12 @@ def _offering(owner: _Owner, function: Function) -> Function:
     @functools.wraps(function)
     def guarded(*arguments: Any, **options: Any) -> Items | None:
         try:
-            items: Items = owner.run(lambda: Items(owner.plugin, function(*arguments, **options) or ()))
+            items: Items = owner.run(lambda: Items(owner.plugin, function(*arguments, **options)))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # as above
-            owner.manager.states.fail(owner.plugin, f"{owner.hook} raised {described(error)}")
+            reason = str(error) if isinstance(error, NoList) else f"raised {described(error)}"
+            owner.manager.states.fail(owner.plugin, f"{owner.hook} {reason}")
             return None
         return items
 

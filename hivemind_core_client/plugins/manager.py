@@ -35,7 +35,6 @@ from hivemind_core_client.plugins.compatibility import (
     judge_hooks,
     leave_out,
     version_fault,
-    warn_once,
 )
 from hivemind_core_client.plugins.contract import (
     BinaryHandler,
@@ -67,6 +66,7 @@ from hivemind_core_client.plugins.registry import (
 from hivemind_core_client.plugins.settings import see_settings, settings_fault
 from hivemind_core_client.plugins.single_files import named_folder
 from hivemind_core_client.plugins.transport_contract import by_scheme
+from hivemind_core_client.plugins.warned import warn_once
 from hivemind_core_client.wire.errors import Mend, PluginError, Setting
 from hivemind_core_client.wire.mends import SHOW_PLUGINS
 from hivemind_core_client.wire.message import HiveMessageType

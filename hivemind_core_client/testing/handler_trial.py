@@ -13,6 +13,7 @@ from typing import Any, Callable, NoReturn, Optional, Union, get_args
 
 from attrs import define, field
 
+from hivemind_core_client.plugins.action_checks import WrongAction
 from hivemind_core_client.plugins.chains import functions, next_of
 from hivemind_core_client.plugins.contract import (
     Action,
@@ -69,6 +70,7 @@ def try_handler(handler: Handler, messages: Iterable[HiveMessage], new: Callable
         trial.check_signatures()
         for data, metadata in _binary_data():
             trial.act("receive", data, metadata)
+        trial.check_losses()
         return
     trial = _Trial(handler, handler.msg_type, new)
     trial.check_signatures()
@@ -78,6 +80,7 @@ def try_handler(handler: Handler, messages: Iterable[HiveMessage], new: Callable
         trial.end_timers()
     if handler.on_end is not None:
         trial.act("on_end")
+    trial.check_losses()
 
 
 def _samples(msg_type: AnyMessageType) -> list[HiveMessage]:
@@ -104,6 +107,8 @@ class _Trial:
     msg_type: Optional[AnyMessageType]
     new: Callable[[], Context]
     timers: list[tuple[str, Context]] = field(factory=list)
+    #: By function of a wrapper, of each call in which `next` returned actions: whether nothing was returned.
+    lost: dict[str, list[bool]] = field(factory=dict)
 
     def fail(self, part: str, fault: str, cause: Optional[BaseException] = None) -> NoReturn:
         raise AssertionError(f"{self.handler.name}: {part} {fault}") from cause
@@ -164,6 +169,15 @@ class _Trial:
         if self.handler.wraps:
             self.actions(part, self.new(), given, ProtocolError("the conformance kit refuses it"))
 
+    def check_losses(self) -> None:
+        """Whether a wrapper keeps what `next` returned to itself each time, without the empty list that says so."""
+        for part, lost in self.lost.items():
+            if all(lost):
+                self.fail(
+                    part,
+                    "never returns what next returned: is a `return` missing? To drop it, return []",
+                )
+
     def end_timers(self) -> None:
         """End each timer that was set, in its context; and one that this handler has not set."""
         for key, context in self.timers:
@@ -221,17 +235,24 @@ class _Trial:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plugin may even exit
-            self.fail(part, f"raises {described(error)}{self.mend_of(given)}", error)
+            mend = "" if isinstance(error, WrongAction) else self.mend_of(given)
+            self.fail(part, f"raises {described(error)}{mend}", error)
+        self.check_returned(part, returned)
+        if following is not None and not following.called and part in _KEPT:
+            self.fail(part, _KEPT[part])
+        if following is not None and following.called and refusal is None:
+            self.lost.setdefault(part, []).append(returned is None)
+        for action in actions:
+            self.check_action(part, action)
+        return actions
+
+    def check_returned(self, part: str, returned: Any) -> None:
+        """Whether this is what a function returns that returns actions, whatever is in it."""
         if inspect.iscoroutine(returned):
             returned.close()
             self.fail(part, "returns a coroutine, and nobody awaits it: make it a plain function")
         if returned is not None and not isinstance(returned, Iterable):
             self.fail(part, f"returns a {type(returned).__name__}: return a list of actions, or None")
-        if following is not None and not following.called and part in _KEPT:
-            self.fail(part, _KEPT[part])
-        for action in actions:
-            self.check_action(part, action)
-        return actions
 
     def mend_of(self, given: tuple[Any, ...]) -> str:
         """What to do where a function raises for these arguments."""

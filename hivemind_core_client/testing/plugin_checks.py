@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, Callable, Optional, cast
+from typing import Any, Callable, Optional
 
 import pluggy
 from attrs import frozen
@@ -13,6 +13,7 @@ from attrs import frozen
 from hivemind_core_client.plugins import hookspecs
 from hivemind_core_client.plugins.chains import kind_of, name_of
 from hivemind_core_client.plugins.contract import Transport
+from hivemind_core_client.plugins.isolation import NoList, listed
 from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.plugins.proving import sample_messages
 from hivemind_core_client.plugins.settings import settings_fault
@@ -83,7 +84,8 @@ def called(hook: str, call: Callable[[], Any]) -> PluginCheck:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin may even exit
-        return PluginCheck(f"hook {hook}", f"raises {described(error)}")
+        fault = str(error) if isinstance(error, NoList) else f"raises {described(error)}"
+        return PluginCheck(f"hook {hook}", fault)
     return PluginCheck(f"hook {hook}")
 
 
@@ -92,7 +94,7 @@ def table(name: Callable[[Any], str], check: Callable[[Any], None]) -> Trial:
 
     def trial(hook: str, implementation: pluggy.HookImpl) -> Iterator[PluginCheck]:
         items: list[Any] = []
-        yield called(hook, lambda: items.extend(cast(Any, implementation.function()) or ()))
+        yield called(hook, lambda: items.extend(listed(implementation.function())))
         for item in items:
             try:
                 named = name(item)

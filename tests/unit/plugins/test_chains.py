@@ -14,7 +14,7 @@ from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindB
 from hivemind_core_client.plugins.chains import functions
 from hivemind_core_client.plugins.contract import BinaryHandler, CallBack, Context, Deliver, MessageHandler
 from hivemind_core_client.plugins.hookspecs import hookimpl
-from hivemind_core_client.plugins.manager import Plugins
+from hivemind_core_client.plugins.manager import Plugins, forget_plugins
 from tests.unit.support import explode, new_context, plugin, plugins_of
 
 T = HiveMessageType
@@ -171,6 +171,43 @@ def test_a_wrapper_that_does_not_call_next_drops_the_message() -> None:
         plain("bell", receive=lambda *given: runs.append(given)), wrapper("a", lambda *given: None)
     )
     assert received(plugins) == runs == []
+
+
+FORGETTING: list[Callable[..., Any]] = [
+    lambda context, message, next: None if next(message) else [],
+    lambda context, message, next: next(message).append(5),
+]
+
+
+@pytest.mark.parametrize("forgets", FORGETTING)
+def test_a_wrapper_that_forgets_to_return_is_warned_of_once(
+    forgets: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    forget_plugins()
+    plugins = plugins_of(plain("bell"), wrapper("a", forgets, on_send=pass_on))
+    for _ in range(3):
+        assert received(plugins) == []
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "plugin a: its wrapper a handler returned None where next had returned actions, in receive of 3rdparty,"
+        " so they are lost: is a `return` missing? To drop them, return []"
+    )
+
+
+def drop(context: Context, message: HiveMessage, next: Any) -> Any:
+    next(message)
+    return []
+
+
+@pytest.mark.parametrize("around", [drop, lambda context, message, next: None])
+def test_a_wrapper_that_drops_as_it_should_is_not_warned_of(
+    around: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    forget_plugins()
+    assert received(plugins_of(plain("bell"), wrapper("a", around))) == []
+    quiet = plain("bell", receive=lambda context, message: None)
+    assert received(plugins_of(quiet, wrapper("a", lambda *given: given[-1](given[1]) or None))) == []
+    assert caplog.text == ""
 
 
 def test_next_cannot_be_called_after_its_wrapper_is_done() -> None:

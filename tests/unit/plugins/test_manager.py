@@ -94,7 +94,7 @@ def test_a_hook_that_raises_fails_its_plugin_alone(hook: str, caplog: pytest.Log
 GARBAGE: list[tuple[str, Any, str]] = [
     ("hivemind_ciphers", ["AES-GCM"], "returned a str, not a Cipher"),
     ("hivemind_encodings", [AES], "returned a Cipher, not a Encoding"),
-    ("hivemind_encodings", 5, "TypeError"),
+    ("hivemind_encodings", 5, "hivemind_encodings returned a int: return a list"),
     ("hivemind_encodings", [evolve(ROT, decode=explode)], "failed its self-test"),
     ("hivemind_ciphers", [evolve(AES, tag_size=1)], "a tag of 1 bytes"),
     ("hivemind_message_handlers", [None], "returned a NoneType"),

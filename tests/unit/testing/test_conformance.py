@@ -10,6 +10,7 @@ from typing import Any, Callable
 
 import pytest
 from attrs import evolve
+from ovos_bus_client.message import Message
 
 from hivemind_core_client.builtins import (
     binary_serializer,
@@ -337,6 +338,10 @@ BAD_HANDLERS: list[tuple[Any, str]] = [
     (handler(quiet, on_send=explode), "on_send raises RuntimeError: broken"),
     (handler(lambda context, message: waits(context, message)), "returns a coroutine, and nobody awaits it"),
     (handler(lambda context, message: [Negotiate({})]), "Negotiate, which is for handlers of shake alone"),
+    (
+        handler(lambda context, message: [Deliver(Message("x"))]),  # type: ignore[arg-type]  # the mistake at hand
+        r"as message\.as_dict, and this is a Message$",
+    ),
     (handler(lambda context, message: [Deliver({"type": "x"})]), "delivers no OVOS message: that has type"),
     (
         handler(lambda context, message: [Deliver({"type": "x", "data": {"a": b""}, "context": {}})]),
@@ -403,6 +408,25 @@ def test_a_correct_wrapper_passes() -> None:
     )
 
 
+def forget(context: Any, *given: Any) -> None:
+    given[-1](*given[:-1])
+
+
+def drop(context: Any, message: HiveMessage, next: Any) -> list[Any]:
+    next(message)
+    return []
+
+
+def drop_some(context: Any, message: HiveMessage, next: Any) -> Any:
+    actions = next(message)
+    return actions if message.payload else None
+
+
+@pytest.mark.parametrize("receive", [drop, drop_some])
+def test_a_wrapper_may_drop_what_next_returned(receive: Callable[..., Any]) -> None:
+    check_handler(handler(receive, wraps=True))
+
+
 BAD_WRAPPERS: list[tuple[Any, str]] = [
     (handler(quiet, wraps=True), r"write it as receive\(context, message, next\)"),
     (handler(lambda context, message, next: [*next(message), *next(message)], wraps=True), "called twice"),
@@ -414,6 +438,13 @@ BAD_WRAPPERS: list[tuple[Any, str]] = [
     (
         handler(around, prepare=lambda context, message, next: message, wraps=True),
         r"nothing is sent: return next\(message\)",
+    ),
+    (handler(forget, wraps=True), "bell: receive never returns what next returned: is a `return` missing"),
+    (handler(around, on_send=forget, wraps=True), "on_send never returns what next returned"),
+    (handler(around, on_end=forget, wraps=True), "on_end never returns what next returned"),
+    (
+        BinaryHandler(HiveMindBinaryPayloadType.FILE, "files", forget, wraps=True),
+        r"files: receive never returns what next returned: .* To drop it, return \[\]",
     ),
     (handler(around, on_timer=lambda context, key, next: [], wraps=True), "a timer that is not its own"),
     (handler(around, on_end=lambda context, next: [], wraps=True), "on_end does not call next"),

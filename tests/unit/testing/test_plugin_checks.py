@@ -122,6 +122,10 @@ def bad_name() -> list[Any]:
 FAULTS: list[tuple[Any, str]] = [
     (plugin("bad", hivemind_ciphers=explode), "hook hivemind_ciphers: raises RuntimeError: broken"),
     (plugin("bad", hivemind_ciphers=lambda: sys.exit(4)), "hook hivemind_ciphers: raises SystemExit: 4"),
+    (
+        plugin("bad", hivemind_message_handlers=lambda: bells()[0]),
+        "hook hivemind_message_handlers: returned a MessageHandler: return a list$",
+    ),
     (plugin("bad", hivemind_ciphers=lambda: [5]), "item of hivemind_ciphers: a int is no Cipher"),
     (plugin("bad", hivemind_message_handlers=bad_name), "handler  of bus: a handler needs a name"),
     (
