@@ -20,6 +20,7 @@ from hivemind_core_client.testing.hub_admission import Admission, has_right
 from hivemind_core_client.testing.hub_handshake import NewHandshake
 from hivemind_core_client.testing.hub_likeness import Ended, likeness_of
 from hivemind_core_client.testing.hub_link import HubLink, HubOptions
+from hivemind_core_client.testing.hub_noise import warn_without_suites
 from hivemind_core_client.testing.hub_routing import (
     Expel,
     Order,
@@ -128,6 +129,7 @@ class EmbeddedHub:
             likeness=likeness,
             handshakes=tuple(handshakes),
         )
+        warn_without_suites(self._options.versions, self._options.ciphers, self._registry)
         self._upstream = self._below(*upstream) if upstream is not None else None
         self._admission = Admission(likeness, public)
         self._router: Union[Router, UnwrappingRouter] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Optional
@@ -11,9 +12,13 @@ from hivemind_core_client.kernel.handshake.noise import KK, XX, canonical, keys_
 from hivemind_core_client.kernel.noise_channel import NoiseChannel
 from hivemind_core_client.plugins.contract import Cipher
 from hivemind_core_client.plugins.noise_suites import suites_of
+from hivemind_core_client.plugins.registry import Registry
 from hivemind_core_client.wire.errors import HandshakeError, HubRefused
 from hivemind_core_client.wire.json_text import Json, json_object
 from hivemind_core_client.wire.keys import fingerprint
+from hivemind_core_client.wire.text import few_of
+
+log = logging.getLogger(__name__)
 
 _MOST_ASSEMBLED_BYTES = 32 * 2**20
 
@@ -26,6 +31,21 @@ def noise_offer(is_pinned: bool, suites: Iterable[str]) -> Json:
 def ciphers_by_suite(ciphers: Iterable[Cipher]) -> dict[str, Cipher]:
     """What seals the frames of each suite of Noise; of two for one the first."""
     return {suite: cipher for cipher in reversed(list(ciphers)) for suite in suites_of(cipher)}
+
+
+def warn_without_suites(
+    versions: tuple[int, int], ciphers: Optional[tuple[str, ...]], registry: Registry
+) -> None:
+    """Warn where a hub is to offer version 3, and none of the ciphers that it allows belongs to a suite of Noise."""
+    allowed = tuple(registry.ciphers) if ciphers is None else ciphers
+    known = [registry.ciphers[name] for name in allowed if name in registry.ciphers]
+    if versions[1] >= NOISE_VERSION and not ciphers_by_suite(known):
+        log.warning(
+            "this hub offers protocol version %d, and nobody can speak it: none of its ciphers (%s) belongs to a suite "
+            "of Noise. List AES-GCM or CHACHA20-POLY1305 too",
+            NOISE_VERSION,
+            few_of(allowed),
+        )
 
 
 class NoiseResponder:

@@ -33,7 +33,7 @@ from hivemind_core_client.wire.errors import (
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.keys import fingerprint
 from hivemind_core_client.wire.mends import RESET_NOISE_PIN, SET_PASSWORD
-from hivemind_core_client.wire.text import text_of
+from hivemind_core_client.wire.text import few_of, text_of
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,10 @@ class NoiseHandshake(Handshake):
             return "that needs a password, and there is none here"
         if not is_installed():
             return "that needs Python 3.10 or later here, and poorman-handshake 2"
-        return "none of the Noise patterns and suites that it offers is ours"
+        return (
+            "none of the Noise patterns and suites that it offers is ours, with the ciphers that we allow: "
+            + few_of(terms.ciphers)
+        )
 
     def begin(self) -> Progress:
         """The first Noise message, with what we take in its payload."""

@@ -89,7 +89,7 @@ def test_a_suite_that_only_a_plugin_knows(make: Make) -> None:
         with make(hub, plugins=[own], ciphers=["AES-GCM/SHA512", *NAMES]) as client:
             assert ask(client) == "you said: hello"
             assert (client.negotiated.kind, client.negotiated.cipher) == ("noise", "AES-GCM/SHA512")
-        with pytest.raises(err.VersionRefused, match="none of the Noise patterns and suites"):
+        with pytest.raises(err.VersionRefused, match=r"is ours, with the ciphers that we allow: .*AES-GCM"):
             make(hub, plugins=[own]).connect()
 
 
@@ -101,6 +101,19 @@ def test_a_cipher_of_its_own_name_in_protocol_1(make: Make) -> None:
             assert (client.negotiated.version, client.negotiated.cipher) == (1, XCHACHA.name)
         with make(hub, plugins=[own]) as client:  # nobody listed it
             assert client.negotiated.cipher in NAMES
+
+
+@needs_noise
+def test_a_hub_without_a_suite_says_so_when_it_is_made(caplog: pytest.LogCaptureFixture) -> None:
+    own = [plugin("xchacha", hivemind_ciphers=lambda: [XCHACHA])]
+    EmbeddedHub(versions=(0, 3), plugins=own)
+    EmbeddedHub(versions=(0, 3), plugins=own, ciphers=[XCHACHA.name, "AES-GCM"])
+    EmbeddedHub(plugins=own, ciphers=[XCHACHA.name])
+    assert "suite of Noise" not in caplog.text
+    EmbeddedHub(versions=(0, 3), plugins=own, ciphers=[XCHACHA.name])
+    assert (
+        "none of its ciphers (XChaCha20-Poly1305) belongs to a suite of Noise. List AES-GCM or" in caplog.text
+    )
 
 
 @needs_noise

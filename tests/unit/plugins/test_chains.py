@@ -187,8 +187,8 @@ def test_a_wrapper_that_forgets_to_return_is_warned_of_once(
     plugins = plugins_of(plain("bell"), wrapper("a", forgets, on_send=pass_on))
     for _ in range(3):
         assert received(plugins) == []
-    (record,) = caplog.records
-    assert record.getMessage() == (
+    (warned,) = [record.getMessage() for record in caplog.records if "`return`" in record.getMessage()]
+    assert warned == (
         "plugin a: its wrapper a handler returned None where next had returned actions, in receive of 3rdparty,"
         " so they are lost: is a `return` missing? To drop them, return []"
     )
@@ -207,7 +207,7 @@ def test_a_wrapper_that_drops_as_it_should_is_not_warned_of(
     assert received(plugins_of(plain("bell"), wrapper("a", around))) == []
     quiet = plain("bell", receive=lambda context, message: None)
     assert received(plugins_of(quiet, wrapper("a", lambda *given: given[-1](given[1]) or None))) == []
-    assert caplog.text == ""
+    assert "`return`" not in caplog.text  # a machine that is busy has other warnings
 
 
 def test_next_cannot_be_called_after_its_wrapper_is_done() -> None:

@@ -28,6 +28,7 @@ class Connection:
     self_signed: bool | None = None
     ca_file: str | None = None
     max_protocol: int | None = None
+    ciphers: tuple[str, ...] = ()
     identity_file: str | None = None
 
     def client(self) -> HiveMessageBusClient:
@@ -49,6 +50,7 @@ class Connection:
             port=self.port,
             ca_file=self.ca_file,
             max_protocol_version=self.max_protocol,
+            ciphers=self.ciphers or None,
             **more,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 import os
 from typing import Any
@@ -57,6 +58,11 @@ def filled(ctx: click.Context, param: click.Parameter, value: str | None) -> str
     if value is not None and not value.strip():
         raise click.BadParameter("this is empty", ctx, param)
     return _as_meant(ctx, param, value)
+
+
+def _names(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """The callback of an option that may be repeated, and not be empty. Raises click.BadParameter."""
+    return tuple(filled(ctx, param, value) or "" for value in values)
 
 
 def key_option(text: str) -> Decorator:
@@ -169,7 +175,17 @@ def connection_options(function: Function) -> Function:
         crypto_key_file: str | None,
         **kwargs: Any,
     ) -> None:
-        names = ("key", "host", "port", "site_id", "self_signed", "ca_file", "max_protocol", "identity_file")
+        names = (
+            "key",
+            "host",
+            "port",
+            "site_id",
+            "self_signed",
+            "ca_file",
+            "max_protocol",
+            "identity_file",
+            "ciphers",
+        )
         connection = Connection(
             password=choose_password(password, password_file, ask_password),
             crypto_key=read_secret(crypto_key_file, "pre-shared key") if crypto_key_file else None,
@@ -185,7 +201,12 @@ def connecting(function: Function) -> Function:
 
     The client is connected when `function` is called and closed when it returns; the identity file and the
     environment fill in what is not given. What `connect()` raises ends the run with its text and exit code.
+    Raises TypeError for a function whose first two arguments are the other way round.
     """
+    names = list(inspect.signature(function).parameters)
+    if names[:1] == ["client"] or names[1:2] == ["output"]:
+        name = getattr(function, "__name__", "the command")
+        raise TypeError(f"{name} has its arguments the wrong way round: write {name}(output, client, …)")
 
     @connection_options
     @reporting
@@ -213,6 +234,14 @@ _stacked_connection_options = stacked(
         type=click.IntRange(0, 3),
         metavar="N",
         help="The highest protocol version to speak, 0 to 3; 3 if not given.",
+    ),
+    click.option(
+        "--cipher",
+        "ciphers",
+        multiple=True,
+        metavar="NAME",
+        callback=_names,
+        help="A cipher to allow, such as that of a plugin. May be repeated: the best first.",
     ),
     identity_option,
 )

@@ -83,6 +83,8 @@ def _plugin(name: str) -> tuple[Any, str | None]:
 
 
 def _of_file(path: Path) -> Any:
+    if path.is_dir() and not (path / "__init__.py").is_file():
+        path = _of_project(path)
     package = path if path.is_dir() else path.parent
     if (package / "__init__.py").is_file() and path in (package, package / "__init__.py"):
         return _of_package(package.absolute())
@@ -90,11 +92,23 @@ def _of_file(path: Path) -> Any:
         raise UsageError(
             f"{path} is neither a file nor a package",
             Mend(
-                "name a file that ends with .py, a folder with an __init__.py, an installed plugin or a module"
+                "name a file that ends with .py, a folder with an __init__.py, one with a package in src, an installed "
+                "plugin or a module"
             ),
         )
     about = path.stat()
     return module_of(PluginFile(path.stem, str(path.absolute()), (about.st_mtime_ns, about.st_size)))
+
+
+def _of_project(folder: Path) -> Path:
+    """The one package in `src` of a project, as `plugins new` writes it; else the folder itself."""
+    found = sorted(each.parent for each in folder.glob("src/*/__init__.py"))
+    if len(found) > 1:
+        raise UsageError(
+            f"{folder} has several packages: {', '.join(each.name for each in found)}",
+            Mend(f"name one of them, such as {os.path.join('src', found[0].name)}"),
+        )
+    return found[0] if found else folder
 
 
 def _of_package(package: Path) -> Any:

@@ -47,8 +47,9 @@ KINDS: Mapping[str, Kind] = {
         "`TYPE` is the type, and `receive` gets each message of it. The hub needs it too.",
     ),
     "cipher": Kind(
-        "Brings a cipher for protocol versions 0 and 1.",
-        "`seal` and `open_` are the cipher. List its name: `HiveMessageBusClient(ciphers=[…])`. The hub needs it too.",
+        "Brings a cipher for protocol versions 0 to 2.",
+        "`seal` and `open_` are the cipher. List its name: `HiveMessageBusClient(ciphers=[…])`, or `--cipher NAME` in a"
+        " shell. The hub needs it too.",
         f'{_LIBRARY}, "pycryptodome>=3.19"',
     ),
     "encoding": Kind(

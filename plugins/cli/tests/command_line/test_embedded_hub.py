@@ -47,6 +47,15 @@ def test_test_identity(paired: EmbeddedHub, run: Any) -> None:
     assert data["negotiated"]["cipher"] in ("AES-GCM", "CHACHA20-POLY1305")
 
 
+def test_ciphers_are_listed_the_best_first(paired: EmbeddedHub, run: Any) -> None:
+    for names in (("AES-GCM",), ("CHACHA20-POLY1305", "AES-GCM"), ("AES-GCM", "CHACHA20-POLY1305")):
+        options = [part for name in names for part in ("--cipher", name)]
+        data = run("test-identity", "--json", *options).expect(0).json
+        assert data["negotiated"]["cipher"] == names[0]
+    assert "no plugin offers the cipher ROT13" in run("test-identity", "--cipher", "ROT13").expect(2).err
+    assert "this is empty" in run("test-identity", "--cipher", "").expect(2).err
+
+
 def test_send_and_wait(paired: EmbeddedHub, run: Any) -> None:
     assert run(*SAY, "--wait", "speak").expect(0).out == "you said: hi\n"
 

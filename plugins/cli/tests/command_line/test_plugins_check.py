@@ -9,7 +9,7 @@ from typing import Any
 import click
 import pytest
 
-from hivemind_client_cli import DoctorCheck, Finding, plugin
+from hivemind_client_cli import DoctorCheck, Finding, connecting, plugin
 from hivemind_client_cli.plugin_checks import TRIALS
 from hivemind_core_client.errors import NotConnected
 from hivemind_core_client.plugins import hookspecs
@@ -88,6 +88,20 @@ def test_a_package_that_is_not_installed(folder: Path, run: Any) -> None:
     assert str(folder) not in sys.path
 
 
+def test_a_project_as_plugins_new_writes_it(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("plugins", "new", "in-a-project", "--kind", "observer", "--dir", str(tmp_path)).expect(0)
+    project = tmp_path / "hivemind-client-in-a-project"
+    assert run("plugins", "check", str(project), "--json").expect(0).json["failed"] == 0
+    monkeypatch.chdir(project)
+    assert "none failed" in run("plugins", "check", ".").expect(0).out
+    (project / "src" / "another").mkdir()
+    (project / "src" / "another" / "__init__.py").write_text("")
+    refused = run("plugins", "check", ".").expect(2).err
+    assert "has several packages: another, hivemind_client_in_a_project. Name one of them" in refused
+
+
 def test_what_is_not_there(run: Any, tmp_path: Path) -> None:
     done = run("plugins", "check", "nonsense").expect(2)
     assert "there is neither an installed plugin nor a module 'nonsense'. Name " in done.err
@@ -133,6 +147,20 @@ def test_the_hooks_of_the_command_line() -> None:
         "hook hivemind_doctor_checks": "",
         "doctor check bell": "",
     }
+
+
+@pytest.mark.parametrize("arguments", ["client, output", "client, times", "out, output"])
+def test_arguments_the_wrong_way_round_are_told(arguments: str) -> None:
+    made: dict[str, Any] = {}
+    exec(f"def ring({arguments}): 'Ring.'", made)
+
+    class Swapped:
+        @hookimpl
+        def hivemind_cli_commands(self, cli: click.Group) -> None:
+            cli.command("ring")(connecting(made["ring"]))
+
+    (fault,) = [check.fault for check in checks_of(Swapped(), TRIALS) if check.fault]
+    assert fault.endswith("ring has its arguments the wrong way round: write ring(output, client, …)")
 
 
 def asks_the_hub(client: Any) -> Finding:
