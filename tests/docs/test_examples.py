@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -73,11 +74,16 @@ def hub() -> Iterator[EmbeddedHub]:
 @pytest.fixture(autouse=True)
 def _as_if_paired(hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """What `hivemind-client set-identity` leaves behind, but in the environment."""
+    before = dict(os.environ)
     values = {"KEY": KEY, "PASSWORD": PASSWORD, "HOST": hub.host, "PORT": str(hub.port)}
     for name, value in values.items():
         monkeypatch.setenv(f"HIVEMIND_{name}", value)
     monkeypatch.chdir(tmp_path)
     yield
+    # An example may set variables, which other tests of this process must not find.
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
     forget_plugins()
 
 
