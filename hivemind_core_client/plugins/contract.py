@@ -14,7 +14,6 @@ from typing import Any, Callable, Optional, Protocol, Union
 from attrs import Factory, define, evolve, field, frozen
 from attrs.validators import instance_of
 
-from hivemind_core_client.plugins.action_checks import takes
 from hivemind_core_client.plugins.transport_contract import (
     AsyncCarrier as AsyncCarrier,
 )
@@ -108,16 +107,14 @@ class Serializer:
 class Send:
     """Action: send this message to the hub."""
 
-    message: HiveMessage = field(validator=takes(HiveMessage, "a HiveMessage"))
+    message: HiveMessage = field(validator=instance_of(HiveMessage))
 
 
 @frozen
 class Deliver:
     """Action: hand this OVOS Message, as a dict `{"type", "data", "context"}`, to the internal bus."""
 
-    message: Json = field(
-        validator=takes(dict, "a dict with type, data and context, such as message.as_dict")
-    )
+    message: Json = field(validator=instance_of(dict))
 
 
 @frozen
@@ -128,7 +125,7 @@ class Dispatch:
     verified, if it has: the handler of the inner message finds it in its Context.
     """
 
-    message: HiveMessage = field(validator=takes(HiveMessage, "a HiveMessage"))
+    message: HiveMessage = field(validator=instance_of(HiveMessage))
     verified_source: Optional[str] = None
 
 

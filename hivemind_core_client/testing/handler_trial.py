@@ -13,7 +13,6 @@ from typing import Any, Callable, NoReturn, Optional, Union, get_args
 
 from attrs import define, field
 
-from hivemind_core_client.plugins.action_checks import WrongAction
 from hivemind_core_client.plugins.chains import functions, next_of
 from hivemind_core_client.plugins.contract import (
     Action,
@@ -27,6 +26,7 @@ from hivemind_core_client.plugins.contract import (
     SetTimer,
 )
 from hivemind_core_client.plugins.proving import sample_messages
+from hivemind_core_client.testing.action_errors import about_action
 from hivemind_core_client.wire.errors import ProtocolError
 from hivemind_core_client.wire.message import AnyMessageType, HiveMessage, HiveMessageType, Payload
 from hivemind_core_client.wire.text import described
@@ -235,8 +235,11 @@ class _Trial:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plugin may even exit
-            mend = "" if isinstance(error, WrongAction) else self.mend_of(given)
-            self.fail(part, f"raises {described(error)}{mend}", error)
+            wrong = about_action(error)
+            fault = (
+                f"makes no action: {wrong}" if wrong else f"raises {described(error)}{self.mend_of(given)}"
+            )
+            self.fail(part, fault, error)
         self.check_returned(part, returned)
         if following is not None and not following.called and part in _KEPT:
             self.fail(part, _KEPT[part])

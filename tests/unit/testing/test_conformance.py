@@ -28,6 +28,7 @@ from hivemind_core_client.plugins.contract import (
     Encoding,
     MessageHandler,
     Negotiate,
+    Send,
     Serializer,
     SetTimer,
 )
@@ -319,6 +320,10 @@ def handler(receive: Any, **more: Any) -> MessageHandler:
     return MessageHandler(HiveMessageType.THIRDPRTY, "bell", receive, **more)
 
 
+def explode_with(error: Exception) -> None:
+    raise error
+
+
 def quiet(context: Any, message: HiveMessage) -> None:
     return None
 
@@ -340,7 +345,15 @@ BAD_HANDLERS: list[tuple[Any, str]] = [
     (handler(lambda context, message: [Negotiate({})]), "Negotiate, which is for handlers of shake alone"),
     (
         handler(lambda context, message: [Deliver(Message("x"))]),  # type: ignore[arg-type]  # the mistake at hand
-        r"as message\.as_dict, and this is a Message$",
+        r"bell: receive makes no action: Deliver takes a dict .* as message\.as_dict, and this is a Message$",
+    ),
+    (
+        handler(lambda context, message: [Send("x")]),  # type: ignore[arg-type]  # likewise
+        "receive makes no action: Send and Dispatch take a HiveMessage, and this is a str$",
+    ),
+    (
+        handler(lambda context, message: explode_with(TypeError("a", "b", "c", "d"))),
+        "raises TypeError: .*: a peer decides",
     ),
     (handler(lambda context, message: [Deliver({"type": "x"})]), "delivers no OVOS message: that has type"),
     (

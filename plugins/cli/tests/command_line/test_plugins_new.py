@@ -70,6 +70,9 @@ def test_a_package_is_whole(packages: Packages, kind: str, run: Any) -> None:
     assert project["name"] == folder.name
     assert project["entry-points"] == {"hivemind_core_client": {written.plugin: module}}
     assert any(each.startswith("hivemind-core-client") for each in project["dependencies"])
+    assert "ovos_bus_client.*" in (folder / "pyproject.toml").read_text(
+        encoding="utf-8"
+    )  # it brings no types
     texts = [path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in (".md", ".py")]
     assert not [text for text in texts if "$" in text]
     checked = run("plugins", "check", str(folder / "src" / module / "__init__.py"), "--json").expect(0).json
