@@ -30,7 +30,8 @@ def journal(hub: RealHub, satellite: Satellite) -> None:
             assert flush()
         finally:
             forget_plugins()
-    rows = read(str(path), Query(types=("recognizer_loop:utterance", "speak")))
+    found = read(str(path), Query(types=("recognizer_loop:utterance", "speak")))
+    rows = sorted(found, key=lambda row: row.direction == "received")  # which is written first is open
     assert [(row.direction, row.ovos_type) for row in rows] == [
         ("sent", "recognizer_loop:utterance"),
         ("received", "speak"),

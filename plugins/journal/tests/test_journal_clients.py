@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +25,8 @@ from hivemind_core_client import (
     HiveMindHTTPClient,
     NodeIdentity,
 )
-from hivemind_core_client.plugins.contract import Context, Session
+from hivemind_core_client.plugins.contract import Context, MessageHandler, Session
+from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.plugins.manager import forget_plugins, load_plugins
 from hivemind_core_client.testing import EmbeddedHub, HttpGateway, check_handler
 
@@ -35,8 +37,10 @@ TALK = [("sent", "recognizer_loop:utterance"), ("received", "speak")]
 
 
 def talk(path: str) -> list[tuple[str, str]]:
+    """What was sent, and then what was received."""
     assert flush(20)
-    return [(each.direction, each.ovos_type) for each in read(path, Query())]
+    rows = [(each.direction, each.ovos_type) for each in read(path, Query())]
+    return sorted(rows, key=lambda row: row[0] == "received")
 
 
 def with_threads(**address: Any) -> None:
@@ -71,7 +75,7 @@ def test_what_was_said_and_heard_is_recorded(journal: str, converse: Any) -> Non
     with EmbeddedHub({"k": PASSWORD}) as hub:
         converse(host=hub.url)
     assert talk(journal) == TALK
-    said, heard = read(journal, Query())
+    (said,), (heard,) = (read(journal, Query(direction=each)) for each in ("sent", "received"))
     assert (said.msg_type, said.node, said.hub) == ("bus", "unnamed-node", "embedded:0.0.0.0")
     assert heard.message() is not None
     data = Path(journal).read_bytes() + Path(f"{journal}-wal").read_bytes()
@@ -114,8 +118,78 @@ def test_what_the_user_changes_later_is_recorded_as_it_came(journal: str) -> Non
             client.on_mycroft("speak", lambda message: message.data.clear())
             assert client.wait_for_response(QUESTION, "speak", 20)
     assert talk(journal) == TALK
-    message = read(journal, Query())[1].message()
+    message = read(journal, Query(direction="received"))[0].message()
     assert message is not None and message.payload.data["utterance"] == "you said: good morning"
+
+
+class Blocks:
+    """Another plugin, whose handler of BUS does not come back before it is told to."""
+
+    def __init__(self) -> None:
+        self.entered, self.leave, self.told = threading.Event(), threading.Event(), threading.Event()
+
+    @hookimpl
+    def hivemind_message_handlers(self) -> list[MessageHandler]:
+        return [MessageHandler("bus", "blocks", self.receive)]
+
+    def receive(self, context: Context, message: HiveMessage) -> list[Any]:
+        self.entered.set()
+        assert self.leave.wait(30)
+        return []
+
+    @hookimpl(trylast=True)  # after the journal
+    def hivemind_message_sent(self) -> None:
+        self.told.set()
+
+
+def test_a_handler_that_blocks_keeps_nobody_from_sending_and_no_row_out(journal: str) -> None:
+    blocks = Blocks()
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        options: dict[str, Any] = {"host": hub.url, "identity": NodeIdentity({})}
+        with HiveMessageBusClient("k", PASSWORD, plugins=["journal", blocks], **options) as client:
+            try:
+                hub.broadcast(HiveMessage("bus", {"type": "ring", "data": {}, "context": {}}))
+                assert blocks.entered.wait(20)
+                assert talk(journal) == [("received", "ring")]
+                began = time.monotonic()
+                client.emit(Message("meanwhile"))
+                took = time.monotonic() - began
+                hub.wait_for("bus")
+                assert blocks.told.wait(20) and flush(20)
+                rows = read(journal, Query())
+            finally:
+                blocks.leave.set()
+    assert took < 1
+    assert [(each.direction, each.ovos_type) for each in rows] == [
+        ("received", "ring"),
+        ("sent", "meanwhile"),
+    ]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="the asyncio client needs it")
+def test_a_handler_that_blocks_keeps_no_task_from_sending(journal: str) -> None:
+    from hivemind_core_client.async_client import AsyncHiveMessageBusClient
+
+    blocks = Blocks()
+
+    async def main(hub: EmbeddedHub) -> None:
+        options: dict[str, Any] = {"host": hub.url, "identity": NodeIdentity({})}
+        async with AsyncHiveMessageBusClient("k", PASSWORD, plugins=["journal", blocks], **options) as client:
+            try:
+                hub.broadcast(HiveMessage("bus", {"type": "ring", "data": {}, "context": {}}))
+                assert await asyncio.to_thread(blocks.entered.wait, 20)
+                began = time.monotonic()
+                await client.emit(Message("meanwhile"))
+                took = time.monotonic() - began
+                assert await asyncio.to_thread(blocks.told.wait, 20)
+                rows = await asyncio.to_thread(talk, journal)
+            finally:
+                blocks.leave.set()
+        assert took < 1
+        assert rows == [("sent", "meanwhile"), ("received", "ring")]
+
+    with EmbeddedHub({"k": PASSWORD}) as hub:
+        asyncio.run(main(hub))
 
 
 def test_types_are_those_that_are_listed(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
