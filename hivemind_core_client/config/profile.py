@@ -77,13 +77,19 @@ class ClientProfile:
             alone=threading.Lock(),
             plugin_settings=settings_of(plugins, plugin_settings, identity.path),
         )
+        wanted = _version(max_protocol_version)
+        hindrance = (
+            hindrance_of(self.transport, settings.address.scheme) if wanted > _LAST_WITHOUT_COUNTING else ""
+        )
         self.options = LinkOptions(
             where=str(settings.address),
             ciphers=_chosen(ciphers, self.registry, self.registry.ciphers, "cipher", UnknownCipher),
             encodings=_chosen(encodings, self.registry, self.registry.encodings, "encoding", UnknownEncoding),
             binarize=binarize and self.transport.carries_bytes and not self.transport.prefers_text,
             compress=compress,
-            max_version=min(_version(max_protocol_version), best_version(self.transport)),
+            max_version=_LAST_WITHOUT_COUNTING if hindrance else wanted,
+            hindrance=hindrance,
+            insists=bool(hindrance) and max_protocol_version is not None,
             limits=limits,
         )
         self._hub_key = hub_key
@@ -229,10 +235,18 @@ def _chosen(
     return chosen
 
 
-def best_version(transport: Transport) -> int:
-    """The highest protocol version that a transport can do: frames of version 3 are bytes, and count."""
-    sound = transport.carries_bytes and transport.keeps_order and transport.tells_loss
-    return MAX_PROTOCOL_VERSION if sound else _LAST_WITHOUT_COUNTING
+def hindrance_of(transport: Transport, scheme: str) -> str:
+    """Why a transport cannot do protocol version 3, whose frames are bytes, and count; empty where it can."""
+    faults = [
+        fault
+        for fault, there in (
+            ("carries text only", not transport.carries_bytes),
+            ("keeps no order", not transport.keeps_order),
+            ("loses frames without a word", not transport.tells_loss),
+        )
+        if there
+    ]
+    return f"the transport for {scheme}: {' and '.join(faults)}" if faults else ""
 
 
 def _version(wanted: Optional[int]) -> int:

@@ -19,7 +19,9 @@ class LinkOptions:
     """What a connection is asked to do.
 
     `ciphers` and `encodings` are wire names in order of preference; empty means all, the fastest first.
-    `compress` is True, False, or None for whichever is shorter. `where` names the hub in errors.
+    `compress` is True, False, or None for whichever is shorter. `where` names the hub in errors. `hindrance` says why
+    the transport keeps `max_version` below what was asked for, empty where it does not; `insists` that the user named
+    a version which it cannot do.
     """
 
     where: str
@@ -29,4 +31,6 @@ class LinkOptions:
     binarize: bool = True
     compress: Optional[bool] = True
     max_version: int = MAX_PROTOCOL_VERSION
+    hindrance: str = ""
+    insists: bool = False
     limits: Limits = field(factory=Limits)

@@ -147,8 +147,10 @@ class Terms:
     """Our side of the negotiation: credentials, what we can do, and what we know of the hub.
 
     `ciphers` and `encodings` are wire names in order of preference, to be looked up in `registry`. `max_version` is the
-    highest protocol version that the user allows. `where` names the hub in errors. `limit` bounds, in bytes, a message
-    that comes or goes in pieces. `make_channel` makes what `channel` returns.
+    highest protocol version that user and transport allow; `hindrance` says why the transport keeps it below what the
+    user allows, empty where it does not, and `insists` that the user named what it cannot do. `where` names the hub in
+    errors. `limit` bounds, in bytes, a message that comes or goes in pieces. `make_channel` makes what `channel`
+    returns.
     """
 
     credentials: Credentials
@@ -161,6 +163,8 @@ class Terms:
     where: str
     limit: int
     make_channel: Callable[[Cipher, Encoding, bytes], Channel] = field(repr=False)
+    hindrance: str = ""
+    insists: bool = False
 
     @property
     def address(self) -> str:

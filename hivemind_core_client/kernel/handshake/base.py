@@ -33,6 +33,8 @@ def terms_of(options: LinkOptions, registry: Registry, hub: HubFacts) -> Terms:
         where=options.where,
         limit=options.limits.assembled,
         make_channel=CipherChannel,
+        hindrance=options.hindrance,
+        insists=options.insists,
     )
 
 

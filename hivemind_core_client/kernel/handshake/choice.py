@@ -35,16 +35,24 @@ _RAISE = Mend(
     joint=": ",
 )
 _UPDATE = Mend("update the client", joint=": ")
+_OTHER_TRANSPORT = Mend("reach the hub over another transport", joint=": ")
+_OR_ALLOW = Mend("or allow the older version with ", OLDER_VERSION, joint=", ")
 _LOWER = Mend("or lower min_protocol_version in the hub's server.json", joint=", ")
 
 
 def fitting(kinds: Kinds, offer: Offer, terms: Terms) -> OfferedKind:
     """The first of these kinds that fits this offer and our credentials; for a hub with a pin the one that checks it.
 
-    Raises VersionRefused when no protocol version is common or the hub would fall back behind its pin, and
-    NegotiationRefused when no kind fits, or only an older one for the sake of the ciphers that the user lists. Warns
-    where the hub offers Noise and another kind is taken.
+    Raises VersionRefused when no protocol version is common, the hub would fall back behind its pin, or the transport
+    cannot do the version that was named; and NegotiationRefused when no kind fits, or only an older one for the sake of
+    the ciphers that the user lists. Warns where the hub offers Noise and another kind is taken.
     """
+    if terms.insists:
+        raise VersionRefused(
+            f"protocol version {NOISE_VERSION} was asked for, but {terms.hindrance}",
+            _OTHER_TRANSPORT,
+            _OR_ALLOW,
+        )
     if offer.min_version > terms.max_version:
         raise _no_version(offer, terms)
     kind = _first_fit(kinds, offer, terms)
@@ -70,6 +78,11 @@ def _first_fit(kinds: Kinds, offer: Offer, terms: Terms) -> Optional[OfferedKind
     return None
 
 
+def _wants_noise(terms: Terms) -> bool:
+    """Whether the user allows Noise, also where it is the transport that does not."""
+    return terms.max_version >= NOISE_VERSION or bool(terms.hindrance)
+
+
 def _checking_pins(kinds: Kinds) -> Kinds:
     return [kind for kind in kinds if kind.item.name == NOISE]
 
@@ -77,7 +90,7 @@ def _checking_pins(kinds: Kinds) -> Kinds:
 def _is_pinned(terms: Terms) -> bool:
     """Whether the hub has a pin, and the user does not allow what does not check it."""
     noise = terms.credentials.noise
-    return terms.max_version >= NOISE_VERSION and noise is not None and noise.pinned() is not None
+    return _wants_noise(terms) and noise is not None and noise.pinned() is not None
 
 
 def _check_ciphers(kinds: Kinds, kind: Optional[OfferedKind], offer: Offer, terms: Terms) -> None:
@@ -93,13 +106,17 @@ def _check_ciphers(kinds: Kinds, kind: Optional[OfferedKind], offer: Offer, term
         f"the hub at {terms.where} speaks protocol version {version}, in which none of the ciphers that were asked for "
         f"can be used ({few_of(terms.ciphers)}). No older version is spoken for that",
         Mend(f"list {' or '.join(newer)} too", joint=": "),
-        *(() if kind is None else (Mend("or allow the older version with ", OLDER_VERSION, joint=", "),)),
+        *(() if kind is None else (_OR_ALLOW,)),
     )
 
 
 def _no_version(offer: Offer, terms: Terms) -> VersionRefused:
     lowest, highest = offer.min_version, max(offer.min_version, offer.max_version)
     theirs = f"version {lowest} only" if lowest == highest else f"versions {lowest} to {highest}"
+    if terms.hindrance:
+        return VersionRefused(
+            f"the hub at {terms.where} speaks protocol {theirs}, but {terms.hindrance}", _OTHER_TRANSPORT
+        )
     return VersionRefused(
         f"the hub at {terms.where} speaks protocol {theirs}, and this client up to {terms.max_version}",
         _RAISE if terms.max_version < NOISE_VERSION else _UPDATE,
@@ -110,7 +127,7 @@ def _no_version(offer: Offer, terms: Terms) -> VersionRefused:
 def _check_fall_back(kinds: Kinds, kind: OfferedKind, offer: Offer, terms: Terms) -> None:
     """Raises VersionRefused where anything but Noise is about to be spoken with a hub that has a pin."""
     noise = terms.credentials.noise
-    if kind.item.name == NOISE or terms.max_version < NOISE_VERSION or noise is None:
+    if kind.item.name == NOISE or not _wants_noise(terms) or noise is None:
         return
     offers_noise = offer.noise is not None and offer.max_version >= NOISE_VERSION
     if noise.pinned() is not None:
@@ -143,6 +160,8 @@ def _fall_back(kinds: Kinds, terms: Terms, offers_noise: bool) -> VersionRefused
 
 def _obstacle(kinds: Kinds, terms: Terms) -> str:
     """What keeps us from Noise, or else from the newest kind, with a hub that offers it."""
+    if terms.hindrance:
+        return terms.hindrance
     newest = max(kinds, key=lambda kind: (kind.item.name == NOISE, kind.item.max_version))
     return guarded(newest, newest.item.handshake.obstacle, terms)
 

@@ -55,6 +55,8 @@ def terms(
     pinned: Optional[bytes] = None,
     max_version: int = 3,
     ciphers: tuple[str, ...] = tuple(CIPHERS),
+    hindrance: str = "",
+    insists: bool = False,
 ) -> Terms:
     noise: Any = Keys(pinned)
     return Terms(
@@ -68,6 +70,8 @@ def terms(
         where=WHERE,
         limit=Limits().assembled,
         make_channel=CipherChannel,
+        hindrance=hindrance,
+        insists=insists,
     )
 
 
@@ -151,6 +155,54 @@ def test_what_keeps_us_from_it_is_not_laid_at_the_hubs_door(monkeypatch: pytest.
     assert "Only if the hub's owner agrees to an older version: run 'hivemind-client forget-server" in text
     assert "poorman-handshake 2" in text
     assert f"'hivemind-client forget-server {WHERE[5:]}'" in text
+
+
+# a transport that can do no better
+
+TEXT_ONLY = "the transport for own: carries text only"
+CAPPED: dict[str, Any] = {"max_version": 2, "hindrance": TEXT_ONLY}
+
+
+def test_a_transport_that_lowers_the_version_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        assert choose(KINDS, offer(noise=NOISE), terms(**CAPPED)).kind == PasswordHandshake.kind
+    (text,) = warnings(caplog)
+    assert f"offers protocol version 3, but {TEXT_ONLY}. Taken is a weaker handshake (password)" in text
+
+
+def test_a_transport_that_lowers_nothing_is_no_matter(caplog: pytest.LogCaptureFixture) -> None:
+    assert choose(KINDS, offer(), terms(**CAPPED)).kind == PasswordHandshake.kind
+    assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"noise": NOISE}, f"and offers it, but {TEXT_ONLY}"),
+        ({}, "and the hub no longer offers version 3"),
+    ],
+)
+def test_a_transport_never_lowers_the_version_of_a_hub_with_a_pin(changes: dict[str, Any], what: str) -> None:
+    with pytest.raises(VersionRefused) as refused:
+        choose(KINDS, offer(**changes), terms(pinned=bytes(32), **CAPPED))
+    assert what in str(refused.value)
+    assert "max_protocol_version=2" in str(refused.value)
+
+
+@pytest.mark.parametrize("changes", [{"noise": NOISE}, {}])
+def test_a_transport_never_lowers_the_version_that_was_named(changes: dict[str, Any]) -> None:
+    with pytest.raises(VersionRefused) as refused:
+        choose(KINDS, offer(**changes), terms(insists=True, **CAPPED))
+    assert str(refused.value) == (
+        f"protocol version 3 was asked for, but {TEXT_ONLY}: reach the hub over another transport, or allow the older "
+        "version with max_protocol_version=2 ('--max-protocol 2')"
+    )
+
+
+def test_a_hub_whose_versions_a_transport_cannot_do() -> None:
+    text = refusal(ONLY_NOISE, terms(**CAPPED))
+    assert f"speaks protocol version 3 only, but {TEXT_ONLY}: reach the hub over another transport" in text
+    assert "--max-protocol" not in text
 
 
 # ciphers that the user lists

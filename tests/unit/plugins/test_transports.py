@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -167,15 +167,28 @@ def test_the_options_of_a_client_are_a_dict() -> None:
 
 
 def test_what_a_transport_cannot_carry_is_not_asked_of_it() -> None:
-    def client_over(**fields: Any) -> Any:
+    def client_over(asked: Optional[int] = None, **fields: Any) -> Any:
         own = offering("own", Transport("pipe", explode, **fields))
-        made = HiveMessageBusClient("k", "p", host="pipe:x", identity=NodeIdentity({}), plugins=[own])
+        where = {"host": "pipe:x", "identity": NodeIdentity({})}
+        made = HiveMessageBusClient("k", "p", **where, plugins=[own], max_protocol_version=asked)
         return made.profile.options
 
     assert (client_over().binarize, client_over().max_version) == (True, 3)
     assert (client_over(prefers_text=True).binarize, client_over(prefers_text=True).max_version) == (False, 3)
-    for limit in ("carries_bytes", "keeps_order", "tells_loss"):
-        assert client_over(**{limit: False}).max_version == 2
+    for limit, why in (
+        ("carries_bytes", "carries text only"),
+        ("keeps_order", "keeps no order"),
+        ("tells_loss", "loses frames without a word"),
+    ):
+        options = client_over(**{limit: False})
+        assert (options.max_version, options.insists) == (2, False)
+        assert options.hindrance == f"the transport for pipe: {why}"
+        assert client_over(asked=3, **{limit: False}).insists
+        asked_for_less = client_over(asked=2, **{limit: False})
+        assert (asked_for_less.hindrance, asked_for_less.insists) == ("", False)
+    both = client_over(carries_bytes=False, keeps_order=False)
+    assert both.hindrance == "the transport for pipe: carries text only and keeps no order"
+    assert (client_over(asked=3).hindrance, client_over(asked=3).insists) == ("", False)
     assert not client_over(carries_bytes=False).binarize
 
 

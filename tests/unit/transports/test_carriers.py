@@ -12,7 +12,7 @@ import pytest
 from attrs import evolve
 from ovos_bus_client.message import Message
 
-from hivemind_core_client import Deadlines, HiveMessageBusClient
+from hivemind_core_client import Deadlines, HiveMessageBusClient, NodeIdentity
 from hivemind_core_client import errors as err
 from hivemind_core_client.plugins.contract import Closed, Transport
 from hivemind_core_client.testing import EmbeddedHub, HttpGateway
@@ -112,6 +112,29 @@ def test_nobody_listens(form: str, make: Make, hub: EmbeddedHub) -> None:
     with pytest.raises(err.HubUnreachable, match=r"own://127\.0\.0\.1:1 cannot be reached"):
         client.connect()
     client.close()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="Noise needs Python 3.10")
+def test_text_alone_lowers_no_version_in_silence(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    mine, text_only = NodeIdentity({}), evolve(BLOCKING, carries_bytes=False)
+    with EmbeddedHub({"k": PASSWORD}, versions=(0, 3)) as hub:
+        with make(hub, text_only, identity=mine) as client:
+            assert client.negotiated.version == 2
+        assert "the transport for own: carries text only. Taken is a weaker handshake" in caplog.text
+        asking = make(hub, text_only, max_protocol_version=3)
+        with pytest.raises(err.VersionRefused, match="carries text only"):
+            asking.connect()
+        asking.close()
+        with make(hub, BLOCKING, identity=mine) as client:
+            assert client.negotiated.version == 3
+        falling = make(hub, text_only, identity=mine)
+        with pytest.raises(
+            err.VersionRefused, match=r"has spoken protocol version 3 before.*carries text only"
+        ):
+            falling.connect()
+        falling.close()
+        with make(hub, text_only, identity=mine, max_protocol_version=2) as client:
+            assert client.negotiated.version == 2
 
 
 def test_without_pings_the_hive_is_pinged(make: Make, hub: EmbeddedHub) -> None:
