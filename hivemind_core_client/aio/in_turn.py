@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Callable, Optional
 
 from attrs import define, field
 
-from hivemind_core_client.aio.waiting import at_home
+from hivemind_core_client.aio.waiting import AsyncNotifier, at_home
 from hivemind_core_client.kernel.events import Event, RunInTurn
 from hivemind_core_client.plugins.accounts import SLOW_S
 from hivemind_core_client.shell.lanes import Call
-from hivemind_core_client.wire.errors import Mend, PluginError
+from hivemind_core_client.wire.errors import ClientClosed, Mend, PluginError
 
 if TYPE_CHECKING:
     from hivemind_core_client.aio.mailbox import AsyncMailbox
-    from hivemind_core_client.aio.waiting import AsyncNotifier
     from hivemind_core_client.config.profile import ClientProfile
     from hivemind_core_client.kernel.leaving import Follow
     from hivemind_core_client.kernel.lifecycle import ConnectionLifecycle
@@ -107,14 +106,23 @@ class AsyncTurns:
 
     async def _result(self, event: RunInTurn, end: float, seconds: float) -> Follow:
         lane = self._mailbox.lanes.of(event.lane)
-        call = Call(event.work, partial(at_home(), self._changed.notify))
+        if lane.is_here():
+            raise PluginError(
+                f"plugin {self._culprit(lane)} sends within its own handler, which would wait for itself: "
+                "the message was not sent",
+                Mend("return Send(message) from the handler"),
+            )
+        made = AsyncNotifier()  # one for each: else each call would wake all who wait
+        call = Call(event.work, partial(at_home(), made.notify))
         lane.put(call, always=True)
         try:
-            if not await self._changed.wait_until(call.is_made, SLOW_S):
+            if not await made.wait_until(call.is_over, SLOW_S):
                 with self._mailbox.blocking():
-                    await self._changed.wait_until(call.is_made, max(0.0, end - time.monotonic()))
+                    await made.wait_until(call.is_over, max(0.0, end - time.monotonic()))
         finally:
             lane.withdraw(call)
+        if call.dropped:
+            raise ClientClosed("the client is closed: nothing was sent")
         if call.follow is None:
             raise PluginError(
                 f"plugin {self._culprit(lane)} has not come back within {seconds:g} s: the message was not sent",

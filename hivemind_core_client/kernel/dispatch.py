@@ -112,13 +112,19 @@ class Dispatcher:
         if handler.prepare is None:
             return message
         try:
-            return handler.prepare(self.context, message)
-        except HiveMindError:
+            prepared = handler.prepare(self.context, message)
+        except (HiveMindError, KeyboardInterrupt):
             raise
-        except Exception as error:  # a handler is a plugin and may raise anything
+        except BaseException as error:  # a handler is a plugin: it may even exit
             raise PluginError(
                 f"handler {handler.name} raised {type(error).__name__}: the message was not sent"
             ) from error
+        if not isinstance(prepared, HiveMessage):
+            raise PluginError(
+                f"handler {handler.name} prepared a {type(prepared).__name__}, not a HiveMessage: "
+                "the message was not sent"
+            )
+        return prepared
 
     def sending(self, message: HiveMessage) -> Sequence[Outcome]:
         """The actions for a prepared message that is about to leave."""

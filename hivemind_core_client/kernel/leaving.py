@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Generic, Optional, TypeVar
 
+from hivemind_core_client.wire.errors import PluginError
+
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.events import Event
 
@@ -24,8 +26,8 @@ class Later(Generic[T]):
         """Call it. No event follows from that."""
         try:
             made = self._work()
-        except Exception as error:
-            raised = error
+        except BaseException as error:
+            raised = error if isinstance(error, Exception) else _unasked(error)
 
             def fail() -> T:
                 raise raised
@@ -40,3 +42,8 @@ class Later(Generic[T]):
         if self._result is None:
             raise RuntimeError("a step that was not run has no result")
         return self._result()
+
+
+def _unasked(error: BaseException) -> PluginError:
+    """Ctrl-C is for who waits, where he waits: elsewhere it is what a plugin raised."""
+    return PluginError(f"a handler raised {type(error).__name__}: the message was not sent")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Callable, Optional, TypeVar
+from weakref import WeakSet
 
 from attrs import define, evolve, field
 
@@ -45,7 +47,7 @@ class _Call:
     within_s: float = 0.0
 
 
-@define
+@define(eq=False)
 class Accounts:
     """Counts for each plugin. Any thread may call; `clock` gives seconds and is never set back."""
 
@@ -56,6 +58,15 @@ class Accounts:
     _lock: Any = field(factory=threading.Lock, repr=False)
     #: By thread, which alone changes them: the calls that run there, the innermost last.
     _running: dict[int, list[_Call]] = field(factory=dict, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        _all_accounts.add(self)
+
+    def renew(self) -> None:
+        """This is a child that was forked: the calls that ran on other threads, and who held the lock, are not here."""
+        here = threading.get_ident()
+        self._lock = threading.Lock()
+        self._running = {thread: calls for thread, calls in self._running.items() if thread == here}
 
     def of(self, plugin: str) -> Account:
         """The account of a plugin as it stands now: a call that runs counts already, if it is slow."""
@@ -120,3 +131,15 @@ class Accounts:
         text, kind = "plugin %s took %.2f s in %s: what waits for it waits as long", (call.plugin, call.what)
         # A peer decides how many messages there are.
         self._lines.write(self._clock(), log.warning, text, call.plugin, seconds, call.what, kind=kind)
+
+
+_all_accounts: WeakSet[Accounts] = WeakSet()
+
+
+def _renew_all() -> None:
+    for accounts in list(_all_accounts):
+        accounts.renew()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing is forked
+    os.register_at_fork(after_in_child=_renew_all)

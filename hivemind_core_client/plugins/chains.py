@@ -338,9 +338,9 @@ def _preparing(function: Step, name: str) -> Step:
     def step(context: Context, message: HiveMessage) -> HiveMessage:
         try:
             return function(context, message)  # type: ignore[no-any-return]  # whatever it is, it is sent or refused
-        except HiveMindError:
+        except (HiveMindError, KeyboardInterrupt):
             raise
-        except Exception as error:  # a handler is a plugin and may raise anything
+        except BaseException as error:  # a handler is a plugin: it may even exit
             raise _unsent(f"handler {name}", error) from error
 
     return step
@@ -361,9 +361,9 @@ def _preparing_around(wrapper: Offered[Any], rest: Step, check: Check, accounts:
 
         try:
             prepared = accounts.call(wrapper.plugin, what, prepare)
-        except HiveMindError:
+        except (HiveMindError, KeyboardInterrupt):
             raise
-        except Exception as error:  # as above
+        except BaseException as error:  # as above
             raise _unsent(who, error) from error
         finally:
             following.end()
@@ -374,5 +374,5 @@ def _preparing_around(wrapper: Offered[Any], rest: Step, check: Check, accounts:
     return step
 
 
-def _unsent(named: str, error: Exception) -> PluginError:
+def _unsent(named: str, error: BaseException) -> PluginError:
     return PluginError(f"{named} raised {type(error).__name__}: the message was not sent")

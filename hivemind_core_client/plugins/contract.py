@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from math import isfinite
 from typing import Any, Callable, Optional, Protocol, Union
 
 from attrs import Factory, define, evolve, field, frozen
@@ -149,11 +150,19 @@ class CallBack:
 
 @frozen
 class SetTimer:
-    """Action: call this handler's `on_timer` with `key` after `seconds`; a new one replaces an old one."""
+    """Action: call this handler's `on_timer` with `key` after `seconds`; a new one replaces an old one.
+
+    Raises ValueError for seconds that are not finite.
+    """
 
     msg_type: AnyMessageType = field(converter=read_message_type)
     key: str = field(validator=instance_of(str))
     seconds: float = field(converter=float)
+
+    @seconds.validator
+    def _check_seconds(self, attribute: object, value: float) -> None:
+        if not isfinite(value):
+            raise ValueError(f"a timer cannot run for {value} s")
 
 
 @frozen

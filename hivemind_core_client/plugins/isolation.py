@@ -324,10 +324,30 @@ def _wrapping(owner: _Owner, function: Function) -> Function:
                 with suppress(StopIteration):
                     wrapper.throw(error)
             raise
+        if isinstance(result, pluggy.Result):  # of the old style: it changes that in place
+            _unchanged_by_failure(owner, wrapper, result)
+            return result
         ended = None if wrapper is None else owner.call(lambda: _ended(wrapper, result))
         return result if ended is None else ended[0]
 
     return guarded
+
+
+def _unchanged_by_failure(owner: _Owner, wrapper: Any, outcome: pluggy.Result[Any]) -> None:
+    """Let a wrapper of the old style see and change the outcome; one that makes an error of it has failed."""
+    result, error = (
+        (None, outcome.exception) if outcome.exception is not None else (outcome.get_result(), None)
+    )
+
+    def end() -> bool:
+        _ended(wrapper, outcome)
+        if error is None and outcome.exception is not None:
+            raise outcome.exception
+        return True
+
+    if wrapper is None or owner.call(end):
+        return
+    outcome.force_result(result) if error is None else outcome.force_exception(error)
 
 
 def _begun(wrapper: Any) -> Any:

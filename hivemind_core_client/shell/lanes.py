@@ -22,16 +22,20 @@ _IDLE_S = 5.0
 
 @define(eq=False)
 class Call:
-    """One call of a handler. `tell` is called on the lane's thread once it is made; `follow` is what it returned."""
+    """One call of a handler. `tell` is called on the lane's thread once it is made; `follow` is what it returned.
+
+    Where it raised, nothing follows. One that is `dropped` is never made; who waits for it is told as well.
+    """
 
     work: Callable[[], Follow]
     tell: Callable[[], object] = list
     weight: int = 0
     follow: Optional[Follow] = field(default=None, init=False)
+    dropped: bool = field(default=False, init=False)
 
-    def is_made(self) -> bool:
-        """Whether it was made, and returned."""
-        return self.follow is not None
+    def is_over(self) -> bool:
+        """Whether it was made, or never will be."""
+        return self.dropped or self.follow is not None
 
 
 class Lane:
@@ -74,6 +78,10 @@ class Lane:
         self._run()
         return True
 
+    def is_here(self) -> bool:
+        """Whether it is this lane that asks: within a call."""
+        return self.thread == threading.get_ident()
+
     def withdraw(self, call: Call) -> None:
         """Do not make this call, where it has not begun."""
         with self._changed:
@@ -84,11 +92,14 @@ class Lane:
     def end(self) -> int:
         """Make no call any more that has not begun. Returns how many of messages that were."""
         with self._changed:
-            count = sum(call.weight > 0 for call in self._calls)
+            dropped = list(self._calls)
             self._calls.clear()
             self._held, self._is_ending = 0, True
             self._changed.notify()
-        return count
+        for call in dropped:
+            call.dropped = True
+            call.tell()
+        return sum(call.weight > 0 for call in dropped)
 
     def _run(self) -> None:
         while self._run_next():
@@ -104,12 +115,19 @@ class Lane:
             call = self._calls.popleft()
             self._held -= call.weight
         try:
-            call.follow = call.work()
-            self.is_stuck = False
-            call.tell()
-        except BaseException:  # a handler is a plugin: it may even pass on Ctrl-C, the lane goes on
-            log.exception("a call in the lane of %s failed", self.name)
+            self._make(call)
+        except BaseException:
+            log.exception("what follows a call in the lane of %s failed", self.name)
         return True
+
+    def _make(self, call: Call) -> None:
+        try:
+            call.follow = call.work()
+        except BaseException:  # a handler is a plugin: it may even raise what Ctrl-C does, the lane goes on
+            log.exception("a call in the lane of %s failed", self.name)
+            call.follow = list
+        self.is_stuck = False
+        call.tell()
 
 
 class Lanes:

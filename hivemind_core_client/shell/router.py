@@ -266,9 +266,11 @@ class ObservedRouter(EventRouter):
         return [partial(self._observe_arrived, self._size, handlers[:1]), *handlers[1:]]
 
     def _observe_arrived(self, size: Optional[int], first: list[Any], message: HiveMessage) -> None:
-        self._client.plugins.observe(_ARRIVED, client=self._client, message=message, size=size)
-        for handler in first:
-            self._call(handler, message)
+        try:
+            self._client.plugins.observe(_ARRIVED, client=self._client, message=message, size=size)
+        finally:  # whatever a plugin raises, such as what Ctrl-C does: the message is not its own to lose
+            for handler in first:
+                self._call(handler, message)
 
     def _tell_sent(
         self, unobserved: Unobserved, weight: int, message: HiveMessage, size: Optional[int]

@@ -14,8 +14,8 @@ from attrs import define, field
 from hivemind_core_client.kernel.events import Event, RunInTurn
 from hivemind_core_client.plugins.accounts import SLOW_S
 from hivemind_core_client.shell.lanes import Call
-from hivemind_core_client.sync.waiting import at_home
-from hivemind_core_client.wire.errors import Mend, PluginError
+from hivemind_core_client.sync.waiting import Notifier, at_home
+from hivemind_core_client.wire.errors import ClientClosed, Mend, PluginError
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from hivemind_core_client.kernel.lifecycle import ConnectionLifecycle
     from hivemind_core_client.shell.lanes import Lane
     from hivemind_core_client.sync.mailbox import Mailbox
-    from hivemind_core_client.sync.waiting import Notifier
     from hivemind_core_client.wire.message import HiveMessage
 
 log = logging.getLogger(__name__)
@@ -108,14 +107,23 @@ class Turns:
 
     def _result(self, event: RunInTurn, end: float, seconds: float) -> Follow:
         lane = self._mailbox.lanes.of(event.lane)
-        call = Call(event.work, partial(at_home(), self._changed.notify))
+        if lane.is_here():
+            raise PluginError(
+                f"plugin {self._culprit(lane)} sends within its own handler, which would wait for itself: "
+                "the message was not sent",
+                Mend("return Send(message) from the handler"),
+            )
+        made = Notifier()  # one for each: else each call would wake all who wait
+        call = Call(event.work, partial(at_home(), made.notify))
         lane.put(call, always=True)
         try:
-            if not self._changed.wait_until(call.is_made, SLOW_S):
+            if not made.wait_until(call.is_over, SLOW_S):
                 with self._mailbox.blocking():
-                    self._changed.wait_until(call.is_made, max(0.0, end - time.monotonic()))
+                    made.wait_until(call.is_over, max(0.0, end - time.monotonic()))
         finally:
             lane.withdraw(call)
+        if call.dropped:
+            raise ClientClosed("the client is closed: nothing was sent")
         if call.follow is None:
             raise PluginError(
                 f"plugin {self._culprit(lane)} has not come back within {seconds:g} s: the message was not sent",

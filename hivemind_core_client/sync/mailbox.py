@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+#: Python takes no longer wait than `threading.TIMEOUT_MAX`, and a timer may be set for longer.
+_LONGEST_WAIT_S = 86_400.0
 #: What a client of this shell runs in.
 Running = threading.Thread
 
@@ -328,7 +330,7 @@ class Mailbox:
                 if self._closed:
                     return None
                 rest = self._timers[0][0] - time.monotonic() if self._timers else self._idle
-                if not self._changed.wait(rest) and not self._timers and not self._jobs:
+                if not self._changed.wait(min(rest, _LONGEST_WAIT_S)) and not self._timers and not self._jobs:
                     self._leader = None
             return None
 

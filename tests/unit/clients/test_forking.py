@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from typing import Any, Callable
 
 import pytest
@@ -15,8 +16,9 @@ from ovos_bus_client.message import Message
 
 from hivemind_core_client import HiveMessage, HiveMessageType
 from hivemind_core_client import errors as err
+from hivemind_core_client.plugins.accounts import Accounts
 from hivemind_core_client.testing import EmbeddedHub
-from tests.unit.client_support import Make, ask, utterance
+from tests.unit.client_support import PATIENCE, Make, ask, until, utterance
 from tests.unit.support import PASSWORD
 
 pytestmark = [
@@ -64,6 +66,28 @@ def in_child(work: Callable[[], Any]) -> Any:
         said = answer.read()
     os.waitpid(child, 0)
     return json.loads(said or '"the child was ended"')
+
+
+def test_what_runs_in_the_parent_is_no_slow_call_of_the_child() -> None:
+    accounts, entered, leave = Accounts(), threading.Event(), threading.Event()
+
+    def block() -> None:
+        entered.set()
+        assert leave.wait(PATIENCE)
+
+    parents = threading.Thread(target=accounts.call, args=("door", "receive", block))
+    parents.start()
+    assert entered.wait(PATIENCE)
+    assert until(lambda: accounts.of("door").slow)
+
+    def count() -> list[int]:
+        accounts.note_failure("door", "receive", ValueError())
+        return [accounts.of("door").failures, accounts.of("door").slow]
+
+    assert in_child(count) == [1, 0]
+    assert accounts.of("door").slow == 1
+    leave.set()
+    parents.join(PATIENCE)
 
 
 def outcome(client: Any, verb: str, *arguments: Any) -> str:

@@ -109,6 +109,24 @@ def test_one_that_raises_stops_nobody_and_is_logged_a_few_times(
     assert 1 <= caplog.text.count("raised in hivemind_message_arrived") <= 5
 
 
+@pytest.mark.otherwise("asyncio", why="on a loop it ends the loop, as Ctrl-C does")
+def test_what_an_observer_raises_as_ctrl_c_does_costs_handlers_no_message(
+    hub: EmbeddedHub, make: Make
+) -> None:
+    class Interrupts:
+        @hookimpl
+        def hivemind_message_arrived(self) -> None:
+            raise KeyboardInterrupt
+
+    register(Interrupts())
+    heard = Log()
+    with make(hub, **CHOICE) as client:
+        client.on("3rdparty", heard)
+        for number in range(3):
+            hub.broadcast(HiveMessage("3rdparty", {"number": number}))
+        assert [message["number"] for message in heard.wait(3)] == [0, 1, 2]
+
+
 def test_an_observer_runs_before_the_handlers_and_may_use_the_client(hub: EmbeddedHub, make: Make) -> None:
     order = Log()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 import time
@@ -12,10 +13,11 @@ import pytest
 from ovos_bus_client.message import Message
 
 from hivemind_core_client import Deadlines, FakeHiveMessageBus, HiveMessage
-from hivemind_core_client.errors import PluginError
+from hivemind_core_client.errors import ClientClosed, HiveMindError, PluginError
 from hivemind_core_client.plugins.contract import CancelTimer, Context, Deliver, MessageHandler, SetTimer
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.plugins.manager import forget_plugins
+from hivemind_core_client.shell.lanes import Call
 from hivemind_core_client.testing import EmbeddedHub
 from tests.unit.client_support import PATIENCE, Log, Make, until
 
@@ -312,6 +314,92 @@ def test_one_that_fails_in_its_lane_is_counted_and_the_next_message_is_heard(
         )
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=repr)
+def test_a_sender_is_told_at_once_where_a_plugin_exits(
+    error: BaseException, hub: EmbeddedHub, make: Make
+) -> None:
+    def fail(context: Context, message: HiveMessage) -> HiveMessage:
+        raise error
+
+    with make(hub, plugins=[Door(lambda *_: [], prepare=fail)]) as client:
+
+        def send() -> None:
+            with pytest.raises(PluginError, match=f"raised {type(error).__name__}: the message was not sent"):
+                client.emit(RING)
+
+        assert seconds_of(send) < QUICK
+
+
+def test_one_that_interrupts_holds_nobody_up(hub: EmbeddedHub, make: Make) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    heard = Log()
+    with make(hub, plugins=[Door(interrupt)]) as client:
+        client.on_mycroft("after", heard)
+
+        def ring() -> None:
+            for _ in range(3):
+                hub.broadcast(RING)
+            hub.broadcast(Message("after"))
+            heard.wait(1)
+
+        assert seconds_of(ring) < QUICK
+
+
+@pytest.mark.otherwise(
+    "asyncio", why="a handler is not called on its loop, and so can call none of its verbs"
+)
+def test_a_handler_that_sends_what_would_wait_for_itself_is_told_at_once(
+    hub: EmbeddedHub, make: Make
+) -> None:
+    errors: list[Exception] = []
+
+    def send(context: Context, message: HiveMessage) -> HiveMessage:
+        if message["rings"] == 1:
+            try:
+                client.emit(HiveMessage("3rdparty", {"rings": 2}))
+            except PluginError as error:
+                errors.append(error)
+        return message
+
+    with make(hub, plugins=[Door(lambda *_: [], prepare=send)]) as client:
+        assert seconds_of(lambda: client.emit(RING)) < QUICK
+        assert [message["rings"] for message in hub.wait_for("3rdparty")] == [1]
+    assert "plugin Door sends within its own handler" in str(errors)
+
+
+def test_who_waits_for_a_handler_learns_that_its_client_is_closed(
+    hub: EmbeddedHub, make: Make, gate: Gate
+) -> None:
+    def prepare(context: Context, message: HiveMessage) -> HiveMessage:
+        gate()
+        return message
+
+    errors: list[HiveMindError] = []
+    begun, patient = threading.Event(), Deadlines(send=PATIENCE)
+
+    def send() -> None:
+        begun.set()
+        try:
+            client.emit(RING)
+        except HiveMindError as error:
+            errors.append(error)
+
+    senders = [threading.Thread(target=send) for _ in range(2)]
+    with make(hub, plugins=[Door(lambda *_: [], prepare=prepare)], deadlines=patient) as client:
+        senders[0].start()
+        assert gate.reached.wait(PATIENCE)
+        begun.clear()
+        senders[1].start()
+        assert begun.wait(PATIENCE)
+    assert until(lambda: errors, PATIENCE / 2)
+    gate.open.set()
+    for sender in senders:
+        sender.join(PATIENCE)
+    assert isinstance(errors[0], ClientClosed)
+
+
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="the client for asyncio needs it")
 def test_a_loop_runs_on_while_a_handler_blocks(hub: EmbeddedHub, gate: Gate) -> None:
     from tests.unit import aio_support
@@ -327,6 +415,28 @@ def test_a_loop_runs_on_while_a_handler_blocks(hub: EmbeddedHub, gate: Gate) -> 
             gate.open.set()
 
     aio_support.run(main())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="the client for asyncio needs it")
+def test_a_call_that_is_over_wakes_nobody_but_who_waits_for_it(
+    hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.unit import aio_support
+
+    looks, is_over = [0], Call.is_over
+
+    def look(call: Call) -> bool:
+        looks[0] += 1
+        return is_over(call)
+
+    async def main() -> None:
+        door = Door(lambda *_: [], prepare=lambda context, message: message)
+        async with aio_support.make(hub, plugins=[door]) as client:
+            await asyncio.gather(*(client.emit(RING) for _ in range(200)))
+
+    monkeypatch.setattr(Call, "is_over", look)
+    aio_support.run(main())
+    assert 200 <= looks[0] <= 1000
 
 
 def test_fakes_count_too() -> None:

@@ -164,6 +164,33 @@ def test_who_sends_gets_what_is_raised_in_its_turn() -> None:
         Calls(bell(prepare=ringing)).leave(HiveMessage("broadcast", {"no": "message"}))
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit(), BaseException("odd")], ids=repr)
+def test_who_sends_is_told_where_a_plugin_raises_what_is_no_exception(error: BaseException) -> None:
+    def fail(context: Context, message: HiveMessage) -> HiveMessage:
+        raise error
+
+    with pytest.raises(PluginError, match=f"handler bell raised {type(error).__name__}"):
+        Calls(bell(prepare=fail)).leave(RING)
+    with pytest.raises(PluginError, match=f"handler bell raised {type(error).__name__}"):
+        Dispatcher(plugins_of(bell(prepare=fail)).registry(), new_context()).prepare(RING)
+
+
+def test_what_ctrl_c_raises_is_for_who_waits_and_elsewhere_an_error_of_the_plugin() -> None:
+    def interrupt(*_: object) -> HiveMessage:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Dispatcher(plugins_of(bell(prepare=interrupt)).registry(), new_context()).prepare(RING)
+    with pytest.raises(PluginError, match="a handler raised KeyboardInterrupt: the message was not sent"):
+        Calls(bell(prepare=interrupt)).leave(RING)
+
+
+@pytest.mark.parametrize("made", [None, 5, {"rings": 1}])
+def test_a_handler_that_prepares_no_message_is_named(made: Any) -> None:
+    with pytest.raises(PluginError, match=f"handler bell prepared a {type(made).__name__}, not a HiveM"):
+        Calls(bell(prepare=lambda context, message: made)).leave(RING)
+
+
 def test_a_step_gives_its_result_more_than_once() -> None:
     later = Later(lambda: 5)
     assert (later.run()(), later.result(), later.result()) == ([], 5, 5)

@@ -197,3 +197,15 @@ def test_what_cannot_be_called_is_left_out_too() -> None:
     handler = MessageHandler(T.THIRDPRTY, "bell", "ring")  # type: ignore[arg-type]  # that is what is tried
     plugins = plugins_of(handlers("door", handler))
     assert info_of(plugins, "door").error == "receive of 3rdparty is no function but a str"
+
+
+def test_a_child_goes_on_with_the_call_in_which_it_was_forked() -> None:
+    clock = Clock()
+    accounts = Accounts(clock)
+
+    def fork() -> None:
+        accounts.renew()
+        clock.tick(SLOW_S + 1)
+
+    accounts.call("door", "receive", fork)
+    assert accounts.of("door").slow == 1

@@ -77,6 +77,40 @@ def test_a_broken_wrapper_stops_nobody(
     assert "plugin around raised in hivemind_connected" in caplog.text
 
 
+def test_a_wrapper_of_the_old_style_makes_no_error_for_who_calls(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[Any] = []
+
+    def around(client: Any) -> Any:
+        outcome = yield
+        outcome.force_exception(RuntimeError("made up"))
+
+    plugins = Plugins.of(one=noting(seen, "one"), around=wrapper(around, hookwrapper=True))
+    plugins.observe(CONNECTED, client="c")
+    assert seen == ["one"]
+    assert "plugin around raised in hivemind_connected" in caplog.text
+    assert plugins.accounts.of("around").last_error == "hivemind_connected raised RuntimeError: made up"
+
+
+def test_a_wrapper_of_the_old_style_that_fails_changes_nothing() -> None:
+    def around() -> Any:
+        outcome = yield
+        outcome.force_result("mine")
+        raise RuntimeError("broken")
+
+    class Hooks:
+        @hookspec(firstresult=True)
+        def answer(self) -> Any:
+            """A hook of somebody else."""
+
+    plugins = Plugins.of(
+        one=SimpleNamespace(answer=hookimpl(lambda: 42)),
+        around=SimpleNamespace(answer=hookimpl(hookwrapper=True)(around)),
+    )
+    plugins.pm.add_hookspecs(Hooks)
+    assert plugins.hook.answer() == 42
+    assert plugins.accounts.of("around").failures == 1
+
+
 def test_a_wrapper_sees_what_stops_the_call() -> None:
     seen: list[Any] = []
 

@@ -74,6 +74,8 @@ def be_cancelled(*_: Any) -> None:
         lambda *_: [Send(None)],  # type: ignore[arg-type]
         lambda *_: [Deliver(None)],  # type: ignore[arg-type]
         lambda *_: [SetTimer("3rdparty", "key", "soon")],  # type: ignore[arg-type]
+        lambda *_: [SetTimer(HiveMessageType.THIRDPRTY, "key", float("nan"))],
+        lambda *_: [SetTimer(HiveMessageType.THIRDPRTY, "key", float("inf"))],
         lambda *_: [CallBack("no_such_method", {})],
         lambda *_: [Send(HiveMessage("bin", b"", metadata={"a": secrets.token_hex(999)}))],
     ],
@@ -86,6 +88,8 @@ def be_cancelled(*_: Any) -> None:
         "send",
         "deliver",
         "timer",
+        "no timer",
+        "endless timer",
         "callback",
         "unsendable",
     ],

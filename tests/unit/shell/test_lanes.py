@@ -125,3 +125,30 @@ def test_where_no_thread_can_begin_who_calls_does_it(made: Made, monkeypatch: py
     lane = Lane("door")
     assert lane.put(made.call(1)) and lane.put(made.call(2))
     assert (made.order, made.threads, lane.thread) == ([1, 2], {threading.get_ident()}, None)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1), ValueError("odd")], ids=repr)
+def test_who_waits_for_a_call_that_raises_is_told_and_nothing_follows(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    def work() -> Any:
+        raise error
+
+    lane, told = Lane("door"), threading.Event()
+    lane.is_stuck = True
+    call = Call(work, told.set)
+    lane.put(call)
+    assert told.wait(PATIENCE)
+    assert call.is_over() and call.follow is not None and call.follow() == []
+    assert not lane.is_stuck
+    assert "a call in the lane of door failed" in caplog.text
+
+
+def test_who_waits_for_a_call_is_told_where_the_client_is_closed(made: Made) -> None:
+    lane, told = Lane("door"), threading.Event()
+    lane.put(made.call(0, blocks=True))
+    assert made.begun.wait(PATIENCE)
+    call = Call(lambda: list, told.set)
+    lane.put(call)
+    lane.end()
+    assert told.is_set() and call.is_over() and call.follow is None

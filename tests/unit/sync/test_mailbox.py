@@ -360,3 +360,18 @@ def test_a_close_that_runs_out_of_time_counts_what_it_drops(make: Callable[..., 
     close(mailbox, 0.01)
     gate.set()
     assert mailbox.dropped == 7
+
+
+def test_a_timer_for_longer_than_python_waits_holds_nobody_up(make: Callable[..., Mailbox]) -> None:
+    raised: list[Any] = []
+    before, threading.excepthook = threading.excepthook, raised.append
+    try:
+        mailbox = make()
+        mailbox.later(1e12, "some day", lambda: None)
+        flush(mailbox)
+        mailbox.cancel("some day")
+        flush(mailbox)
+        close(mailbox, WAIT)
+    finally:
+        threading.excepthook = before
+    assert raised == []
