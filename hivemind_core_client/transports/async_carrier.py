@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, cast
 from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.transports import failures
 from hivemind_core_client.transports.base import LAST_PING, Confirming
-from hivemind_core_client.transports.carriers import Carrying, carrier_of
+from hivemind_core_client.transports.carriers import Carrying, carrier_of, escaped
 from hivemind_core_client.transports.timing import wake, within
 from hivemind_core_client.wire.errors import HubConnectionError, HubTimeout
 
@@ -46,13 +46,11 @@ class AsyncCarrying(Carrying):
 
     async def open(self, url: str) -> None:
         """Connect. Raises HubUnreachable, HubTimeout, or what the carrier says of the hub."""
-        opening = self._begin(self._carrier.open())
+        opening = self._begin(_harmless(self._carrier.open))
+        if not await self._done(opening, self._open_seconds):
+            raise self._late()
         try:
-            if not await self._done(opening, self._open_seconds):
-                raise self._late()
-            opening.result()
-        except asyncio.CancelledError:
-            raise
+            _result_of(opening)
         except Exception as error:
             raise self._unopened(error) from error
 
@@ -67,14 +65,14 @@ class AsyncCarrying(Carrying):
         """The next frame or the end. Raises ConnectionLost or FrameTooLarge."""
         while True:
             if self._incoming is None:
-                self._incoming = self._begin(self._carrier.receive())
+                self._incoming = self._begin(_harmless(self._carrier.receive))
             incoming = self._incoming
             if await self._done(incoming, self._interval):
                 break
             await self._probe(incoming)
         self._incoming = None
         try:
-            return self._checked(incoming.result())
+            return self._checked(_result_of(incoming))
         except Exception as error:
             raise self._broken(error) from error
 
@@ -96,7 +94,7 @@ class AsyncCarrying(Carrying):
         self._sending = sending = self._begin(self._send_all(frames, progress))
         await self._done(sending, None)
         try:
-            return bool(sending.result())
+            return bool(_result_of(sending))
         except Exception as error:
             raise self._broken(error, while_sending=True) from error
 
@@ -104,7 +102,7 @@ class AsyncCarrying(Carrying):
         report, answered = None if progress is None else ProgressReporter(progress, frames), True
         try:
             for frame in frames:
-                answered &= await within(self._deadlines.write, self._carrier.send(frame)) is True
+                answered &= await within(self._deadlines.write, _harmless(self._carrier.send, frame)) is True
                 if report is not None:
                     report(len(frame), len(frame))
                     report.next()
@@ -125,7 +123,7 @@ class AsyncCarrying(Carrying):
         if pinging is None or not await self._done(pinging, seconds):
             return None
         try:
-            return float(pinging.result())
+            return float(_result_of(pinging))
         except Exception as error:
             raise self._broken(error) from error
 
@@ -136,7 +134,7 @@ class AsyncCarrying(Carrying):
         return self._begin(self._round_trip(self._delivery.asked(began, payload or None), began))
 
     async def _round_trip(self, asked: bytes, began: float) -> float:
-        await self._carrier.ping()
+        await _harmless(self._carrier.ping)
         now = perf_counter()
         self._delivery.ponged(asked, now)
         return now - began
@@ -148,15 +146,17 @@ class AsyncCarrying(Carrying):
                 await self.ping(LAST_PING, self._deadlines.close / 2)
         leave = getattr(self._carrier, "farewell", None)
         if leave is not None and not self._aborted:
-            await self._done(self._begin(leave()), self._deadlines.close)
+            await self._done(self._begin(_harmless(leave)), self._deadlines.close)
         self.abort()
 
     def abort(self) -> None:
         """Close at once, and wake whoever reads or writes, whatever the carrier does."""
         self._aborted = True
-        self._abort_carrier()
-        if self._gone is not None:
-            wake(self._gone)
+        try:
+            self._abort_carrier()
+        finally:
+            if self._gone is not None:
+                wake(self._gone)
 
     async def release(self) -> None:
         """Close what is still open, and leave no task behind that can be ended."""
@@ -167,8 +167,9 @@ class AsyncCarrying(Carrying):
             await asyncio.wait(self._tasks, timeout=self._deadlines.close)
         free = getattr(self._carrier, "release", None)
         if free is not None:
-            with suppress(Exception):
-                await within(self._deadlines.close, free())
+            freeing = self._begin(_harmless(free))
+            await asyncio.wait({freeing}, timeout=self._deadlines.close)
+            freeing.cancel()
 
     def _begin(self, work: Awaitable[T]) -> asyncio.Future[T]:
         task = asyncio.ensure_future(work)
@@ -190,3 +191,21 @@ class AsyncCarrying(Carrying):
         if self._aborted and not task.done():
             raise failures.closed_here(self._address)
         return task.done()
+
+
+async def _harmless(work: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+    """The result of a carrier's method, of which neither the loop nor who waits gets what would end them."""
+    try:
+        return await work(*arguments)
+    except (KeyboardInterrupt, SystemExit) as error:
+        raise escaped(error) from error
+
+
+def _result_of(task: asyncio.Future[T]) -> T:
+    """The result of a task that is done. Where it was cancelled, its carrier did that: nobody here who still waits."""
+    try:
+        return task.result()
+    except Exception:
+        raise
+    except BaseException as error:
+        raise escaped(error) from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, cast
 from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.transports import failures, tcp
 from hivemind_core_client.transports.base import LAST_PING, Confirming
-from hivemind_core_client.transports.carriers import Carrying, carrier_of
+from hivemind_core_client.transports.carriers import Carrying, carrier_of, escaped
 from hivemind_core_client.transports.hands import Hand
 from hivemind_core_client.wire.errors import HubConnectionError
 
@@ -47,7 +47,7 @@ class BlockingCarrying(Carrying):
 
     def open(self, url: str) -> None:
         """Connect. Raises HubUnreachable, HubTimeout, or what the carrier says of the hub."""
-        opening = self._reading.begin(self._carrier.open)
+        opening = self._reading.begin(partial(_harmless, self._carrier.open))
         wait([opening], self._open_seconds)
         if not opening.done():
             self.abort()
@@ -65,7 +65,7 @@ class BlockingCarrying(Carrying):
     def receive(self) -> Union[Frame, Closed]:
         """The next frame or the end. Raises ConnectionLost or FrameTooLarge."""
         while True:
-            self._incoming = incoming = self._incoming or self._reading.begin(self._carrier.receive)
+            self._incoming = incoming = self._incoming or self._begin_receive()
             wait([incoming], self._interval)
             if incoming.done():
                 break
@@ -75,6 +75,9 @@ class BlockingCarrying(Carrying):
             return self._checked(incoming.result())
         except Exception as error:
             raise self._broken(error) from error
+
+    def _begin_receive(self) -> Future[Any]:
+        return self._reading.begin(partial(_harmless, self._carrier.receive))
 
     def _probe(self, incoming: Future[Any]) -> None:
         seconds = self._settings.ping_timeout
@@ -97,7 +100,7 @@ class BlockingCarrying(Carrying):
 
     def _send(self, frame: Frame) -> Any:
         try:
-            sending = self._writing.begin(partial(self._carrier.send, frame))
+            sending = self._writing.begin(partial(_harmless, self._carrier.send, frame))
             wait([sending], self._deadlines.write)
             if not sending.done():
                 raise failures.not_taken(self._address, self._deadlines.write)
@@ -132,7 +135,7 @@ class BlockingCarrying(Carrying):
         asked = self._delivery.asked(began, payload or None)
 
         def round_trip() -> float:
-            self._carrier.ping()
+            _harmless(self._carrier.ping)
             now = perf_counter()
             self._delivery.ponged(asked, now)
             return now - began
@@ -146,15 +149,17 @@ class BlockingCarrying(Carrying):
                 self.ping(LAST_PING, self._deadlines.close / 2)
         leave = getattr(self._carrier, "farewell", None)
         if leave is not None and not self._aborted:
-            wait([self._writing.begin(leave)], self._deadlines.close)
+            wait([self._writing.begin(partial(_harmless, leave))], self._deadlines.close)
         self.abort()
 
     def abort(self) -> None:
         """Close at once, and wake whoever reads or writes, whatever the carrier does."""
         self._aborted = True
-        self._abort_carrier()
-        for hand in (self._reading, self._writing, self._pinging):
-            hand.end(failures.closed_here(self._address))
+        try:
+            self._abort_carrier()
+        finally:
+            for hand in (self._reading, self._writing, self._pinging):
+                hand.end(failures.closed_here(self._address))
 
     def release(self) -> None:
         """Close what is still open. For the reading thread, when it reads no more."""
@@ -162,8 +167,18 @@ class BlockingCarrying(Carrying):
         free = getattr(self._carrier, "release", None)
         if free is not None:
             hand = Hand(f"hivemind-{self._address.scheme}-ends")
-            done = hand.begin(free)
+            done = hand.begin(partial(_harmless, free))
             wait([done], self._deadlines.close)
             if done.done() and done.exception() is not None:
                 self._broken(done.exception() or OSError())
             hand.end(failures.closed_here(self._address))
+
+
+def _harmless(work: Callable[..., T], *arguments: Any) -> T:
+    """The result of a carrier's method, on a thread of its own, where nothing but Exceptions may come out of it."""
+    try:
+        return work(*arguments)
+    except Exception:
+        raise
+    except BaseException as error:
+        raise escaped(error) from error

@@ -129,8 +129,15 @@ class Carrying(Confirming):
     def _abort_carrier(self) -> None:
         try:
             self._carrier.abort()
-        except Exception:  # it is over all the same
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # it is over all the same
             log.exception("the transport for %s: failed to abort", self._address.scheme)
+
+
+def escaped(error: BaseException) -> RuntimeError:
+    """What a carrier raised that is no Exception, such as SystemExit, as one: it ends its connection, and no more."""
+    return RuntimeError(f"it raised {type(error).__name__}: {error}")
 
 
 def _text(error: BaseException) -> str:

@@ -30,7 +30,10 @@ class OnLoop:
     def __init__(self, make: Callable[[], AsyncTransport], settings: TransportSettings) -> None:
         """`make` is called on the loop. Raises what it raises."""
         self._address: Any = settings.address
-        self._close_seconds = settings.deadlines.close
+        deadlines = settings.deadlines
+        self._close_seconds = deadlines.close
+        #: More than the transport takes by itself: it is the one to say what took too long.
+        self._open_seconds = deadlines.tcp + deadlines.tls + deadlines.upgrade + deadlines.close
         self._waiting: set[Future[Any]] = set()
         self._lock = threading.Lock()
         self._aborted = False
@@ -50,8 +53,8 @@ class OnLoop:
         self._inner.confirm_to(delivery)
 
     def open(self, url: str) -> None:
-        """Connect. Raises what the transport raises."""
-        self._do(self._inner.open(url))
+        """Connect. Raises what the transport raises, and HubTimeout for one that keeps its loop to itself."""
+        self.within("open", self._open_seconds, lambda: self._do(self._inner.open(url)))
 
     def within(self, phase: str, seconds: float, work: Callable[[], T]) -> T:
         """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""

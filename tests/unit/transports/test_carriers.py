@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import threading
@@ -385,3 +386,67 @@ def test_a_plugin_that_fails_is_named_in_the_log(form: str, caplog: pytest.LogCa
         made.receive()
     made.release()
     assert "the transport for own: failed" in caplog.text and "ZeroDivisionError" in caplog.text
+
+
+#: What is no Exception, and would end a thread, an event loop or whoever waits for it.
+FATAL = [SystemExit(3), asyncio.CancelledError()]
+fatal = pytest.mark.parametrize("error", FATAL, ids=["SystemExit", "CancelledError"])
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    def act(*_: Any) -> None:
+        raise error
+
+    return act
+
+
+@both_forms
+@fatal
+def test_a_carrier_that_would_end_more_than_its_connection(form: str, error: BaseException) -> None:
+    words, act = f"it raised {type(error).__name__}", raising(error)
+    with pytest.raises(err.HubUnreachable, match=words):
+        opened(form, Scripted(open=act))
+    for calling, script in (
+        (lambda made: made.receive(), {"receive": act}),
+        (lambda made: made.send(["x"]), {"send": act}),
+        (lambda made: made.ping(b"x", 5), {"ping": act}),
+    ):
+        made = opened(form, Scripted(**script))
+        with pytest.raises(err.ConnectionLost, match=words if "send" not in script else "own://h:9"):
+            calling(made)
+        made.release()
+
+
+@both_forms
+@fatal
+def test_it_ends_whatever_its_last_methods_raise(form: str, error: BaseException) -> None:
+    act = raising(error)
+    before = set(threading.enumerate())
+    made = opened(form, Scripted(abort=act, farewell=act, release=act))
+    made.farewell()
+    with pytest.raises(err.ConnectionLost, match="is closed"):
+        made.receive()
+    made.release()
+    assert until(lambda: set(threading.enumerate()) <= before)
+
+
+def test_a_method_that_is_no_coroutine_function_costs_its_connection() -> None:
+    class Plain(Scripted):
+        """Its methods return at once."""
+
+    carrier = Plain(receive=["x"])
+    made = forms.new_transport(
+        Transport("own", asyncio=lambda _: carrier, default_port=9), settings("own://h:9", deadlines=QUICK)
+    )
+    with pytest.raises(err.HubUnreachable, match="TypeError"):
+        made.open("own://h:9")
+    made.release()
+
+
+def test_an_asyncio_carrier_that_keeps_its_loop_to_itself_is_given_up() -> None:
+    stuck = threading.Event()
+    try:
+        with pytest.raises(err.HubTimeout, match="the phase 'open'"):
+            opened("asyncio", Scripted(open=lambda: stuck.wait(30)))
+    finally:
+        stuck.set()
