@@ -83,9 +83,11 @@ class Address:
         """
         parts, inner_port = _split(host, cls.schemes[0])
         found = parts.hostname
-        if parts.scheme not in cls.schemes or not found or parts.username:
+        if parts.scheme not in cls.schemes or not found or "@" in parts.netloc:
             plain, secure = cls.schemes
-            raise InvalidOption(f"the hub's address {host!r} is not HOST, {plain}://HOST or {secure}://HOST")
+            raise InvalidOption(
+                f"the hub's address {_shown(host)!r} is not HOST, {plain}://HOST or {secure}://HOST"
+            )
         _check_host(found)
         chosen = _first_port(port, inner_port, fallback, cls.default_port)
         return cls(found, chosen, parts.scheme == cls.schemes[1], _path(host, parts), _query(parts))
@@ -142,11 +144,11 @@ class PluginAddress(Address):
         if transport.default_port is None:
             parts, _ = _split(re.sub(r"^(\s*[^:]+:)(//)?", r"\1//", host, count=1), scheme)
             if not (parts.netloc or parts.path):
-                raise InvalidOption(f"the hub's address {host!r} ends after {scheme}:")
+                raise InvalidOption(f"the hub's address {_shown(host)!r} ends after {scheme}:")
             return cls(parts.netloc, 0, tls, _path(host, parts), _query(parts), called=scheme)
         parts, inner_port = _split(host, scheme)
-        if not parts.hostname or parts.username:
-            raise InvalidOption(f"the hub's address {host!r} is not {scheme}://HOST")
+        if not parts.hostname or "@" in parts.netloc:
+            raise InvalidOption(f"the hub's address {_shown(host)!r} is not {scheme}://HOST")
         _check_host(parts.hostname)
         chosen = _first_port(port, inner_port, _not_of_websocket(fallback), transport.default_port)
         return cls(parts.hostname, chosen, tls, _path(host, parts), _query(parts), called=scheme)
@@ -173,7 +175,7 @@ def read_address(
     known = (*Address.schemes, *HttpAddress.schemes) if transports is None else tuple(transports)
     if found not in known:
         raise InvalidOption(
-            f"the hub's address {host.partition('?')[0]!r} needs a transport for {found}:, and there are those for: "
+            f"the hub's address {_shown(host)!r} needs a transport for {found}:, and there are those for: "
             f"{', '.join(sorted(known)) or 'none'}",
             Mend("install a plugin that brings it, and see ", SHOW_PLUGINS),
         )
@@ -203,7 +205,15 @@ def _split(host: str, scheme: str) -> tuple[SplitResult, Optional[int]]:
         parts = urlsplit(text if "://" in text else f"{scheme}://{text}")
         return parts, parts.port
     except ValueError as error:
-        raise InvalidOption(f"the hub's address {host!r} cannot be read: {error}") from error
+        raise InvalidOption(f"the hub's address {_shown(host)!r} cannot be read: {error}") from error
+
+
+def _shown(host: str) -> str:
+    """An address for a text: without a login and what follows the path, which may hold secrets."""
+    login, at, rest = host.rpartition("@")
+    scheme = _SCHEME.match(login.strip())
+    before = f"{scheme[0] if scheme and scheme[2] else ''}…@" if at else ""
+    return before + rest.partition("?")[0].partition("#")[0]
 
 
 def _encoded(address: Address, useragent: str, key: str) -> str:
@@ -226,7 +236,7 @@ def _path(host: str, parts: SplitResult) -> str:
     """The path of an address, empty for `/` alone. Raises InvalidOption for a fragment, which is never sent."""
     if parts.fragment:
         raise InvalidOption(
-            f"the hub's address {host.partition('?')[0].partition('#')[0]!r} goes on with a fragment (#…), which is "
+            f"the hub's address {_shown(host)!r} goes on with a fragment (#…), which is "
             "not supported: no hub gets to see it",
             Mend("leave out what begins with #", joint="; "),
         )
@@ -250,7 +260,7 @@ def _check_host(host: str) -> None:
     except UnicodeError:  # an empty part between two dots, or one of more than 63 letters
         usable = False
     if not usable:
-        raise InvalidOption(f"the hub's address {host!r} is no name of a host, and no IP address")
+        raise InvalidOption(f"the hub's address {_shown(host)!r} is no name of a host, and no IP address")
 
 
 def _not_of_websocket(port: Any) -> Any:

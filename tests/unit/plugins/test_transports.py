@@ -126,6 +126,25 @@ def test_an_unknown_scheme_names_the_installed_ones() -> None:
         read_address("h", transports={"pipe": PIPE})
 
 
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("mqtt://u:sekret@h", "mqtt://…@h"),
+        ("mqtt://:sekret@h", "mqtt://…@h"),
+        ("ws://:sekret@h/x", "ws://…@h/x"),
+        ("u:sekret@h", "…@h"),
+        ("ws://h:port?token=sekret", "ws://h:port"),
+        ("ws://a b#sekret", "a b"),
+        ("gopher://u:sekret@h/x", "gopher://…@h/x"),
+    ],
+)
+def test_no_text_about_an_address_has_its_secrets(host: str, shown: str) -> None:
+    with pytest.raises(err.InvalidOption) as told:
+        read_address(host, transports=TRANSPORTS)
+    assert "sekret" not in str(told.value)
+    assert repr(shown) in str(told.value)
+
+
 def test_the_login_goes_behind_path_and_query() -> None:
     address = read_address("mqtt://broker/home?room=1", transports=TRANSPORTS)
     assert address.with_login("ü", "k") == "mqtt://broker:1883/home?room=1&authorization=w7w6aw%3D%3D"
