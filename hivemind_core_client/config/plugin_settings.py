@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Mapping
@@ -10,9 +11,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
+from hivemind_core_client.config.key_files import read_private
 from hivemind_core_client.plugins.names import normalised
-from hivemind_core_client.plugins.settings import made
-from hivemind_core_client.wire.errors import InvalidOption, Mend
+from hivemind_core_client.plugins.settings import defaults, made
+from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption, Mend
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.manager import Plugins
@@ -36,22 +38,31 @@ def settings_of(
     path = None if identity is None else Path(identity).with_name(FILE)
     stored = {} if path is None else made(declared, _read(path), str(path), names, strict=False)
     passed = made(declared, given or {}, "plugin_settings", names, strict=True)
-    return {**{name: kind() for name, kind in declared.items()}, **stored, **passed}
+    given_ones = {**stored, **passed}
+    return {
+        **defaults({name: kind for name, kind in declared.items() if name not in given_ones}),
+        **given_ones,
+    }
 
 
 def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        data = read_private(str(path), "settings of plugins")
+    except IdentityFileError as error:
+        raise InvalidOption(error.what, *error.mends) from error
+    if data is None:
+        return {}
+    if os.name == "posix" and path.stat().st_mode & stat.S_IWOTH:
+        raise InvalidOption(f"anyone may write to {path}", Mend(f"run 'chmod o-w {path}'"))
     toml = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
-        with path.open("rb") as file:
-            if os.name == "posix" and os.fstat(file.fileno()).st_mode & stat.S_IWOTH:
-                raise InvalidOption(f"anyone may write to {path}", Mend(f"run 'chmod o-w {path}'"))
-            tables: Mapping[str, Any] = toml.load(file)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise InvalidOption(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        if isinstance(error, InvalidOption):
-            raise
-        raise InvalidOption(f"{path} is no TOML ({type(error).__name__})") from None
+        tables: Mapping[str, Any] = toml.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise InvalidOption(f"{path} is no TOML ({_place_of(error)})") from None
     return tables
+
+
+def _place_of(error: Exception) -> str:
+    """Where in the file the fault is, and nothing of what is there."""
+    found = re.search(r"\(at ((line \d+, column \d+)|(end of document))\)$", str(error))
+    return found[1] if found else type(error).__name__

@@ -194,11 +194,11 @@ class Plugins:
         for remark in types.remarks:
             self.pm.states.remark(*remark)
         for each in self._offers("hivemind_settings", object):
-            reason = settings_fault(each.item)
+            reason = settings_fault(each.item, normalised(each.plugin) in self._settings)
             if reason:
                 self.pm.states.fail(each.plugin, reason)
             else:
-                self._settings.setdefault(normalised(each.plugin), cast("type", each.item))
+                self._settings[normalised(each.plugin)] = cast("type", each.item)
         handlers = self._resolve("handler", "hivemind_message_handlers", MessageHandler, types)
         binary = self._resolve("binary handler", "hivemind_binary_handlers", BinaryHandler)
         return Registry(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import types
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -23,18 +24,35 @@ log = logging.getLogger(__name__)
 
 #: Settings by the plugin's name, as PEP 503 writes it: classes that declare them, or objects of those.
 Declared = Mapping[str, type]
-_PLAIN: tuple[type, ...] = (bool, int, float, str, list, dict)
+_NONE = type(None)
+_PLAIN: tuple[type, ...] = (bool, int, float, str, list, dict, _NONE)
+#: What `Optional[int]` is made of, and `int | None` from Python 3.10 on.
+_UNIONS = (Union, getattr(types, "UnionType", Union))
 
 
-def settings_fault(declared: Any) -> str:
-    """Why a class cannot declare settings; empty where it can."""
+def settings_fault(declared: Any, is_second: bool = False) -> str:
+    """Why a class cannot declare settings, be it that another one does so for the plugin; empty where it can."""
     if not (isinstance(declared, type) and attrs.has(declared)):
         return f"its settings are a {type(declared).__name__}, not an attrs class"
-    try:
-        declared()
-    except Exception as error:  # anyone's class
-        return f"each of its settings must have a default that it takes ({type(error).__name__})"
-    return ""
+    if is_second:
+        return (
+            f"its settings {declared.__name__} are not used: another class declares settings under its name"
+        )
+    _, raised = _tried(declared, {})
+    return f"each of its settings must have a default that it takes ({raised})" if raised else ""
+
+
+def defaults(declared: Declared) -> dict[str, Any]:
+    """The settings of each plugin where nobody gives any. Raises InvalidOption for those that are refused now."""
+    found: dict[str, Any] = {}
+    for plugin, kind in declared.items():
+        found[plugin], raised = _tried(kind, {})
+        if raised:
+            raise InvalidOption(
+                f"the plugin {plugin} refuses its own defaults ({raised})",
+                Mend(f"give it settings, or leave it out: HIVEMIND_CLIENT_PLUGINS_BLOCK={plugin}"),
+            )
+    return found
 
 
 def made(
@@ -48,6 +66,9 @@ def made(
     found: dict[str, Any] = {}
     for name, table in tables.items():
         plugin = normalised(str(name))
+        if plugin in found:
+            reason = f"[{name}] of {source} is another table for the plugin {plugin}"
+            raise InvalidOption(reason, Mend("leave one of them", joint=": "))
         if plugin in declared:
             found[plugin] = _object(declared[plugin], table, f"[{name}] of {source}")
         elif strict or plugin not in plugins:
@@ -69,18 +90,33 @@ def _object(declared: type, table: Any, where: str) -> Any:
         field = fields[key]
         expected = _expected(hints.get(field.name)) if field.converter is None else ()
         if expected and not _fits(value, expected):
-            wanted = " or ".join(kind.__name__ for kind in expected)
+            wanted = " or ".join(kind.__name__ for kind in expected if kind is not _NONE)
             raise InvalidOption(f"{key!r} in {where} is a {type(value).__name__}; it must be {wanted}")
-        try:
-            declared(**{key: value})
-        except Exception as error:  # anyone's validator, and its text may show the value
-            raise InvalidOption(
-                f"{key!r} in {where} has a value that the plugin refuses ({type(error).__name__})"
-            ) from None
+    settings, raised = _tried(declared, table)
+    if raised:
+        raise InvalidOption(
+            _refused(declared, table, where) or f"the plugin refuses {where} as a whole ({raised})"
+        )
+    return settings
+
+
+def _refused(declared: type, table: Mapping[str, Any], where: str) -> str:
+    """Which setting of a table is refused, where it is one by itself and not what several come to."""
+    for key, value in table.items():
+        _, raised = _tried(declared, {key: value})
+        if raised:
+            return f"{key!r} in {where} has a value that the plugin refuses ({raised})"
+    return ""
+
+
+def _tried(declared: type, values: Mapping[str, Any]) -> tuple[Any, str]:
+    """An object of anyone's class, or the name of what that raised: the text of the error may show a value."""
     try:
-        return declared(**table)
-    except Exception as error:  # as above, of all of them together
-        raise InvalidOption(f"the plugin refuses {where} as a whole ({type(error).__name__})") from None
+        return declared(**values), ""
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin may even exit
+        return None, type(error).__name__
 
 
 def _hints(declared: type) -> dict[str, Any]:
@@ -92,9 +128,9 @@ def _hints(declared: type) -> dict[str, Any]:
 
 def _expected(hint: Any) -> tuple[type, ...]:
     """The plain types that a value may have; none where only the plugin knows."""
-    kinds = get_args(hint) if get_origin(hint) is Union else (hint,)
-    bases = tuple(get_origin(kind) or kind for kind in kinds if kind is not type(None))
-    return bases if bases and all(base in _PLAIN for base in bases) else ()
+    kinds = get_args(hint) if get_origin(hint) in _UNIONS else (hint,)
+    bases = tuple(get_origin(kind) or kind for kind in kinds)
+    return bases if all(base in _PLAIN for base in bases) else ()
 
 
 def _fits(value: Any, expected: tuple[type, ...]) -> bool:

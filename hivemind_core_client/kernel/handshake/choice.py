@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Optional
 
 from attrs import evolve
 
-from hivemind_core_client.kernel.handshake.faults import guarded
+from hivemind_core_client.kernel.handshake.faults import fault_of, guarded
 from hivemind_core_client.wire.errors import Mend, NegotiationRefused, Setting, VersionRefused, forget_server
 from hivemind_core_client.wire.mends import ADD_CLIENT, OLDER_VERSION
 from hivemind_core_client.wire.text import few_of
@@ -55,9 +55,8 @@ def fitting(kinds: Kinds, offer: Offer, terms: Terms) -> OfferedKind:
         )
     if offer.min_version > terms.max_version:
         raise _no_version(offer, terms)
-    kind = _first_fit(kinds, offer, terms)
-    if _is_pinned(terms):
-        kind = _first_fit(_checking_pins(kinds), offer, terms) or kind
+    kind = _first_fit(_checking_pins(kinds), offer, terms) if _is_pinned(terms) else None
+    kind = kind or _first_fit(kinds, offer, terms)
     _check_ciphers(kinds, kind, offer, terms)
     if kind is not None:
         _check_fall_back(kinds, kind, offer, terms)
@@ -73,7 +72,7 @@ def fitting(kinds: Kinds, offer: Offer, terms: Terms) -> OfferedKind:
 def _first_fit(kinds: Kinds, offer: Offer, terms: Terms) -> Optional[OfferedKind]:
     for kind in kinds:
         highest = min(kind.item.max_version, terms.max_version)
-        if offer.min_version <= highest and guarded(kind, kind.item.handshake.fits, offer, terms):
+        if offer.min_version <= highest and guarded(kind, _fits, kind, offer, terms):
             return kind
     return None
 
@@ -83,8 +82,17 @@ def _wants_noise(terms: Terms) -> bool:
     return terms.max_version >= NOISE_VERSION or bool(terms.hindrance)
 
 
+def _fits(kind: OfferedKind, offer: Offer, terms: Terms) -> bool:
+    """A bool, whatever the kind returns: what that says when it is asked may raise as well."""
+    return bool(kind.item.handshake.fits(offer, terms))
+
+
 def _checking_pins(kinds: Kinds) -> Kinds:
-    return [kind for kind in kinds if kind.item.name == NOISE]
+    return [kind for kind in kinds if _checks_pins(kind)]
+
+
+def _checks_pins(kind: OfferedKind) -> bool:
+    return kind.item.name == NOISE and kind.item.max_version >= NOISE_VERSION
 
 
 def _is_pinned(terms: Terms) -> bool:
@@ -95,8 +103,10 @@ def _is_pinned(terms: Terms) -> bool:
 
 def _check_ciphers(kinds: Kinds, kind: Optional[OfferedKind], offer: Offer, terms: Terms) -> None:
     """Raises NegotiationRefused where the ciphers that the user lists keep a newer version from being spoken."""
-    unlisted = terms.registry.unasked_ciphers()
     spoken = -1 if kind is None else min(kind.item.max_version, terms.max_version)
+    if spoken == terms.max_version:
+        return
+    unlisted = terms.registry.unasked_ciphers()
     best = _first_fit(kinds, offer, evolve(terms, ciphers=unlisted))
     version = spoken if best is None else min(best.item.max_version, terms.max_version)
     if version <= spoken:
@@ -127,9 +137,11 @@ def _no_version(offer: Offer, terms: Terms) -> VersionRefused:
 def _check_fall_back(kinds: Kinds, kind: OfferedKind, offer: Offer, terms: Terms) -> None:
     """Raises VersionRefused where anything but Noise is about to be spoken with a hub that has a pin."""
     noise = terms.credentials.noise
-    if kind.item.name == NOISE or not _wants_noise(terms) or noise is None:
+    if not _wants_noise(terms) or noise is None:
         return
     offers_noise = offer.noise is not None and offer.max_version >= NOISE_VERSION
+    if offers_noise and _checks_pins(kind) and terms.max_version >= NOISE_VERSION:
+        return
     if noise.pinned() is not None:
         raise _fall_back(kinds, terms, offers_noise)
     if not offers_noise:
@@ -163,7 +175,10 @@ def _obstacle(kinds: Kinds, terms: Terms) -> str:
     if terms.hindrance:
         return terms.hindrance
     newest = max(kinds, key=lambda kind: (kind.item.name == NOISE, kind.item.max_version))
-    return guarded(newest, newest.item.handshake.obstacle, terms)
+    why = guarded(newest, newest.item.handshake.obstacle, terms)
+    if not isinstance(why, str):
+        raise fault_of(newest, f"returned a {type(why).__name__}, not text, as its obstacle")
+    return why
 
 
 @lru_cache(maxsize=64)

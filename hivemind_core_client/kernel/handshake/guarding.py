@@ -20,6 +20,7 @@ from hivemind_core_client.wire.errors import (
     HiveMindError,
     HubRefused,
     ProtocolError,
+    UsageError,
 )
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
@@ -39,28 +40,32 @@ def choose(kinds: Kinds, offer: Offer, terms: Terms) -> GuardedHandshake:
 
 
 class GuardedHandshake:
-    """The handshake that runs. Raises what that means to raise, and HandshakeError for everything else."""
+    """The handshake that runs. Raises what that means to raise, and HandshakeError for everything else.
+
+    Its functions are looked up in the guard too: a plugin may have put anything in their place.
+    """
 
     def __init__(self, kind: OfferedKind, offer: Offer, terms: Terms) -> None:
         self.kind = kind.item.name
         self._kind = kind
+        self._highest = min(kind.item.max_version, terms.max_version)
         self._handshake = guarded(kind, kind.item.handshake, offer, terms)
 
     def begin(self) -> Progress:
         """The first step."""
-        return self._checked(guarded(self._kind, self._handshake.begin))
+        return self._checked(guarded(self._kind, lambda: self._handshake.begin()))
 
     def is_answer(self, payload: Json) -> bool:
         """Whether this is an answer, and no further offer."""
-        return bool(guarded(self._kind, self._handshake.is_answer, payload))
+        return guarded(self._kind, lambda: bool(self._handshake.is_answer(payload)))
 
     def receive(self, answer: Json) -> Progress:
         """The next step."""
-        return self._checked(guarded(self._kind, self._handshake.receive, answer))
+        return self._checked(guarded(self._kind, lambda: self._handshake.receive(answer)))
 
     def interrupted(self, by_policy: bool) -> Optional[HiveMindError]:
         """What it means that the hub hung up. Never raises."""
-        return _told(self._kind, partial(self._handshake.interrupted, by_policy))
+        return _told(self._kind, lambda: self._handshake.interrupted(by_policy))
 
     def _checked(self, progress: Any) -> Progress:
         """The same with every function in it guarded."""
@@ -77,13 +82,15 @@ class GuardedHandshake:
         )
 
     def _outcome(self, outcome: Any) -> Outcome:
-        kind, highest = self._kind, self._kind.item.max_version
+        kind, highest = self._kind, self._highest
         agreed = outcome.negotiated if isinstance(outcome, Outcome) else None
         if not isinstance(agreed, Negotiated):
             raise fault_of(kind, "returned no Outcome with a Negotiated")
         if type(agreed.version) is not int or agreed.version > highest:
             raise fault_of(kind, f"counts as protocol version {highest} at most, and says that it is more")
         channel, doubt = outcome.channel, outcome.doubt
+        if not isinstance(doubt, (Doubt, type(None))):
+            raise fault_of(kind, f"returned a {type(doubt).__name__}, not a Doubt")
         return Outcome(
             channel if isinstance(channel, _OWN_CHANNELS) else GuardedChannel(kind, channel),
             evolve(agreed, kind=self.kind),
@@ -99,12 +106,13 @@ class GuardedChannel:
         self._channel = channel
 
     def seal(self, plain: Frame) -> list[Frame]:
-        """The sealed frames. Raises EncryptionFailed."""
+        """The sealed frames, one at least. Raises EncryptionFailed, or the UsageError that the channel raises."""
         try:
-            frames = list(self._channel.seal(plain))
-            if not all(isinstance(frame, (str, bytes, bytearray)) for frame in frames):
+            sealed = self._channel.seal(plain)
+            frames = [] if isinstance(sealed, (str, bytes, bytearray)) else list(sealed)
+            if not frames or not all(isinstance(frame, (str, bytes, bytearray)) for frame in frames):
                 raise TypeError("no frames")
-        except (HiveMindError, KeyboardInterrupt):
+        except (UsageError, KeyboardInterrupt):
             raise
         except BaseException as error:
             raise EncryptionFailed(

@@ -109,6 +109,35 @@ def test_what_it_raises_at_the_offer_ends_the_connection_by_its_name(
     assert hub.link.state is State.REFUSED
 
 
+class Undecided:
+    """Neither true nor false, as an array is."""
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("ambiguous")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fits": lambda *_: Undecided()},
+        {"is_answer": lambda *_: Undecided()},
+        {"begin": property(explode)},
+        {"receive": property(explode)},
+        {"is_answer": property(explode)},
+    ],
+    ids=["fits", "is_answer", "begin, a property", "receive, a property", "is_answer, a property"],
+)
+def test_what_stands_in_the_place_of_its_functions_is_guarded(changes: dict[str, Any]) -> None:
+    hub, events = offered(**changes)
+    events += hub.clear(HiveMessageType.HANDSHAKE, own="hello!")
+    assert f"{NAME} raised RuntimeError" in told(events)
+
+
+def test_a_class_that_makes_something_else() -> None:
+    _, events = offered(__new__=lambda *_: None)
+    assert f"{NAME} raised AttributeError" in told(events)
+
+
 @pytest.mark.parametrize("where", ["is_answer", "receive"])
 def test_what_it_raises_at_the_answer(where: str) -> None:
     _, events = answered(**{where: explode})
@@ -203,7 +232,23 @@ def test_a_channel_of_its_own() -> None:
     assert link.receive(BUS.as_json)
 
 
-@pytest.mark.parametrize("wrong", [explode, lambda *_: [7], lambda *_: 7, lambda *_: sys.exit(3)])
+def breaking_rules(*_: Any) -> Any:
+    raise err.FrameError("broken")
+
+
+SEALS_NOTHING = [
+    *(explode, lambda *_: [7], lambda *_: 7, lambda *_: sys.exit(3)),
+    *(lambda *_: [], lambda *_: "frame", breaking_rules),
+]
+
+
+@pytest.mark.parametrize("wrong", SEALS_NOTHING)
+def test_a_channel_that_cannot_seal_the_hello_ends_the_connection(wrong: Callable[..., Any]) -> None:
+    link, events = keyed(Own(wrong, as_it_is))
+    assert isinstance(only(Failed, events).error, err.EncryptionFailed) and link.state is State.REFUSED
+
+
+@pytest.mark.parametrize("wrong", SEALS_NOTHING)
 def test_a_channel_that_cannot_seal(wrong: Callable[..., Any]) -> None:
     sealing = [one, wrong]
     link, _ = keyed(Own(lambda plain: sealing.pop(0)(plain), as_it_is))
@@ -254,6 +299,12 @@ def refuse_to_seal(plain: Any) -> Any:
 def test_a_doubt_that_the_hub_settles_by_hanging_up(refused: Callable[..., Any], expected: str) -> None:
     link, _ = keyed(Own(one, as_it_is), Doubt(refused, explode))
     assert expected in str(link.ended(1008, "", now=0.0))
+
+
+def test_a_doubt_that_is_none() -> None:
+    doubt: Any = "doubt"
+    _, events = keyed(Own(one, as_it_is), doubt)
+    assert f"{NAME} returned a str, not a Doubt" in told(events)
 
 
 def test_a_doubt_that_the_hub_settles_by_speaking(caplog: pytest.LogCaptureFixture) -> None:
@@ -319,3 +370,34 @@ def test_a_hub_with_a_pin_that_offers_no_noise_is_refused_whatever_a_plugin_says
     _, events = offered(credentials(bytes(32)), max_version=version)
     error = only(Failed, events).error
     assert type(error) is err.VersionRefused and "no longer offers version 3" in str(error)
+
+
+@needs_noise
+def test_a_kind_that_is_broken_keeps_nobody_from_a_hub_with_a_pin() -> None:
+    hub, _ = offered(credentials(bytes(32)), OFFERS_NOISE, fits=explode)
+    assert "noise" in hub.request()
+
+
+@pytest.mark.parametrize(
+    ("version", "offer"), [(3, {}), (1, {}), (1, OFFERS_NOISE)], ids=["no noise", "old", "old at noise"]
+)
+def test_one_that_is_called_noise_gets_no_further_at_a_hub_with_a_pin(version: int, offer: Any) -> None:
+    """Nobody but whoever speaks version 3 with a hub that offers it can see whether its key is the pinned one."""
+    _, events = offered(credentials(bytes(32)), offer, kind="noise", max_version=version)
+    assert type(only(Failed, events).error) is err.VersionRefused
+
+
+def test_an_obstacle_that_is_no_text() -> None:
+    changes: Any = {"kind": "noise", "fits": lambda *_: False, "obstacle": classmethod(lambda *_: [])}
+    _, events = offered(credentials(), OFFERS_NOISE, max_version=3, **changes)
+    assert "returned a list, not text, as its obstacle" in told(events)
+
+
+def test_it_counts_as_no_more_than_the_user_allows() -> None:
+    outcome = Outcome(Own(one, as_it_is), Negotiated(3, "own", "", "", False))
+    hub = Hub(
+        new_link(None, tables(max_version=3, receive=lambda *_: Progress(outcome=outcome)), max_version=2)
+    )
+    hub.hello()
+    hub.offer()
+    assert "counts as protocol version 2 at most" in told(hub.clear(HiveMessageType.HANDSHAKE, own="hello!"))
