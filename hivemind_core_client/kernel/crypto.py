@@ -59,9 +59,14 @@ class CipherChannel:
             if cipher.seal_into is not None and len(data) >= _LARGE and not is_text:
                 return [self._sealed_in_place(nonce, data)]
             sealed = cipher.seal(self._key, nonce, data)
-        except Exception as error:  # a cipher is a plugin: whatever it raises, the message was not sealed
-            raise EncryptionFailed(f"{cipher.name} could not seal: {type(error).__name__}") from error
-        return [self._text_frame(nonce, sealed) if is_text else nonce + sealed]
+            return [self._text_frame(nonce, sealed) if is_text else nonce + sealed]
+        except KeyboardInterrupt:
+            raise
+        except (
+            BaseException
+        ) as error:  # cipher and encoding are plugins: whatever they raise, it was not sealed
+            names = f"{cipher.name} with {self._encoding.name}" if is_text else cipher.name
+            raise EncryptionFailed(f"{names} could not seal: {type(error).__name__}") from error
 
     def open(self, frame: Frame) -> Frame:
         """Raises CleartextRefused, FrameError or DecryptionFailed."""
@@ -72,8 +77,10 @@ class CipherChannel:
                 f"a nonce of {len(nonce)} bytes; {self._cipher.name} takes {self._cipher.nonce_size}"
             )
         try:
-            plain = self._cipher.open(self._key, nonce, sealed)
-        except Exception as error:  # ciphers differ in what they raise for a wrong tag
+            plain = bytes(self._cipher.open(self._key, nonce, sealed))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # ciphers differ in what they raise for a wrong tag, and may even exit
             raise DecryptionFailed(_MEND) from error
         del nonce, sealed  # a large text takes up to four times its bytes now
         try:
@@ -111,7 +118,9 @@ class CipherChannel:
                 raise FrameError(f"{name!r} of a sealed frame is a {type(text).__name__}, not text")
             try:
                 parts.append(decode(text))
-            except Exception as error:  # an encoding is a plugin and may raise anything on a peer's text
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # an encoding is a plugin and may raise anything on a peer's text
                 raise DecodingError(f"{name!r} of a sealed frame is not in {self._encoding.name}") from error
         ciphertext, tag, nonce = parts
         return nonce, ciphertext + tag

@@ -86,7 +86,9 @@ class NoiseChannel:
                     raise TypeError("no bytes")
                 frames.append(sealed)
                 number += self._step
-        except Exception as error:  # a cipher is a plugin: whatever it raises, the message was not sealed
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a cipher is a plugin: whatever it raises, the message was not sealed
             raise EncryptionFailed(f"{cipher.name} could not seal: {type(error).__name__}") from error
         self._next_sent = number
         return frames
@@ -104,7 +106,9 @@ class NoiseChannel:
         try:
             plain = self._cipher.open(self._receiving_key, nonce, bytes(frame))
             marker = plain[:1]
-        except Exception as error:  # ciphers differ in what they raise for a wrong tag
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # ciphers differ in what they raise for a wrong tag, and may even exit
             raise ConnectionLost(
                 f"a frame from {self._where} does not open at its place: it was changed, repeated, lost or moved on "
                 "the way"

@@ -142,6 +142,10 @@ class MessageType(str):
         vars(made).update(value=str(made), name=str(made), carries=carries, form=carries.form)
         return made
 
+    def __init_subclass__(cls) -> None:
+        """Refuse: it is by its very class that a type is told from the built-in ones."""
+        raise TypeError("MessageType cannot be a base: make an object of it for each type")
+
     def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]  # a str is made of its text alone
         """What makes a copy."""
         return self.value, self.carries.value
@@ -172,6 +176,10 @@ class BinaryType(int):
         made = super().__new__(cls, number)
         vars(made).update(value=number, name=name)
         return made
+
+    def __init_subclass__(cls) -> None:
+        """Refuse, for the same reason."""
+        raise TypeError("BinaryType cannot be a base: make an object of it for each number")
 
     def __getnewargs__(self) -> tuple[int, str]:  # type: ignore[override]  # an int is made of its number alone
         """What makes a copy."""

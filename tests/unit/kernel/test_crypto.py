@@ -207,5 +207,43 @@ def test_what_cannot_be_sealed_is_said_without_its_content() -> None:
         assert "secret" not in str(caught.value)
 
 
+def leaving(error: BaseException, **parts: str) -> CipherChannel:
+    """A channel with a cipher or an encoding whose `parts` raise this."""
+
+    def leave(*_: Any) -> Any:
+        raise error
+
+    tables = registry()
+    cipher, encoding = tables.ciphers["AES-GCM"], tables.encodings["JSON-HEX"]
+    if "cipher" in parts:
+        return CipherChannel(evolve(cipher, **{parts["cipher"]: leave}), encoding, KEY)
+    return CipherChannel(cipher, evolve(encoding, **{parts["encoding"]: leave}), KEY)
+
+
+@pytest.mark.parametrize("parts", [{"cipher": "seal"}, {"encoding": "encode"}], ids=str)
+def test_what_exits_while_it_seals_ends_no_program(parts: dict[str, str]) -> None:
+    with pytest.raises(EncryptionFailed, match="AES-GCM with JSON-HEX could not seal: SystemExit"):
+        leaving(SystemExit(3), **parts).seal("text")
+    with pytest.raises(KeyboardInterrupt):
+        leaving(KeyboardInterrupt(), **parts).seal("text")
+
+
+@pytest.mark.parametrize("parts", [{"cipher": "open"}, {"encoding": "decode"}], ids=str)
+def test_what_exits_while_it_opens_costs_the_frame(parts: dict[str, str]) -> None:
+    (frame,) = channel().seal("text")
+    with pytest.raises(ProtocolError):
+        leaving(SystemExit(3), **parts).open(frame)
+    with pytest.raises(KeyboardInterrupt):
+        leaving(KeyboardInterrupt(), **parts).open(frame)
+
+
+@pytest.mark.parametrize("plain", ["text", b"bytes"])
+def test_a_cipher_that_opens_to_nothing(plain: Frame) -> None:
+    silent = evolve(registry().ciphers["AES-GCM"], open=lambda *_: None)
+    receiver = CipherChannel(silent, registry().encodings["JSON-HEX"], KEY)
+    with pytest.raises(DecryptionFailed):
+        receiver.open(channel().seal(plain)[0])
+
+
 def test_a_channel_shows_names_only() -> None:
     assert repr(channel()) == "<CipherChannel AES-GCM, JSON-HEX>"

@@ -235,3 +235,22 @@ def test_a_cipher_that_opens_to_no_bytes_ends_the_connection(answer: Any) -> Non
     receiver = channel(cipher=Cipher("BROKEN", (32,), 12, 4, numbered, lambda *_: answer))
     with pytest.raises(ConnectionLost, match="does not open"):
         receiver.open(channel().seal("a")[0])
+
+
+def test_a_cipher_that_exits_ends_no_program() -> None:
+    raised: list[BaseException] = []
+
+    def leave(*_: Any) -> bytes:
+        raise raised[-1]
+
+    broken = channel(cipher=Cipher("BROKEN", (32,), 12, 4, leave, leave))
+    raised.append(SystemExit(3))
+    with pytest.raises(EncryptionFailed, match="BROKEN could not seal: SystemExit"):
+        broken.seal("a")
+    with pytest.raises(ConnectionLost, match="does not open"):
+        broken.open(channel().seal("a")[0])
+    raised.append(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        broken.seal("a")
+    with pytest.raises(KeyboardInterrupt):
+        broken.open(channel().seal("a")[0])

@@ -131,3 +131,10 @@ def test_a_name_means_what_it_meant_first() -> None:
     assert define(first) is first
     assert define(MessageType("wire.first")) is first
     assert define(other) is first and not same(first, other)
+
+
+@pytest.mark.parametrize("base", [MessageType, BinaryType])
+def test_a_type_is_no_base(base: type) -> None:
+    """A client that lacks the plugin would not know an object of such a class from a built-in type."""
+    with pytest.raises(TypeError, match="cannot be a base: make an object of it"):
+        type("Own", (base,), {})
