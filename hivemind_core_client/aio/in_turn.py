@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: So long the reader waits for a handler, in seconds, before it takes what comes next: until then order is kept.
 STALL_S = 5.0
+#: So long, in seconds, the end of a connection waits for the handler of what arrived last.
+LAST_S = 1.0
 
 
 @define(eq=False)
@@ -65,6 +67,8 @@ class AsyncTurns:
         self._act = act
         #: What nobody waits for as yet.
         self._begun: list[Turn] = []
+        #: What came last from the hub: whoever heard of it may close at once.
+        self._last: list[Turn] = []
 
     def begin(self, event: RunInTurn) -> None:
         """Have a handler called in its turn, and wait for nothing."""
@@ -79,10 +83,13 @@ class AsyncTurns:
         """
         turn = self._begin(event)
         if turn is not None:
+            self._last = [turn]
             await self._wait([turn], STALL_S, lambda: self._lifecycle.stopping)
 
     async def settle(self, seconds: float) -> None:
-        """Wait for what was begun by `begin`, for `seconds` at most, but for nobody who is stuck."""
+        """Wait for what arrived last and what `begin` began, for `seconds` at most, but for nobody who is stuck."""
+        await self._wait(self._last, min(LAST_S, seconds))
+        self._last = []
         await self._wait(self._begun, seconds)
         self._begun = [turn for turn in self._begun if not turn.is_over]
 

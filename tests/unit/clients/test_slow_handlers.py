@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 import time
@@ -99,6 +100,35 @@ def test_one_that_blocks_in_receive_keeps_nobody_from_sending(
         gate.open.set()
         assert rung.wait(1) == [1]
     assert (door.state, door.failures) == ("loaded", 0)
+
+
+def test_what_arrived_just_before_close_still_reaches_its_handler(
+    hub: EmbeddedHub, make: Make, gate: Gate
+) -> None:
+    rung = Log()
+
+    def prepare(context: Context, message: HiveMessage) -> HiveMessage:
+        gate()  # keeps the lane busy
+        return message
+
+    client = make(hub, plugins=[Door(lambda context, message: [heard(message)], prepare=prepare)])
+    with client:
+        client.on_mycroft("bell", lambda message: rung(message.data["rings"]))
+        client.on("close", gate.open.set)
+        sending = threading.Thread(target=_send_anyway, args=(client,))
+        sending.start()
+        assert gate.reached.wait(PATIENCE)
+        arrived = Log()
+        client.on("3rdparty", arrived)
+        hub.broadcast(RING)
+        assert arrived.wait(1)
+    sending.join(PATIENCE)
+    assert rung.wait(1) == [1]
+
+
+def _send_anyway(client: Any) -> None:
+    with contextlib.suppress(HiveMindError):
+        client.emit(HiveMessage("3rdparty", {"sent": 1}))
 
 
 def test_order_is_kept_behind_one_that_takes_its_time(hub: EmbeddedHub, make: Make, gate: Gate) -> None:
