@@ -46,6 +46,11 @@ class CipherChannel:
         self._key = key
         self._random_bytes = random_bytes
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """The cipher and the encoding, by their names on the wire."""
+        return self._cipher.name, self._encoding.name
+
     def __repr__(self) -> str:
         """Names only: the key stays out of logs."""
         return f"<CipherChannel {self._cipher.name}, {self._encoding.name}>"

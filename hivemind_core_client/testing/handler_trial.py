@@ -50,6 +50,11 @@ _ARGUMENTS = {
 }
 #: Objects that a peer may send where it should send something else.
 _ODD_PAYLOADS: tuple[dict[str, Any], ...] = ({}, {"a": None}, {"type": 5, "data": []}, {"": {"": ["x"] * 99}})
+#: OVOS messages without what nearly all of them have.
+_ODD_OVOS: tuple[dict[str, Any], ...] = (
+    {"type": "speak", "data": None, "context": None},
+    {"type": "recognizer_loop:utterance", "data": {"utterances": None}, "context": {}},
+)
 _ODD_METADATA: tuple[dict[str, Any], ...] = ({}, {"lang": 5, "file_name": ["x"], "utterance": None})
 _INNER = Deliver({"type": "conformance.kit", "data": {}, "context": {}})
 _NOBODYS_KEY = "a key that nobody set"
@@ -88,6 +93,8 @@ def _samples(msg_type: AnyMessageType) -> list[HiveMessage]:
     if msg_type.carries is Payload.HIVE:
         odd = [HiveMessage("3rdparty", payload) for payload in _ODD_PAYLOADS]
         return samples + [HiveMessage(msg_type, inner) for inner in odd]
+    if msg_type.carries is Payload.OVOS:
+        return samples + [HiveMessage(msg_type, payload) for payload in _ODD_OVOS]
     if msg_type.carries is not Payload.OBJECT:
         return samples  # nothing else of these types can be made
     return samples + [HiveMessage(msg_type, payload) for payload in _ODD_PAYLOADS]

@@ -48,6 +48,7 @@ class GuardedHandshake:
     def __init__(self, kind: OfferedKind, offer: Offer, terms: Terms) -> None:
         self.kind = kind.item.name
         self._kind = kind
+        self._terms = terms
         self._highest = min(kind.item.max_version, terms.max_version)
         self._handshake = guarded(kind, kind.item.handshake, offer, terms)
 
@@ -89,6 +90,8 @@ class GuardedHandshake:
         if type(agreed.version) is not int or agreed.version > highest:
             raise fault_of(kind, f"counts as protocol version {highest} at most, and says that it is more")
         channel, doubt = outcome.channel, outcome.doubt
+        if isinstance(channel, CipherChannel):
+            self._check_names((agreed.cipher, agreed.encoding), channel.names)
         if not isinstance(doubt, (Doubt, type(None))):
             raise fault_of(kind, f"returned a {type(doubt).__name__}, not a Doubt")
         return Outcome(
@@ -96,6 +99,16 @@ class GuardedHandshake:
             evolve(agreed, kind=self.kind),
             None if doubt is None else Doubt(partial(_refused, kind, doubt), partial(_taken, kind, doubt)),
         )
+
+    def _check_names(self, said: tuple[str, str], names: tuple[str, str]) -> None:
+        """Hold a kind to what it says, and to what the user allows."""
+        if said != names:
+            raise fault_of(self._kind, f"says {' and '.join(said)}, and seals with {' and '.join(names)}")
+        for name, allowed in zip(names, (self._terms.ciphers, self._terms.encodings)):
+            if name not in allowed:
+                raise fault_of(
+                    self._kind, f"seals with {name}, which is not allowed here ({', '.join(allowed)})"
+                )
 
 
 class GuardedChannel:

@@ -183,6 +183,42 @@ def test_what_it_returns_is_checked(progress: Any, fault: str) -> None:
     assert f"{NAME} {fault}" in told(events)
 
 
+@pytest.mark.parametrize(
+    ("sealed", "said", "allowed", "fault"),
+    [
+        (
+            "AES-GCM",
+            "AES-GCM",
+            {"ciphers": ("CHACHA20-POLY1305",)},
+            "seals with AES-GCM, which is not allowed here",
+        ),
+        (
+            "AES-GCM",
+            "AES-GCM",
+            {"encodings": ("JSON-HEX",)},
+            "seals with JSON-B64, which is not allowed here",
+        ),
+        (
+            "AES-GCM",
+            "CHACHA20-POLY1305",
+            {},
+            "says CHACHA20-POLY1305 and JSON-B64, and seals with AES-GCM and JSON-B64",
+        ),
+    ],
+)
+def test_it_seals_with_what_it_says_and_the_user_allows(
+    sealed: str, said: str, allowed: dict[str, Any], fault: str
+) -> None:
+    def receive(self: OwnHandshake, answer: dict[str, Any]) -> Progress:
+        channel = self.terms.channel(sealed, "JSON-B64", bytes(32))
+        return Progress(outcome=Outcome(channel, Negotiated(1, "own", said, "JSON-B64", False)))
+
+    hub = Hub(new_link(None, tables(receive=receive), **allowed))
+    hub.hello()
+    hub.offer()
+    assert f"{NAME} {fault}" in told(hub.clear(HiveMessageType.HANDSHAKE, own="hello!"))
+
+
 def test_its_work_during_the_wait_is_guarded() -> None:
     _, events = offered(begin=lambda self: Progress(reply={"own": 1}, during_wait=explode))
     with pytest.raises(err.HandshakeError, match=NAME):

@@ -492,6 +492,14 @@ def swallows(context: Any, message: HiveMessage, next: Any) -> list[Any]:
         raise KeyError("why") from None
 
 
+def test_a_handler_of_bus_meets_messages_without_data() -> None:
+    def trusting(context: Any, message: HiveMessage) -> list[Any]:
+        return list(message.raw_payload.get("data", {}).values())[:0]
+
+    with pytest.raises(AssertionError, match="bell: receive raises AttributeError"):
+        check_handler(MessageHandler("bus", "bell", trusting))
+
+
 def test_a_wrapper_lets_a_refusal_through() -> None:
     with pytest.raises(AssertionError, match="receive raises KeyError: 'why'"):
         check_handler(handler(swallows, wraps=True))
