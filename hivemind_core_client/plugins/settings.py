@@ -122,8 +122,8 @@ def _tried(declared: type, values: Mapping[str, Any]) -> tuple[Any, str]:
 def _hints(declared: type) -> dict[str, Any]:
     try:
         return get_type_hints(declared)
-    except Exception:  # names that are there for type checkers only
-        return {}
+    except Exception:  # names that are there for type checkers, or Python 3.9 does not find the module
+        return {each.name: each.type for each in attrs.fields(declared)}
 
 
 def _expected(hint: Any) -> tuple[type, ...]:

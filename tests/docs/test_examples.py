@@ -102,6 +102,7 @@ def test_an_example_that_needs_a_newer_python_says_so() -> None:
     assert {block.page.name for block in all_blocks("python") if _since(block.text) > (3, 9)} == {
         "plugins-ciphers.md",
         "plugins-handshakes.md",
+        "plugins-messages.md",
         "security.md",
         "testing.md",
     }
