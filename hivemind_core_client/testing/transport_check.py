@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar
 
 from attrs import evolve
 
@@ -71,6 +70,28 @@ def _settings(transport: Transport, url: str, options: Mapping[str, Any]) -> Tra
     )
 
 
+class _Running(Generic[T]):
+    """Work on a thread of its own, which keeps its result, or what it raises, for whoever waits."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self.results: list[T] = []
+        self.error: Optional[BaseException] = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def ends(self, seconds: float) -> bool:
+        """Whether it ends within so many seconds."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self.results.append(self._work())
+        except BaseException as error:  # told by whoever waits
+            self.error = error
+
+
 class _FormCheck:
     """One form of a transport, opened anew for each check."""
 
@@ -101,13 +122,11 @@ class _FormCheck:
 
     def _pings(self, opened: Opened) -> None:
         """A pong comes while somebody reads, as a worker always does."""
-        reading = threading.Thread(target=opened.receive, daemon=True)
-        reading.start()
+        reading = _Running(opened.receive)
         seconds = self._step("ping", lambda: opened.ping(b"kit", _STEP_S / 2))
         self._claim(seconds is not None, "no ping was answered")
         self._step("send a frame after the ping", partial(opened.send, ["x"]))
-        reading.join(_STEP_S)
-        self._claim(not reading.is_alive(), "nothing comes back after a ping")
+        self._result("receive a frame after the ping", reading)
 
     def ends(self, code: Optional[int]) -> None:
         """The end comes with its code."""
@@ -121,17 +140,13 @@ class _FormCheck:
     def is_woken(self) -> None:
         """`abort` wakes who reads, and leaves no thread behind; twice is as good as once."""
         before = set(threading.enumerate())
-        opened, done = self._opened(), threading.Event()
-
-        def read() -> None:
-            with suppress(HiveMindError):
-                opened.receive()
-            done.set()
-
-        threading.Thread(target=read, daemon=True).start()
-        self._claim(not done.wait(0.2), "receive returns, and nothing was sent")
+        opened = self._opened()
+        reading = _Running(opened.receive)
+        self._claim(not reading.ends(0.2), "receive returns, and nothing was sent")
         opened.abort()
-        self._claim(done.wait(_WAKE_S), "abort does not wake who receives")
+        self._claim(reading.ends(_WAKE_S), "abort does not wake who receives")
+        if not isinstance(reading.error, HiveMindError):  # that the connection has ended may be raised
+            self._result("receive while it is aborted", reading)
         self._release(opened)
         end = monotonic() + _WAKE_S
         for thread in set(threading.enumerate()) - before:
@@ -161,23 +176,14 @@ class _FormCheck:
 
     def _step(self, what: str, work: Callable[[], T]) -> T:
         """The result of one step, which may not take for ever."""
-        outcome: list[T] = []
-        faults: list[BaseException] = []
+        return self._result(what, _Running(work))
 
-        def run() -> None:
-            try:
-                outcome.append(work())
-            except BaseException as error:  # told below
-                faults.append(error)
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        thread.join(_STEP_S)
-        self._claim(not thread.is_alive(), f"to {what} takes more than {_STEP_S:g} s")
-        if faults:
-            text = f"{self._form} form: to {what} raises {type(faults[0]).__name__}: {faults[0]}"
-            raise AssertionError(text) from faults[0]
-        return outcome[0]
+    def _result(self, what: str, running: _Running[T]) -> T:
+        self._claim(running.ends(_STEP_S), f"to {what} takes more than {_STEP_S:g} s")
+        if running.error is not None:
+            text = f"{self._form} form: to {what} raises {type(running.error).__name__}: {running.error}"
+            raise AssertionError(text) from running.error
+        return running.results[0]
 
     def _claim(self, holds: bool, fault: str) -> None:
         if not holds:

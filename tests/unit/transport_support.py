@@ -19,18 +19,19 @@ from hivemind_core_client.plugins.contract import Closed, Frame, Transport, Tran
 from hivemind_core_client.testing.transport_check import ECHO_CODE, ECHO_END
 
 
+def send_back(connection: Any) -> None:
+    """Serve one connection of an echo: it hangs up when it is asked to."""
+    for frame in connection:
+        if frame == ECHO_END:
+            connection.close(ECHO_CODE)
+            return
+        connection.send(frame)
+
+
 @contextmanager
 def echo() -> Iterator[int]:
     """The port of a WebSocket that sends back what comes, and hangs up when it is asked to."""
-
-    def handle(connection: Any) -> None:
-        for frame in connection:
-            if frame == ECHO_END:
-                connection.close(ECHO_CODE)
-                return
-            connection.send(frame)
-
-    with serve(handle, "127.0.0.1", 0, max_size=None, compression=None) as server:
+    with serve(send_back, "127.0.0.1", 0, max_size=None, compression=None) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield server.socket.getsockname()[1]

@@ -12,10 +12,10 @@ from attrs import evolve
 from hivemind_core_client.plugins.contract import Closed, Transport
 from hivemind_core_client.testing import HttpGateway, check_transport
 from hivemind_core_client.testing.memory import MemoryListener
-from hivemind_core_client.testing.transport_check import ECHO_CODE, ECHO_END
+from hivemind_core_client.testing.transport_check import ECHO_END
 from hivemind_core_client.transports.builtin import http, websocket
 from tests.unit.support import plugins_of
-from tests.unit.transport_support import BLOCKING, BOTH, BlockingSocket, echo
+from tests.unit.transport_support import BLOCKING, BOTH, BlockingSocket, echo, send_back
 
 (WS,), (HTTP,) = websocket.hivemind_transports(), http.hivemind_transports()
 
@@ -61,14 +61,7 @@ def test_the_built_in_http_passes() -> None:
 
 
 def test_the_transport_in_memory_passes() -> None:
-    def serve(connection: Any) -> None:
-        for frame in connection:
-            if frame == ECHO_END:
-                connection.close(ECHO_CODE)
-                return
-            connection.send(frame)
-
-    listener = MemoryListener("echo", serve, 10)
+    listener = MemoryListener("echo", send_back, 10)
     check_transport(plugins_of().registry().transports["memory"], "memory:echo")
     listener.close()
 
@@ -113,6 +106,22 @@ class Endless(BlockingSocket):
         return "" if isinstance(got, Closed) else got
 
 
+class LostByAPing(BlockingSocket):
+    """Its pings are answered, and what comes then is lost with the connection."""
+
+    _pinged = False
+
+    def ping(self) -> None:
+        super().ping()
+        self._pinged = True
+
+    def receive(self) -> Any:
+        got = super().receive()
+        if self._pinged:
+            raise OSError("no frame was expected")
+        return got
+
+
 class Deaf(BlockingSocket):
     """Its abort ends nothing, so that the thread that reads stays until `let_go`."""
 
@@ -140,6 +149,7 @@ class Shut(BlockingSocket):
         (Reorders, "of 50 frames in a row came"),
         (NoCode, "the peer hung up with 4001, and Closed"),
         (Endless, "when the peer had hung up came a str frame of length 0, not Closed"),
+        (LostByAPing, "to receive a frame after the ping raises ConnectionLost: .*no frame was expected"),
         (Shut, "to open raises HubUnreachable: .*no cable"),
     ],
 )
