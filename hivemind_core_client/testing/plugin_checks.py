@@ -195,7 +195,6 @@ def _added(hook: str, implementation: pluggy.HookImpl) -> Iterator[PluginCheck]:
     )
 
 
-#: The hooks that the kit can try.
 def _scheme(item: Any) -> str:
     return f"transport {', '.join(item.schemes)}"
 
@@ -206,6 +205,7 @@ def _check_offer(item: Any) -> None:
         raise AssertionError(f"a {type(item).__name__} is no Transport")
 
 
+#: The hooks that the kit can try.
 TRIALS: Mapping[str, Trial] = {
     "hivemind_addhooks": _added,
     "hivemind_binary_handlers": table(_handler_name, check_handler),

@@ -9,6 +9,8 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -330,37 +332,35 @@ def test_what_could_not_be_kept_is_counted_and_told(
     assert missing(path) == 0
 
 
+@contextmanager
+def held_up(path: str) -> Iterator[Writer]:
+    """A writer that waits with one row, as somebody else holds the file; afterwards it has written all it could."""
+    written(path, Settings(), [])
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        slow = Writer(path, Settings())
+        slow.put(entry(0))
+        assert not slow.flush(0.5)
+        yield slow
+        holder.execute("ROLLBACK")
+    slow.end(30)
+
+
 def test_what_waits_for_a_slow_disk_is_bounded(path: str, caplog: pytest.LogCaptureFixture) -> None:
     """Somebody else holds the file: whoever puts rows is not held up, and what is too much is counted."""
-    written(path, Settings(), [])
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    slow = Writer(path, Settings())
-    slow.put(entry(0))
-    assert not slow.flush(0.5)
-    began = time.monotonic()
-    for number in range(MOST_ROWS + 50):
-        slow.put(entry(number))
-    assert time.monotonic() - began < 2
-    holder.execute("ROLLBACK")
-    holder.close()
-    slow.end(30)
+    with held_up(path) as slow:
+        began = time.monotonic()
+        for number in range(MOST_ROWS + 50):
+            slow.put(entry(number))
+        assert time.monotonic() - began < 2
     assert len(types(path)) == MOST_ROWS + 1 and missing(path) == 50
     assert "50 messages are missing" in caplog.text
 
 
 def test_texts_that_wait_are_bounded_too(path: str) -> None:
-    written(path, Settings(), [])
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    slow = Writer(path, Settings())
-    slow.put(entry(0))
-    assert not slow.flush(0.5)
-    for number in range(20):
-        slow.put(entry(number, text="x" * 2**20))
-    holder.execute("ROLLBACK")
-    holder.close()
-    slow.end(30)
+    with held_up(path) as slow:
+        for number in range(20):
+            slow.put(entry(number, text="x" * 2**20))
     assert missing(path) == 4
 
 

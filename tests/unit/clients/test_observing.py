@@ -94,6 +94,13 @@ def test_what_arrives_and_what_is_sent_is_observed_with_its_size(
     assert large > small and third > 60_000
 
 
+def broadcast_and_hear(hub: EmbeddedHub, heard: Log, count: int) -> None:
+    """So many messages of the hub come to a handler, each of them and in order."""
+    for number in range(count):
+        hub.broadcast(HiveMessage("3rdparty", {"number": number}))
+    assert [message["number"] for message in heard.wait(count)] == list(range(count))
+
+
 def test_one_that_raises_stops_nobody_and_is_logged_a_few_times(
     hub: EmbeddedHub, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -101,9 +108,7 @@ def test_one_that_raises_stops_nobody_and_is_logged_a_few_times(
     heard = Log()
     with make(hub, **CHOICE) as client:
         client.on("3rdparty", heard)
-        for number in range(20):
-            hub.broadcast(HiveMessage("3rdparty", {"number": number}))
-        assert [message["number"] for message in heard.wait(20)] == list(range(20))
+        broadcast_and_hear(hub, heard, 20)
         client.emit(HiveMessage("3rdparty", {}))
         assert until(lambda: "raised in hivemind_message_sent" in caplog.text)
     assert 1 <= caplog.text.count("raised in hivemind_message_arrived") <= 5
@@ -122,9 +127,7 @@ def test_what_an_observer_raises_as_ctrl_c_does_costs_handlers_no_message(
     heard = Log()
     with make(hub, **CHOICE) as client:
         client.on("3rdparty", heard)
-        for number in range(3):
-            hub.broadcast(HiveMessage("3rdparty", {"number": number}))
-        assert [message["number"] for message in heard.wait(3)] == [0, 1, 2]
+        broadcast_and_hear(hub, heard, 3)
 
 
 def test_an_observer_runs_before_the_handlers_and_may_use_the_client(hub: EmbeddedHub, make: Make) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import pytest
@@ -13,11 +12,11 @@ from hivemind_core_client.builtins import ciphers_openssl
 from hivemind_core_client.plugins.contract import Cipher
 from hivemind_core_client.testing import EmbeddedHub, check_cipher
 from tests.unit.client_support import Make, ask
+from tests.unit.noise_support import needs_noise
 from tests.unit.support import PASSWORD, plugin
 
 AES, CHACHA = ciphers_openssl.hivemind_ciphers()
 NAMES = ["AES-GCM", "CHACHA20-POLY1305"]
-needs_noise = pytest.mark.skipif(sys.version_info < (3, 10), reason="Noise needs Python 3.10")
 
 
 def _xchacha(key: bytes, nonce: bytes) -> Any:

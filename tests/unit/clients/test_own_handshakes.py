@@ -25,10 +25,10 @@ from hivemind_core_client.plugins.handshake_contract import (
 )
 from hivemind_core_client.testing import Account, EmbeddedHub, check_handshake
 from tests.unit.client_support import Make, ask, until
+from tests.unit.noise_support import needs_noise
 from tests.unit.support import PASSWORD, explode, plugin
 
 SECRET = b"agreed on beforehand"
-needs_noise = pytest.mark.skipif(sys.version_info < (3, 10), reason="Noise needs Python 3.10")
 
 
 def derived(secret: bytes, hub_nonce: bytes, nonce: bytes) -> Any:

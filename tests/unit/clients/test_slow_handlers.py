@@ -61,6 +61,13 @@ class Door:
         return [self.handler]
 
 
+@pytest.fixture
+def _short_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others wait for a handler that blocks, but not for long."""
+    for shell in ("aio", "sync"):
+        monkeypatch.setattr(f"hivemind_core_client.{shell}.in_turn.STALL_S", 0.2)
+
+
 @pytest.fixture(autouse=True)
 def _leave_nothing_loaded() -> Iterator[None]:
     yield
@@ -253,15 +260,10 @@ def test_a_wrapper_that_blocks_keeps_its_own_type_alone_waiting(
         assert hub.wait_for("bus", count=2)
 
 
+@pytest.mark.usefixtures("_short_stall")
 def test_others_go_on_after_a_while_and_the_log_names_it(
-    hub: EmbeddedHub,
-    make: Make,
-    gate: Gate,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    hub: EmbeddedHub, make: Make, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for shell in ("aio", "sync"):
-        monkeypatch.setattr(f"hivemind_core_client.{shell}.in_turn.STALL_S", 0.2)
     spoken, rung = Log(), Log()
     with make(hub, plugins=[Door(blocking(gate))]) as client:
         client.on_mycroft("speak", lambda message: spoken(message.data["utterance"]))
@@ -277,6 +279,7 @@ def test_others_go_on_after_a_while_and_the_log_names_it(
     assert client.metrics.dropped == 0
 
 
+@pytest.mark.usefixtures("_short_stall")
 def test_what_is_too_much_for_it_is_dropped_and_counted(
     hub: EmbeddedHub,
     make: Make,
@@ -284,8 +287,6 @@ def test_what_is_too_much_for_it_is_dropped_and_counted(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    for shell in ("aio", "sync"):
-        monkeypatch.setattr(f"hivemind_core_client.{shell}.in_turn.STALL_S", 0.1)
     monkeypatch.setattr("hivemind_core_client.shell.lanes.MOST_WAITING", 3)
     rung, spoken = Log(), Log()
     with make(hub, plugins=[Door(blocking(gate))]) as client:
@@ -301,11 +302,10 @@ def test_what_is_too_much_for_it_is_dropped_and_counted(
         assert rung.wait(4) == [0, 1, 2, 3]
 
 
+@pytest.mark.usefixtures("_short_stall")
 def test_what_waits_for_it_when_its_client_is_closed_is_counted(
-    hub: EmbeddedHub, make: Make, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    hub: EmbeddedHub, make: Make, gate: Gate
 ) -> None:
-    for shell in ("aio", "sync"):
-        monkeypatch.setattr(f"hivemind_core_client.{shell}.in_turn.STALL_S", 0.1)
     spoken = Log()
     client = make(hub, plugins=[Door(blocking(gate))], deadlines=Deadlines(close=0.3))
     client.connect()

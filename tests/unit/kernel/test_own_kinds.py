@@ -25,6 +25,7 @@ from hivemind_core_client.plugins.handshake_contract import (
     Terms,
 )
 from hivemind_core_client.plugins.registry import Registry
+from tests.unit.noise_support import kept, needs_noise
 from tests.unit.support import PASSWORD, Hub, explode, new_link, only, plugin, plugins_of
 
 NAME = "the handshake 'own' of the plugin acme"
@@ -353,27 +354,8 @@ def test_a_doubt_that_the_hub_settles_by_speaking(caplog: pytest.LogCaptureFixtu
 # rank, names and pins
 
 
-class Keys:
-    """What a node keeps of a hub, which it may have pinned."""
-
-    kk_in_doubt = end_refused = False
-
-    def __init__(self, pinned: Optional[bytes] = None) -> None:
-        self._pinned = pinned
-
-    def pinned(self) -> Optional[bytes]:
-        return self._pinned
-
-    def noise_key(self) -> bytes:
-        return bytes(range(32))
-
-    def psk(self, node_id: str) -> Optional[bytes]:
-        return bytes(32)
-
-
 def credentials(pinned: Optional[bytes] = None) -> Credentials:
-    keys: Any = Keys(pinned)
-    return Credentials(PASSWORD, noise=keys)
+    return Credentials(PASSWORD, noise=kept(pinned))
 
 
 @pytest.mark.parametrize(("rank", "kind"), [(201, "own"), (200, "own"), (199, "password"), (0, "password")])
@@ -383,7 +365,6 @@ def test_the_highest_rank_that_fits_runs(rank: int, kind: str) -> None:
 
 
 OFFERS_NOISE = {"max_protocol_version": 3, "noise": NOISE}
-needs_noise = pytest.mark.skipif(sys.version_info < (3, 10), reason="Noise needs Python 3.10")
 
 
 @needs_noise

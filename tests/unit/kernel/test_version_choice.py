@@ -19,6 +19,7 @@ from hivemind_core_client.kernel.policy import Limits
 from hivemind_core_client.plugins.contract import HubFacts
 from hivemind_core_client.plugins.handshake_contract import HandshakeKind, Offer, Terms
 from hivemind_core_client.plugins.registry import Offered
+from tests.unit.noise_support import kept, needs_noise
 from tests.unit.support import CIPHERS, KEY, PASSWORD, offer_payload, registry
 
 KINDS = registry().handshakes
@@ -26,21 +27,6 @@ KINDS = registry().handshakes
 WHERE = "ws://hub.local:5679"  # each test has its own
 NOISE = {"patterns": ["XXpsk2"], "suites": ["25519_ChaChaPoly_SHA256"]}
 FOREIGN = {"patterns": ["XXpsk2"], "suites": ["448_ChaChaPoly_SHA256"]}
-
-
-needs_noise = pytest.mark.skipif(sys.version_info < (3, 10), reason="Noise needs Python 3.10")
-
-
-class Keys:
-    """What a node keeps of a hub, which it may have pinned."""
-
-    kk_in_doubt = end_refused = False
-
-    def __init__(self, pinned: Optional[bytes] = None) -> None:
-        self._pinned = pinned
-
-    def pinned(self) -> Optional[bytes]:
-        return self._pinned
 
 
 @pytest.fixture(autouse=True)
@@ -58,9 +44,8 @@ def terms(
     hindrance: str = "",
     insists: bool = False,
 ) -> Terms:
-    noise: Any = Keys(pinned)
     return Terms(
-        Credentials(password=password, crypto_key=crypto_key, noise=noise),
+        Credentials(password=password, crypto_key=crypto_key, noise=kept(pinned)),
         registry(),
         HubFacts("node"),
         ciphers,

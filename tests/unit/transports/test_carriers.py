@@ -19,6 +19,7 @@ from hivemind_core_client.plugins.contract import Closed, Transport
 from hivemind_core_client.testing import EmbeddedHub, HttpGateway
 from hivemind_core_client.transports import forms
 from tests.unit.client_support import Log, ask, login, until
+from tests.unit.noise_support import needs_noise
 from tests.unit.support import PASSWORD, plugin
 from tests.unit.transport_support import ASYNCIO, BLOCKING, FOREVER, Scripted, made_of, settings
 
@@ -115,7 +116,7 @@ def test_nobody_listens(form: str, make: Make, hub: EmbeddedHub) -> None:
     client.close()
 
 
-@pytest.mark.skipif(sys.version_info < (3, 10), reason="Noise needs Python 3.10")
+@needs_noise
 def test_text_alone_lowers_no_version_in_silence(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     mine, text_only = NodeIdentity({}), evolve(BLOCKING, carries_bytes=False)
     with EmbeddedHub({"k": PASSWORD}, versions=(0, 3)) as hub:
