@@ -175,7 +175,7 @@ def read_address(
     known = (*Address.schemes, *HttpAddress.schemes) if transports is None else tuple(transports)
     if found not in known:
         raise InvalidOption(
-            f"the hub's address {_shown(host)!r} needs a transport for {found}:, and there are those for: "
+            f"the hub's address {_shown(host)!r} needs a transport for {found}, and there are those for: "
             f"{', '.join(sorted(known)) or 'none'}",
             Mend("install a plugin that brings it, and see ", SHOW_PLUGINS),
         )

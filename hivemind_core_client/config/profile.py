@@ -246,7 +246,7 @@ def hindrance_of(transport: Transport, scheme: str) -> str:
         )
         if there
     ]
-    return f"the transport for {scheme}: {' and '.join(faults)}" if faults else ""
+    return f"the transport for {scheme} {' and '.join(faults)}" if faults else ""
 
 
 def _version(wanted: Optional[int]) -> int:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Callable, Union
+from typing import TYPE_CHECKING, Callable
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.contract import Frame
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +22,7 @@ class ProgressReporter:
     between them.
     """
 
-    def __init__(self, progress: Progress, frames: Sequence[Union[str, bytes, bytearray]] = ()) -> None:
+    def __init__(self, progress: Progress, frames: Sequence[Frame] = ()) -> None:
         self._progress = progress
         self._failed = False
         self._sizes = [len(frame) for frame in frames] if len(frames) > 1 else []
@@ -30,6 +33,11 @@ class ProgressReporter:
         if self._current + 1 < len(self._sizes):
             self._before += self._sizes[self._current]
             self._current += 1
+
+    def whole(self, frame: Frame) -> None:
+        """Report that this frame is written, for a transport that does not tell of less. Never raises."""
+        self(len(frame), len(frame))
+        self.next()
 
     def __call__(self, written: int, total: int) -> None:
         """Report how far the frame has come that is being written. Never raises."""

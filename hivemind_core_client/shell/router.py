@@ -238,9 +238,8 @@ class ObservedRouter(EventRouter):
     def routes(self, worker: SharedWorker) -> dict[type, Callable[[Any], None]]:
         """What to call for each kind of event that a worker does not deal with by itself."""
         if self._of_sent:
-            self._unobserved = (
-                Unobserved()
-            )  # what waits for another worker when its client is closed is never told
+            # What waits for another worker when its client is closed is never told.
+            self._unobserved = Unobserved()
             worker.ledger.new_delivery = partial(TellingDelivery, self.sent)
         return super().routes(worker)
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, cast
 
 from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.transports import failures
 from hivemind_core_client.transports.base import LAST_PING, Confirming
 from hivemind_core_client.transports.carriers import Carrying, carrier_of, escaped
-from hivemind_core_client.transports.timing import wake, within
-from hivemind_core_client.wire.errors import HubConnectionError, HubTimeout
+from hivemind_core_client.transports.timing import deadline, wake, within
+from hivemind_core_client.wire.errors import HubConnectionError
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.progress import Progress
@@ -56,10 +55,7 @@ class AsyncCarrying(Carrying):
 
     async def within(self, phase: str, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
         """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""
-        try:
-            return await within(seconds, work())
-        except asyncio.TimeoutError as error:
-            raise HubTimeout(str(self._address), phase, seconds) from error
+        return await deadline(self._address, phase, seconds, work())
 
     async def receive(self) -> Union[Frame, Closed]:
         """The next frame or the end. Raises ConnectionLost or FrameTooLarge."""
@@ -104,8 +100,7 @@ class AsyncCarrying(Carrying):
             for frame in frames:
                 answered &= await within(self._deadlines.write, _harmless(self._carrier.send, frame)) is True
                 if report is not None:
-                    report(len(frame), len(frame))
-                    report.next()
+                    report.whole(frame)
         except BaseException as error:  # half a frame may have left
             self.abort()
             if isinstance(error, asyncio.TimeoutError):
@@ -130,19 +125,16 @@ class AsyncCarrying(Carrying):
     def _begin_ping(self, payload: bytes) -> Optional[asyncio.Future[Any]]:
         if not self._offer.pings:
             return None
-        began = perf_counter()
-        return self._begin(self._round_trip(self._delivery.asked(began, payload or None), began))
+        return self._begin(self._round_trip(self._asked(payload)))
 
-    async def _round_trip(self, asked: bytes, began: float) -> float:
+    async def _round_trip(self, ponged: Callable[[], float]) -> float:
         await _harmless(self._carrier.ping)
-        now = perf_counter()
-        self._delivery.ponged(asked, now)
-        return now - began
+        return ponged()
 
     async def farewell(self) -> None:
         """Tell the hub that we go, once it has read what was sent; then hang up."""
         with suppress(HubConnectionError):  # the reader finds out what that means
-            if self._delivery.is_unconfirmed and self._asks:
+            if self._awaits_pong:
                 await self.ping(LAST_PING, self._deadlines.close / 2)
         leave = getattr(self._carrier, "farewell", None)
         if leave is not None and not self._aborted:

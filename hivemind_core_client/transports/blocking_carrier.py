@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, cast
 
 from hivemind_core_client.kernel.progress import ProgressReporter
@@ -94,8 +93,7 @@ class BlockingCarrying(Carrying):
         for frame in frames:
             answered &= self._send(frame) is True
             if report is not None:
-                report(len(frame), len(frame))
-                report.next()
+                report.whole(frame)
         return answered
 
     def _send(self, frame: Frame) -> Any:
@@ -113,7 +111,7 @@ class BlockingCarrying(Carrying):
 
     def ask(self) -> None:
         """Have the hub show that it has read what was sent, without waiting for that."""
-        self._begin_ping()
+        self._begin_ping(b"")
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip; None when it did not end in time, or this transport cannot ping."""
@@ -128,24 +126,21 @@ class BlockingCarrying(Carrying):
         except Exception as error:
             raise self._broken(error) from error
 
-    def _begin_ping(self, payload: bytes = b"") -> Optional[Future[float]]:
+    def _begin_ping(self, payload: bytes) -> Optional[Future[float]]:
         if not self._offer.pings:
             return None
-        began = perf_counter()
-        asked = self._delivery.asked(began, payload or None)
+        ponged = self._asked(payload)
 
         def round_trip() -> float:
             _harmless(self._carrier.ping)
-            now = perf_counter()
-            self._delivery.ponged(asked, now)
-            return now - began
+            return ponged()
 
         return self._pinging.begin(round_trip)
 
     def farewell(self) -> None:
         """Tell the hub that we go, once it has read what was sent; then hang up."""
         with suppress(HubConnectionError):  # the reader finds out what that means
-            if self._delivery.is_unconfirmed and self._asks:
+            if self._awaits_pong:
                 self.ping(LAST_PING, self._deadlines.close / 2)
         leave = getattr(self._carrier, "farewell", None)
         if leave is not None and not self._aborted:

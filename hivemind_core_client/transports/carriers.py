@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from hivemind_core_client.kernel.bounds import frame_size, too_large, too_much
@@ -37,11 +38,11 @@ def carrier_of(form: Optional[Callable[[TransportSettings], Any]], settings: Tra
     except HiveMindError:
         raise
     except ImportError as error:
-        raise InvalidOption(f"the transport for {scheme}: cannot be loaded: {error}") from error
+        raise InvalidOption(f"the transport for {scheme} cannot be loaded: {error}") from error
     except Exception as error:
-        log.exception("the transport for %s: cannot be made", scheme)
-        raise InvalidOption(f"the transport for {scheme}: cannot be made: {_text(error)}") from error
-    raise InvalidOption(f"the transport for {scheme}: has no form")
+        log.exception("the transport for %s cannot be made", scheme)
+        raise InvalidOption(f"the transport for {scheme} cannot be made: {_text(error)}") from error
+    raise InvalidOption(f"the transport for {scheme} has no form")
 
 
 class Carrying(Confirming):
@@ -76,13 +77,30 @@ class Carrying(Confirming):
     def _late(self) -> HubTimeout:
         return HubTimeout(str(self._address), "open", self._open_seconds)
 
+    @property
+    def _awaits_pong(self) -> bool:
+        """Whether a pong before the end would show that the hub has read what was sent."""
+        return self._asks and self._delivery.is_unconfirmed
+
+    def _asked(self, payload: bytes) -> Callable[[], float]:
+        """A ping begins. Returns what to call once its pong has come, which returns the seconds of the round trip."""
+        began = perf_counter()
+        asked = self._delivery.asked(began, payload or None)
+
+        def ponged() -> float:
+            now = perf_counter()
+            self._delivery.ponged(asked, now)
+            return now - began
+
+        return ponged
+
     def _checked(self, incoming: Any) -> Union[Frame, Closed]:
         """What has come, if it may. Raises FrameTooLarge or ConnectionLost."""
         if isinstance(incoming, Closed):
             return incoming
         if not isinstance(incoming, (str, bytes, bytearray)):
             raise ConnectionLost(
-                f"the transport for {self._address.scheme}: gave a {type(incoming).__name__} in place of a frame"
+                f"the transport for {self._address.scheme} gave a {type(incoming).__name__} in place of a frame"
             )
         size = frame_size(incoming)
         if size > self._settings.largest_frame:
@@ -99,11 +117,11 @@ class Carrying(Confirming):
         for frame in frames:
             if not (self._offer.carries_bytes or isinstance(frame, str)):
                 raise InvalidMessage(
-                    f"the transport for {scheme}: carries text only, and this message is bytes"
+                    f"the transport for {scheme} carries text only, and this message is bytes"
                 )
             if most is not None and frame_size(frame) > most:
                 raise InvalidMessage(
-                    f"a frame of {frame_size(frame)} bytes: the transport for {scheme}: carries {most} at most",
+                    f"a frame of {frame_size(frame)} bytes: the transport for {scheme} carries {most} at most",
                     Mend("send less at once"),
                 )
 
@@ -124,7 +142,7 @@ class Carrying(Confirming):
 
     def _note(self, error: BaseException) -> None:
         if not isinstance(error, _OUTSIDE):
-            log.warning("the transport for %s: failed", self._address.scheme, exc_info=error)
+            log.warning("the transport for %s failed", self._address.scheme, exc_info=error)
 
     def _abort_carrier(self) -> None:
         try:
@@ -132,7 +150,7 @@ class Carrying(Confirming):
         except KeyboardInterrupt:
             raise
         except BaseException:  # it is over all the same
-            log.exception("the transport for %s: failed to abort", self._address.scheme)
+            log.exception("the transport for %s failed to abort", self._address.scheme)
 
 
 def escaped(error: BaseException) -> RuntimeError:

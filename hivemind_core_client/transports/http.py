@@ -245,8 +245,7 @@ class HttpTransport(Confirming):
         for frame in frames:
             taken &= self._send(frame)
             if report is not None:
-                report(len(frame), len(frame))
-                report.next()
+                report.whole(frame)
         return taken
 
     def _send(self, frame: Frame) -> bool:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 from hivemind_core_client.kernel.progress import ProgressReporter
 from hivemind_core_client.transports import failures
 from hivemind_core_client.transports.hands import Hand
-from hivemind_core_client.transports.timing import within
-from hivemind_core_client.wire.errors import HubTimeout
+from hivemind_core_client.transports.timing import deadline, within
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.delivery import Delivery
@@ -43,10 +42,7 @@ class OnThreads:
 
     async def within(self, phase: str, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
         """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""
-        try:
-            return await within(seconds, work())
-        except asyncio.TimeoutError as error:
-            raise HubTimeout(str(self._address), phase, seconds) from error
+        return await deadline(self._address, phase, seconds, work())
 
     async def receive(self) -> Union[Frame, Closed]:
         """The next message or the end. What comes while nobody waits any more is there for the next call."""

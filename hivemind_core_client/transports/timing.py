@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Optional, TypeVar
 
+from hivemind_core_client.wire.errors import HubTimeout
+
 T = TypeVar("T")
 
 
@@ -26,6 +28,14 @@ async def within(seconds: Optional[float], waiting: Awaitable[T]) -> T:
     if work.cancelled():
         raise asyncio.TimeoutError
     return work.result()
+
+
+async def deadline(address: object, phase: str, seconds: float, waiting: Awaitable[T]) -> T:
+    """The result of `waiting`. Raises HubTimeout, which names address and phase, when it has not come in `seconds`."""
+    try:
+        return await within(seconds, waiting)
+    except asyncio.TimeoutError as error:
+        raise HubTimeout(str(address), phase, seconds) from error
 
 
 def wake(waiting: asyncio.Future[None]) -> None:

@@ -16,7 +16,7 @@ from hivemind_core_client.transports import failures
 from hivemind_core_client.transports.base import LAST_PING, Confirming
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.transports.slices import TURN_S
-from hivemind_core_client.transports.timing import within
+from hivemind_core_client.transports.timing import deadline, within
 from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, HubTimeout
 
 if TYPE_CHECKING:
@@ -72,21 +72,16 @@ class AsyncWebSocketTransport(Confirming):
     async def open(self, url: str) -> None:
         """TCP, TLS, upgrade. Raises a HubConnectionError, InvalidOption, or KeyRefused where the key is not taken."""
         context = self._tls.make_context() if self._address.tls else None
-        connected = await self._deadline("tcp", self._deadlines.tcp, self._connected())
+        connected = await deadline(self._address, "tcp", self._deadlines.tcp, self._connected())
         self._stream = stream = self._new_stream(url)
         await self._secure(connected, stream, context)
-        await self._deadline("upgrade", self._deadlines.upgrade, stream.upgrade("hivemind-core-client"))
+        await deadline(
+            self._address, "upgrade", self._deadlines.upgrade, stream.upgrade("hivemind-core-client")
+        )
 
     async def within(self, phase: str, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
         """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""
-        return await self._deadline(phase, seconds, work())
-
-    async def _deadline(self, phase: str, seconds: float, waiting: Awaitable[T]) -> T:
-        """The result of `waiting`, if it comes within `seconds`; else HubTimeout."""
-        try:
-            return await within(seconds, waiting)
-        except asyncio.TimeoutError as error:
-            raise HubTimeout(str(self._address), phase, seconds) from error
+        return await deadline(self._address, phase, seconds, work())
 
     def watch(self) -> None:
         """Both sides own the key: an idle connection is probed, and more may come than `max_early` bytes."""
@@ -207,7 +202,7 @@ class AsyncWebSocketTransport(Confirming):
             else asyncio.get_running_loop().create_connection(lambda: stream, sock=connected)
         )
         try:
-            await self._deadline("tls", self._deadlines.tls, made)
+            await deadline(self._address, "tls", self._deadlines.tls, made)
         except HubTimeout:
             raise
         except (OSError, ValueError) as error:

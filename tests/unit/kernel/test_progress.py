@@ -32,3 +32,12 @@ def test_the_frames_of_one_message_are_reported_as_one() -> None:
             report(written, total)
         report.next()
     assert steps == [(60, 250), (100, 250), (100, 250), (200, 250), (203, 250), (250, 250)]
+
+
+def test_a_transport_that_writes_whole_frames_reports_each_once() -> None:
+    steps: list[tuple[int, int]] = []
+    frames = [bytes(100), "x" * 50]
+    report = ProgressReporter(lambda written, total: steps.append((written, total)), frames)
+    for frame in frames:
+        report.whole(frame)
+    assert steps == [(100, 150), (150, 150)]

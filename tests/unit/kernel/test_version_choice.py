@@ -144,7 +144,7 @@ def test_what_keeps_us_from_it_is_not_laid_at_the_hubs_door(monkeypatch: pytest.
 
 # a transport that can do no better
 
-TEXT_ONLY = "the transport for own: carries text only"
+TEXT_ONLY = "the transport for own carries text only"
 CAPPED: dict[str, Any] = {"max_version": 2, "hindrance": TEXT_ONLY}
 
 

@@ -122,7 +122,7 @@ def test_text_alone_lowers_no_version_in_silence(make: Make, caplog: pytest.LogC
     with EmbeddedHub({"k": PASSWORD}, versions=(0, 3)) as hub:
         with make(hub, text_only, identity=mine) as client:
             assert client.negotiated.version == 2
-        assert "the transport for own: carries text only. Taken is a weaker handshake" in caplog.text
+        assert "the transport for own carries text only. Taken is a weaker handshake" in caplog.text
         asking = make(hub, text_only, max_protocol_version=3)
         with pytest.raises(err.VersionRefused, match="carries text only"):
             asking.connect()
@@ -386,7 +386,7 @@ def test_a_plugin_that_fails_is_named_in_the_log(form: str, caplog: pytest.LogCa
     with pytest.raises(err.ConnectionLost):
         made.receive()
     made.release()
-    assert "the transport for own: failed" in caplog.text and "ZeroDivisionError" in caplog.text
+    assert "the transport for own failed" in caplog.text and "ZeroDivisionError" in caplog.text
 
 
 #: What is no Exception, and would end a thread, an event loop or whoever waits for it.
