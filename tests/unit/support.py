@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import threading
 import warnings
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -108,6 +109,18 @@ def registry() -> Registry:
 def explode(*arguments: Any) -> Any:
     """What a broken plugin does."""
     raise RuntimeError("broken")
+
+
+def refused_here(method: Callable[..., Any]) -> Callable[..., Any]:
+    """This method, but that the thread that asks now must not call it. Threads of tests before it go on as they do."""
+    here = threading.get_ident()
+
+    @functools.wraps(method)
+    def guarded(*arguments: Any, **options: Any) -> Any:
+        assert threading.get_ident() != here, "a fake must not do that"
+        return method(*arguments, **options)
+
+    return guarded
 
 
 def hop(source: Any) -> dict[str, Any]:

@@ -41,7 +41,7 @@ from hivemind_core_client.errors import (
     QueryTimeout,
 )
 from hivemind_core_client.fakebus import AsyncFakeHiveMessageBus
-from tests.unit.support import UTTERANCE
+from tests.unit.support import UTTERANCE, refused_here
 
 VERBS = sorted(
     {
@@ -62,8 +62,8 @@ def on_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
     @functools.wraps(test)
     def run(monkeypatch: pytest.MonkeyPatch, **fixtures: Any) -> None:
         async def whole() -> None:
-            monkeypatch.setattr(socket, "socket", refuse)
-            monkeypatch.setattr(threading.Thread, "start", refuse)
+            monkeypatch.setattr(socket.socket, "__init__", refused_here(socket.socket.__init__))
+            monkeypatch.setattr(threading.Thread, "start", refused_here(threading.Thread.start))
             bus = AsyncFakeHiveMessageBus()
             await bus.connect()
             await test(bus, **fixtures)
@@ -78,10 +78,6 @@ def on_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
     kept = inspect.signature(run, follow_wrapped=False).parameters["monkeypatch"]
     run.__signature__ = inspect.Signature([*parameters, kept])  # type: ignore[attr-defined]
     return run
-
-
-def refuse(*_: Any, **__: Any) -> None:
-    raise AssertionError("the fake bus must not do that")
 
 
 def ask(text: str) -> Message:

@@ -34,7 +34,7 @@ from hivemind_core_client.errors import (
     NotConnected,
     QueryTimeout,
 )
-from tests.unit.support import UTTERANCE
+from tests.unit.support import UTTERANCE, refused_here
 
 VERBS = sorted(
     {
@@ -51,12 +51,9 @@ VERBS = sorted(
 def bus(monkeypatch: pytest.MonkeyPatch) -> FakeHiveMessageBus:
     """A connected fake, where no thread can start, no socket be made, and nothing wait."""
 
-    def refuse(*_: Any, **__: Any) -> None:
-        raise AssertionError("the fake bus must not do that")
-
-    monkeypatch.setattr(socket, "socket", refuse)
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    monkeypatch.setattr(threading.Condition, "wait", refuse)
+    monkeypatch.setattr(socket.socket, "__init__", refused_here(socket.socket.__init__))
+    monkeypatch.setattr(threading.Thread, "start", refused_here(threading.Thread.start))
+    monkeypatch.setattr(threading.Condition, "wait", refused_here(threading.Condition.wait))
     bus = FakeHiveMessageBus()
     bus.connect()
     return bus
