@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 from hivemind_core_client.kernel.events import ArrivedInside, Event, Rejected, RunInTurn
 from hivemind_core_client.kernel.leaving import Follow, Later
 from hivemind_core_client.plugins.contract import Dispatch
+from hivemind_core_client.plugins.functions import FUNCTIONS
 from hivemind_core_client.wire.errors import HiveMindError, InvalidMessage, PluginError, ProtocolError
 from hivemind_core_client.wire.message import (
     WRAPPER_TYPES,
@@ -41,7 +42,7 @@ _BINARY = HiveMessageType.BINARY
 #: What follows from a message: what its handler wants done, that it was dropped, or that a handler is yet to be called.
 Outcome = Union["Action", ArrivedInside, Rejected, RunInTurn]
 
-_NO_LANES: Lanes = {function: {} for function in ("receive", "prepare", "on_send", "on_timer", "on_end")}
+_NO_LANES: Lanes = {function: {} for function in FUNCTIONS}
 _UNHANDLED = "dropped %s: no plugin handles %s"
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar
 from attrs import define, evolve, field, frozen
 
 from hivemind_core_client.plugins.contract import Action, BinaryHandler, Context, MessageHandler
+from hivemind_core_client.plugins.functions import FUNCTIONS, functions
 from hivemind_core_client.plugins.next_checks import Check, check_of
 from hivemind_core_client.plugins.warned import warn_once
 from hivemind_core_client.wire.errors import HiveMindError, PluginError, ProtocolError
@@ -80,9 +81,7 @@ def make_chains(
             running[served] = _resolved(owner, around.get(served, ()), accounts, owner.plugin in builtin)
         else:
             running[served] = owner.item
-    members: dict[Any, tuple[Offered[Any], ...]] = {}
-    for name, owner in owners.items():
-        members[name] = _with_plain(around.get(name, []), owner)
+    members = {served: _with_plain(around.get(served, []), owner) for served, owner in owners.items()}
     plain = {name: owners[name].item for name in around if name in owners}
     idle = [each for name in around if name not in owners for each in around[name]]
     return Chains(running, members, plain, tuple(idle))
@@ -142,11 +141,6 @@ def places(implementations: Iterable[Any]) -> dict[str, int]:
     return {each.plugin_name: bool(each.trylast) - bool(each.tryfirst) for each in implementations}
 
 
-def functions(handler: Any) -> tuple[str, ...]:
-    """The names of the functions that a handler brings, `receive` first."""
-    return tuple(name for name in _FUNCTIONS if getattr(handler, name, None) is not None)
-
-
 def named(function: str, handler: MessageHandler | BinaryHandler) -> str:
     """What a function of a handler is called in a log: `receive of 3rdparty`."""
     return f"{function} of {name_of(handler)}"
@@ -163,9 +157,6 @@ def handler_fault(handler: MessageHandler | BinaryHandler) -> str:
     return ""
 
 
-_FUNCTIONS = ("receive", "prepare", "on_send", "on_timer", "on_end")
-
-
 def _resolved(
     plain: Offered[Handler], around: Sequence[Offered[Handler]], accounts: Accounts, is_builtin: bool
 ) -> Handler:
@@ -173,7 +164,7 @@ def _resolved(
     resolved: dict[str, Step] = {}
     for name in functions(plain.item):
         resolved[name] = _plain_step(name, plain, accounts, is_builtin)
-    for name in _FUNCTIONS:
+    for name in FUNCTIONS:
         wrappers = [each for each in around if getattr(each.item, name, None) is not None]
         if wrappers:
             resolved[name] = _outermost(name, plain, resolved.get(name), wrappers, accounts)

@@ -10,6 +10,7 @@ import pluggy
 
 from hivemind_core_client.plugins.contract import API_VERSION
 from hivemind_core_client.plugins.finding import PluginInfo
+from hivemind_core_client.plugins.hookspecs import OF_COMMAND_LINE, OURS
 from hivemind_core_client.plugins.warned import warn_once
 from hivemind_core_client.wire.text import described
 
@@ -17,9 +18,6 @@ from hivemind_core_client.wire.text import described
 VERSION_ATTRIBUTE = "HIVEMIND_API_VERSION"
 INCOMPATIBLE = "incompatible"
 
-_OURS = "hivemind_"
-#: Hooks that the command line brings. Where it is not loaded, nobody calls them, and that is no fault.
-_OF_COMMAND_LINE = ("hivemind_cli_", "hivemind_doctor_")
 _CONTRACT = "hivemind_core_client.plugins."
 
 
@@ -56,21 +54,23 @@ def judge_hooks(manager: pluggy.PluginManager, infos: Iterable[PluginInfo]) -> N
     whose name is nearly that of ours is told.
     """
     known = [name for name in vars(manager.hook) if getattr(manager.hook, name).has_spec()]
-    command_line = any(name.startswith(_OF_COMMAND_LINE) for name in known)
+    command_line = any(name.startswith(OF_COMMAND_LINE) for name in known)
     for info in infos:
         plugin = manager.get_plugin(info.name)
         pending = [] if plugin is None else _pending(manager, plugin)
-        texts = [_unknown(name, known) for name in pending]
+        texts = {name: _unknown(name, known) for name in pending}
+        # Where the command line is not loaded, nobody calls its hooks, and that is no fault.
         unknown = [
-            name
-            for name in pending
-            if name.startswith(_OURS) and (command_line or not name.startswith(_OF_COMMAND_LINE))
+            text
+            for name, text in texts.items()
+            if name.startswith(OURS) and (command_line or not name.startswith(OF_COMMAND_LINE))
         ]
+        nearly_ours = [text for text in texts.values() if "did you mean" in text]
         if unknown:
             manager.unregister(name=info.name)
-            leave_out(info, "; ".join(_unknown(name, known) for name in unknown))
-        elif any("did you mean" in text for text in texts):
-            info.error = "; ".join(text for text in texts if "did you mean" in text)
+            leave_out(info, "; ".join(unknown))
+        elif nearly_ours:
+            info.error = "; ".join(nearly_ours)
             warn_once(info.name, info.error)
 
 

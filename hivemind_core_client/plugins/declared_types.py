@@ -26,13 +26,12 @@ Remark = tuple[str, str, str, int]
 
 @frozen
 class DeclaredTypes:
-    """What the plugins of a selection bring: `items` by wire name and by number, and `owners` by the same.
+    """What the plugins of a selection bring: `items` by wire name and by number.
 
     `provided` says who brings what. `remarks` tell of types that another plugin means otherwise.
     """
 
     items: Mapping[Union[str, int], Declared] = field(factory=dict)
-    owners: Mapping[Union[str, int], str] = field(factory=dict)
     provided: tuple[tuple[str, str], ...] = ()
     remarks: tuple[Remark, ...] = ()
 
@@ -82,7 +81,7 @@ def declared_types(offers: Iterable[Offered[Any]]) -> DeclaredTypes:
             owners.setdefault(kind.value, each.plugin)
         else:
             remarks += _told(each, meant, owners.get(kind.value))
-    return DeclaredTypes(items, owners, tuple(provided), tuple(remarks))
+    return DeclaredTypes(items, tuple(provided), tuple(remarks))
 
 
 def _told(beaten: Offered[Declared], meant: Declared, owner: Union[str, None]) -> Iterator[Remark]:

@@ -13,12 +13,9 @@ if TYPE_CHECKING:
     from hivemind_core_client.plugins.states import PluginStates
 
 
-def ranked(offers: Iterable[Offered[HandshakeKind]]) -> tuple[Offered[HandshakeKind], ...]:
-    """Of each name the first, the highest rank first; kinds of one rank in the order they come."""
-    first: dict[str, Offered[HandshakeKind]] = {}
-    for offered in offers:
-        first.setdefault(offered.item.name, offered)
-    return tuple(sorted(first.values(), key=lambda offered: -offered.item.rank))
+def ranked(kinds: Iterable[Offered[HandshakeKind]]) -> tuple[Offered[HandshakeKind], ...]:
+    """The highest rank first; kinds of one rank in the order they come."""
+    return tuple(sorted(kinds, key=lambda offered: -offered.item.rank))
 
 
 def note(

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 #: The entry-point group in which plugins are found, and the name of the pluggy project.
 PROJECT = "hivemind_core_client"
+#: How the names of our hooks begin, and those of the hooks that the command line brings.
+OURS = "hivemind_"
+OF_COMMAND_LINE = ("hivemind_cli_", "hivemind_doctor_")
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

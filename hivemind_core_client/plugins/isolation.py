@@ -24,10 +24,6 @@ from hivemind_core_client.wire.text import described
 #: With any value but 0, each call of a hook is written to stderr.
 TRACE_VARIABLE = "HIVEMIND_CLIENT_PLUGINS_TRACE"
 
-_OURS = "hivemind_"
-#: Whoever calls these calls one plugin after the other, says which of them failed, and takes back what it did.
-_OF_COMMAND_LINE = ("hivemind_cli_", "hivemind_doctor_")
-
 Function = Callable[..., Any]
 
 
@@ -225,7 +221,7 @@ def _misfit(hook: str, function: Function, options: Mapping[str, Any], arguments
         options.get("wrapper") or options.get("hookwrapper"),
         inspect.isgeneratorfunction(function),
     )
-    if wraps and hook.startswith(_OURS) and hook not in _OBSERVING:
+    if wraps and hook.startswith(hookspecs.OURS) and hook not in _OBSERVING:
         return (
             f"its {hook} wraps, and only hooks that observe can be wrapped: {', '.join(sorted(_OBSERVING))}"
         )
@@ -257,7 +253,7 @@ def _unknown(hook: str, wanted: Iterable[str], arguments: Iterable[str]) -> str:
 def _observing_hooks() -> Iterator[str]:
     """Hooks of ours that return nothing; but for that which is called for each plugin when it is registered."""
     for name, spec in vars(hookspecs).items():
-        if name.startswith(_OURS) and spec.__annotations__["return"] in (None, "None"):
+        if name.startswith(hookspecs.OURS) and spec.__annotations__["return"] in (None, "None"):
             historic = getattr(spec, f"{hookspecs.PROJECT}_spec")["historic"]
             yield from () if historic else (name,)
 
@@ -265,14 +261,17 @@ def _observing_hooks() -> Iterator[str]:
 _OBSERVING = frozenset(_observing_hooks())
 #: Those that return lists.
 _TABLES = (
-    frozenset(name for name in vars(hookspecs) if name.startswith(_OURS)) - _OBSERVING - {"hivemind_addhooks"}
+    frozenset(name for name in vars(hookspecs) if name.startswith(hookspecs.OURS))
+    - _OBSERVING
+    - {"hivemind_addhooks"}
 )
 
 
 def _guards_of(hook: str, implementation: Any) -> Callable[[_Owner, Function], Function]:
     if implementation.wrapper or implementation.hookwrapper:
         return _wrapping
-    if hook.startswith(_OF_COMMAND_LINE):
+    # Whoever calls these calls one plugin after the other, says which of them failed, and takes back what it did.
+    if hook.startswith(hookspecs.OF_COMMAND_LINE):
         return _counting
     return _offering if hook in _TABLES else _observing
 

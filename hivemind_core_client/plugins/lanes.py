@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hivemind_core_client.plugins.functions import FUNCTIONS, functions
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from hivemind_core_client.plugins.registry import Lanes, Offered
-
-FUNCTIONS = ("receive", "prepare", "on_send", "on_timer", "on_end")
 
 
 def lanes_of(members: Mapping[Any, Iterable[Offered[Any]]], builtin: Collection[str]) -> Lanes:
@@ -29,7 +29,7 @@ def lanes_of(members: Mapping[Any, Iterable[Offered[Any]]], builtin: Collection[
         function: {
             served: names[found[0].plugin]
             for served, found in strangers.items()
-            if any(getattr(each.item, function, None) is not None for each in found)
+            if any(function in functions(each.item) for each in found)
         }
         for function in FUNCTIONS
     }

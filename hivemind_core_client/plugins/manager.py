@@ -10,6 +10,7 @@ import functools
 import logging
 import os
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any, Callable, TypeVar, cast
 
 from attrs import define, field
@@ -46,7 +47,7 @@ from hivemind_core_client.plugins.contract import (
     Serializer,
     Transport,
 )
-from hivemind_core_client.plugins.declared_types import NO_TYPES, declared_types
+from hivemind_core_client.plugins.declared_types import NO_TYPES, DeclaredTypes, declared_types
 from hivemind_core_client.plugins.finding import Candidate, candidates, installed_plugins
 from hivemind_core_client.plugins.finding import PluginInfo as PluginInfo
 from hivemind_core_client.plugins.handshake_contract import HandshakeKind
@@ -65,7 +66,6 @@ from hivemind_core_client.plugins.registry import (
 )
 from hivemind_core_client.plugins.settings import see_settings, settings_fault
 from hivemind_core_client.plugins.single_files import named_folder
-from hivemind_core_client.plugins.transport_contract import by_scheme
 from hivemind_core_client.plugins.warned import warn_once
 from hivemind_core_client.wire.errors import Mend, PluginError, Setting
 from hivemind_core_client.wire.mends import SHOW_PLUGINS
@@ -222,20 +222,20 @@ class Plugins:
     def _transports(self) -> dict[str, Transport]:
         """The transports by scheme; a third party's replaces the built-in one."""
         offers = [
-            Offered(offered.plugin, each)
+            Offered(offered.plugin, (scheme, offered.item))
             for offered in self._offers("hivemind_transports", Transport)
-            for each in by_scheme(offered.item)
+            for scheme in offered.item.schemes
         ]
         for each in offers:
-            self.pm.states.provides(each.plugin, f"transport {each.item.scheme}")
-        table = build_table("transport", offers, lambda item: item.scheme)
+            self.pm.states.provides(each.plugin, f"transport {each.item[0]}")
+        table = build_table("transport", offers, itemgetter(0))
         self._note_conflicts("transport", table.conflicts)
         for remark in contests(table.conflicts, self._builtin):
             self.pm.states.remark(*remark)
-        return {scheme: item.transport for scheme, item in table.items.items()}
+        return dict(table.items.values())
 
     def _resolve(
-        self, kind: str, hook: str, expected: type[Handler], types: Any = NO_TYPES
+        self, kind: str, hook: str, expected: type[Handler], types: DeclaredTypes = NO_TYPES
     ) -> Chains[Handler]:
         """The handlers of a kind, wrappers around them."""
         offers = list(self._sound(kind, list(self._offers(hook, expected)), id, handler_fault))
@@ -254,10 +254,10 @@ class Plugins:
 
     def _handshakes(self) -> tuple[Offered[HandshakeKind], ...]:
         offers = list(self._offers("hivemind_handshakes", HandshakeKind))
-        conflicts = build_table("handshake", offers, _name).conflicts
-        self._note_conflicts("handshake", conflicts)
-        handshake_table.note(offers, conflicts, self.pm.states, self._builtin)
-        return handshake_table.ranked(offers)
+        table = build_table("handshake", offers, _name)
+        self._note_conflicts("handshake", table.conflicts)
+        handshake_table.note(offers, table.conflicts, self.pm.states, self._builtin)
+        return handshake_table.ranked(table.winners.values())
 
     def _table(
         self,

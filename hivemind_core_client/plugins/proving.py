@@ -186,8 +186,8 @@ def _faults_in_noise(cipher: Cipher, thorough: bool) -> Iterator[str]:
 
 def _faults_of_secrecy(cipher: Cipher, key_size: int) -> Iterator[str]:
     key, nonce = some_bytes(key_size, 1), some_bytes(cipher.nonce_size, 2)
-    body = cipher.seal(key, nonce, _PLAIN)[: len(_PLAIN)]
     sealed = cipher.seal(key, nonce, _PLAIN)
+    body = sealed[: len(_PLAIN)]
     if _PLAIN in sealed or sum(a == b for a, b in zip(body, _PLAIN)) > len(_PLAIN) // 2:
         yield "does not hide what it seals"
     if cipher.seal(key, some_bytes(cipher.nonce_size, 3), _PLAIN)[: len(_PLAIN)] == body:

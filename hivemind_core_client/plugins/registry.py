@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar
 
@@ -16,6 +15,7 @@ from hivemind_core_client.plugins.contract import (
     Serializer,
     Transport,
 )
+from hivemind_core_client.plugins.noise_suites import STANDARD_SUITES
 from hivemind_core_client.wire.message import (
     AnyBinaryType,
     AnyMessageType,
@@ -29,14 +29,12 @@ from hivemind_core_client.wire.message_types import check_is_among
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.handshake_contract import HandshakeKind
 
-log = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
 #: By the name of a handler's function, and by what it serves: the lane in which it is called (`plugins/lanes.py`).
 Lanes = Mapping[str, Mapping[Any, str]]
 #: The ciphers that hubs know: the only ones that are offered to a hub where the user lists none.
-STANDARD_CIPHERS = frozenset({"AES-GCM", "CHACHA20-POLY1305"})
+STANDARD_CIPHERS = frozenset(STANDARD_SUITES)
 
 
 @frozen

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import logging
 import types
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
+from hivemind_core_client.plugins.functions import functions
 from hivemind_core_client.plugins.names import normalised
 from hivemind_core_client.wire.errors import InvalidOption, Mend
 from hivemind_core_client.wire.mends import SHOW_PLUGINS
@@ -151,19 +152,8 @@ def see_settings(offered: Offered[Handler], declared: Declared) -> Offered[Handl
     if plugin not in declared:
         return offered
     item: Any = offered.item
-    changed = {name: _seeing(plugin, function) for name, function in _functions(item)}
+    changed = {name: partial(_call, plugin, getattr(item, name)) for name in functions(item)}
     return attrs.evolve(offered, item=attrs.evolve(item, **changed))
-
-
-def _functions(handler: Any) -> Iterator[tuple[str, Any]]:
-    for name in ("receive", "prepare", "on_send", "on_timer", "on_end"):
-        function = getattr(handler, name, None)
-        if function is not None:
-            yield name, function
-
-
-def _seeing(plugin: str, function: Any) -> Any:
-    return partial(_call, plugin, function)
 
 
 def _call(plugin: str, function: Any, context: Context, *arguments: Any) -> Any:

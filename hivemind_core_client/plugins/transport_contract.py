@@ -7,7 +7,7 @@ text or bytes, each whole and in order (docs/plugins-transports.md).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, Union
 
 from attrs import field, frozen
@@ -176,16 +176,3 @@ class Transport:
             )
         if not set(self.secure) <= set(self.schemes):
             raise ValueError(f"{', '.join(self.secure)}: what is secure must be among the schemes")
-
-
-@frozen
-class OfScheme:
-    """A transport under one of its schemes."""
-
-    scheme: str
-    transport: Transport
-
-
-def by_scheme(transport: Transport) -> Iterator[OfScheme]:
-    """The transport under each of its schemes."""
-    return (OfScheme(scheme, transport) for scheme in transport.schemes)

@@ -13,7 +13,7 @@ from typing import Any, Callable, NoReturn, Optional, Union, get_args
 
 from attrs import define, field
 
-from hivemind_core_client.plugins.chains import functions, next_of
+from hivemind_core_client.plugins.chains import next_of
 from hivemind_core_client.plugins.contract import (
     Action,
     BinaryHandler,
@@ -25,6 +25,7 @@ from hivemind_core_client.plugins.contract import (
     Negotiate,
     SetTimer,
 )
+from hivemind_core_client.plugins.functions import functions
 from hivemind_core_client.plugins.proving import sample_messages
 from hivemind_core_client.testing.action_errors import about_action
 from hivemind_core_client.wire.errors import ProtocolError

@@ -88,16 +88,13 @@ HANDSHAKE_TYPES = frozenset({HiveMessageType.HELLO, HiveMessageType.HANDSHAKE})
 #: Types whose code in binary frames is unassigned in a session of a protocol version: they are text there.
 _CODE_ENDS_AT: dict[HiveMessageType, int] = {HiveMessageType.THIRDPRTY: 3}
 
+_CARRIED = {
+    **dict.fromkeys(OVOS_TYPES, Payload.OVOS),
+    **dict.fromkeys(WRAPPER_TYPES, Payload.HIVE),
+    HiveMessageType.BINARY: Payload.BYTES,
+}
 for _member in HiveMessageType:
-    _member.carries = (
-        Payload.OVOS
-        if _member in OVOS_TYPES
-        else Payload.HIVE
-        if _member in WRAPPER_TYPES
-        else Payload.BYTES
-        if _member is HiveMessageType.BINARY
-        else Payload.OBJECT
-    )
+    _member.carries = _CARRIED.get(_member, Payload.OBJECT)
     _member.form = _member.carries.form
 del _member
 

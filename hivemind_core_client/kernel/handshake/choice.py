@@ -69,10 +69,14 @@ def fitting(kinds: Kinds, offer: Offer, terms: Terms) -> OfferedKind:
     raise _no_kind(offer, terms)
 
 
+def highest_version(kind: OfferedKind, terms: Terms) -> int:
+    """The highest protocol version that a kind can count as here."""
+    return min(kind.item.max_version, terms.max_version)
+
+
 def _first_fit(kinds: Kinds, offer: Offer, terms: Terms) -> Optional[OfferedKind]:
     for kind in kinds:
-        highest = min(kind.item.max_version, terms.max_version)
-        if offer.min_version <= highest and guarded(kind, _fits, kind, offer, terms):
+        if offer.min_version <= highest_version(kind, terms) and guarded(kind, _fits, kind, offer, terms):
             return kind
     return None
 
@@ -103,12 +107,12 @@ def _is_pinned(terms: Terms) -> bool:
 
 def _check_ciphers(kinds: Kinds, kind: Optional[OfferedKind], offer: Offer, terms: Terms) -> None:
     """Raises NegotiationRefused where the ciphers that the user lists keep a newer version from being spoken."""
-    spoken = -1 if kind is None else min(kind.item.max_version, terms.max_version)
+    spoken = -1 if kind is None else highest_version(kind, terms)
     if spoken == terms.max_version:
         return
     unlisted = terms.registry.unasked_ciphers()
     best = _first_fit(kinds, offer, evolve(terms, ciphers=unlisted))
-    version = spoken if best is None else min(best.item.max_version, terms.max_version)
+    version = spoken if best is None else highest_version(best, terms)
     if version <= spoken:
         return
     newer = [name for name in unlisted if _first_fit(kinds, offer, evolve(terms, ciphers=(name,))) is best]

@@ -33,9 +33,7 @@ def guarded(kind: OfferedKind, function: Callable[..., T], *arguments: Any) -> T
     """What this function of a kind returns. For what it cannot mean to raise, HandshakeError names the plugin."""
     try:
         return function(*arguments)
-    except MEANT:
-        raise
-    except KeyboardInterrupt:
+    except (*MEANT, KeyboardInterrupt):
         raise
     except BaseException as error:  # a plugin may even exit
         log.exception("plugin %s raised in its handshake %r", kind.plugin, kind.item.name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from attrs import evolve
 
 from hivemind_core_client.kernel.crypto import CipherChannel
-from hivemind_core_client.kernel.handshake.choice import fitting
+from hivemind_core_client.kernel.handshake.choice import fitting, highest_version
 from hivemind_core_client.kernel.handshake.faults import fault_of, guarded
 from hivemind_core_client.kernel.noise_channel import NoiseChannel
 from hivemind_core_client.plugins.contract import Negotiated
@@ -49,7 +49,7 @@ class GuardedHandshake:
         self.kind = kind.item.name
         self._kind = kind
         self._terms = terms
-        self._highest = min(kind.item.max_version, terms.max_version)
+        self._highest = highest_version(kind, terms)
         self._handshake = guarded(kind, kind.item.handshake, offer, terms)
 
     def begin(self) -> Progress:

@@ -11,8 +11,8 @@ import pytest
 from hivemind_core_client.builtins import bus
 from hivemind_core_client.errors import FrameError, InvalidMessage, PluginError
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
-from hivemind_core_client.plugins.chains import functions
 from hivemind_core_client.plugins.contract import BinaryHandler, CallBack, Context, Deliver, MessageHandler
+from hivemind_core_client.plugins.functions import functions
 from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.plugins.manager import Plugins, forget_plugins
 from tests.unit.support import explode, new_context, plugin, plugins_of

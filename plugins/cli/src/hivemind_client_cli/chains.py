@@ -27,7 +27,8 @@ def chain_of(plugins: Plugins, name: str) -> Json:
     found = known.get(name.lower())
     if found is None:
         raise Misuse(f"--chain {name}: there is no such type (there are: {', '.join(_HANDLED)})")
-    from hivemind_core_client.plugins.chains import functions, kind_of, name_of
+    from hivemind_core_client.plugins.chains import kind_of, name_of
+    from hivemind_core_client.plugins.functions import functions
 
     members = plugins.chains().get(_HANDLED[found], ())
     kinds = {kind_of(each.item) for each in members if not each.item.wraps}
