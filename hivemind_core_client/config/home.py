@@ -17,6 +17,11 @@ def at_home(path: str) -> str | None:
 
 def config_home() -> str | None:
     """The folder for settings: `$XDG_CONFIG_HOME`, else `~/.config`; None where neither is known."""
-    named = os.environ.get("XDG_CONFIG_HOME", "")
+    return xdg_home("XDG_CONFIG_HOME", ".config")
+
+
+def xdg_home(variable: str, *default: str) -> str | None:
+    """The folder that an XDG variable names, else `default` below the home folder; None where neither is known."""
+    named = os.environ.get(variable, "")
     # The XDG rules: a relative path in the variable does not count.
-    return named if os.path.isabs(named) else at_home(os.path.join("~", ".config"))
+    return named if os.path.isabs(named) else at_home(os.path.join("~", *default))

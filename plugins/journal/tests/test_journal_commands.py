@@ -178,7 +178,7 @@ def test_where_nobody_can_be_asked_nothing_is_done(rows: str, command: tuple[str
 
 @pytest.mark.parametrize(("answer", "left"), [("y\n", 0), ("n\n", 3), ("\n", 3), ("", 3)])
 def test_who_is_there_is_asked(rows: str, monkeypatch: pytest.MonkeyPatch, answer: str, left: int) -> None:
-    monkeypatch.setattr("hivemind_client_journal.commands.somebody_is_there", lambda: True)
+    monkeypatch.setattr("hivemind_client_journal.commands.stdin_is_terminal", lambda: True)
     done = run("clear", input=answer)
     assert f"all messages in {rows} are removed" in done.stderr
     assert (done.exit_code == 0) is (left == 0)

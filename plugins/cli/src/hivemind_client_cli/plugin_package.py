@@ -102,7 +102,7 @@ def write_package(name: str, kind: str, parent: str) -> Written:
             f"{folder} is there already, and nothing was written",
             Mend("choose another NAME, or another folder with --dir"),
         )
-    files = _files(name, KINDS[kind])
+    files = _files(name, kind)
     texts = {path: _rendered(template, name, kind) for path, template in files.items()}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -165,15 +165,15 @@ def _entry_point(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _files(name: str, kind: Kind) -> dict[str, str]:
+def _files(name: str, kind: str) -> dict[str, str]:
     """The template of each file, by its path in the package."""
     module = _entry_point(f"{_PREFIX}{name}")
     return {
         "pyproject.toml": "pyproject.toml",
         "README.md": "README.md",
-        f"src/{module}/__init__.py": "{kind}.py",
+        f"src/{module}/__init__.py": f"{kind}.py",
         f"src/{module}/py.typed": "",
-        f"tests/test_{_entry_point(name)}.py": "{kind}_test.py",
+        f"tests/test_{_entry_point(name)}.py": f"{kind}_test.py",
     }
 
 
@@ -181,7 +181,7 @@ def _rendered(template: str, name: str, kind: str) -> str:
     if not template:
         return ""
     about = KINDS[kind]
-    text = (_TEMPLATES / f"{template.format(kind=kind)}.txt").read_text(encoding="utf-8")
+    text = (_TEMPLATES / f"{template}.txt").read_text(encoding="utf-8")
     return Template(text).substitute(
         name=name,
         kind=kind,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Optional
@@ -15,6 +14,7 @@ from hivemind_client_cli import Connection, Output, connected, connection_option
 from hivemind_client_cli.connection import read_identity
 from hivemind_client_cli.options import identity_option
 from hivemind_client_cli.output_options import output_options
+from hivemind_client_cli.standard_input import stdin_is_terminal
 from hivemind_client_journal.entry import RECEIVED, SENT, Entry
 from hivemind_client_journal.place import journal_path
 from hivemind_client_journal.settings import VARIABLE, Settings
@@ -208,16 +208,11 @@ def _sendable(entry: Entry) -> HiveMessage:
     return again(message)
 
 
-def somebody_is_there() -> bool:
-    """Whether a question would be read and answered."""
-    return sys.stdin is not None and sys.stdin.isatty()
-
-
 def _ask(what: str, lines: list[str], output: Output, yes: bool) -> None:
     """Go on only if whoever is there says so."""
     if yes:
         return
-    if output.json or not somebody_is_there():
+    if output.json or not stdin_is_terminal():
         raise click.UsageError("there is nobody to ask: give --yes")
     for line in [*lines, what]:
         output.warn(line)

@@ -6,18 +6,12 @@ import hashlib
 import os
 from typing import Any, Optional
 
-from hivemind_core_client.config.home import at_home
+from hivemind_core_client.config.home import at_home, xdg_home
 from hivemind_core_client.config.key_files import place_of
 
 
 class NoPlace(OSError):
     """There is no folder in which the journal could lie."""
-
-
-def state_home() -> Optional[str]:
-    """The folder for state: `$XDG_STATE_HOME`, else `~/.local/state`; None where neither is known."""
-    named = os.environ.get("XDG_STATE_HOME", "")
-    return named if os.path.isabs(named) else at_home(os.path.join("~", ".local", "state"))
 
 
 def journal_path(identity: Any, given: Optional[str] = None) -> str:
@@ -31,7 +25,7 @@ def journal_path(identity: Any, given: Optional[str] = None) -> str:
         if found is None:
             raise NoPlace(f"the home folder in {given!r} is not known")
         return os.path.abspath(found)
-    folder = state_home()
+    folder = xdg_home("XDG_STATE_HOME", ".local", "state")
     if folder is None:
         raise NoPlace("this user has no home folder, and no variable names a place")
     return os.path.join(folder, "hivemind", f"journal{_suffix(getattr(identity, 'path', None))}.sqlite")
