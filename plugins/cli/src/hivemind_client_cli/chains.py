@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hivemind_client_cli.misuse import Misuse
 from hivemind_core_client.wire.json_text import Json
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hivemind_core_client.plugins.manager import Plugins
 
-#: Each type that a handler may serve, by its name: a wire name, or the name of a bin type.
+#: Each type that a handler may serve without a plugin, by its name: a wire name, or the name of a bin type.
 _HANDLED: dict[str, HiveMessageType | HiveMindBinaryPayloadType] = {
     **{each.value: each for each in HiveMessageType if each is not HiveMessageType.BINARY},
     **{each.name: each for each in HiveMindBinaryPayloadType},
@@ -23,14 +23,17 @@ _HANDLED: dict[str, HiveMessageType | HiveMindBinaryPayloadType] = {
 
 def chain_of(plugins: Plugins, name: str) -> Json:
     """Who handles the type of this name, and whose handlers of it are not used. Raises Misuse for an unknown name."""
-    known = {each.lower(): each for each in _HANDLED}
-    found = known.get(name.lower())
-    if found is None:
-        raise Misuse(f"--chain {name}: there is no such type (there are: {', '.join(_HANDLED)})")
     from hivemind_core_client.plugins.chains import kind_of, name_of
     from hivemind_core_client.plugins.functions import functions
 
-    members = plugins.chains().get(_HANDLED[found], ())
+    chains = plugins.chains()
+    of_plugins = {name_of(members[-1].item): key for key, members in chains.items()}
+    handled: dict[str, Any] = {**_HANDLED, **of_plugins}
+    known = {each.lower(): each for each in handled}
+    found = known.get(name.lower())
+    if found is None:
+        raise Misuse(f"--chain {name}: there is no such type (there are: {', '.join(handled)})")
+    members = chains.get(handled[found], ())
     kinds = {kind_of(each.item) for each in members if not each.item.wraps}
     return {
         "type": found,

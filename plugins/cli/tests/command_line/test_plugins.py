@@ -14,7 +14,7 @@ from hivemind_client_cli import Connection, Output, connecting, plugin
 from hivemind_client_cli.main import build_cli
 from hivemind_core_client.errors import KeyRefused
 from hivemind_core_client.message import HiveMessageType, HiveMindBinaryPayloadType
-from hivemind_core_client.plugins.contract import BinaryHandler, MessageHandler
+from hivemind_core_client.plugins.contract import BinaryHandler, MessageHandler, MessageType
 from hivemind_core_client.plugins.hookspecs import hookimpl
 
 from .fakes import FakeClient, spoken
@@ -187,6 +187,16 @@ def test_the_chain_of_a_type_is_shown(run: Any) -> None:
     assert run("plugins", "--chain", "intercom", plugins=plugins).out == "intercom: no plugin handles it\n"
     for unknown in ("nonsense", "bin"):
         assert "there is no such type" in run("plugins", "--chain", unknown, plugins=plugins).expect(2).err
+
+
+def test_the_chain_of_a_type_that_a_plugin_brings(run: Any) -> None:
+    tide = MessageType("shore.tide")
+    shore = module(
+        hivemind_message_types=hookimpl(lambda: [tide]),
+        hivemind_message_handlers=hookimpl(lambda: [MessageHandler("shore.tide", "made", print)]),
+    )
+    done = run("plugins", "--chain", "shore.tide", plugins=plugins_of(shore=shore))
+    assert done.expect(0).out == "shore.tide: 1. shore handles (receive) as 'made'\n"
 
 
 def test_types_of_a_chain_are_completed() -> None:
