@@ -115,12 +115,12 @@ def large_file(hub: RealHub, satellite: Satellite) -> None:
     assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(content).digest()
     assert path.name == "blob.bin"
     assert peak < _MOST_MEMORY * _SIZE, f"{peak / _SIZE:.1f} times the file"
-    # It is told while the file is under way: how often depends on how much the system takes at once.
-    assert 0 < steps[0][0] < _SIZE
-    if (
-        satellite.client_kind == "sync"
-    ):  # it writes in pieces of its own; others leave that to the loop or to HTTP
+    # The threads write in pieces of their own. Of others the system may take the whole file at once, where the hub
+    # reads as fast as they write; a peer that reads slowly is met in tests/unit/transports.
+    if satellite.client_kind == "sync":
+        assert steps[0][0] < _SIZE, steps[:5]
         assert len(steps) > 10
+    assert steps[0][0] > 0, steps[:5]
     assert steps == sorted(steps)
     assert steps[-1][0] == steps[-1][1] >= _SIZE
     check_answer(client, "still there")
