@@ -12,9 +12,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
-PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
+PYPROJECTS := pyproject.toml compat/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 # In one call, so that what they require of each other is found in the tree and not on an index.
-PLUGINS := $(patsubst %/pyproject.toml,-e ./%,$(wildcard plugins/*/pyproject.toml))
+OTHERS := $(patsubst %/pyproject.toml,-e ./%,$(filter-out pyproject.toml,$(PYPROJECTS)))
 
 .PHONY: help demo test lint house hostile fuzz storm soak interop packaging bench matrix clean
 
@@ -89,22 +89,22 @@ $(VENV)/.demo: $(BIN)/python $(PYPROJECTS)
 
 $(VENV)/.test: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
-	@$(PIP_INSTALL) -e '.[test]' $(PLUGINS)
+	@$(PIP_INSTALL) -e '.[test]' $(OTHERS)
 	@touch $@
 
 $(VENV)/.fuzz: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
-	@$(PIP_INSTALL) -e '.[fuzz,test]' $(PLUGINS)
+	@$(PIP_INSTALL) -e '.[fuzz,test]' $(OTHERS)
 	@touch $@
 
 $(VENV)/.packaging: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
-	@$(PIP_INSTALL) -e '.[packaging,test]' $(PLUGINS)
+	@$(PIP_INSTALL) -e '.[packaging,test]' $(OTHERS)
 	@touch $@
 
 $(VENV)/.lint: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
-	@$(PIP_INSTALL) -e '.[lint,test]' $(PLUGINS)
+	@$(PIP_INSTALL) -e '.[lint,test]' $(OTHERS)
 	@touch $@
 
 $(VENV)/.bench: $(BIN)/python $(PYPROJECTS)

@@ -1,0 +1,4 @@
+"""Decorators that make a function a handler of the bus."""
+
+from hivemind_core_client.decorators import *
+from hivemind_core_client.decorators import __all__ as __all__

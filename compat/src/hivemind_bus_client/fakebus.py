@@ -1,0 +1,25 @@
+"""The clients without a hub, for tests of satellites and skills, and the bus of OVOS that they stand beside.
+
+AsyncFakeHiveMessageBus is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ovos_utils.fakebus import FakeBus as FakeBus
+
+from hivemind_core_client.fakebus import FakeHiveMessageBus as FakeHiveMessageBus
+
+if TYPE_CHECKING:
+    from hivemind_core_client.fakebus import AsyncFakeHiveMessageBus as AsyncFakeHiveMessageBus
+
+__all__ = ["FakeBus", "FakeHiveMessageBus"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "AsyncFakeHiveMessageBus":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from hivemind_core_client.fakebus import AsyncFakeHiveMessageBus
+
+    return AsyncFakeHiveMessageBus

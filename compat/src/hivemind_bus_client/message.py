@@ -1,0 +1,4 @@
+"""HiveMessage and its types: the packet that satellites and hubs exchange."""
+
+from hivemind_core_client.message import *
+from hivemind_core_client.message import __all__ as __all__

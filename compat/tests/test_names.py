@@ -1,0 +1,61 @@
+"""Each module of the reference client's name gives what ours of that name gives, and nothing else is in the way."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import hivemind_bus_client
+import pytest
+from hivemind_bus_client import version
+
+import hivemind_core_client
+
+MODULES = (
+    "async_client",
+    "client",
+    "decorators",
+    "encryption",
+    "exceptions",
+    "fakebus",
+    "hive_map",
+    "http_client",
+    "identity",
+    "message",
+    "protocol",
+    "serialization",
+    "util",
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_gives_all_names_of_ours(name: str) -> None:
+    if name == "async_client" and sys.version_info < (3, 10):
+        pytest.skip("the client for asyncio needs Python 3.10")
+    ours = importlib.import_module(f"hivemind_core_client.{name}")
+    theirs = importlib.import_module(f"hivemind_bus_client.{name}")
+    assert ours.__all__
+    for each in ours.__all__:
+        if each != "AsyncFakeHiveMessageBus" or sys.version_info >= (3, 10):
+            assert getattr(theirs, each) is getattr(ours, each)
+
+
+@pytest.mark.parametrize("name", ["HiveMessage", "HiveMessageBusClient", "HiveMessageType"])
+def test_the_package_gives_what_programs_import_from_it(name: str) -> None:
+    assert getattr(hivemind_bus_client, name) is getattr(hivemind_core_client, name)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="the client for asyncio needs Python 3.10")
+def test_the_client_for_asyncio_comes_when_it_is_asked_for() -> None:
+    assert hivemind_bus_client.AsyncHiveMessageBusClient is hivemind_core_client.AsyncHiveMessageBusClient
+
+
+def test_another_name_is_refused_as_python_does() -> None:
+    with pytest.raises(AttributeError, match=r"hivemind_bus_client.*no attribute 'Hub'"):
+        hivemind_bus_client.Hub  # noqa: B018
+
+
+def test_the_version_says_whose_it_is() -> None:
+    release, _, own = version.VERSION.partition("+core.")
+    assert own == hivemind_core_client.__version__
+    assert release == f"{version.VERSION_MAJOR}.{version.VERSION_MINOR}.{version.VERSION_BUILD}"
