@@ -16,7 +16,7 @@ PYPROJECTS := pyproject.toml compat/pyproject.toml $(wildcard plugins/*/pyprojec
 # In one call, so that what they require of each other is found in the tree and not on an index.
 OTHERS := $(patsubst %/pyproject.toml,-e ./%,$(filter-out pyproject.toml,$(PYPROJECTS)))
 
-.PHONY: help demo test lint house hostile fuzz storm soak interop packaging bench matrix clean
+.PHONY: help demo test lint house hostile fuzz storm soak interop ecosystem smoke packaging bench matrix clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/'
@@ -60,6 +60,12 @@ storm: $(VENV)/.test ## 200,000 messages through a proxy that breaks connections
 interop: $(VENV)/.test ## every behaviour against real hubs; writes docs/interop.md
 # Once more where the log says that hub 4.0.0 has lost its own OVOS bus under the row, and for no other failure.
 	HIVEMIND_INTEROP_WRITE=1 $(BIN)/python -m pytest --timeout=600 --reruns 1 --reruns-delay 2 --only-rerun LostBus tests/interop
+
+ecosystem: $(VENV)/.test ## programs of others on this client and on the reference client; writes docs/ecosystem.md
+	HIVEMIND_INTEROP_WRITE=1 $(BIN)/python -m pytest --timeout=600 tests/ecosystem
+
+smoke: $(VENV)/.test ## one program of others on both clients, at a real hub: a quick part of `make ecosystem`
+	$(BIN)/python -m pytest --timeout=600 -m smoke tests/ecosystem
 
 # Not a part of `make test`: freezing a program takes as long as a quarter of the other tests.
 packaging: $(VENV)/.packaging ## packages of plugins, built and installed; programs frozen by PyInstaller

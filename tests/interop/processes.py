@@ -82,10 +82,16 @@ def _name(command: Sequence[str]) -> str:
 
 
 class Process:
-    """One child process whose output goes to a file; it is ended by its own pid and no other way."""
+    """One child process whose output goes to a file; it is ended by its own pid and no other way.
 
-    def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str], log_file: Path) -> None:
+    One that is `fed` has an input, which stays open until the child is ended: `feed` writes to it.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], env: Mapping[str, str], log_file: Path, fed: bool = False
+    ) -> None:
         self.name = name
+        self._input = subprocess.PIPE if fed else subprocess.DEVNULL
         self._command = list(command)
         self._env = dict(env)
         self._log_file = log_file
@@ -95,8 +101,19 @@ class Process:
         """Start the child; its output is appended to the log file."""
         with self._log_file.open("ab") as log:
             self._child = subprocess.Popen(
-                self._command, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+                self._command, env=self._env, stdin=self._input, stdout=log, stderr=subprocess.STDOUT
             )
+
+    def feed(self, text: str) -> None:
+        """Write to the input of a child that is `fed`. Raises HarnessError if it reads no more."""
+        assert self._child is not None and self._child.stdin is not None
+        try:
+            self._child.stdin.write(text.encode())
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            raise HarnessError(
+                f"{self.name}: it ended before it was told {text!r}\n{tail(self.log())}"
+            ) from None
 
     @property
     def alive(self) -> bool:
@@ -153,6 +170,8 @@ class Process:
         elif child.poll() is None:
             child.kill()
         child.wait(timeout=10)
+        if child.stdin is not None:
+            child.stdin.close()
 
 
 class LineServer:

@@ -166,12 +166,17 @@ def environment(spec: HubSpec) -> Environment:
     The Python is `$HIVEMIND_INTEROP_PYTHON`, by default the one that runs the tests. Raises HarnessError if
     the installation fails.
     """
-    python = os.environ.get("HIVEMIND_INTEROP_PYTHON") or sys.executable
-    root = _cache() / f"{spec.version}-py{_python_version(python)}"
-    with _locked(root.with_suffix(".lock")):
+    python = interpreter()
+    root = _cache() / f"{spec.version}-py{python_version(python)}"
+    with locked(root.with_suffix(".lock")):
         if not _is_complete(root, spec):
             _install(root, spec, python)
     return Environment(root)
+
+
+def interpreter() -> str:
+    """The Python that environments are made of: `$HIVEMIND_INTEROP_PYTHON`, by default the one that runs the tests."""
+    return os.environ.get("HIVEMIND_INTEROP_PYTHON") or sys.executable
 
 
 def _cache() -> Path:
@@ -180,13 +185,15 @@ def _cache() -> Path:
     return path.resolve()
 
 
-def _python_version(python: str) -> str:
+def python_version(python: str) -> str:
+    """Its version, as in `3.11`."""
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
     return run([python, "-c", code], seconds=30).strip()
 
 
 @contextmanager
-def _locked(lock_file: Path) -> Iterator[None]:
+def locked(lock_file: Path) -> Iterator[None]:
+    """Let nobody else in who asks for the same file."""
     # Two runs at once must not build into one directory; the lock ends with the process that holds it.
     with lock_file.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
