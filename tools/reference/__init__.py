@@ -1,0 +1,1 @@
+"""The public names of the reference client beside ours; tools/reference-names runs it."""
