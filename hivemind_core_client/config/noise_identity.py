@@ -12,15 +12,12 @@ from hivemind_core_client.config.key_files import (
     expanded,
     identity_at,
     noise_key_file,
-    only_one_writer,
     place_of,
-    read_private,
-    write_private,
 )
+from hivemind_core_client.config.static_keys import existing_static_key, static_key_at
 from hivemind_core_client.config.stored_identity import PathOrMapping, StoredIdentity
 from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption, Mend, forget_server
 from hivemind_core_client.wire.keys import STATIC_KEY_BYTES, static_key
-from hivemind_core_client.wire.mends import RESET_NOISE_PIN
 
 #: How many derived keys are remembered; the oldest goes first.
 MOST_DERIVED = 16
@@ -56,8 +53,7 @@ class NoiseIdentity(StoredIdentity):
             if path is None:
                 self._noise_key = self._noise_key or os.urandom(STATIC_KEY_BYTES)
                 return self._noise_key
-            found = self.existing_noise_key()
-            key = found if found is not None else self._new_noise_key(path)
+            key = static_key_at(path)
             self._note_noise_key(path)
             return key
 
@@ -66,19 +62,7 @@ class NoiseIdentity(StoredIdentity):
         path = self.noise_key_path
         if path is None:
             return self._noise_key
-        data = read_private(path, "Noise key file")
-        if data is None:
-            return None
-        key = static_key(data.decode("ascii", "replace"))
-        if key is None:
-            raise IdentityFileError(
-                f"the Noise key file {path!r} does not hold 64 hex digits; it was left as it is",
-                Mend(
-                    "put the key back, or remove the file and run ", RESET_NOISE_PIN, " on the hub's machine"
-                ),
-                about=("noise_key",),
-            )
-        return key
+        return existing_static_key(path)
 
     @property
     def hub_pins(self) -> dict[str, str]:
@@ -149,16 +133,6 @@ class NoiseIdentity(StoredIdentity):
         file["noise_key"] = os.path.basename(path)
         with contextlib.suppress(IdentityFileError):  # it is found by the node's name all the same
             file.store_only(("noise_key",))
-
-    def _new_noise_key(self, path: str) -> bytes:
-        with only_one_writer(os.path.dirname(path)):
-            made = (
-                self.existing_noise_key()
-            )  # another process may have been first, and the hub knows that one
-            if made is None:
-                made = os.urandom(STATIC_KEY_BYTES)
-                write_private(path, made.hex().encode("ascii"), "Noise key file")
-            return made
 
     def _current(self, field: str) -> Any:
         file = self.IDENTITY_FILE

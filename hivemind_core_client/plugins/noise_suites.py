@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Literal
 
     from hivemind_core_client.plugins.contract import Cipher
@@ -34,6 +35,11 @@ def suites_of(cipher: Cipher) -> tuple[str, ...]:
         return ()
     own = STANDARD_SUITES.get(cipher.name)
     return (own, *cipher.suites) if own else cipher.suites
+
+
+def ciphers_by_suite(ciphers: Iterable[Cipher]) -> dict[str, Cipher]:
+    """What seals the frames of each suite of Noise; of two for one the first."""
+    return {suite: cipher for cipher in reversed(list(ciphers)) for suite in suites_of(cipher)}
 
 
 def counting(suite: str) -> tuple[Literal["big", "little"], int]:

@@ -13,6 +13,7 @@ from attrs import field, frozen
 from hivemind_core_client.kernel.crypto import CipherChannel
 from hivemind_core_client.plugins.contract import Frame
 from hivemind_core_client.plugins.handshake_contract import DEFAULT_CIPHER, DEFAULT_ENCODING, Channel
+from hivemind_core_client.plugins.noise_suites import ciphers_by_suite
 from hivemind_core_client.plugins.registry import Registry
 from hivemind_core_client.testing.hub_accounts import Account
 from hivemind_core_client.testing.hub_bounds import MOST_EARLY_BYTES
@@ -24,7 +25,7 @@ from hivemind_core_client.testing.hub_handshake import (
     rsa_exchange,
 )
 from hivemind_core_client.testing.hub_likeness import OWN, Ended, Farewell, Likeness
-from hivemind_core_client.testing.hub_noise import NoiseResponder, ciphers_by_suite, noise_offer
+from hivemind_core_client.testing.hub_noise import NoiseResponder, noise_offer
 from hivemind_core_client.wire.errors import (
     CleartextRefused,
     FrameError,

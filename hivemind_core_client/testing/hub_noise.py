@@ -8,10 +8,18 @@ from functools import lru_cache
 from typing import Any, Optional
 
 from hivemind_core_client.kernel.handshake.choice import NOISE_VERSION
-from hivemind_core_client.kernel.handshake.noise import KK, XX, canonical, keys_of, new_exchange
+from hivemind_core_client.kernel.handshake.noise_exchange import (
+    KK,
+    XX,
+    derived_psk,
+    keys_of,
+    new_exchange,
+    prologue_of,
+    protocol_name,
+)
 from hivemind_core_client.kernel.noise_channel import NoiseChannel
 from hivemind_core_client.plugins.contract import Cipher
-from hivemind_core_client.plugins.noise_suites import suites_of
+from hivemind_core_client.plugins.noise_suites import ciphers_by_suite
 from hivemind_core_client.plugins.registry import Registry
 from hivemind_core_client.wire.errors import HandshakeError, HubRefused
 from hivemind_core_client.wire.json_text import Json, json_object
@@ -26,11 +34,6 @@ _MOST_ASSEMBLED_BYTES = 32 * 2**20
 def noise_offer(is_pinned: bool, suites: Iterable[str]) -> Json:
     """The field `noise` of an offer. KKpsk0 is for a client whose static key is pinned."""
     return {"patterns": [XX, KK] if is_pinned else [XX], "suites": sorted(suites, reverse=True)}
-
-
-def ciphers_by_suite(ciphers: Iterable[Cipher]) -> dict[str, Cipher]:
-    """What seals the frames of each suite of Noise; of two for one the first."""
-    return {suite: cipher for cipher in reversed(list(ciphers)) for suite in suites_of(cipher)}
 
 
 def warn_without_suites(
@@ -94,8 +97,8 @@ class NoiseResponder:
         if pattern not in offer["patterns"] or suite not in offer["suites"]:
             raise HandshakeError("the client chose what was not offered")
         self._suite = str(suite)
-        name = f"Noise_{pattern}_{suite}"
-        prologue = b"".join([*map(canonical, self._offered), name.encode()])
+        name = protocol_name(str(pattern), self._suite)
+        prologue = prologue_of(*self._offered, name)
         remote = self._pinned if pattern == KK else None
         self._exchange = new_exchange(False, name, self._static_key, self._psk, prologue, remote)
         self.binarize = json_object(self._read(message).decode("utf-8", "replace")).get("binarize") is True
@@ -128,9 +131,5 @@ def _message_of(noise: Any) -> bytes:
         raise HandshakeError("the client's HANDSHAKE carries no Noise message") from error
 
 
-@lru_cache(maxsize=64)
-def pre_shared_key(password: str, node_id: str) -> bytes:
-    """The key that a password stands for at the hub of this id, derived once in a process."""
-    from poorman_handshake.noise import derive_psk
-
-    return bytes(derive_psk(password, node_id=node_id))
+#: Derived once in a process.
+pre_shared_key = lru_cache(maxsize=64)(derived_psk)

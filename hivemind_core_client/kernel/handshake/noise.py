@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from typing import Any, NoReturn, Optional
 
 from hivemind_core_client.kernel.handshake.base import warn_of_weakness
 from hivemind_core_client.kernel.handshake.choice import NOISE, NOISE_VERSION
+from hivemind_core_client.kernel.handshake.noise_exchange import (
+    KK,
+    XX,
+    canonical,
+    derived_psk,
+    is_installed,
+    keys_of,
+    new_exchange,
+    prologue_of,
+    protocol_name,
+)
 from hivemind_core_client.kernel.noise_channel import CHUNK, NoiseChannel
 from hivemind_core_client.plugins.contract import Cipher, Negotiated
 from hivemind_core_client.plugins.handshake_contract import (
@@ -37,7 +47,6 @@ from hivemind_core_client.wire.text import few_of, text_of
 
 log = logging.getLogger(__name__)
 
-XX, KK = "XXpsk2", "KKpsk0"
 #: For the first message of XXpsk2, into which no key goes.
 _NO_PSK_YET = bytes(32)
 
@@ -137,22 +146,20 @@ class NoiseHandshake(Handshake):
             self._exchange.set_psk(self._psk)
 
     def _derived(self) -> bytes:
-        from poorman_handshake.noise import derive_psk
-
         try:
-            return bytes(derive_psk(self.terms.credentials.password, node_id=self.terms.hub.node_id))
+            return derived_psk(self.terms.credentials.password or "", self.terms.hub.node_id)
         except Exception as error:  # whatever argon2 raises, for want of memory above all
             raise HandshakeError(
                 f"no key can be derived from the password: {type(error).__name__}"
             ) from error
 
     def _new_exchange(self) -> Any:
-        name = f"Noise_{self._pattern}_{self._suite}"
+        name = protocol_name(self._pattern, self._suite)
         psk = self._psk or _NO_PSK_YET
         static_key = self._keys.noise_key()
         pinned = self._keys.pinned() if self._pattern == KK else None
         try:
-            prologue = canonical(self.terms.hub.payload) + canonical(self.offer.payload) + name.encode()
+            prologue = prologue_of(self.terms.hub.payload, self.offer.payload, name)
         except (RecursionError, ValueError) as error:
             raise HandshakeError("the hub's HELLO or offer cannot be written again as it came") from error
         try:
@@ -225,15 +232,6 @@ class NoiseHandshake(Handshake):
         )
 
 
-def is_installed() -> bool:
-    """Whether poorman-handshake 2 is there, which needs Python 3.10."""
-    try:
-        import poorman_handshake.noise  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
 def _weigh(password: str) -> None:
     """Warn of a password that is easy to guess. Slow, so it is done only where the key is derived anew."""
     from poorman_handshake.symmetric import check_password_strength
@@ -242,37 +240,6 @@ def _weigh(password: str) -> None:
         check_password_strength(password)
     except ValueError:
         warn_of_weakness(password)
-
-
-def new_exchange(
-    begins: bool, name: str, static_key: bytes, psk: bytes, prologue: bytes, remote_key: Optional[bytes]
-) -> Any:
-    """One side of a Noise handshake, not begun. Raises what the library raises for a key that is none."""
-    from poorman_handshake.noise import NoiseHandShake
-
-    class Exchange(NoiseHandShake):  # type: ignore[misc]  # untyped
-        """With a static key that is given; poorman-handshake takes one from a file only."""
-
-        def _private_bytes(self) -> bytes:
-            return static_key
-
-        def set_psk(self, psk: bytes) -> None:
-            """Take another key than the one it was made with; nothing that needs it has been read or written yet."""
-            self.noise.set_psks(psk=psk)
-
-    return Exchange(begins, psk=psk, remote_pubkey=remote_key, prologue=prologue, pattern=name.encode())
-
-
-def keys_of(exchange: Any) -> tuple[bytes, bytes]:
-    """The keys of a handshake that is done: what we send is sealed with the first, what we get with the other."""
-    sending, receiving = exchange.split()
-    return bytes(sending.k), bytes(receiving.k)
-
-
-def canonical(payload: Json) -> bytes:
-    """A payload as both sides write it for the prologue: keys sorted, no spaces, UTF-8."""
-    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8", "surrogatepass")
 
 
 def _keys(terms: Terms) -> NoiseKeys:

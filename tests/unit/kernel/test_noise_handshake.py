@@ -28,7 +28,8 @@ from hivemind_core_client.kernel.events import (
     Transmit,
 )
 from hivemind_core_client.kernel.handshake.guarding import choose
-from hivemind_core_client.kernel.handshake.noise import NoiseHandshake, canonical, is_installed
+from hivemind_core_client.kernel.handshake.noise import NoiseHandshake
+from hivemind_core_client.kernel.handshake.noise_exchange import canonical, is_installed
 from hivemind_core_client.kernel.handshake.password import PasswordHandshake
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.options import Credentials
@@ -478,7 +479,7 @@ def test_an_offer_that_cannot_be_written_again_is_no_fault_of_ours(
     def too_deep(payload: Any) -> bytes:
         raise error
 
-    monkeypatch.setattr("hivemind_core_client.kernel.handshake.noise.canonical", too_deep)
+    monkeypatch.setattr("hivemind_core_client.kernel.handshake.noise_exchange.canonical", too_deep)
     met = Meeting(known()).run()
     assert isinstance(met.failure, err.HandshakeError)
 

@@ -11,7 +11,15 @@ from noise.connection import Keypair, NoiseConnection
 from hivemind_core_client.errors import ConnectionLost, HubKeyChanged, PasswordRefused
 from hivemind_core_client.kernel.events import AwaitProof, Established, Event, Failed, RunDuringWait, Transmit
 from hivemind_core_client.kernel.handshake import noise as handshake
-from hivemind_core_client.kernel.handshake.noise import KK, XX, canonical, keys_of, new_exchange
+from hivemind_core_client.kernel.handshake.noise_exchange import (
+    KK,
+    XX,
+    keys_of,
+    new_exchange,
+    prologue_of,
+    protocol_name,
+    suite_of,
+)
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.noise_channel import NoiseChannel
 from hivemind_core_client.kernel.options import Credentials
@@ -95,6 +103,8 @@ def test_each_step_as_the_client(vector: NoiseVector, monkeypatch: pytest.Monkey
         assert exchange.write_message(b"") == vector.messages[2]
     assert exchange.remote_pubkey == public(HUB_STATIC[vector.suite])
     assert exchange.handshake_hash == vector.handshake_hash
+    assert suite_of(exchange) == vector.suite
+    assert exchange.pubkey_bytes == public(vector.static_private)
     check_transport(transport_of(exchange, vector.suite), vector, from_client=True)
 
 
@@ -114,7 +124,8 @@ def test_each_step_as_the_hub(vector: NoiseVector, monkeypatch: pytest.MonkeyPat
 def test_the_prologue_is_the_negotiation_in_its_canonical_form(vector: NoiseVector) -> None:
     hello, offer = vector.negotiation
     backwards = [dict(reversed(list(payload.items()))) for payload in (hello, offer)]
-    assert b"".join([*map(canonical, backwards), vector.protocol.encode()]) == vector.prologue
+    assert protocol_name(vector.pattern, vector.suite) == vector.protocol
+    assert prologue_of(*backwards, vector.protocol) == vector.prologue
 
 
 @each_vector
