@@ -7,7 +7,7 @@ import sys
 
 import hivemind_bus_client
 import pytest
-from hivemind_bus_client import version
+from hivemind_bus_client import message, serialization, version
 
 import hivemind_core_client
 
@@ -43,6 +43,11 @@ def test_a_module_gives_all_names_of_ours(name: str) -> None:
 @pytest.mark.parametrize("name", ["HiveMessage", "HiveMessageBusClient", "HiveMessageType"])
 def test_the_package_gives_what_programs_import_from_it(name: str) -> None:
     assert getattr(hivemind_bus_client, name) is getattr(hivemind_core_client, name)
+
+
+@pytest.mark.parametrize("name", ["HiveMessage", "HiveMessageType", "HiveMindBinaryPayloadType"])
+def test_the_types_of_messages_come_from_the_module_of_binary_frames_too(name: str) -> None:
+    assert getattr(serialization, name) is getattr(message, name)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="the client for asyncio needs Python 3.10")
