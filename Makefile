@@ -115,5 +115,5 @@ $(VENV)/.lint: $(BIN)/python $(PYPROJECTS)
 
 $(VENV)/.bench: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
-	@$(PIP_INSTALL) -e '.[async,speed,testing]' -e ./plugins/cli
+	@$(PIP_INSTALL) -e '.[async,speed,testing]' $(OTHERS)
 	@touch $@

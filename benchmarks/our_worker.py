@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from hivebench.cases import BUS_MESSAGE, FIRST_CHOICE, KEY, TTS_AUDIO, TTS_METADATA, Case, binary_payload
@@ -30,17 +31,16 @@ class Ours(Side):
         "z85base91",
     )
 
+    #: What a user imports.
+    package = "hivemind_core_client"
+
     def load(self) -> None:
         """Import the client."""
-        from hivemind_core_client import HiveMessageBusClient
-
-        self._client = HiveMessageBusClient
+        self._client = import_module(self.package).HiveMessageBusClient
 
     def create_keys(self) -> None:
         """Make and keep this node's RSA keys."""
-        from hivemind_core_client import NodeIdentity
-
-        NodeIdentity().create_keys()
+        import_module(f"{self.package}.identity").NodeIdentity().create_keys()
 
     def prepare(self, case: Case) -> Prepared:
         """The call of a case."""

@@ -1,7 +1,8 @@
-"""Workers of the group `path` of this library: `path_ours.py threads|asyncio TARGET (JSON) [plain] [calls]`.
+"""Workers of the group `path` of this library: `path_ours.py threads|asyncio TARGET (JSON) [plain] [names] [calls]`.
 
-With `plain`, what the extra `speed` brings cannot be imported. With `calls` nothing is timed: the calls of our
-functions are counted, for one message each way, and the answer is one line.
+With `plain`, what the extra `speed` brings cannot be imported. With `names` the client is imported by the names of the
+reference client (compat/). With `calls` nothing is timed: the calls of our functions are counted, for one message each
+way, and the answer is one line.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import sys
 import threading
 import time
 from collections import Counter
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,8 @@ from hivebench.path_worker import (
     utterance,
 )
 
+#: What the client is imported from.
+OWN, NAMES = "hivemind_core_client", "hivemind_bus_client"
 #: Of the extra `speed`, what is not installed with the library anyway.
 _SPEED = ("msgspec", "z85base91")
 #: How many messages are looked at, after some that fill caches, and the seconds between them.
@@ -35,11 +40,9 @@ _WARM_UP, _COUNTED, _PAUSE_S = 5, 15, 0.02
 class Threads(ListeningClient):
     """HiveMessageBusClient, as it comes."""
 
-    def __init__(self, target: Json) -> None:
+    def __init__(self, package: str, target: Json) -> None:
         super().__init__()
-        from hivemind_core_client import HiveMessageBusClient, NodeIdentity
-
-        self._client = HiveMessageBusClient(**target, identity=NodeIdentity({}))
+        self._client = import_module(package).HiveMessageBusClient(**target, identity=_identity(package))
         self.emit = self._client.emit  # type: ignore[method-assign]
         self._client.connect()
         self.listen(self._client.on_mycroft)
@@ -51,11 +54,9 @@ class Threads(ListeningClient):
 class Asyncio(ListeningAsyncioClient):
     """AsyncHiveMessageBusClient, as it comes."""
 
-    def __init__(self, target: Json) -> None:
+    def __init__(self, package: str, target: Json) -> None:
         super().__init__()
-        from hivemind_core_client import AsyncHiveMessageBusClient, NodeIdentity
-
-        self.client = AsyncHiveMessageBusClient(**target, identity=NodeIdentity({}))
+        self.client = import_module(package).AsyncHiveMessageBusClient(**target, identity=_identity(package))
         self.emit = self.client.emit  # type: ignore[method-assign]
         self.listen(self.client.on_mycroft)
 
@@ -63,23 +64,27 @@ class Asyncio(ListeningAsyncioClient):
         """Replaced by the client's."""
 
 
-async def connected(target: Json) -> Asyncio:
+async def connected(package: str, target: Json) -> Asyncio:
     """The client, when its session stands."""
-    made = Asyncio(target)
+    made = Asyncio(package, target)
     await made.client.connect()
     return made
 
 
+def _identity(package: str) -> Any:
+    return import_module(f"{package}.identity").NodeIdentity({})
+
+
 class Calls:
-    """Notes each call of a function whose file lies in the package, on every thread; a generator that goes on counts.
+    """Notes each call of a function whose file lies in a package of ours, on every thread; a generator that goes on
+    counts.
 
     `turns` has how many there were until each turn.
     """
 
-    def __init__(self) -> None:
-        import hivemind_core_client
-
-        self._folder = str(Path(hivemind_core_client.__file__).parent)
+    def __init__(self, package: str) -> None:
+        found = (import_module(name).__file__ for name in {OWN, package})
+        self._folders = tuple(str(Path(file).parent) for file in found if file)
         self._seen: list[str] = []
         self._turns: list[int] = []
         threading.setprofile(self._note)
@@ -100,15 +105,15 @@ class Calls:
 
     def _note(self, frame: Any, event: str, _argument: Any) -> None:
         code = frame.f_code
-        if event == "call" and code.co_filename.startswith(self._folder):
+        if event == "call" and code.co_filename.startswith(self._folders):
             name = getattr(code, "co_qualname", code.co_name)
             self._seen.append(f"{Path(code.co_filename).stem}.{name}")
 
 
-def count_threads(target: Json) -> Json:
+def count_threads(package: str, target: Json) -> Json:
     """The calls of one message each way, with threads."""
-    calls = Calls()
-    client = Threads(target)
+    calls = Calls(package)
+    client = Threads(package, target)
     time.sleep(0.2)
     for _ in range(_WARM_UP + _COUNTED):
         calls.turn()
@@ -119,10 +124,10 @@ def count_threads(target: Json) -> Json:
     return {"up": up, "down": calls.result()}
 
 
-async def count_asyncio(target: Json) -> Json:
+async def count_asyncio(package: str, target: Json) -> Json:
     """The calls of one message each way, with asyncio."""
-    calls = Calls()
-    client = await connected(target)
+    calls = Calls(package)
+    client = await connected(package, target)
     await asyncio.sleep(0.2)
     for _ in range(_WARM_UP + _COUNTED):
         calls.turn()
@@ -137,17 +142,19 @@ def main(kind: str, target: Json, *options: str) -> None:
     """Serve, or count."""
     if "plain" in options:
         sys.modules.update(dict.fromkeys(_SPEED))
+    package = NAMES if "names" in options else OWN
     if "calls" in options:
-        answer = count_threads(target) if kind == "threads" else asyncio.run(count_asyncio(target))
+        by_threads = kind == "threads"
+        answer = count_threads(package, target) if by_threads else asyncio.run(count_asyncio(package, target))
         sys.setprofile(None)
         print(json.dumps(answer), flush=True)
         if "show" in options:
             for way, found in answer.items():
                 print(way, found["number"], *Counter(found["where"]).items(), sep="\n  ")
     elif kind == "threads":
-        serve_threads(Threads, target)
+        serve_threads(partial(Threads, package), target)
     else:
-        serve_asyncio(connected, target)
+        serve_asyncio(partial(connected, package), target)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 from hivebench.fanout import fanout
 from hivebench.groups import QUICK, Effort, Json, codec, connection, start
 from hivebench.hubs import HUB_VERSION, embedded_hub, real_hub
+from hivebench.names import names
 from hivebench.noise import noise
 from hivebench.path import path
 from hivebench.results import SECONDS, Row, Sample, machine_facts, table, write_json
@@ -23,15 +24,16 @@ from hivebench.sides import (
     BenchError,
     Side,
     async_reference,
+    by_names,
     ours,
     reference,
 )
 
-GROUPS = ("codec", "path", "start", "connect", "noise", "fanout", "hub")
+GROUPS = ("codec", "path", "names", "start", "connect", "noise", "fanout", "hub")
 #: A hub of its own takes many seconds to start, more than a quick run may take.
 QUICK_GROUPS = ("codec", "start", "connect")
 #: Groups that an older reference has no client for.
-_NEWER = {"path", "noise", "fanout"}
+_NEWER = {"path", "names", "noise", "fanout"}
 LATEST = BENCHMARKS / "results" / "latest.json"
 
 
@@ -103,6 +105,8 @@ def _measure_newer(groups: Sequence[str], own: Side, others: list[Side], effort:
     sides = [own, *others]
     if "path" in groups:
         yield from _guarded("path", path(sides, effort))
+    if "names" in groups:
+        yield from _guarded("names", names([own, by_names(own.home.parent), *others], effort))
     if "noise" in groups:
         yield from _guarded("noise", noise(sides, effort))
     if "fanout" in groups:
@@ -130,7 +134,7 @@ def _guarded(group: str, rows: Iterator[Row]) -> Iterator[Row]:
 def _heading(machine: Json) -> str:
     return (
         f"hivemind-core-client beside hivemind-bus-client {REFERENCE_VERSION} "
-        f"(path, asyncio, noise: {ASYNC_REFERENCE_VERSION})\n"
+        f"(path, names, asyncio, noise: {ASYNC_REFERENCE_VERSION})\n"
         "medians; ratio = how many times less ours needs, or more it does\n"
         f"{machine['implementation']} {machine['python']}, {machine['cpu_count']} CPUs ({machine['cpu']}), "
         f"{machine['platform']}"

@@ -68,8 +68,8 @@ def start(sides: Sequence[Side], effort: Effort, _facts: Json) -> Iterator[Row]:
     Python alone, and with click imported, are what the start of `hivemind-client` is to be compared with.
     """
     for name, measure, ours_only in (
-        ("import the package", _import_package, False),
-        ("import HiveMessageBusClient", _import_client, False),
+        ("import the package", import_package, False),
+        ("import HiveMessageBusClient", import_client, False),
         ("Python alone", _process("python", "-c", "pass"), False),
         ("Python that imports click", _process("python", "-c", "import click"), False),
         ("hivemind-client --help", _process("hivemind-client", "--help"), False),
@@ -81,19 +81,19 @@ def start(sides: Sequence[Side], effort: Effort, _facts: Json) -> Iterator[Row]:
         # The first round is not counted: it fills the file cache and writes the bytecode.
         for repeat in range(effort.starts + 1):
             for side in measured:
-                _collect(samples[side.name], lambda side=side, m=measure: m(side), counted=repeat > 0)
+                collect(samples[side.name], lambda side=side, m=measure: m(side), counted=repeat > 0)
         yield _row("start", name, SECONDS, samples)
 
 
 def connection(group: str, hub: str, target: Json, sides: Sequence[Side], effort: Effort) -> Iterator[Row]:
     """Connections of fresh processes to one hub, in turns, and (group `connect`) the memory of the idle clients."""
-    answers = _connect_all(target, sides, effort)
+    answers = connect_all(target, sides, effort)
     pick = {
         f"constructor to handshake done, {hub}": lambda answer: answer["seconds"],
         f"process start to handshake done, {hub}": lambda answer: answer["since_spawn"],
     }
     for name, value in pick.items():
-        yield _row(group, name, SECONDS, {side: _picked(found, value) for side, found in answers.items()})
+        yield _row(group, name, SECONDS, {side: picked(found, value) for side, found in answers.items()})
     if group == "connect":
         yield from _memory_rows(answers)
 
@@ -119,15 +119,18 @@ def _take(sample: Sample, answer: Json) -> None:
     sample.facts = answer
 
 
-def _import_package(side: Side) -> float:
-    return _timed_statement(side, f"import {side.package}")
+def import_package(side: Side) -> float:
+    """Seconds, in a fresh interpreter."""
+    return timed_statement(side, f"import {side.package}")
 
 
-def _import_client(side: Side) -> float:
-    return _timed_statement(side, f"from {side.package} import HiveMessageBusClient")
+def import_client(side: Side) -> float:
+    """The same, until the client class is there."""
+    return timed_statement(side, f"from {side.package} import HiveMessageBusClient")
 
 
-def _timed_statement(side: Side, statement: str) -> float:
+def timed_statement(side: Side, statement: str) -> float:
+    """Seconds of a statement in a fresh interpreter, whose own start is not counted."""
     code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
     # Whatever the package prints on import comes before our line.
     return float(side.run([side.python, "-c", code]).splitlines()[-1])
@@ -144,7 +147,7 @@ def _process(script: str, *args: str) -> Callable[[Side], float]:
     return measure
 
 
-def _collect(sample: Sample, measure: Any, counted: bool) -> None:
+def collect(sample: Sample, measure: Any, counted: bool) -> None:
     if sample.error:
         return
     try:
@@ -157,7 +160,7 @@ def _collect(sample: Sample, measure: Any, counted: bool) -> None:
         sample.values.append(value)
 
 
-def _connect_all(target: Json, sides: Sequence[Side], effort: Effort) -> dict[str, list[Json]]:
+def connect_all(target: Json, sides: Sequence[Side], effort: Effort) -> dict[str, list[Json]]:
     answers: dict[str, list[Json]] = {side.name: [] for side in sides}
     for repeat in range(max(effort.connections(side) for side in sides)):
         for side in sides:
@@ -178,7 +181,7 @@ def connect(side: Side, target: Json) -> Json:
     return answer
 
 
-def _picked(answers: Sequence[Json], value: Any) -> Sample:
+def picked(answers: Sequence[Json], value: Any) -> Sample:
     errors = [answer["error"] for answer in answers if "error" in answer]
     if errors:
         return Sample(error=errors[0])
@@ -195,7 +198,7 @@ def _memory_rows(answers: dict[str, list[Json]]) -> Iterator[Row]:
             ("beyond bare Python", "bare"),
             ("beyond the import", "loaded"),
         ):
-            samples = {side: _picked(found, _memory(kind, base)) for side, found in answers.items()}
+            samples = {side: picked(found, _memory(kind, base)) for side, found in answers.items()}
             yield _row("connect", f"idle connected client, {kind.upper()}, {name}", BYTES, samples)
 
 

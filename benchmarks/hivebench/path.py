@@ -84,13 +84,13 @@ def _time(sides: Sequence[Side], kind: str, target: Json, effort: Effort) -> Ite
         for name, (side, (script, *options)) in commands.items():
             arguments = [kind, json.dumps(target), *options]
             workers[name] = worker = stack.enter_context(Worker(side, f"path-{name}", script, arguments))
-            _note(worker.answer(), [samples[way.name, name] for way in WAYS])
+            note(worker.answer(), [samples[way.name, name] for way in WAYS])
         # The first round is not counted: it fills caches.
         for repeat in range(effort.repeats + 1):
             for way in WAYS:
                 for name, worker in workers.items():
                     count = effort.path_messages // (4 if name == _REFERENCE else 1)
-                    _ask(worker, way.name, count, samples[way.name, name], counted=repeat > 0)
+                    ask(worker, way.name, count, samples[way.name, name], counted=repeat > 0)
     for way in WAYS:
         for name in (_FAST, _PLAIN):
             yield Row(
@@ -104,7 +104,8 @@ def _time(sides: Sequence[Side], kind: str, target: Json, effort: Effort) -> Ite
             )
 
 
-def _ask(worker: Worker, way: str, count: int, sample: Sample, counted: bool) -> None:
+def ask(worker: Worker, way: str, count: int, sample: Sample, counted: bool) -> None:
+    """Have a worker send or get messages, and note what each took."""
     if sample.error:
         return
     try:
@@ -112,11 +113,12 @@ def _ask(worker: Worker, way: str, count: int, sample: Sample, counted: bool) ->
     except BenchError as error:
         sample.error = str(error)
         return
-    _note(answer, [sample])
+    note(answer, [sample])
     if counted and not sample.error:
         sample.values.append(answer["per_call"])
 
 
-def _note(answer: Json, samples: Sequence[Sample]) -> None:
+def note(answer: Json, samples: Sequence[Sample]) -> None:
+    """Note that a worker could not do something."""
     for sample in samples:
         sample.error = answer.get("error", "")

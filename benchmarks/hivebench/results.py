@@ -24,6 +24,7 @@ COUNT = "clients"
 CALLS = "calls"
 
 _HEADER = ("case", "reference", "ours", "ratio")
+_NAMES_HEADER = ("case", "reference", "own names", "its names", "its / own")
 _PATH_HEADER = ("case", "reference", "by hand", "ours", "ours / by hand", "aim")
 
 
@@ -52,7 +53,8 @@ class Sample:
 class Row:
     """One line of the report. `reference` is None if that side was not run.
 
-    `by_hand` is for rows that have a loop by hand beside them. `aim` is the most that ours shall need, in
+    `by_hand` is for rows that have a loop by hand beside them, `by_names` for those that measure ours by the names of
+    the reference too. `aim` is the most that ours shall need, in
     times of that loop; of a row that counts calls, as such.
     """
 
@@ -63,6 +65,14 @@ class Row:
     reference: Sample | None = None
     by_hand: Sample | None = None
     aim: float | None = None
+    by_names: Sample | None = None
+
+    @property
+    def to_own(self) -> float | None:
+        """How much of what ours needs by its own names it needs by those of the reference: of medians."""
+        ours = self.ours.median
+        by_names = self.by_names.median if self.by_names else None
+        return by_names / ours if ours and by_names else None
 
     @property
     def to_hand(self) -> float | None:
@@ -83,7 +93,17 @@ class Row:
     @property
     def failed(self) -> bool:
         """True if a side that was run has no value."""
-        return any(sample.error for sample in (self.ours, self.reference, self.by_hand) if sample)
+        return any(sample.error for sample in self.samples().values())
+
+    def samples(self) -> dict[str, Sample]:
+        """What was run, by the name of who did it."""
+        sides = {
+            "ours": self.ours,
+            "reference": self.reference,
+            "by hand": self.by_hand,
+            "by its names": self.by_names,
+        }
+        return {name: sample for name, sample in sides.items() if sample}
 
     def as_json(self) -> Json:
         """The form in latest.json."""
@@ -97,6 +117,8 @@ class Row:
             "by_hand": self.by_hand.as_json() if self.by_hand else None,
             "to_hand": self.to_hand,
             "aim": self.aim,
+            "by_names": self.by_names.as_json() if self.by_names else None,
+            "to_own": self.to_own,
         }
 
 
@@ -121,14 +143,17 @@ def write_json(path: Path, content: Json) -> None:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as aligned Markdown tables, those of `path` apart, with the reasons of what failed below them."""
+    """The rows as aligned Markdown tables, `path` and `names` apart, with the reasons of what failed below them."""
     paths = [row for row in rows if row.group == "path"]
-    others = [row for row in rows if row.group != "path"]
+    names = [row for row in rows if row.group == "names"]
+    others = [row for row in rows if row.group not in ("path", "names")]
     tables = []
     if others:
         tables.append(_aligned([_HEADER, *(_cells(row) for row in others)]))
     if paths:
         tables.append(_aligned([_PATH_HEADER, *(_path_cells(row) for row in paths)]))
+    if names:
+        tables.append(_aligned([_NAMES_HEADER, *(_names_cells(row) for row in names)]))
     return "\n\n".join(tables) + "\n".join(_reasons(rows))
 
 
@@ -151,6 +176,11 @@ def _path_cells(row: Row) -> tuple[str, ...]:
     aim = "" if row.aim is None else f"≤ {row.aim:{unit}}"
     samples = (row.reference, row.by_hand, row.ours)
     return row.name, *(_shown(sample, row.unit) for sample in samples), to_hand, aim
+
+
+def _names_cells(row: Row) -> tuple[str, ...]:
+    to_own = "" if row.to_own is None else f"{row.to_own:.2f}"
+    return row.name, *(_shown(sample, row.unit) for sample in (row.reference, row.ours, row.by_names)), to_own
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -191,8 +221,8 @@ _SHOWN: dict[str, Callable[[float], str]] = {
 def _reasons(rows: Sequence[Row]) -> list[str]:
     seen = {}
     for row in rows:
-        for side, sample in (("ours", row.ours), ("reference", row.reference), ("by hand", row.by_hand)):
-            if sample and sample.error:
+        for side, sample in row.samples().items():
+            if sample.error:
                 seen[f"{row.name} ({side}): {sample.error}"] = True
     return ["", "", "Failed:", *(f"- {reason}" for reason in seen)] if seen else []
 

@@ -1,4 +1,4 @@
-"""The two sides as programs: which Python, which worker, which files; and the reference's environment."""
+"""The sides as programs: which Python, which worker, which files; and the reference's environment."""
 
 from __future__ import annotations
 
@@ -169,6 +169,11 @@ class Worker:
 def ours(home: Path) -> Side:
     """This library, under the Python that runs the benchmark."""
     return _side("ours", sys.executable, "our_worker.py", "hivemind_core_client", home)
+
+
+def by_names(home: Path) -> Side:
+    """This library by the names of the reference client, likewise."""
+    return _side("names", sys.executable, "names_worker.py", "hivemind_bus_client", home)
 
 
 def reference(home: Path) -> Side:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 
 import hivemind_bus_client
@@ -64,3 +65,17 @@ def test_the_version_says_whose_it_is() -> None:
     release, _, own = version.VERSION.partition("+core.")
     assert own == hivemind_core_client.__version__
     assert release == f"{version.VERSION_MAJOR}.{version.VERSION_MINOR}.{version.VERSION_BUILD}"
+
+
+def test_importing_the_package_loads_no_client() -> None:
+    code = "import sys, hivemind_bus_client.message; print('ovos_bus_client' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "False\n"
+
+
+def test_the_package_lists_its_names() -> None:
+    assert {"HiveMessage", "HiveMessageBusClient", "AsyncHiveMessageBusClient"} <= set(
+        dir(hivemind_bus_client)
+    )
