@@ -37,6 +37,6 @@ def decode(frame: str, max_size: int) -> HiveMessage:
             Mend("if you trust the hub with more, raise Limits.inflated"),
         )
     fields, weight = json_weighed(frame, "frame", max_size)
-    message = HiveMessage.deserialize(fields)
+    message = HiveMessage.from_wire(fields)
     message.weight = weight
     return message

@@ -254,7 +254,7 @@ def _inner(message: HiveMessage, depth: int) -> HiveMessage:
     if depth >= MAX_DEPTH:
         raise InvalidMessage(f"messages are nested deeper than {MAX_DEPTH}: the message was not sent")
     try:
-        return HiveMessage.deserialize(message.raw_payload)
+        return HiveMessage.from_wire(message.raw_payload)
     except ProtocolError as error:
         raise InvalidMessage(f"the payload of {message.msg_type.name} is no HiveMessage: {error}") from error
 

@@ -33,7 +33,7 @@ def prepare(context: Context, message: HiveMessage) -> HiveMessage:
 def inner_answer(context: Context, message: HiveMessage) -> Optional[HiveMessage]:
     """The message inside an answer, or None for one that is no answer: only BUS and INTERCOM are."""
     try:
-        inner = HiveMessage.deserialize(message.raw_payload)
+        inner = HiveMessage.from_wire(message.raw_payload)
     except FrameError as error:
         context.note(log.info, "dropped an answer that cannot be read: %s", error)
         return None

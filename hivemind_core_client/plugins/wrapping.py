@@ -20,7 +20,7 @@ def inner_of(message: HiveMessage) -> HiveMessage:
     Its own route comes after that of the one around it, but for hops that both have: it speaks for nobody, and yet
     whoever is named there had it in his hands.
     """
-    inner = HiveMessage.deserialize(message.raw_payload)
+    inner = HiveMessage.from_wire(message.raw_payload)
     named = set(map(_source_of, message.raw_route)) - {None}
     return inner.copy(
         route=[*message.raw_route, *(hop for hop in inner.raw_route if _source_of(hop) not in named)],

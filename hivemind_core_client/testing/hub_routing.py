@@ -335,11 +335,11 @@ def _utterance(inner: HiveMessage) -> str:
 
 def checked_inner(message: HiveMessage) -> HiveMessage:
     """The message inside a wrapper. Raises FrameError where it, or one within it, is no message."""
-    inner = layer = HiveMessage.deserialize(message.raw_payload)
+    inner = layer = HiveMessage.from_wire(message.raw_payload)
     for _ in range(_DEEPEST):
         if layer.msg_type.carries is not Payload.HIVE:
             return inner
-        layer = HiveMessage.deserialize(layer.raw_payload)
+        layer = HiveMessage.from_wire(layer.raw_payload)
     raise FrameError(f"a {message.msg_type.name} of more than {_DEEPEST} messages within each other")
 
 

@@ -53,7 +53,7 @@ class UnwrappingRouter:
         """What a wrapper carries, with the site and the route of the wrapper. Raises FrameError."""
         arrived = message.copy(source_peer=peer, target_peers=[], route=message.route)
         arrived.update_hop_data()
-        inner = HiveMessage.deserialize(message.raw_payload)
+        inner = HiveMessage.from_wire(message.raw_payload)
         return inner.copy(
             route=arrived.route, target_site_id=message.target_site_id, source_peer=self._own, target_peers=[]
         )

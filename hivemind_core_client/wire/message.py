@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Any, Callable, Final, Union
+from typing import Any, Final, Union
 
 from hivemind_core_client.wire.errors import FrameError, InvalidMessage, Mend
 from hivemind_core_client.wire.json_text import Json, json_object, json_text
+from hivemind_core_client.wire.message_fields import COPIED, FIELD_KINDS, KEPT, UNCHECKED, is_hop
 from hivemind_core_client.wire.message_types import (
     BY_NAME,
     HANDSHAKE_TYPES,
@@ -19,10 +20,15 @@ from hivemind_core_client.wire.message_types import (
     HiveMindBinaryPayloadType,
     MessageType,
     Payload,
+    checked_bin_type,
+    checked_data,
+    checked_fields,
     read_binary_type,
     read_message_type,
+    wrapped_as_bus,
 )
 from hivemind_core_client.wire.ovos import is_ovos_message, to_message
+from hivemind_core_client.wire.payloads import MESSAGE_FIELDS, Opened, OpenedMessage, Plain, size_of
 
 __all__ = [
     "HANDSHAKE_TYPES",
@@ -44,27 +50,6 @@ __all__ = [
 
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
 _BINARY = HiveMessageType.BINARY
-#: What the optional fields of a message must be.
-_FIELD_KINDS: tuple[tuple[str, type], ...] = (
-    ("node", str),
-    ("source_peer", str),
-    ("target_site_id", str),
-    ("target_pubkey", str),
-    ("route", list),
-    ("metadata", dict),
-)
-#: Arguments of the constructor that are taken as they come, and what stands for None.
-_UNCHECKED: dict[str, Callable[[], Any]] = {
-    "node": type(None),
-    "source_peer": type(None),
-    "route": list,
-    "target_peers": list,
-    "target_site_id": type(None),
-    "target_pubkey": type(None),
-    "metadata": dict,
-}
-#: Arguments that `copy` changes without a look at the others.
-_COPIED = frozenset({"payload", *_UNCHECKED})
 
 
 def _reads(slot: str, meaning: str) -> Any:
@@ -77,7 +62,8 @@ class HiveMessage:
 
     `msg_type` is a HiveMessageType, a MessageType of a plugin, or a wire name. `payload` is an OVOS Message or its dict
     (BUS, SHARED_BUS), a HiveMessage or its dict (the wrappers), bytes (BINARY), else a dict; None means `{}`. A type of
-    a plugin says what it carries. It is taken as given or refused: text is never parsed. `bin_type` is for BINARY only.
+    a plugin says what it carries. JSON text of a dict is read. A Message in a wrapper becomes a BUS message in it. What
+    does not fit is refused. `bin_type` is for BINARY only.
     `route` is a list of hops `{"source": peer, "targets": [peer, …]}`.
 
     Raises InvalidMessage (a ValueError) for a payload or bin_type that does not fit the type, and
@@ -86,10 +72,10 @@ class HiveMessage:
 
     __slots__ = (
         "_bin_type",
+        "_body",
         "_metadata",
         "_msg_type",
         "_node",
-        "_payload",
         "_route",
         "_source_peer",
         "_target_peers",
@@ -113,8 +99,11 @@ class HiveMessage:
     ) -> None:
         kind = msg_type if type(msg_type) is HiveMessageType else read_message_type(msg_type)
         self._msg_type = kind
-        self._bin_type = _checked_bin_type(kind, bin_type) if bin_type or kind is _BINARY else _UNDEFINED
-        self._payload = (_checked_fields if type(payload) is dict else _checked_payload)(kind, payload)
+        self._bin_type = checked_bin_type(kind, bin_type) if bin_type or kind is _BINARY else _UNDEFINED
+        #: The payload as it travels, or the object that was made of it and all that has become of that.
+        self._body: Union[Plain, Opened] = Plain(
+            ((checked_fields if type(payload) is dict else _checked_payload)(kind, payload),)
+        )
         self._metadata: Json = metadata if metadata is not None else {}
         self._node = node
         self._source_peer = source_peer
@@ -144,7 +133,7 @@ class HiveMessage:
         "_route", "The route as it came, malformed hops included. Not a copy."
     )
     raw_payload: Final[Any] = _reads(
-        "_payload",
+        "_body.fields",
         "The payload as it travels: a dict, bytes for BINARY, or the text of a type that carries text. Not a copy.",
     )
 
@@ -158,21 +147,31 @@ class HiveMessage:
     @property
     def route(self) -> list[Json]:
         """The hops so far; hops without a source or targets are left out."""
-        return [hop for hop in self._route if _is_hop(hop)] if self._route else []
+        return [hop for hop in self._route if is_hop(hop)] if self._route else []
 
     @property
     def payload(self) -> Any:
-        """An OVOS Message (BUS, SHARED_BUS), a HiveMessage (wrappers), bytes (BINARY), else a dict, or a text."""
-        carries = self._msg_type.carries
+        """An OVOS Message (BUS, SHARED_BUS), a HiveMessage (wrappers), bytes (BINARY), else a dict, or a text.
+
+        It is the same object each time. What you change in it travels when the message is sent.
+        """
+        body = self._body
+        if isinstance(body, Opened):
+            return body.handed_out
+        carries, fields = self._msg_type.carries, body.fields
         if carries is Payload.OVOS:
-            return to_message(self._payload)
+            made = to_message(fields)
+            self._body = OpenedMessage((made, fields, self._msg_type, checked_fields))
+            return made
         if carries is Payload.HIVE:
-            return HiveMessage.deserialize(self._payload)
-        return self._payload
+            inner = HiveMessage.from_wire(fields)
+            self._body = Opened((inner, fields, self._msg_type, checked_fields))
+            return inner
+        return fields
 
     @payload.setter
     def payload(self, value: Any) -> None:
-        self._payload = _checked_payload(self._msg_type, value)
+        self._body = Plain((_checked_payload(self._msg_type, value),))
 
     @property
     def as_dict(self) -> Json:
@@ -181,9 +180,9 @@ class HiveMessage:
             raise InvalidMessage("a BINARY message has no JSON form; it travels as a binary frame")
         return {
             "msg_type": str(self._msg_type),
-            "payload": self._payload,
+            "payload": self._body.fields,
             "metadata": self._metadata,
-            "route": [hop for hop in self._route if _is_hop(hop)] if self._route else [],
+            "route": [hop for hop in self._route if is_hop(hop)] if self._route else [],
             "node": self._node,
             "target_site_id": self._target_site_id,
             "target_pubkey": self._target_pubkey,
@@ -201,8 +200,22 @@ class HiveMessage:
 
     @staticmethod
     def deserialize(payload: Union[str, bytes, Json]) -> HiveMessage:
-        """Read JSON text, or the object it holds. Raises FrameError for anything that is no HiveMessage."""
+        """Read JSON text, or the object it holds; that of an OVOS Message becomes a BUS message.
+
+        Raises FrameError for anything else.
+        """
         fields = payload if isinstance(payload, dict) else json_object(payload)
+        if "msg_type" in fields or not isinstance(fields.get("type"), str):
+            return HiveMessage.from_wire(fields)
+        try:
+            return HiveMessage.from_wire(wrapped_as_bus(fields))
+        except InvalidMessage as error:
+            raise FrameError(str(error)) from error
+
+    @staticmethod
+    def from_wire(frame: Union[str, bytes, Json]) -> HiveMessage:
+        """Read a HiveMessage's JSON text, or the object it holds. Raises FrameError for anything that is none."""
+        fields = frame if isinstance(frame, dict) else json_object(frame)
         name = fields.get("msg_type")
         msg_type = (BY_NAME.get(name) if type(name) is str else None) or read_message_type(name)
         if msg_type is _BINARY:
@@ -211,7 +224,7 @@ class HiveMessage:
         if type(body) is not msg_type.form:
             wanted = "an object" if msg_type.form is dict else "a text"
             raise FrameError(f"the payload of {msg_type.name} is a {type(body).__name__}, not {wanted}")
-        for key, kind in _FIELD_KINDS:
+        for key, kind in FIELD_KINDS:
             value = fields.get(key)
             if value is not None and type(value) is not kind:
                 raise FrameError(f"{key!r} is a {type(value).__name__}, not a {kind.__name__}")
@@ -231,12 +244,12 @@ class HiveMessage:
 
     def copy(self, **changes: Any) -> HiveMessage:
         """The same message with some arguments of the constructor changed. The payload is shared, not copied."""
-        if not changes.keys() <= _COPIED:
+        if not changes.keys() <= COPIED:
             return self._made_anew(changes)
         copied = object.__new__(HiveMessage)
         copied._msg_type = self._msg_type
         copied._bin_type = self._bin_type
-        copied._payload = self._payload
+        copied._body = self._body
         copied._metadata = self._metadata
         copied._node = self._node
         copied._source_peer = self._source_peer
@@ -247,12 +260,32 @@ class HiveMessage:
         copied.weight = self.weight
         for name, value in changes.items():
             if name == "payload":
-                copied._payload = (_checked_fields if type(value) is dict else _checked_payload)(
-                    self._msg_type, value
-                )
+                checked = checked_fields if type(value) is dict else _checked_payload
+                copied._body = Plain((checked(self._msg_type, value),))
             else:
-                setattr(copied, f"_{name}", _UNCHECKED[name]() if value is None else value)
+                setattr(copied, f"_{name}", UNCHECKED[name]() if value is None else value)
         return copied
+
+    def forward(
+        self,
+        payload: Any = KEPT,
+        msg_type: Any = KEPT,
+        metadata: Any = KEPT,
+        route: Any = KEPT,
+        source_peer: Any = KEPT,
+        target_peers: Any = KEPT,
+        target_site_id: Any = KEPT,
+        target_pubkey: Any = KEPT,
+        node: Any = KEPT,
+        bin_type: Any = KEPT,
+    ) -> HiveMessage:
+        """A message to send on: this one with what is given changed; None empties.
+
+        It has a route, metadata and target peers of its own. The payload is shared. Raises InvalidMessage where a
+        payload or a bin type does not fit the type.
+        """
+        given = {name: value for name, value in locals().items() if name != "self" and value is not KEPT}
+        return self.copy(**{"metadata": dict(self._metadata), **given})
 
     def __getitem__(self, key: str) -> Any:
         """A field of a dict payload, or None where it is missing."""
@@ -260,7 +293,13 @@ class HiveMessage:
 
     def __setitem__(self, key: str, value: Any) -> None:
         """Set a field of a dict payload."""
-        self._fields()[key] = value
+        fields, body = self._fields(), self._body
+        if isinstance(body, Plain):
+            fields[key] = value
+        elif isinstance(body, OpenedMessage) and key in MESSAGE_FIELDS:
+            setattr(body.handed_out, MESSAGE_FIELDS[key], value)
+        else:
+            self.payload = {**fields, key: value}
 
     def __eq__(self, other: object) -> bool:
         """Equal when everything that travels is equal."""
@@ -273,7 +312,7 @@ class HiveMessage:
     def __repr__(self) -> str:
         """Type and size only: payloads hold speech and secrets, and this text ends up in logs."""
         kind = f":{self._bin_type.name}" if self._bin_type else ""
-        return f"<HiveMessage {self._msg_type.name}{kind}, {len(self._payload)} {self._unit()}>"
+        return f"<HiveMessage {self._msg_type.name}{kind}, {size_of(self._body.as_given)}>"
 
     def __str__(self) -> str:
         """JSON text, or the short form for BINARY."""
@@ -282,7 +321,7 @@ class HiveMessage:
     def update_hop_data(self, data: Json | None = None, **extra: Any) -> None:
         """Note this node's hop in the route, and merge `data` into the last hop."""
         last: Any = self._route[-1] if self._route else None
-        if not _is_hop(last) or last.get("source") != self._source_peer:
+        if not is_hop(last) or last.get("source") != self._source_peer:
             self._route.append({"source": self._source_peer, "targets": list(self.target_peers)})
         self._route[-1].update(data or {}, **extra)
 
@@ -306,25 +345,21 @@ class HiveMessage:
 
     def _made_anew(self, changes: Json) -> HiveMessage:
         """The same with another type, so that everything is checked again. Raises TypeError for an unknown argument."""
-        unchecked = {name: getattr(self, f"_{name}") for name in _UNCHECKED}
-        checked = {"msg_type": self._msg_type, "payload": self._payload, "bin_type": self._bin_type}
+        unchecked = {name: getattr(self, f"_{name}") for name in UNCHECKED}
+        checked = {"msg_type": self._msg_type, "payload": self.raw_payload, "bin_type": self._bin_type}
         return HiveMessage(**{**checked, **unchecked, **changes})
 
     def _fields(self) -> Json:
-        if not isinstance(self._payload, dict):
+        fields = self._body.fields
+        if not isinstance(fields, dict):
             raise TypeError(f"a {self._msg_type.name} payload has no fields")
-        return self._payload
-
-    def _unit(self) -> str:
-        if isinstance(self._payload, str):
-            return "characters"
-        return "bytes" if isinstance(self._payload, (bytes, bytearray, memoryview)) else "fields"
+        return fields
 
     def _identity(self) -> tuple[Any, ...]:
         return (
             self._msg_type,
             self._bin_type,
-            self._payload,
+            self._body.fields,
             self._metadata,
             self.route,
             self._node,
@@ -334,64 +369,30 @@ class HiveMessage:
         )
 
 
-def _is_hop(hop: Any) -> bool:
-    return isinstance(hop, dict) and bool(hop.get("source")) and bool(hop.get("targets"))
-
-
-def _checked_bin_type(msg_type: AnyMessageType, bin_type: int) -> AnyBinaryType:
-    if msg_type is not _BINARY:
-        if bin_type:
-            raise InvalidMessage(f"bin_type is for BINARY messages, not for {msg_type.name}")
-        return _UNDEFINED
-    try:
-        return read_binary_type(bin_type)
-    except ValueError:
-        raise InvalidMessage(f"unknown bin_type {bin_type!r}") from None
-
-
 def _checked_payload(msg_type: AnyMessageType, payload: Any) -> Any:
     """The payload as it travels, of what the constructor takes."""
     if msg_type.form is not dict:
-        return _checked_data(msg_type, payload)
+        return checked_data(msg_type, payload)
     if isinstance(payload, dict):
-        return _checked_fields(msg_type, payload)
+        return checked_fields(msg_type, payload)
     if isinstance(payload, HiveMessage):
-        return _checked_fields(msg_type, payload.as_dict)
+        return checked_fields(msg_type, payload.as_dict)
     if payload is None:
-        return _checked_fields(msg_type, {})
+        return checked_fields(msg_type, {})
+    if isinstance(payload, str):
+        return checked_fields(msg_type, _read(msg_type, payload))
     if not is_ovos_message(payload):
         raise InvalidMessage(
             f"the payload of {msg_type.name} is a {type(payload).__name__}",
-            Mend("pass a dict, a Message or a HiveMessage", joint="; "),
+            Mend("pass a dict, a Message, a HiveMessage or JSON text", joint="; "),
         )
     fields = {"type": payload.msg_type, "data": payload.data, "context": payload.context}
-    return fields if msg_type.carries is Payload.OVOS else _checked_fields(msg_type, fields)
+    return fields if msg_type.carries is Payload.OVOS else checked_fields(msg_type, fields)
 
 
-def _checked_data(msg_type: AnyMessageType, payload: Any) -> Union[bytes, str]:
-    """The bytes or the text of a payload that is no dict."""
-    if msg_type.carries is Payload.TEXT:
-        if payload is None or isinstance(payload, str):
-            return payload or ""
-        raise InvalidMessage(f"the payload of {msg_type.name} is a str, not {type(payload).__name__}")
-    if isinstance(payload, (bytes, bytearray, memoryview)):
-        return bytes(payload)
-    raise InvalidMessage(f"a BINARY payload is bytes, not {type(payload).__name__}")
-
-
-def _checked_fields(msg_type: AnyMessageType, fields: Json) -> Any:
-    """The dict of a payload, if it fits the type."""
-    carries = msg_type.carries
-    if carries is Payload.OVOS:
-        if not isinstance(fields.get("type"), str):
-            raise InvalidMessage(f"the payload of {msg_type.name} is no Message: it has no type")
-        for key in ("data", "context"):
-            value = fields.get(key)
-            if value is not None and not isinstance(value, dict):
-                raise InvalidMessage(f"{key!r} of the Message in {msg_type.name} is no object")
-    elif carries is Payload.HIVE:
-        if not isinstance(fields.get("msg_type"), str):
-            raise InvalidMessage(f"the payload of {msg_type.name} is no HiveMessage: it has no msg_type")
-    elif carries is not Payload.OBJECT:
-        return _checked_data(msg_type, fields)
-    return fields
+def _read(msg_type: AnyMessageType, text: str) -> Json:
+    """The object of JSON text. Raises InvalidMessage."""
+    try:
+        return json_object(text, f"the payload of {msg_type.name}")
+    except FrameError as error:
+        raise InvalidMessage.because("a payload cannot be read", error) from error

@@ -12,7 +12,14 @@ from collections.abc import Mapping
 from enum import Enum, IntEnum
 from typing import Any, Union
 
-from hivemind_core_client.wire.errors import Command, FrameError, Mend, Setting, UnknownMessageType
+from hivemind_core_client.wire.errors import (
+    Command,
+    FrameError,
+    InvalidMessage,
+    Mend,
+    Setting,
+    UnknownMessageType,
+)
 
 
 class Payload(str, Enum):
@@ -265,6 +272,66 @@ def check_is_among(
         raise UnknownMessageType(f"no plugin of this client brings the message type {msg_type}", _SELECT)
     if type(bin_type) is BinaryType and bin_type not in binary_types:
         raise FrameError(f"no plugin of this client brings the bin type {bin_type:d}", _SELECT)
+
+
+def checked_bin_type(msg_type: AnyMessageType, bin_type: int) -> AnyBinaryType:
+    """The bin type, if it fits the type. Raises InvalidMessage."""
+    if msg_type is not HiveMessageType.BINARY:
+        if bin_type:
+            raise InvalidMessage(f"bin_type is for BINARY messages, not for {msg_type.name}")
+        return HiveMindBinaryPayloadType.UNDEFINED
+    try:
+        return read_binary_type(bin_type)
+    except ValueError:
+        raise InvalidMessage(f"unknown bin_type {bin_type!r}") from None
+
+
+def checked_data(msg_type: AnyMessageType, payload: Any) -> Union[bytes, str]:
+    """The bytes or the text of a payload that is no dict. Raises InvalidMessage."""
+    if msg_type.carries is Payload.TEXT:
+        if payload is None or isinstance(payload, str):
+            return payload or ""
+        raise InvalidMessage(f"the payload of {msg_type.name} is a str, not {type(payload).__name__}")
+    if isinstance(payload, (bytes, bytearray, memoryview)):
+        return bytes(payload)
+    raise InvalidMessage(f"a BINARY payload is bytes, not {type(payload).__name__}")
+
+
+def checked_fields(msg_type: AnyMessageType, fields: dict[str, Any]) -> Any:
+    """The dict of a payload, if it fits the type; that of a Message inside a wrapper becomes a BUS message's.
+
+    Raises InvalidMessage.
+    """
+    carries = msg_type.carries
+    if carries is Payload.OVOS:
+        if not isinstance(fields.get("type"), str):
+            raise InvalidMessage(f"the payload of {msg_type.name} is no Message: it has no type")
+        for key in ("data", "context"):
+            value = fields.get(key)
+            if value is not None and not isinstance(value, dict):
+                raise InvalidMessage(f"{key!r} of the Message in {msg_type.name} is no object")
+    elif carries is Payload.HIVE:
+        if not isinstance(fields.get("msg_type"), str):
+            if not isinstance(fields.get("type"), str):
+                raise InvalidMessage(f"the payload of {msg_type.name} is no HiveMessage: it has no msg_type")
+            return wrapped_as_bus(fields)
+    elif carries is not Payload.OBJECT:
+        return checked_data(msg_type, fields)
+    return fields
+
+
+def wrapped_as_bus(fields: dict[str, Any]) -> dict[str, Any]:
+    """The dict of the BUS message that carries the Message of this dict. Raises InvalidMessage for no Message's."""
+    return {
+        "msg_type": HiveMessageType.BUS.value,
+        "payload": checked_fields(HiveMessageType.BUS, fields),
+        "metadata": {},
+        "route": [],
+        "node": None,
+        "target_site_id": None,
+        "target_pubkey": None,
+        "source_peer": None,
+    }
 
 
 _SELECT = Mend(

@@ -17,7 +17,16 @@ from hivemind_core_client import HiveMessage, HiveMessageType
 from hivemind_core_client.errors import HubConnectionError, InvalidMessage
 from hivemind_core_client.message import HiveMindBinaryPayloadType
 
-from . import rows_binary, rows_client, rows_intercom, rows_mesh, rows_names, rows_noise, rows_query
+from . import (
+    rows_binary,
+    rows_client,
+    rows_forms,
+    rows_intercom,
+    rows_mesh,
+    rows_names,
+    rows_noise,
+    rows_query,
+)
 from .hubs import HubOptions, RealHub
 from .rows_client import ANSWER_SECONDS, check_answer, utterance
 from .satellite import Satellite
@@ -36,7 +45,16 @@ _NOT_OVER_HTTP = (
 )
 _MODULES = {
     module.__name__
-    for module in (rows_client, rows_names, rows_mesh, rows_query, rows_intercom, rows_binary, rows_noise)
+    for module in (
+        rows_client,
+        rows_names,
+        rows_mesh,
+        rows_query,
+        rows_intercom,
+        rows_binary,
+        rows_noise,
+        rows_forms,
+    )
 }
 
 

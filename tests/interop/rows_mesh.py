@@ -106,7 +106,7 @@ def broadcast(hub: RealHub, satellite: Satellite) -> None:
 def shared_bus(hub: RealHub, satellite: Satellite) -> None:
     client = satellite.connected(share_bus=True)
     client.internal_bus.emit(Message("lamp.on", {"room": "kitchen"}))
-    assert hub.wait_for_log(f"Monitoring bus from client: {_at_hub(client)}")
+    assert hub.wait_for_log(f"Monitoring bus from client: {at_hub(client)}")
 
 
 @behaviour("ESCALATE is accepted; the client comes back if the hub drops it", MESH)
@@ -114,14 +114,14 @@ def escalate(hub: RealHub, satellite: Satellite) -> None:
     client = satellite.client()
     heard = Heard(client)
     client.connect()
-    name = _at_hub(client)
+    name = at_hub(client)
     alarm = f"alarm.{satellite.node_id}.{free_port()}"
     client.emit(HiveMessage(HiveMessageType.ESCALATE, HiveMessage(HiveMessageType.BUS, Message(alarm))))
     assert hub.wait_for_log(f"Received escalate message from: {name}")
     check_comes_back(client, heard)
 
 
-def _at_hub(client: HiveMessageBusClient) -> str:
+def at_hub(client: HiveMessageBusClient) -> str:
     """What the hub calls this client, without the session."""
     return str(client.peer).rpartition("::")[0]
 

@@ -121,8 +121,10 @@ def test_an_ovos_message_becomes_its_object_and_back(
 ) -> None:
     message = HiveMessage(msg_type, ovos())
     assert message.raw_payload == {"type": "speak", "data": {"a": 1}, "context": {}}
-    monkeypatch.setattr(message_module, "to_message", lambda fields: ("message", fields))
-    assert message.payload == ("message", message.raw_payload)
+    monkeypatch.setattr(
+        message_module, "to_message", lambda fields: ovos(made_of=fields, data=fields["data"])
+    )
+    assert message.payload.made_of is message.raw_payload
 
 
 def test_the_ovos_message_of_a_payload() -> None:
@@ -139,7 +141,7 @@ def test_a_wrapper_gives_back_its_message(msg_type: HiveMessageType) -> None:
 
 
 def test_messages_payloads_are_as_given() -> None:
-    """Row: `b""` became `{}`, JSON text in a string was repaired."""
+    """Row: `b""` became `{}`."""
     assert HiveMessage("bin", b"").payload == b""
     assert HiveMessage("bin", bytearray(b"x")).payload == HiveMessage("bin", memoryview(b"x")).payload == b"x"
     assert HiveMessage("ping").payload == HiveMessage("ping", None).payload == {}
@@ -148,8 +150,10 @@ def test_messages_payloads_are_as_given() -> None:
 
 
 REFUSED: list[tuple[str, Any, dict[str, Any]]] = [
-    ("messages/json text is not repaired", "bus", {"payload": json.dumps(INNER)}),
-    ("text", "ping", {"payload": "hi"}),
+    ("text that is no JSON", "ping", {"payload": "hi"}),
+    ("JSON text of a list", "ping", {"payload": "[1]"}),
+    ("JSON text of no Message", "bus", {"payload": '{"data": {}}'}),
+    ("JSON text of a HiveMessage", "bus", {"payload": HiveMessage("bus", INNER).serialize()}),
     ("a list", "3rdparty", {"payload": [1]}),
     ("bytes that are not BINARY", "3rdparty", {"payload": b"x"}),
     ("BINARY of text", "bin", {"payload": "x"}),
@@ -163,7 +167,8 @@ REFUSED: list[tuple[str, Any, dict[str, Any]]] = [
     ("a bus message with a context that is a list", "bus", {"payload": {"type": "x", "context": []}}),
     ("a wrapper of nothing", "broadcast", {"payload": None}),
     ("a wrapper of an object", "query", {"payload": {"a": 1}}),
-    ("a wrapper of an ovos message", "query", {"payload": ovos()}),
+    ("a wrapper of an ovos message with data that is text", "query", {"payload": {"type": "x", "data": "y"}}),
+    ("a wrapper of JSON text of an object", "query", {"payload": '{"a": 1}'}),
     ("a wrapper of BINARY", "propagate", {"payload": HiveMessage("bin", b"x")}),
     ("messages/bin_type on another type", "ping", {"bin_type": BIN.FILE}),
     ("an unknown bin_type", "bin", {"payload": b"", "bin_type": 16}),
@@ -204,6 +209,9 @@ UNREADABLE: list[Any] = [
     '{"msg_type": "bin", "payload": {}}',
     '{"msg_type": "bin", "payload": "00ff"}',
     '{"msg_type": "query", "payload": {}}',
+    '{"type": 1}',
+    '{"type": "speak", "data": []}',
+    '{"msg_type": null, "type": "speak"}',
     '{"msg_type": "ping", "payload": []}',
     '{"msg_type": "ping", "payload": {}, "metadata": []}',
     '{"msg_type": "ping", "payload": {}, "metadata": "x"}',

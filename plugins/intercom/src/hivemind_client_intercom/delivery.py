@@ -161,13 +161,13 @@ def _parsed(text: bytes) -> HiveMessage:
 
 def _message(fields: Json) -> HiveMessage:
     if "msg_type" in fields:
-        return HiveMessage.deserialize(fields)
+        return HiveMessage.from_wire(fields)
     return HiveMessage(HiveMessageType.BUS, fields)
 
 
 def _sendable(payload: Json) -> HiveMessage:
     try:
-        inner = HiveMessage.deserialize(payload)
+        inner = HiveMessage.from_wire(payload)
     except FrameError as error:
         raise InvalidMessage(f"the payload of INTERCOM is no HiveMessage: {error}") from error
     if not _may_be_sealed(inner):

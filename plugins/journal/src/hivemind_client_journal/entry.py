@@ -45,7 +45,7 @@ class Entry:
 
     def message(self) -> Optional[HiveMessage]:
         """The message, or None where it was not kept. Raises FrameError for what somebody has changed to nonsense."""
-        return None if self.text is None else HiveMessage.deserialize(self.text)
+        return None if self.text is None else HiveMessage.from_wire(self.text)
 
 
 def entry_of(message: HiveMessage, direction: str, at: float, node: str = "", hub: str = "") -> Entry:
