@@ -39,16 +39,16 @@ class HubKeys:
 
     def noise_key(self) -> bytes:
         """Our static key. Raises IdentityFileError where one must be made and cannot be written."""
-        return self._identity.noise_key()
+        return self._identity.static_key()
 
     def pinned(self) -> Optional[bytes]:
         """The hub's static key, if one is pinned. Raises IdentityFileError for a pin that cannot be read."""
-        pin = self._identity.pin_of(self._address)
-        return self._unsaved_pin if pin is None else pin
+        pin = self._identity.get_pinned_noise_key(self._address)
+        return self._unsaved_pin if pin is None else bytes.fromhex(pin)
 
     def pin(self, key: bytes) -> None:
         """Pin the hub's static key."""
-        saved = self._try(lambda: self._identity.pin_hub(self._address, key))
+        saved = self._try(lambda: self._identity.pin_noise_key(self._address, key.hex()))
         self._unsaved_pin = None if saved else key  # a pin in the file may be forgotten there
 
     def psk(self, node_id: str) -> Optional[bytes]:

@@ -11,7 +11,6 @@ from hivemind_core_client.config.given_texts import checked_field, cut, pem_text
 from hivemind_core_client.config.key_files import (
     UNNAMED,
     IdentityFile,
-    expanded,
     field_error,
     place_of,
     read_private,
@@ -21,7 +20,6 @@ from hivemind_core_client.config.key_files import (
 from hivemind_core_client.config.noise_identity import NoiseIdentity
 from hivemind_core_client.config.rsa_keys import generate_rsa_key
 from hivemind_core_client.config.settings import port_of
-from hivemind_core_client.config.stored_identity import PathOrMapping
 from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption, Mend
 from hivemind_core_client.wire.keys import alias_of, public_pem
 from hivemind_core_client.wire.mends import RESET_PGP, SHOW_KEY_THERE
@@ -63,19 +61,20 @@ class NodeIdentity(NoiseIdentity):
     Args:
         identity_file: path of another file, or a dict-like object. If that has the methods `store` and
             `reload`, `save()` and `reload()` call them; if it has a `path`, the private key lies beside that.
-        app_name: name of an application with an identity of its own, `…/hivemind/APP_NAME/_identity.json`.
-            Until that file exists the common one is read; the first `save()` makes a full copy. Ignored
-            if `identity_file` is given.
+        app_name: name of an application with an identity of its own, `…/hivemind/APP_NAME/_identity.json`:
+            at most 64 letters, digits, `.`, `_` and `-`, the first one a letter or digit. Not together with
+            `identity_file`.
+        shared_fallback: with `app_name`, use the shared file where the application has none and the shared one
+            exists: it is read and written then, a warning says so once, and `uses_shared_fallback` is True. With
+            False the file is the application's own, whether it exists or not.
 
     Raises:
         IdentityFileError: the file is unreadable, no JSON object, or (when the field is read) a field
             has the wrong type. The file is left as it is.
-        InvalidOption: arguments, or values assigned to fields, that make no sense.
+        InvalidOption: arguments, or values assigned to fields, that make no sense. It is a ValueError.
     """
 
-    def __init__(self, identity_file: PathOrMapping | None = None, app_name: str | None = None) -> None:
-        super().__init__(identity_file, app_name)
-        self._private_pem: str | None = None
+    _private_pem: str | None = None
 
     def __repr__(self) -> str:
         return f"NodeIdentity({self.path!r})" if self.path else "NodeIdentity(<in memory>)"
@@ -94,7 +93,7 @@ class NodeIdentity(NoiseIdentity):
     @name.setter
     def name(self, value: str | None) -> None:
         with self._lock:
-            path = self.noise_key_path
+            path = self.noise_key
             self._write_text("name", value)
             if path is not None and os.path.exists(path):  # hubs have pinned the key that lies there
                 self.IDENTITY_FILE.setdefault("noise_key", os.path.basename(path))
@@ -122,21 +121,11 @@ class NodeIdentity(NoiseIdentity):
         Assign a path, which is taken relative to the folder of the identity file. Unset, it is
         `NAME.pem` in that folder.
         """
-        stored, folder = self._read_text("secret_key"), self._folder()
-        if not stored:
-            return None if folder is None else os.path.join(folder, f"{os.path.basename(self.name)}.pem")
-        path = os.path.join(folder or os.getcwd(), expanded(stored))
-        # Other clients store absolute paths, which go stale when the folder is moved.
-        beside = os.path.join(folder or "", os.path.basename(path))
-        return beside if os.path.isfile(beside) and not os.path.exists(path) else path
+        return self._key_path(self._read_text("secret_key"), f"{os.path.basename(self.name)}.pem")
 
     @secret_key.setter
     def secret_key(self, value: str | os.PathLike[str] | None) -> None:
-        if value is not None and not isinstance(value, (str, os.PathLike)):
-            raise InvalidOption(f"secret_key must be a path or None, not {type(value).__name__}")
-        path = None if value is None else expanded(os.fsdecode(value))
-        if path and os.path.isabs(path) and self._is_beside(path):
-            path = os.path.basename(path)
+        path = self._as_stored("secret_key", value)
         with self._lock:
             self._write("secret_key", path)
             self._private_pem = None

@@ -38,6 +38,9 @@ _LOCK_PAUSE = 0.02
 #: The largest file that is read, in bytes: a thousand trusted keys are half a mebibyte.
 _MOST_BYTES = 16 * 2**20
 UNNAMED = "unnamed-node"
+#: The field of the pins of hubs, by `host:port`.
+PINS = "pinned_noise_keys"
+_OLD_PINS = "hub_pins"
 _GONE = object()
 _warned: set[str] = set()
 
@@ -192,13 +195,24 @@ def read_object(path: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         problem = "is no valid JSON"
     if isinstance(value, dict):
-        return value
+        return _with_pins(value)
     # Raised out here: a JSONDecodeError carries the whole text, secrets and all.
     raise IdentityFileError(
         f"the identity file {path!r} {problem}; it was left as it is",
         Mend("correct it, or move it away and run ", Command(("set-identity",))),
         place=place_of(path),
     )
+
+
+def _with_pins(data: dict[str, Any]) -> dict[str, Any]:
+    """The fields with the pins where they belong: first releases had them in a field of another name.
+
+    To leave them there would be to trust whatever hub comes next.
+    """
+    if _OLD_PINS in data:
+        old, pins = data.pop(_OLD_PINS), data.get(PINS, {})
+        data[PINS] = {**old, **pins} if isinstance(old, dict) and isinstance(pins, dict) else old
+    return data
 
 
 def identity_at(path: str | None) -> str:
@@ -224,15 +238,13 @@ class IdentityFile(MutableMapping[str, Any]):
 
     Args:
         path: absolute path of the file; missing means empty.
-        shared: a file whose values are read as long as `path` does not exist. It is never written.
 
     Raises:
         IdentityFileError: a file is there that cannot be read or understood.
     """
 
-    def __init__(self, path: str, shared: str | None = None) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
-        self._shared = shared
         self._data: dict[str, Any] = {}
         self._loaded: dict[str, Any] = {}
         self._journal: dict[tuple[str, ...], Any] = {}
@@ -278,32 +290,15 @@ class IdentityFile(MutableMapping[str, Any]):
 
     def reload(self) -> None:
         """Read the file again and forget what was assigned; nothing changes on IdentityFileError."""
-        self._load(self._read() or {})
+        self._load(read_object(self.path) or {})
 
     def current(self, field: str) -> Any:
         """What the file holds now in `field`, whatever was read or assigned before; an empty dict where it is missing.
 
         Raises IdentityFileError.
         """
-        data = self._read()
-        return (self._loaded if data is None else data).get(field, {})
-
-    def _read(self) -> dict[str, Any] | None:
         data = read_object(self.path)
-        return self._read_shared(self._shared) if data is None and self._shared is not None else data
-
-    @staticmethod
-    def _read_shared(shared: str) -> dict[str, Any] | None:
-        data = read_object(shared)
-        if data is None:
-            return None
-        # A key path is relative to the file it stands in, and that will be another one. The Noise key has a name
-        # even where none is written: hubs pin it for the access key, which the two files share.
-        paths = {"secret_key": data.get("secret_key"), "noise_key": noise_key_file(data)}
-        for field, path in paths.items():
-            if isinstance(path, str) and path:
-                data[field] = os.path.join(file_folder(shared), expanded(path))
-        return data
+        return (self._loaded if data is None else data).get(field, {})
 
     def store(self) -> None:
         """Write the file. Raises IdentityFileError; a file that cannot be understood is left alone."""
@@ -382,11 +377,8 @@ def _lock(handle: int, folder: str) -> None:
         time.sleep(_LOCK_PAUSE)
 
 
-def noise_key_file(fields: Mapping[str, Any]) -> str:
-    """The file of the Noise key as an identity with these fields names it: in `noise_key`, else by its name."""
-    stored = fields.get("noise_key")
-    if isinstance(stored, str) and stored:
-        return stored
+def noise_key_name(fields: Mapping[str, Any]) -> str:
+    """The name of the file of the Noise key, where an identity with these fields does not name another."""
     owner = as_text(fields.get("name")) or UNNAMED
     return safe_label(f"{owner}_noise.key", "node_noise.key")
 

@@ -8,16 +8,17 @@ import os
 from typing import Any
 
 from hivemind_core_client.config.key_files import (
+    PINS,
     IdentityFile,
-    expanded,
     identity_at,
-    noise_key_file,
+    noise_key_name,
     place_of,
 )
 from hivemind_core_client.config.static_keys import existing_static_key, static_key_at
-from hivemind_core_client.config.stored_identity import PathOrMapping, StoredIdentity
+from hivemind_core_client.config.stored_identity import StoredIdentity
 from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption, Mend, forget_server
-from hivemind_core_client.wire.keys import STATIC_KEY_BYTES, static_key
+from hivemind_core_client.wire.keys import STATIC_KEY_BYTES
+from hivemind_core_client.wire.keys import static_key as key_of_hex
 
 #: How many derived keys are remembered; the oldest goes first.
 MOST_DERIVED = 16
@@ -29,19 +30,23 @@ class NoiseIdentity(StoredIdentity):
     An identity in memory keeps all of it in memory. A dict-like object that can only be stored whole is.
     """
 
-    def __init__(self, identity_file: PathOrMapping | None = None, app_name: str | None = None) -> None:
-        super().__init__(identity_file, app_name)
-        self._noise_key: bytes | None = None
+    _static_key: bytes | None = None
 
     @property
-    def noise_key_path(self) -> str | None:
-        """Where the static key lies: in `noise_key` of the file, else `NAME_noise.key` beside it; None in memory."""
-        folder = self._folder()
-        if folder is None:
-            return None
-        return os.path.join(folder, expanded(noise_key_file(self.IDENTITY_FILE)))
+    def noise_key(self) -> str | None:
+        """Absolute path of the file of the static key (64 hex digits), existing or not; None if there is no folder.
 
-    def noise_key(self) -> bytes:
+        Assign a path, which is taken relative to the folder of the identity file. Unset, it is `NAME_noise.key` in
+        that folder.
+        """
+        stored = self.IDENTITY_FILE.get("noise_key")
+        return self._key_path(stored if isinstance(stored, str) else None, noise_key_name(self.IDENTITY_FILE))
+
+    @noise_key.setter
+    def noise_key(self, value: str | os.PathLike[str] | None) -> None:
+        self._write("noise_key", self._as_stored("noise_key", value))
+
+    def static_key(self) -> bytes:
         """This node's static key (X25519, 32 bytes); made and written with mode 0600 where there is none.
 
         Hubs pin its public half, so the file goes on being used when the node gets another name: `noise_key` of the
@@ -49,66 +54,67 @@ class NoiseIdentity(StoredIdentity):
         understood.
         """
         with self._lock:
-            path = self.noise_key_path
+            path = self.noise_key
             if path is None:
-                self._noise_key = self._noise_key or os.urandom(STATIC_KEY_BYTES)
-                return self._noise_key
+                self._static_key = self._static_key or os.urandom(STATIC_KEY_BYTES)
+                return self._static_key
             key = static_key_at(path)
             self._note_noise_key(path)
             return key
 
-    def existing_noise_key(self) -> bytes | None:
-        """The static key if there is one. Raises IdentityFileError like `noise_key`."""
-        path = self.noise_key_path
+    def existing_static_key(self) -> bytes | None:
+        """The static key if there is one. Raises IdentityFileError like `static_key`."""
+        path = self.noise_key
         if path is None:
-            return self._noise_key
+            return self._static_key
         return existing_static_key(path)
 
     @property
-    def hub_pins(self) -> dict[str, str]:
+    def pinned_noise_keys(self) -> dict[str, str]:
         """The static keys pinned for hubs: `host:port` → 64 hex digits. Entries that make no sense are left out."""
-        return self._hex_keys("hub_pins")
+        return self._hex_keys(PINS)
 
-    def pin_of(self, address: str) -> bytes | None:
-        """The static key pinned for the hub at `host:port`, as the file has it now; None where there is none.
+    def get_pinned_noise_key(self, node_id: str) -> str | None:
+        """The static key (64 hex digits) pinned for the hub at `host:port`, as the file has it now, or None.
 
         Raises IdentityFileError for what is no key: to go on as if nothing was pinned would be to trust anybody.
         """
-        pins = self._current("hub_pins")
-        if isinstance(pins, dict) and address not in pins:
+        pins = self._current(PINS)
+        if isinstance(pins, dict) and node_id not in pins:
             return None
-        key = static_key(pins[address]) if isinstance(pins, dict) else None
+        key = key_of_hex(pins[node_id]) if isinstance(pins, dict) else None
         if key is None:
             raise IdentityFileError(
-                f"{identity_at(self.path)}: what 'hub_pins' says of {address} is no static key of 64 hex digits",
+                f"{identity_at(self.path)}: what {PINS!r} says of {node_id} is no static key of 64 hex digits",
                 Mend(
                     "correct it; or ask the hub's owner for its fingerprint, and run ",
-                    forget_server(address),
+                    forget_server(node_id),
                     ": the next contact pins what the hub shows",
                 ),
-                about=("hub_pins",),
+                about=(PINS,),
                 place=place_of(self.path),
             )
-        return key
+        return key.hex()
 
-    def pin_hub(self, address: str, key: bytes) -> None:
-        """Pin `key` (32 bytes) for the hub at `host:port`. Raises InvalidOption for another length."""
-        if len(key) != STATIC_KEY_BYTES:
-            raise InvalidOption(f"a static key has {STATIC_KEY_BYTES} bytes, not {len(key)}")
-        self._write_entries("hub_pins", {address: key.hex()})
+    def pin_noise_key(self, node_id: str, pubkey: str) -> None:
+        """Pin the static key `pubkey` (64 hex digits) for the hub at `host:port`. Raises InvalidOption for no key."""
+        key = key_of_hex(pubkey)
+        if key is None:
+            raise InvalidOption(f"a static key has {2 * STATIC_KEY_BYTES} hex digits")
+        self._write_entries(PINS, {node_id: key.hex()})
 
-    def forget_hub(self, address: str) -> bool:
+    def forget_noise_key(self, node_id: str) -> bool:
         """Pin nothing for `host:port` any more; False if nothing was."""
         with self._lock:
-            pins = self._current("hub_pins")
-            if isinstance(pins, dict) and address not in pins:
+            pins = self._current(PINS)
+            if isinstance(pins, dict) and node_id not in pins:
                 return False
-            self._write_entries("hub_pins", {address: None})
+            self._write_entries(PINS, {node_id: None})
             return True
 
     def derived_key(self, owner: str, node_id: str) -> bytes | None:
         """The remembered key that was derived for `owner`, an access key, and the hub of this node id."""
-        return static_key(self._hex_keys("derived_keys").get(_entry(owner, node_id)))
+        return key_of_hex(self._hex_keys("derived_keys").get(_entry(owner, node_id)))
 
     def keep_derived_key(self, owner: str, node_id: str, key: bytes) -> None:
         """Remember a derived key; of more than 16 the oldest are forgotten."""
@@ -143,7 +149,7 @@ class NoiseIdentity(StoredIdentity):
         return dict(entries) if isinstance(entries, dict) else {}
 
     def _hex_keys(self, field: str) -> dict[str, str]:
-        keys = {name: static_key(digits) for name, digits in self._entries(field).items()}
+        keys = {name: key_of_hex(digits) for name, digits in self._entries(field).items()}
         return {name: key.hex() for name, key in keys.items() if key is not None}
 
     def _write_entries(self, field: str, changes: dict[str, str | None]) -> None:

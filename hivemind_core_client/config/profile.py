@@ -160,7 +160,7 @@ class ClientProfile:
         error.mends += tuple(mend for mend in more if mend not in error.mends)
 
     def _about_noise_key(self) -> tuple[Mend, ...]:
-        path = self.identity.noise_key_path
+        path = self.identity.noise_key
         if path is None:
             return ()
         other = Mend(

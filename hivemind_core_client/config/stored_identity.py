@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -19,7 +20,14 @@ from hivemind_core_client.config.key_files import (
     file_folder,
     prepare_private,
 )
-from hivemind_core_client.wire.errors import InvalidOption
+from hivemind_core_client.wire.errors import InvalidOption, Mend
+
+log = logging.getLogger(__name__)
+
+#: It becomes a folder, so nothing that could lead elsewhere.
+_APP_NAME = re.compile(r"[A-Za-z\d][\w.-]{,63}", re.ASCII)
+#: The files whose absence was told.
+_told: set[str] = set()
 
 PathOrMapping = Union[str, "os.PathLike[str]", MutableMapping[str, Any]]
 
@@ -27,10 +35,24 @@ PathOrMapping = Union[str, "os.PathLike[str]", MutableMapping[str, Any]]
 class StoredIdentity:
     """The fields of an identity, how they are read and written, and where they lie."""
 
-    def __init__(self, identity_file: PathOrMapping | None = None, app_name: str | None = None) -> None:
+    def __init__(
+        self,
+        identity_file: PathOrMapping | None = None,
+        app_name: str | None = None,
+        shared_fallback: bool = True,
+    ) -> None:
         self._lock = threading.RLock()
+        #: The application whose identity this is, or None.
+        self.app_name = app_name
+        #: Whether the shared file may stand in for a missing one of the application.
+        self.shared_fallback = shared_fallback
         #: The fields themselves, by their names in the file.
-        self.IDENTITY_FILE: MutableMapping[str, Any] = _open(identity_file, app_name)
+        self.IDENTITY_FILE: MutableMapping[str, Any] = self._open(identity_file)
+
+    @property
+    def uses_shared_fallback(self) -> bool:
+        """Whether the application has no file of its own, so that the shared one is read and written."""
+        return self.app_name is not None and self.path == common_file()
 
     @property
     def path(self) -> str | None:
@@ -82,23 +104,59 @@ class StoredIdentity:
             else:
                 self.IDENTITY_FILE[field] = value
 
+    def _open(self, identity_file: PathOrMapping | None) -> MutableMapping[str, Any]:
+        if self.app_name is not None:
+            return IdentityFile(self._app_file(identity_file, self.app_name))
+        if isinstance(identity_file, MutableMapping):
+            return identity_file
+        return IdentityFile(common_file() if identity_file is None else _checked_path(identity_file))
+
+    def _app_file(self, identity_file: PathOrMapping | None, app: str) -> str:
+        """The file of this application: its own, or the shared one that stands in for it. Raises InvalidOption."""
+        _check_app(app)
+        if identity_file is not None:
+            raise InvalidOption("an identity is in identity_file or that of app_name, not both")
+        shared = common_file()
+        own = os.path.join(os.path.dirname(shared), app, FILE_NAME)
+        if not self.shared_fallback or os.path.lexists(own) or not os.path.lexists(shared):
+            return own
+        if own not in _told:
+            _told.add(own)
+            log.warning(
+                "%s has no identity of its own and uses the one in %s, as every other program here does that has none: "
+                "'hivemind-client --app %s set-identity' gives it one",
+                app,
+                shared,
+                app,
+            )
+        return shared
+
     def _folder(self) -> str | None:
         return None if self.path is None else file_folder(self.path)
+
+    def _key_path(self, stored: str | None, name: str) -> str | None:
+        """Where the key file lies that is stored so, else the one of this name; None if there is no folder for that.
+
+        A relative path is one in the folder of the identity file. Other clients store absolute ones, which go stale
+        when that folder is moved: then it is the file of that name beside the identity file.
+        """
+        folder = self._folder()
+        if folder is None:
+            return os.path.abspath(expanded(stored)) if stored else None
+        path = os.path.join(folder, expanded(stored or name))
+        beside = os.path.join(folder, os.path.basename(path))
+        return beside if os.path.isfile(beside) and not os.path.exists(path) else path
+
+    def _as_stored(self, field: str, value: str | os.PathLike[str] | None) -> str | None:
+        """A path as the file has it: by its name alone if it lies beside the identity file. Raises InvalidOption."""
+        if value is not None and not isinstance(value, (str, os.PathLike)):
+            raise InvalidOption(f"{field} must be a path or None, not {type(value).__name__}")
+        path = None if value is None else expanded(os.fsdecode(value))
+        return os.path.basename(path) if path and os.path.isabs(path) and self._is_beside(path) else path
 
     def _is_beside(self, path: str) -> bool:
         folder = self._folder()
         return folder is not None and os.path.realpath(os.path.dirname(path)) == os.path.realpath(folder)
-
-
-def _open(identity_file: PathOrMapping | None, app_name: str | None) -> MutableMapping[str, Any]:
-    app = None if app_name is None else _checked_app(app_name)
-    if isinstance(identity_file, MutableMapping):
-        return identity_file
-    if identity_file is None:
-        shared = common_file()
-        own = shared if app is None else os.path.join(os.path.dirname(shared), app, FILE_NAME)
-        return IdentityFile(own, None if app is None else shared)
-    return IdentityFile(_checked_path(identity_file))
 
 
 def _checked_path(path: object) -> str:
@@ -107,7 +165,14 @@ def _checked_path(path: object) -> str:
     return os.path.abspath(expanded(os.fsdecode(path)))
 
 
-def _checked_app(name: object) -> str:
-    if isinstance(name, str) and name.isprintable() and re.search(r"[/\\]|^\s*\.{0,2}\s*$", name) is None:
-        return name
-    raise InvalidOption("app_name must be a plain folder name: not empty, not '..', no path separators")
+def _check_app(name: object) -> None:
+    if isinstance(name, str) and _APP_NAME.fullmatch(name):
+        return
+    raise InvalidOption(
+        f"app_name {name!r} is no name of an application",
+        Mend(
+            "it becomes a folder: take 64 letters (a to z), digits, '.', '_' and '-' at most, "
+            "and a letter or a digit first",
+            joint=": ",
+        ),
+    )

@@ -167,5 +167,5 @@ def memory_identity() -> Any:
     from hivemind_core_client.config.identity import NodeIdentity
 
     identity = NodeIdentity({})
-    identity._noise_key = _STATIC_KEY
+    identity._static_key = _STATIC_KEY
     return identity

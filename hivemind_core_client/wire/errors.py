@@ -33,7 +33,7 @@ class Reader:
 
 @frozen
 class Call:
-    """A call of the library, such as `identity.forget_hub('h:5678')`."""
+    """A call of the library, such as `identity.forget_noise_key('h:5678')`."""
 
     name: str
     arguments: tuple[object, ...] = ()
@@ -124,7 +124,7 @@ class Mend:
 
 def forget_server(address: str) -> Command:
     """The command that takes the pin of the hub at `host:port` away."""
-    return Command(("forget-server", address), call=Call("identity.forget_hub", (address,)))
+    return Command(("forget-server", address), call=Call("identity.forget_noise_key", (address,)))
 
 
 def allow_msg(msg_type: str) -> Mend:

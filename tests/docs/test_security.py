@@ -25,5 +25,5 @@ def test_the_owner_of_a_hub_gets_the_fingerprint_that_satellites_show(tmp_path: 
             pass
         key_file = tmp_path / "unnamed-node_noise.key"
         key_file.write_text(hub._options.noise_key.hex())
-    pins = [fingerprint(bytes.fromhex(pin)) for pin in identity.hub_pins.values()]
+    pins = [fingerprint(bytes.fromhex(pin)) for pin in identity.pinned_noise_keys.values()]
     assert pins == ([namespace["fingerprint_of"](key_file)] if VERSIONS == (3, 3) else [])

@@ -224,7 +224,7 @@ def changed_hub_key(hub: RealHub, satellite: Satellite) -> None:
     hub.start_again()
     with pytest.raises(HubKeyChanged, match=f"forget-server {hub.host}:{satellite.hub_port}"):
         satellite.client().connect()
-    assert satellite.identity.forget_hub(f"{hub.host}:{satellite.hub_port}")
+    assert satellite.identity.forget_noise_key(f"{hub.host}:{satellite.hub_port}")
     again = satellite.connected()
     assert met(again) == "XXpsk2"
     hub.wait_until_ready()

@@ -78,7 +78,7 @@ Talk = Callable[..., Any]
 def test_each_client_speaks_version_3(talk: Talk, hub: EmbeddedHub, identity: NodeIdentity) -> None:
     first = talk(hub, identity)
     assert (first.version, first.kind, first.pattern) == (3, "noise", "XXpsk2")
-    assert len(identity.hub_pins) == 1
+    assert len(identity.pinned_noise_keys) == 1
 
 
 @KINDS
@@ -195,7 +195,7 @@ def test_a_hub_that_dies_after_a_first_contact_is_noticed(hub: EmbeddedHub, iden
 def test_a_client_in_the_background_that_gives_up_says_why(
     asynchronous: bool, hub: EmbeddedHub, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken = NodeIdentity({"hub_pins": {f"127.0.0.1:{hub.port}": "no key"}})
+    broken = NodeIdentity({"pinned_noise_keys": {f"127.0.0.1:{hub.port}": "no key"}})
     settings = login(hub.url, identity=broken)
 
     def run() -> None:
@@ -204,7 +204,7 @@ def test_a_client_in_the_background_that_gives_up_says_why(
         else:
             HiveMessageBusClient(**settings).run_forever()
 
-    with pytest.raises(err.IdentityFileError, match="hub_pins"):
+    with pytest.raises(err.IdentityFileError, match="pinned_noise_keys"):
         run()
     assert "no more attempts" in caplog.text
 
@@ -218,11 +218,11 @@ def test_a_file_that_cannot_be_read_for_a_moment_does_not_end_a_satellite(
         with talk_kind(**login(address, identity=identity)) as client:
             failed = threading.Event()
             client.on("error", lambda error: isinstance(error, err.IdentityFileError) and failed.set())
-            pins = dict(identity.IDENTITY_FILE["hub_pins"])
-            identity.IDENTITY_FILE["hub_pins"] = "half written"
+            pins = dict(identity.IDENTITY_FILE["pinned_noise_keys"])
+            identity.IDENTITY_FILE["pinned_noise_keys"] = "half written"
             hub.drop()
             assert failed.wait(10)
-            identity.IDENTITY_FILE["hub_pins"] = pins
+            identity.IDENTITY_FILE["pinned_noise_keys"] = pins
             hub.wait_for_sessions(1, timeout=10)
 
 
@@ -240,9 +240,9 @@ def test_a_hub_with_another_key_is_refused(talk: Talk, identity: NodeIdentity) -
         port = first.port
     with EmbeddedHub({"k": PASSWORD}, versions=(3, 3), port=port) as second:
         address = f"127.0.0.1:{GATEWAYS.get(identity, port)}"
-        with pytest.raises(err.HubKeyChanged, match=rf"forget_hub\('{address}'\)"):
+        with pytest.raises(err.HubKeyChanged, match=rf"forget_noise_key\('{address}'\)"):
             talk(second, identity)
-        assert identity.forget_hub(address)
+        assert identity.forget_noise_key(address)
         assert talk(second, identity).pattern == "XXpsk2"
 
 
@@ -250,13 +250,13 @@ def test_a_changed_key_of_the_hub_names_the_file_whose_pin_it_is(tmp_path: Path)
     own = NodeIdentity(tmp_path / "bridge.json")
     with EmbeddedHub({"k": PASSWORD}, versions=(3, 3)) as hub:
         address = f"{hub.host}:{hub.port}"
-        own.pin_hub(address, bytes(32))
+        own.pin_noise_key(address, bytes(32).hex())
         text = _refused(hub, own)
         assert f"'hivemind-client forget-server {address} --identity-file {own.path}'" in text
         memory = NodeIdentity({})
-        memory.pin_hub(address, bytes(32))
-        assert f"run identity.forget_hub('{address}')" in _refused(hub, memory)
-        memory.forget_hub(address)
+        memory.pin_noise_key(address, bytes(32).hex())
+        assert f"run identity.forget_noise_key('{address}')" in _refused(hub, memory)
+        memory.forget_noise_key(address)
         with HiveMessageBusClient(**login(hub.url, identity=memory)) as client:
             assert client.negotiated is not None
 
@@ -273,7 +273,7 @@ def test_a_hub_that_offers_no_noise_any_more_is_refused(talk: Talk, identity: No
         talk(first, identity)
         port = first.port
     with EmbeddedHub({"k": PASSWORD}, port=port) as second:
-        with pytest.raises(err.VersionRefused, match="forget_hub"):
+        with pytest.raises(err.VersionRefused, match="forget_noise_key"):
             talk(second, identity)
         assert talk(second, identity, max_protocol_version=2).kind == "password"
 

@@ -198,7 +198,6 @@ def test_paths_of_all_kinds(home: Path, file: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(home)
     for given_path in (file, str(file), "node/_identity.json", "~/../node/_identity.json"):
         assert NodeIdentity(given_path).path == str(file)
-    assert NodeIdentity(file, app_name="ignored").path == str(file)
 
 
 @pytest.mark.parametrize("bad", ["", 5, b"bytes"], ids=repr)
@@ -207,42 +206,89 @@ def test_identity_file_of_no_use(bad: Any) -> None:
         NodeIdentity(bad)
 
 
-@pytest.mark.parametrize("app", ["", " ", ".", "..", " .. ", "a/b", "a\\b", "/", "a\0", "a\nb", 5], ids=repr)
-def test_app_names_of_no_use(app: Any) -> None:
-    with pytest.raises(InvalidOption, match="app_name"):
+APP_NAMES_OF_NO_USE = [
+    *(
+        "",
+        " ",
+        ".",
+        "..",
+        " .. ",
+        "a/b",
+        "a\\b",
+        "/",
+        "/etc",
+        "../x",
+        "a\0",
+        "a\nb",
+        "a\n",
+        " a",
+        "a b",
+        ".a",
+        "-a",
+        "_a",
+    ),
+    *("ä", "a" * 65, "٣", 5, b"app"),
+]
+
+
+@pytest.mark.parametrize("app", APP_NAMES_OF_NO_USE, ids=repr)
+def test_app_names_of_no_use(home: Path, app: Any) -> None:
+    with pytest.raises(ValueError, match=r"app_name.*letters") as caught:
         NodeIdentity(app_name=app)
+    assert isinstance(caught.value, InvalidOption) and caught.value.mends
+    assert not (home / "config").exists()
 
 
-def test_app_reads_the_shared_file_until_it_has_its_own(home: Path) -> None:
-    """identity-arguments: an application writes to its own file only."""
+@pytest.mark.parametrize("app", ["a", "my-app", "My_App.2", "9", "a..", "a" * 64])
+def test_app_names_of_use(home: Path, app: str) -> None:
+    node = NodeIdentity(app_name=app)
+    assert node.path == str(home / "config/hivemind" / app / "_identity.json")
+    assert (node.app_name, node.shared_fallback, node.uses_shared_fallback) == (app, True, False)
+
+
+@pytest.mark.parametrize("other", ["identity.json", {}], ids=repr)
+def test_an_identity_has_one_place(other: Any) -> None:
+    with pytest.raises(ValueError, match="not both"):
+        NodeIdentity(other, app_name="app")
+
+
+def test_app_without_a_file_uses_the_shared_one(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """So does the reference client, and what is paired with `set-identity` goes on working."""
     shared = put(
         home / "config/hivemind/_identity.json", {"access_key": "k", "secret_key": "HiveMindComs.pem"}
     )
-    before = shared.read_bytes()
     put(shared.parent / "HiveMindComs.pem", PRIVATE.encode())
-    node = NodeIdentity(app_name="app")
+    with caplog.at_level(logging.WARNING):
+        node = NodeIdentity(app_name="app")
+        NodeIdentity(app_name="app")
+    (warning,) = caplog.messages
+    assert str(shared) in warning and "'hivemind-client --app app set-identity'" in warning
+    assert (node.path, node.uses_shared_fallback, node.app_name) == (str(shared), True, "app")
     assert (node.access_key, node.private_key_pem()) == ("k", PRIVATE)
     node.password = SECRET
     node.save()
-    own = shared.parent / "app" / "_identity.json"
-    assert json.loads(own.read_text()) == {
-        "access_key": "k",
-        "password": SECRET,
-        "secret_key": str(shared.parent / "HiveMindComs.pem"),
-        "noise_key": str(shared.parent / "unnamed-node_noise.key"),
-    }
-    assert shared.read_bytes() == before
-    put(shared, {"access_key": "changed", "site_id": "x"})
-    again = NodeIdentity(app_name="app")
-    assert (again.access_key, again.site_id, again.private_key_pem()) == ("k", None, PRIVATE)
+    assert NodeIdentity().password == SECRET and not (shared.parent / "app").exists()
+    assert node.uses_shared_fallback
 
 
-def test_app_without_any_file_and_with_a_shared_file_that_has_no_key(home: Path, quick_keys: None) -> None:
-    assert NodeIdentity(app_name="app").access_key is None
+def test_app_with_a_file_leaves_the_shared_one_alone(home: Path, quick_keys: None) -> None:
+    shared = put(home / "config/hivemind/_identity.json", {"access_key": "k"})
+    before = shared.read_bytes()
+    node = NodeIdentity(app_name="app", shared_fallback=False)
+    assert (node.access_key, node.shared_fallback, node.uses_shared_fallback) == (None, False, False)
+    node.access_key = "own"
+    node.save()
+    again = NodeIdentity(None, "app", True)
+    again.create_keys()
+    assert again.secret_key == str(shared.parent / "app" / "HiveMindComs.pem")
+    assert (again.access_key, again.uses_shared_fallback) == ("own", False)
+    assert shared.read_bytes() == before and not (shared.parent / "HiveMindComs.pem").exists()
+
+
+def test_the_shared_file_is_no_fallback_of_itself(home: Path) -> None:
     put(home / "config/hivemind/_identity.json", {"access_key": "k"})
-    node = NodeIdentity(app_name="app")
-    node.create_keys()
-    assert node.secret_key == str(home / "config/hivemind/app/HiveMindComs.pem")
+    node = NodeIdentity()
+    assert (node.app_name, node.shared_fallback, node.uses_shared_fallback) == (None, True, False)
 
 
 def test_corrupt_shared_file_is_an_error_for_the_app(home: Path) -> None:
@@ -875,15 +921,6 @@ def test_create_keys_keeps_what_was_read_when_the_file_has_gone(file: Path, quic
     file.unlink()
     node.create_keys()
     assert NodeIdentity(file).access_key == "k"
-
-
-def test_create_keys_of_an_app_makes_the_full_copy(home: Path, quick_keys: None) -> None:
-    shared = put(home / "config/hivemind/_identity.json", {"access_key": "k", "later": [1]})
-    before = shared.read_bytes()
-    NodeIdentity(app_name="app").create_keys()
-    again = NodeIdentity(app_name="app")
-    assert (again.access_key, again.IDENTITY_FILE["later"]) == ("k", [1])
-    assert "MIIEow0" in str(again.private_key_pem()) and shared.read_bytes() == before
 
 
 def test_create_keys_leaves_a_file_that_went_corrupt_alone(file: Path, quick_keys: None) -> None:

@@ -98,7 +98,7 @@ def test_a_number_is_a_text_where_a_text_should_be(file: Path, field: str, value
 
 
 def test_a_name_that_is_a_number_names_its_noise_key(file: Path) -> None:
-    path = NodeIdentity(put(file, '{"name": 7}')).noise_key_path
+    path = NodeIdentity(put(file, '{"name": 7}')).noise_key
     assert path is not None and os.path.basename(path) == "7_noise.key"
 
 

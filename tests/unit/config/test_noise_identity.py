@@ -52,10 +52,12 @@ def keys_of(identity: NodeIdentity, password: str = "a long password", host: str
 
 def test_the_static_key_is_made_once_and_is_its_owner_s_alone(path: Path) -> None:
     identity = NodeIdentity(str(path))
-    assert identity.existing_noise_key() is None
-    key = identity.noise_key()
+    assert identity.existing_static_key() is None
+    key = identity.static_key()
     assert len(key) == 32
-    assert identity.noise_key() == NodeIdentity(str(path)).noise_key() == identity.existing_noise_key() == key
+    assert (
+        identity.static_key() == NodeIdentity(str(path)).static_key() == identity.existing_static_key() == key
+    )
     file = path.parent / "unnamed-node_noise.key"
     assert file.read_text() == key.hex()
     assert mode(file) == 0o600
@@ -74,30 +76,35 @@ def test_the_static_key_is_made_once_and_is_its_owner_s_alone(path: Path) -> Non
 )
 def test_where_the_static_key_lies(path: Path, content: dict[str, Any], file: str) -> None:
     identity = written(path, **content)
-    identity.noise_key()
+    identity.static_key()
     assert (path.parent / file).exists()
 
 
 def test_the_static_key_stays_when_the_node_gets_another_name(path: Path) -> None:
     """Hubs have pinned it for the access key, which stays too."""
     identity = written(path, name="kitchen")
-    key = identity.noise_key()
+    key = identity.static_key()
     assert fields(path) == {"name": "kitchen", "noise_key": "kitchen_noise.key"}
     identity.name = "attic"
     identity.save()
-    assert identity.noise_key() == NodeIdentity(str(path)).noise_key() == key
+    assert identity.static_key() == NodeIdentity(str(path)).static_key() == key
 
 
-def test_an_application_that_shares_the_access_key_shares_the_static_key(
+def test_an_application_without_a_file_shares_the_static_key_and_the_pins(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    written(tmp_path / "hivemind" / "_identity.json", access_key="k", name="kitchen")
-    key = NodeIdentity(app_name="skill").noise_key()
-    assert NodeIdentity().noise_key() == key
+    shared = tmp_path / "hivemind" / "_identity.json"
+    written(shared, access_key="k", name="kitchen")
     app = NodeIdentity(app_name="skill")
-    app.pin_hub(HUB, KEY)  # it has a file of its own from now on
-    assert NodeIdentity(app_name="skill").noise_key() == NodeIdentity(app_name="other").noise_key() == key
+    key = app.static_key()
+    assert NodeIdentity().static_key() == NodeIdentity(app_name="other").static_key() == key
+    app.pin_noise_key(HUB, KEY.hex())
+    assert NodeIdentity().pinned_noise_keys == {HUB: KEY.hex()}
+    assert not (shared.parent / "skill").exists()
+    own = NodeIdentity(app_name="skill", shared_fallback=False)
+    assert own.static_key() != key and own.pinned_noise_keys == {}
+    assert (shared.parent / "skill" / "unnamed-node_noise.key").exists()
 
 
 def test_a_node_that_is_named_later_keeps_the_key_that_an_application_made(
@@ -105,18 +112,16 @@ def test_a_node_that_is_named_later_keeps_the_key_that_an_application_made(
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     written(tmp_path / "hivemind" / "_identity.json", access_key="k")
-    key = NodeIdentity(app_name="skill").noise_key()
+    key = NodeIdentity(app_name="skill").static_key()
     shared = NodeIdentity()
     shared.name = "kitchen"
     shared.save()
-    assert NodeIdentity().noise_key() == NodeIdentity(app_name="other").noise_key() == key
+    assert NodeIdentity().static_key() == NodeIdentity(app_name="other").static_key() == key
 
 
 def test_processes_that_start_together_have_one_static_key(path: Path) -> None:
     """The folder is missing, so that there is nothing to lock yet."""
-    code = (
-        f"from hivemind_core_client import NodeIdentity; print(NodeIdentity({str(path)!r}).noise_key().hex())"
-    )
+    code = f"from hivemind_core_client import NodeIdentity; print(NodeIdentity({str(path)!r}).static_key().hex())"
     started = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)
     ]
@@ -131,16 +136,43 @@ def test_a_folder_that_another_one_locks_is_not_waited_for_without_end(
     identity = written(path)
     with keyfiles.only_one_writer(str(path.parent)):
         with pytest.raises(IdentityFileError, match="another process holds the folder"):
-            identity.noise_key()
+            identity.static_key()
         with pytest.raises(IdentityFileError, match="another process"):
-            identity.pin_hub(HUB, KEY)
-    assert len(identity.noise_key()) == 32
+            identity.pin_noise_key(HUB, KEY.hex())
+    assert len(identity.static_key()) == 32
+
+
+def test_where_the_static_key_lies_can_be_set(path: Path, tmp_path: Path) -> None:
+    identity = written(path, name="kitchen")
+    identity.noise_key = path.parent / "mine.key"  # type: ignore[assignment]  # any path is taken
+    assert identity.noise_key == str(path.parent / "mine.key")
+    assert identity.IDENTITY_FILE["noise_key"] == "mine.key"
+    identity.noise_key = "other.key"
+    assert identity.noise_key == str(path.parent / "other.key")
+    identity.noise_key = str(tmp_path / "elsewhere.key")
+    identity.save()
+    assert NodeIdentity(str(path)).noise_key == str(tmp_path / "elsewhere.key")
+    assert identity.static_key().hex() == (tmp_path / "elsewhere.key").read_text()
+    identity.noise_key = None
+    assert identity.noise_key == str(path.parent / "kitchen_noise.key")
+    with pytest.raises(InvalidOption, match="noise_key"):
+        identity.noise_key = 5  # type: ignore[assignment]
+
+
+def test_a_path_of_another_machine_is_that_of_the_file_beside(path: Path) -> None:
+    """Other clients store absolute paths, which go stale when the folder is moved or another user reads it."""
+    identity = written(path, noise_key="/home/of/nobody/node_noise.key")
+    assert identity.noise_key == "/home/of/nobody/node_noise.key"
+    beside = path.parent / "node_noise.key"
+    beside.write_text(KEY.hex())
+    assert identity.noise_key == str(beside)
+    assert identity.static_key() == KEY
 
 
 def test_the_static_key_of_another_place_is_read(path: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.key"
     elsewhere.write_text(KEY.hex().upper() + "\n")
-    assert written(path, noise_key=str(elsewhere)).noise_key() == KEY
+    assert written(path, noise_key=str(elsewhere)).static_key() == KEY
 
 
 @pytest.mark.parametrize("content", ["", "xyz", "00" * 31, "00" * 33, "g" * 64])
@@ -149,16 +181,22 @@ def test_a_file_that_holds_no_static_key_is_left_alone(path: Path, content: str)
     file = path.parent / "mine.key"
     file.write_text(content)
     with pytest.raises(IdentityFileError, match="reset-noise-pin"):
-        identity.noise_key()
+        identity.static_key()
     assert file.read_text() == content
 
 
 def test_in_memory_the_static_key_stays_with_the_object() -> None:
     identity = NodeIdentity({})
-    assert identity.existing_noise_key() is None
-    assert identity.noise_key() == identity.noise_key() == identity.existing_noise_key()
-    assert identity.noise_key_path is None
-    assert identity.noise_key() != NodeIdentity({}).noise_key()
+    assert identity.existing_static_key() is None
+    assert identity.static_key() == identity.static_key() == identity.existing_static_key()
+    assert identity.noise_key is None
+    assert identity.static_key() != NodeIdentity({}).static_key()
+
+
+def test_in_memory_the_static_key_may_lie_in_a_file(tmp_path: Path) -> None:
+    identity = NodeIdentity({})
+    identity.noise_key = str(tmp_path / "node.key")
+    assert identity.static_key().hex() == (tmp_path / "node.key").read_text()
 
 
 # pins
@@ -167,30 +205,50 @@ def test_in_memory_the_static_key_stays_with_the_object() -> None:
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_a_hub_is_pinned_and_forgotten_by_its_address(path: Path, in_memory: bool) -> None:
     identity = NodeIdentity({} if in_memory else str(path))
-    identity.pin_hub(HUB, KEY)
-    identity.pin_hub("other:1", bytes(32))
-    assert identity.hub_pins == {HUB: KEY.hex(), "other:1": bytes(32).hex()}
-    assert identity.forget_hub(HUB)
-    assert not identity.forget_hub(HUB)
-    assert identity.hub_pins == {"other:1": bytes(32).hex()}
+    identity.pin_noise_key(HUB, KEY.hex())
+    identity.pin_noise_key("other:1", bytes(32).hex())
+    assert identity.pinned_noise_keys == {HUB: KEY.hex(), "other:1": bytes(32).hex()}
+    assert identity.forget_noise_key(HUB)
+    assert not identity.forget_noise_key(HUB)
+    assert identity.pinned_noise_keys == {"other:1": bytes(32).hex()}
     if not in_memory:
-        assert NodeIdentity(str(path)).hub_pins == identity.hub_pins
+        assert NodeIdentity(str(path)).pinned_noise_keys == identity.pinned_noise_keys
         assert mode(path) == 0o600
 
 
-def test_a_pin_of_another_length_is_refused() -> None:
-    with pytest.raises(InvalidOption, match="32 bytes"):
-        NodeIdentity({}).pin_hub(HUB, b"short")
+@pytest.mark.parametrize("key", ["ab" * 31, "zz" * 32, "", None, KEY], ids=repr)
+def test_what_is_no_static_key_is_not_pinned(key: Any) -> None:
+    identity = NodeIdentity({})
+    with pytest.raises(InvalidOption, match="64 hex digits"):
+        identity.pin_noise_key(HUB, key)
+    assert identity.pinned_noise_keys == {}
+
+
+@pytest.mark.parametrize("now", [{}, {"other:1": "00" * 32}])
+def test_pins_of_first_releases_stay_pins(path: Path, now: dict[str, str]) -> None:
+    identity = written(path, hub_pins={HUB: KEY.hex(), "other:1": "11" * 32}, pinned_noise_keys=now)
+    assert identity.get_pinned_noise_key(HUB) == KEY.hex()
+    assert identity.get_pinned_noise_key("other:1") == now.get("other:1", "11" * 32)
+    assert identity.forget_noise_key(HUB)
+    assert fields(path) == {"pinned_noise_keys": {"other:1": now.get("other:1", "11" * 32)}}
+
+
+@pytest.mark.parametrize("broken", [{"hub_pins": 5}, {"hub_pins": {HUB: "no key"}}, {"hub_pins": None}])
+def test_a_pin_of_first_releases_that_cannot_be_read_is_not_taken_for_none(
+    path: Path, broken: dict[str, Any]
+) -> None:
+    with pytest.raises(IdentityFileError, match="pinned_noise_keys"):
+        written(path, **broken).get_pinned_noise_key(HUB)
 
 
 def test_a_pin_is_written_at_once_and_nothing_else_with_it(path: Path) -> None:
     first, second = written(path, password="secret"), NodeIdentity(str(path))
     first.site_id = "kitchen"  # waits for save()
-    first.pin_hub(HUB, KEY)
-    second.pin_hub("other:1", bytes(32))
+    first.pin_noise_key(HUB, KEY.hex())
+    second.pin_noise_key("other:1", bytes(32).hex())
     assert fields(path) == {
         "password": "secret",
-        "hub_pins": {HUB: KEY.hex(), "other:1": bytes(32).hex()},
+        "pinned_noise_keys": {HUB: KEY.hex(), "other:1": bytes(32).hex()},
     }
     first.save()
     assert fields(path)["site_id"] == "kitchen"
@@ -202,12 +260,12 @@ def test_a_pin_is_written_at_once_and_nothing_else_with_it(path: Path) -> None:
     | st.text()
 )
 def test_pins_that_make_no_sense_are_no_pins(content: Any) -> None:
-    identity = NodeIdentity({"hub_pins": content, "derived_keys": content})
-    assert all(len(bytes.fromhex(key)) == 32 for key in identity.hub_pins.values())
+    identity = NodeIdentity({"pinned_noise_keys": content, "derived_keys": content})
+    assert all(len(bytes.fromhex(key)) == 32 for key in identity.pinned_noise_keys.values())
     assert identity.derived_key("key", "hub") is None
-    identity.pin_hub(HUB, KEY)
+    identity.pin_noise_key(HUB, KEY.hex())
     identity.keep_derived_key("key", "hub", KEY)
-    assert identity.hub_pins[HUB] == KEY.hex()
+    assert identity.pinned_noise_keys[HUB] == KEY.hex()
     assert identity.derived_key("key", "hub") == KEY
 
 
@@ -226,36 +284,37 @@ def test_pins_that_make_no_sense_are_no_pins(content: Any) -> None:
     ],
 )
 def test_a_pin_that_cannot_be_read_is_not_taken_for_none(path: Path, pins: Any, in_memory: bool) -> None:
-    content = {"hub_pins": pins}
+    content = {"pinned_noise_keys": pins}
     identity = NodeIdentity(content) if in_memory else written(path, **content)
-    with pytest.raises(IdentityFileError, match="hub_pins"):
-        identity.pin_of(HUB)
-    with pytest.raises(IdentityFileError, match="hub_pins"):
+    with pytest.raises(IdentityFileError, match="pinned_noise_keys"):
+        identity.get_pinned_noise_key(HUB)
+    with pytest.raises(IdentityFileError, match="pinned_noise_keys"):
         keys_of(identity).pinned()
     if isinstance(pins, dict):
-        assert identity.pin_of("other:1") is None
-        assert identity.forget_hub(HUB)
-        assert identity.pin_of(HUB) is None
+        assert identity.get_pinned_noise_key("other:1") is None
+        assert identity.forget_noise_key(HUB)
+        assert identity.get_pinned_noise_key(HUB) is None
     else:
-        assert identity.forget_hub(HUB)
-        assert identity.pin_of(HUB) is None
-        assert in_memory or NodeIdentity(str(path)).pin_of(HUB) is None
+        assert identity.forget_noise_key(HUB)
+        assert identity.get_pinned_noise_key(HUB) is None
+        assert in_memory or NodeIdentity(str(path)).get_pinned_noise_key(HUB) is None
 
 
 @pytest.mark.parametrize("text", [KEY.hex().upper(), f" {KEY.hex()}\n"])
 def test_a_pin_is_read_however_it_is_written(text: str) -> None:
-    assert NodeIdentity({"hub_pins": {HUB: text}}).pin_of(HUB) == KEY
+    assert NodeIdentity({"pinned_noise_keys": {HUB: text}}).get_pinned_noise_key(HUB) == KEY.hex()
 
 
 def test_a_pin_of_another_process_is_seen_at_once(path: Path) -> None:
     first, second = written(path), NodeIdentity(str(path))
     keys = keys_of(second)
-    first.pin_hub(HUB, KEY)
-    assert keys.pinned() == second.pin_of(HUB) == KEY
-    assert first.forget_hub(HUB)
+    first.pin_noise_key(HUB, KEY.hex())
+    assert second.get_pinned_noise_key(HUB) == KEY.hex()
+    assert keys.pinned() == KEY
+    assert first.forget_noise_key(HUB)
     assert keys.pinned() is None
-    second.pin_hub(HUB, bytes(32))
-    assert first.forget_hub(HUB) and second.pin_of(HUB) is None
+    second.pin_noise_key(HUB, bytes(32).hex())
+    assert first.forget_noise_key(HUB) and second.get_pinned_noise_key(HUB) is None
 
 
 class Stored(dict[str, Any]):
@@ -270,16 +329,16 @@ class Stored(dict[str, Any]):
 def test_an_object_that_can_only_be_stored_whole_is() -> None:
     content = Stored()
     identity = NodeIdentity(content)
-    identity.pin_hub(HUB, KEY)
-    assert content.stored == {"hub_pins": {HUB: KEY.hex()}}
-    identity.forget_hub(HUB)
-    assert content.stored == {"hub_pins": {}}
+    identity.pin_noise_key(HUB, KEY.hex())
+    assert content.stored == {"pinned_noise_keys": {HUB: KEY.hex()}}
+    identity.forget_noise_key(HUB)
+    assert content.stored == {"pinned_noise_keys": {}}
 
 
 def test_a_field_of_the_wrong_kind_in_a_file_is_replaced(path: Path) -> None:
-    identity = written(path, hub_pins="nonsense")
-    identity.pin_hub(HUB, KEY)
-    assert NodeIdentity(str(path)).hub_pins == {HUB: KEY.hex()}
+    identity = written(path, pinned_noise_keys="nonsense")
+    identity.pin_noise_key(HUB, KEY.hex())
+    assert NodeIdentity(str(path)).pinned_noise_keys == {HUB: KEY.hex()}
 
 
 # derived keys
@@ -308,10 +367,10 @@ def test_neither_access_key_nor_hub_show_beside_a_derived_key(path: Path) -> Non
 
 def test_no_key_shows_in_a_repr(path: Path) -> None:
     identity = NodeIdentity(str(path))
-    identity.pin_hub(HUB, KEY)
+    identity.pin_noise_key(HUB, KEY.hex())
     identity.keep_derived_key("key", "hub", KEY)
     shown = repr(identity) + repr(keys_of(identity))
-    assert KEY.hex() not in shown and identity.noise_key().hex() not in shown
+    assert KEY.hex() not in shown and identity.static_key().hex() not in shown
 
 
 # as the handshake sees it
@@ -324,12 +383,12 @@ def test_the_keys_of_a_hub_are_those_of_its_address_and_password() -> None:
     keys.pin(KEY)
     keys.keep_psk("hub", KEY)
     assert keys_of(identity).pinned() == keys_of(identity).psk("hub") == KEY
-    assert identity.hub_pins == {HUB: KEY.hex()}
+    assert identity.pinned_noise_keys == {HUB: KEY.hex()}
     assert keys_of(identity, host="other").pinned() is None
     assert keys_of(identity, password="the next one").psk("hub") is None
     keys.drop_psk("hub")
     assert keys_of(identity).psk("hub") is None
-    assert keys.noise_key() == identity.noise_key()
+    assert keys.noise_key() == identity.static_key()
 
 
 class Unwritable(NodeIdentity):

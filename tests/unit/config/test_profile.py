@@ -42,7 +42,7 @@ def test_a_refused_noise_key_comes_with_its_file_and_with_another_way(tmp_path: 
     error = err.HubRefused("it has pinned another", err.Mend("ask"), about=("noise_key",))
     client.profile.advise(error)
     assert str(error) == (
-        f"it has pinned another. Ask: its file is {identity.noise_key_path}. Or give this machine an access key of its "
+        f"it has pinned another. Ask: its file is {identity.noise_key}. Or give this machine an access key of its "
         f"own: 'hivemind-core add-client' makes one, 'hivemind-client set-identity --key KEY --identity-file "
         f"{identity.path}' takes it"
     )
@@ -153,10 +153,10 @@ def test_what_was_changed_since_counts_as_passed() -> None:
 
 def test_a_damaged_pin_names_the_file_it_is_in(tmp_path: Path) -> None:
     own = NodeIdentity(tmp_path / "bridge.json")
-    own.IDENTITY_FILE["hub_pins"] = {"h:5678": "no key"}
+    own.IDENTITY_FILE["pinned_noise_keys"] = {"h:5678": "no key"}
     own.save()
     with pytest.raises(err.IdentityFileError) as caught:
-        own.pin_of("h:5678")
+        own.get_pinned_noise_key("h:5678")
     assert f"'hivemind-client forget-server h:5678 --identity-file {own.path}'" in str(caught.value)
-    with pytest.raises(err.IdentityFileError, match=r"run identity.forget_hub\('h:5678'\)"):
-        NodeIdentity({"hub_pins": {"h:5678": "no key"}}).pin_of("h:5678")
+    with pytest.raises(err.IdentityFileError, match=r"run identity.forget_noise_key\('h:5678'\)"):
+        NodeIdentity({"pinned_noise_keys": {"h:5678": "no key"}}).get_pinned_noise_key("h:5678")

@@ -27,7 +27,7 @@ OF_LIBRARY, OF_COMMAND_LINE = Reader(), Reader(at_command_line=True)
         (FORGET, None, "'hivemind-client forget-server h:5678'"),
         (FORGET, USUAL, "'hivemind-client forget-server h:5678'"),
         (FORGET, OWN, "'hivemind-client forget-server h:5678 --identity-file 'a b''"),
-        (FORGET, MEMORY, "identity.forget_hub('h:5678')"),
+        (FORGET, MEMORY, "identity.forget_noise_key('h:5678')"),
         (Command(("set-identity",)), MEMORY, "'hivemind-client set-identity'"),
         (Command(("set-identity",), quoted=False), OWN, "hivemind-client set-identity --identity-file 'a b'"),
         (Command(("plugins",), takes_identity=False), OWN, "'hivemind-client plugins'"),
@@ -73,7 +73,7 @@ def test_the_text_is_for_the_identity_that_the_error_is_about() -> None:
     error = err.HubKeyChanged("ws://h:5678", "h:5678", "old", "new")
     assert str(error).endswith("run 'hivemind-client forget-server h:5678'")
     error.place = MEMORY
-    assert str(error).endswith("run identity.forget_hub('h:5678')")
+    assert str(error).endswith("run identity.forget_noise_key('h:5678')")
     assert error.text_for(Reader(OWN, at_command_line=True)).endswith("--identity-file 'a b''")
 
 

@@ -17,10 +17,10 @@ _EVERY_HUB = "*"
 
 def pinned_hubs(identity: NodeIdentity) -> dict[str, str | None]:
     """`host:port` → the fingerprint of the pinned key, None for one that cannot be read; `*` is every hub."""
-    noted = identity.IDENTITY_FILE.get("hub_pins", {})
+    noted = identity.IDENTITY_FILE.get("pinned_noise_keys", {})
     if not isinstance(noted, dict):
         return {_EVERY_HUB: None}
-    keys = identity.hub_pins
+    keys = identity.pinned_noise_keys
     return {hub: fingerprint(bytes.fromhex(keys[hub])) if hub in keys else None for hub in noted}
 
 

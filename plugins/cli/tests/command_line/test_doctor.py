@@ -247,7 +247,7 @@ PLACES: list[tuple[HiveMindError, bool, str]] = [
     (HubKeyChanged("ws://hub:1", "hub:1", "old", "new"), True, "hub key"),
     (HubRefused("it has pinned another key", about=("noise_key",)), True, "own Noise key"),
     (IdentityFileError("cannot write the Noise key file"), True, "own Noise key"),
-    (IdentityFileError("that is no static key", about=("hub_pins",)), True, "hub key"),
+    (IdentityFileError("that is no static key", about=("pinned_noise_keys",)), True, "hub key"),
     (NegotiationRefused("no"), True, "cipher"),
     (PasswordRefused("no"), True, "password"),
     (ConnectionLost("no"), False, "key"),

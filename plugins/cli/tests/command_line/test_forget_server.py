@@ -14,7 +14,7 @@ from hivemind_core_client.wire.keys import fingerprint
 
 def pin(*hubs: str) -> None:
     for number, hub in enumerate(hubs):
-        NodeIdentity().pin_hub(hub, bytes([number]) * 32)
+        NodeIdentity().pin_noise_key(hub, f"{number:02x}" * 32)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_pin_is_taken_away(run: Any, address: str, hub: str) -> None:
     pin(hub, "another.local:1")
     data = run("forget-server", address, "--json").expect(0).json
     assert (data["hub"], data["fingerprint"]) == (hub, fingerprint(bytes(32)))
-    assert list(NodeIdentity().hub_pins) == ["another.local:1"]
+    assert list(NodeIdentity().pinned_noise_keys) == ["another.local:1"]
 
 
 def test_the_only_pin_of_that_host_is_named(run: Any) -> None:
@@ -40,7 +40,7 @@ def test_the_only_pin_of_that_host_is_named(run: Any) -> None:
     done = run("forget-server", "hub.local").expect(2)
     assert "no key is pinned for hub.local:5678" in done.err
     assert "hivemind-client forget-server hub.local:5679" in done.err
-    assert len(NodeIdentity().hub_pins) == 2
+    assert len(NodeIdentity().pinned_noise_keys) == 2
 
 
 def test_of_several_pins_all_are_named(run: Any) -> None:
@@ -67,7 +67,7 @@ def test_a_hub_that_was_set_back_is_a_case_for_it(run: Any) -> None:
 def test_a_pin_that_cannot_be_read_is_shown(run: Any, pins: Any, hub: str) -> None:
     path = Path(NodeIdentity().path or "")
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"hub_pins": pins}))
+    path.write_text(json.dumps({"pinned_noise_keys": pins}))
     assert f"{hub}   unreadable\n" in run("trust", "list").expect(0).out
     assert run("trust", "list", "--json").expect(0).json["pinned_hubs"] == [{"hub": hub, "fingerprint": None}]
     assert "1, of which 1 unreadable" in run("show-identity").expect(0).out
@@ -77,6 +77,6 @@ def test_a_pin_that_cannot_be_read_is_shown(run: Any, pins: Any, hub: str) -> No
 def test_a_pin_that_cannot_be_read_goes_too(run: Any) -> None:
     pin("hub.local:5678")
     path = Path(NodeIdentity().path or "")
-    path.write_text(json.dumps({"hub_pins": {"hub.local:5678": "no key"}}))
+    path.write_text(json.dumps({"pinned_noise_keys": {"hub.local:5678": "no key"}}))
     assert "none that could be read" in run("forget-server", "hub.local").expect(0).out
-    assert json.loads(path.read_text())["hub_pins"] == {}
+    assert json.loads(path.read_text())["pinned_noise_keys"] == {}

@@ -186,15 +186,15 @@ def test_show_lists_the_pins_and_the_noise_key(run: Any, home: Path) -> None:
     assert "Noise key      not made yet" in shown
     assert "pinned hubs    0" in shown
     identity = NodeIdentity()
-    identity.noise_key()
-    identity.pin_hub("hub.local:5678", bytes(32))
+    identity.static_key()
+    identity.pin_noise_key("hub.local:5678", bytes(32).hex())
     shown = run("show-identity").expect(0).out
-    assert f"Noise key      {identity.noise_key_path}" in shown
+    assert f"Noise key      {identity.noise_key}" in shown
     assert "pinned hubs    1" in shown
     data = run("show-identity", "--json").expect(0).json
-    assert data["noise_key"] == identity.noise_key_path
+    assert data["noise_key"] == identity.noise_key
     assert data["pinned_hubs"] == {"hub.local:5678": fingerprint_of(bytes(32))}
-    assert identity.noise_key().hex() not in shown + json.dumps(data)
+    assert identity.static_key().hex() not in shown + json.dumps(data)
 
 
 @pytest.mark.parametrize(

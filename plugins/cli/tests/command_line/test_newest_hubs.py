@@ -45,7 +45,7 @@ def test_the_static_keys_of_both_are_looked_at(run: Any, newest: EmbeddedHub) ->
         }
         remarks = {each["check"]: each["remark"] for each in data["checks"]}
         assert remarks["version"] == f"3, handshake noise {pattern}"
-        (pin,) = NodeIdentity().hub_pins.values()
+        (pin,) = NodeIdentity().pinned_noise_keys.values()
         assert remarks["hub key"] == f"pinned is {fingerprint(bytes.fromhex(pin))}"
 
 
@@ -65,19 +65,19 @@ def test_a_hub_with_another_static_key(run: Any, newest: EmbeddedHub) -> None:
 
 def test_a_key_of_ours_that_is_lost(run: Any, newest: EmbeddedHub, home: Any) -> None:
     run(*at(newest.port)).expect(0)
-    Path(NodeIdentity().noise_key_path or "").unlink()
+    Path(NodeIdentity().noise_key or "").unlink()
     data = run(*at(newest.port, "--json")).expect(3).json
     failing(data, "own Noise key")
     assert states(data)["hub key"] == "ok"
     assert "reset-noise-pin" in data["mend"]
-    assert f"its file is {NodeIdentity().noise_key_path}." in data["mend"]
+    assert f"its file is {NodeIdentity().noise_key}." in data["mend"]
     assert "an access key of its own" in data["mend"]
     assert "--ask-password" not in data["mend"]
 
 
 def test_a_key_of_ours_that_cannot_be_read(run: Any, newest: EmbeddedHub) -> None:
     run(*at(newest.port)).expect(0)
-    Path(NodeIdentity().noise_key_path or "").write_text("no key")
+    Path(NodeIdentity().noise_key or "").write_text("no key")
     data = run(*at(newest.port, "--json")).expect(2).json
     failing(data, "own Noise key")
     assert data["type"] == "IdentityFileError"
@@ -90,11 +90,11 @@ def test_a_pin_that_cannot_be_read(run: Any, newest: EmbeddedHub) -> None:
     run(*at(newest.port)).expect(0)
     path = Path(NodeIdentity().path or "")
     content = json.loads(path.read_text())
-    path.write_text(json.dumps({**content, "hub_pins": {f"127.0.0.1:{newest.port}": "no key"}}))
+    path.write_text(json.dumps({**content, "pinned_noise_keys": {f"127.0.0.1:{newest.port}": "no key"}}))
     data = run(*at(newest.port, "--json")).expect(2).json
     failing(data, "hub key")
     remark = next(each["remark"] for each in data["checks"] if each["check"] == "hub key")
-    assert "hub_pins" in remark
+    assert "pinned_noise_keys" in remark
     assert data["mend"] not in remark
     assert data["mend"].startswith("correct it")
     assert f"\nmend: {data['mend']}\n" in run(*at(newest.port)).expect(2).out
@@ -122,7 +122,7 @@ def test_a_version_that_the_hub_does_not_speak(run: Any, newest: EmbeddedHub) ->
 def test_a_hub_key_that_cannot_be_stored_is_not_pinned(
     run: Any, newest: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    NodeIdentity().noise_key()
+    NodeIdentity().static_key()
 
     def refuse(file: IdentityFile, fields: Any) -> None:
         raise IdentityFileError("cannot write the identity file")

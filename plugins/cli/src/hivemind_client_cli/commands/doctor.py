@@ -278,7 +278,7 @@ def _place(error: HiveMindError, client: HiveMessageBusClient) -> str:
     if isinstance(error, HubTimeout):
         return _PHASES.get(error.phase, "password")
     if isinstance(error, IdentityFileError):
-        return "hub key" if "hub_pins" in error.about else "own Noise key"
+        return "hub key" if "pinned_noise_keys" in error.about else "own Noise key"
     if "noise_key" in error.about:
         return "own Noise key"
     if isinstance(error, NegotiationRefused) and not client.password:
@@ -309,10 +309,11 @@ def _note_agreement(found: Examination, client: HiveMessageBusClient, agreed: Ne
     else:
         found.note("password", SKIPPED, f"this hub's handshake needs none: {handshake}")
     if agreed.pattern:
-        pin = client.identity.pin_of(found.hub)  # as the file has it, not as it was to be written
-        found.note(
-            "hub key", OK, f"pinned is {fingerprint(pin)}" if pin else "not pinned: it cannot be stored"
-        )
+        pin = client.identity.get_pinned_noise_key(
+            found.hub
+        )  # as the file has it, not as it was to be written
+        shown = f"pinned is {fingerprint(bytes.fromhex(pin))}" if pin else "not pinned: it cannot be stored"
+        found.note("hub key", OK, shown)
         found.note("own Noise key", OK, "the hub takes it")
     found.note("cipher", OK, f"{agreed.cipher}, {agreed.encoding}")
 

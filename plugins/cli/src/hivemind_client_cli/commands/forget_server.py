@@ -30,8 +30,8 @@ def forget_server(output: Output, address: str, identity_file: str | None) -> No
     """
     identity = read_identity(identity_file)
     hub = pin_name(address)
-    pinned = identity.hub_pins.get(hub)
-    if not identity.forget_hub(hub):
+    pinned = identity.pinned_noise_keys.get(hub)
+    if not identity.forget_noise_key(hub):
         raise InvalidOption(f"no key is pinned for {hub}", _others(hub, sorted(pinned_hubs(identity))))
     shown = fingerprint(bytes.fromhex(pinned)) if pinned else None
     output.result({"file": identity.path, "hub": hub, "fingerprint": shown})

@@ -172,7 +172,7 @@ def _facts(identity: NodeIdentity) -> Json:
         "public_key": identity.public_key,
         "fingerprint": fingerprint(identity.public_key),
         "secret_key": _existing_file(identity.secret_key),
-        "noise_key": _existing_file(identity.noise_key_path),
+        "noise_key": _existing_file(identity.noise_key),
         "trusted_keys": {alias: fingerprint(key) for alias, key in identity.trusted_keys.items()},
         "pinned_hubs": pinned_hubs(identity),
     }

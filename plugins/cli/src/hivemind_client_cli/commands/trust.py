@@ -10,7 +10,7 @@ from hivemind_client_cli.connection import Connection, connected, read_identity
 from hivemind_client_cli.options import connection_options, identity_option
 from hivemind_client_cli.output import Output, aligned
 from hivemind_client_cli.output_options import output_options, reporting
-from hivemind_client_cli.peer_text import fingerprint
+from hivemind_client_cli.peer_text import fingerprint, who
 from hivemind_client_cli.pins import UNREADABLE, pinned_hubs
 from hivemind_client_cli.standard_input import stdin_bytes
 from hivemind_core_client.errors import Command, InvalidOption, Mend, UsageError
@@ -138,7 +138,8 @@ def list_keys(output: Output, identity_file: str | None) -> None:
         parts.append(aligned({alias: short_fingerprint(pem) for alias, pem in keys.items()}, indent="  "))
     if data["pinned_hubs"]:
         pins = {
-            pin["hub"]: (pin["fingerprint"] or UNREADABLE)[:_SHOWN_CHARACTERS] for pin in data["pinned_hubs"]
+            who(pin["hub"]): (pin["fingerprint"] or UNREADABLE)[:_SHOWN_CHARACTERS]
+            for pin in data["pinned_hubs"]
         }
         parts += ["pinned hubs", aligned(pins, indent="  ")]
     output.result(data, "\n".join(parts))
