@@ -17,8 +17,8 @@ from contextlib import suppress
 from typing import Any, Callable, Optional, Protocol, TypeVar
 
 from hivemind_core_client.shell.base import BaseClient
-from hivemind_core_client.shell.local_bus import call_safely, check_callable
 from hivemind_core_client.shell.protocols import Handler
+from hivemind_core_client.shell.subscriptions import call_safely, check_callable
 from hivemind_core_client.shell.waiters import Names, names_of, payload_named
 from hivemind_core_client.wire.errors import FrameError, InvalidOption, Mend
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, read_message_type

@@ -18,8 +18,8 @@ from attrs import frozen
 
 from hivemind_core_client.aio.loops import cancel_task, running_loop
 from hivemind_core_client.shell.lanes import Lanes
-from hivemind_core_client.shell.local_bus import name_of
 from hivemind_core_client.shell.protocols import MOST_HELD_BYTES
+from hivemind_core_client.shell.subscriptions import name_of
 from hivemind_core_client.transports.slices import TURN_S
 from hivemind_core_client.transports.timing import wake, within
 from hivemind_core_client.wire.log_lines import LogLines

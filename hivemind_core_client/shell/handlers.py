@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Optional
 
-from hivemind_core_client.shell.local_bus import Subscriptions, check_callable
+from hivemind_core_client.shell.subscriptions import Subscriptions, check_callable
 from hivemind_core_client.shell.waiters import is_hive_type
 from hivemind_core_client.wire.errors import InvalidOption
 

@@ -12,8 +12,8 @@ from hivemind_core_client.kernel.lifecycle import Step
 from hivemind_core_client.plugins import asking
 from hivemind_core_client.plugins.answers import is_answer_to, query_id
 from hivemind_core_client.plugins.contract import CallBack, CancelTimer, Deliver, Select, Send, SetTimer
-from hivemind_core_client.shell.local_bus import name_of
 from hivemind_core_client.shell.observing import TellingDelivery, Unobserved
+from hivemind_core_client.shell.subscriptions import name_of
 from hivemind_core_client.wire.message import HANDSHAKE_TYPES, HiveMessage
 from hivemind_core_client.wire.weighing import weight_of
 

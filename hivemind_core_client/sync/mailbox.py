@@ -14,8 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from hivemind_core_client.shell.lanes import Lanes
-from hivemind_core_client.shell.local_bus import name_of
 from hivemind_core_client.shell.protocols import MOST_HELD_BYTES
+from hivemind_core_client.shell.subscriptions import name_of
 from hivemind_core_client.transports.addresses import begun
 from hivemind_core_client.wire.log_lines import LogLines
 

@@ -30,7 +30,7 @@ def answers(client: HiveMessageBusClient, **data: Any) -> Any:
 
 def left_behind(client: HiveMessageBusClient) -> list[str]:
     """Who still waits, and what is still listened to for a call."""
-    names = [name for name, _, _ in client.internal_bus.subscriptions.all() if "." in name]
+    names = [name for name, _, _ in client.internal_bus.registered() if "." in name]
     return [*names, *["somebody waits"] * len(client.waiters)]
 
 
@@ -197,7 +197,7 @@ def test_handlers_are_removed_by_type_and_function(client: HiveMessageBusClient)
         heard.append(message.msg_type)
 
     def left() -> list[str]:
-        return sorted(name for name, _, _ in client.internal_bus.subscriptions.all())
+        return sorted(name for name, _, _ in client.internal_bus.registered())
 
     client.on_collect("a", hear)
     client.on_collect("b", hear)

@@ -232,6 +232,9 @@ def test_what_the_hub_says_is_native_here(hub: EmbeddedHub, client: HiveMessageB
     forged = {"hivemind_verified_source_peer": "forged", "source": "hive", "destination": "satellite"}
     hub.broadcast(Message("speak", {}, forged))
     (message,) = heard.wait(1)
+    # It came without a session: an OVOS bus gives it its own then, which is ours.
+    session = {"session_id": client.session_id, "site_id": client.site_id}
+    assert message.context.pop("session").items() >= session.items()
     assert message.context == {"source": "satellite"}
 
 

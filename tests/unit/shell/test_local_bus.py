@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from types import SimpleNamespace
 from typing import Any, Callable
 
 import pytest
+from ovos_bus_client.message import Message
+from ovos_utils.fakebus import FakeBus
 
-from hivemind_core_client.shell.local_bus import LocalBus, Subscriptions
+from hivemind_core_client.plugins.contract import Session
+from hivemind_core_client.shell.local_bus import LocalBus
+from hivemind_core_client.shell.subscriptions import Subscriptions
 
 
-def message(msg_type: str = "speak") -> Any:
-    return SimpleNamespace(msg_type=msg_type, serialize=lambda: f"json of {msg_type}")
+def message(msg_type: str = "speak") -> Message:
+    return Message(msg_type, {}, {"session": {"session_id": "default"}})
+
+
+def fields(msg_type: str = "speak") -> dict[str, Any]:
+    return dict(json.loads(message(msg_type).serialize()))
 
 
 def test_handlers_get_messages_of_their_type() -> None:
@@ -30,17 +39,17 @@ def test_message_is_every_one_as_json() -> None:
     seen: list[Any] = []
     bus.on("message", seen.append)
     bus.emit(message("a"))
-    bus.deliver(message("b"))
-    assert seen == ["json of a", "json of b"]
+    bus.deliver_fields(fields("b"))
+    assert [json.loads(text)["type"] for text in seen] == ["a", "b"]
 
 
 def test_messages_a_handler_registered_twice_is_called_once() -> None:
     """Row: inner BUS messages were delivered twice."""
     bus = LocalBus()
     seen: list[Any] = []
-    bus.on("speak", seen.append)
-    bus.on("speak", seen.append)
-    bus.emit(message())
+    bus.on("door", seen.append)
+    bus.on("door", seen.append)
+    bus.emit(message("door"))
     assert len(seen) == 1
 
 
@@ -76,7 +85,7 @@ def test_handlers_can_be_removed(caplog: pytest.LogCaptureFixture) -> None:
     bus.remove_all_listeners("speak")
     bus.remove_all_listeners("speak")
     bus.emit(message())
-    assert seen == [] and caplog.text == ""
+    assert seen == [] and "no such handler" not in caplog.text
     bus.remove("speak", seen.append)
     assert "no such handler of speak" in caplog.text
 
@@ -98,10 +107,10 @@ def test_messages_a_handler_that_raises_is_named(caplog: pytest.LogCaptureFixtur
 def test_what_is_emitted_is_tapped_and_what_is_delivered_is_not() -> None:
     tapped: list[Any] = []
     bus = LocalBus(tap=tapped.append)
-    emitted = message()
-    bus.emit(emitted)
-    bus.deliver(message())
-    assert tapped == [emitted]
+    bus.emit(Message("speak", {"utterance": "hello"}, {"destination": "hub"}))
+    bus.deliver_fields(fields())
+    bus.deliver_now(fields())
+    assert tapped == [{"type": "speak", "data": {"utterance": "hello"}, "context": {"destination": "hub"}}]
 
 
 def test_how_handlers_run_can_be_chosen() -> None:
@@ -111,12 +120,109 @@ def test_how_handlers_run_can_be_chosen() -> None:
     bus.on("speak", seen.append)
     bus.on("message", seen.append)
     bus.emit(message())
-    assert seen == [] and len(jobs) == 2
+    bus.deliver_fields(fields())
+    assert seen == [] and len(jobs) == 4
     for job in jobs:
         job()
-    assert len(seen) == 2
-    bus.deliver_now({"type": "speak", "data": {}, "context": {}})
-    assert len(seen) == 4 and len(jobs) == 2
+    assert len(seen) == 4
+    bus.deliver_now(fields())
+    assert len(seen) == 6 and len(jobs) == 4
+
+
+def test_it_is_the_fake_bus_of_ovos_with_the_session_of_the_client() -> None:
+    session = Session("s1")
+    bus = LocalBus(session)
+    assert isinstance(bus, FakeBus) and bus.create_client() is bus and bus.session_id == "s1"
+    session.session_id = "s2"
+    assert bus.session_id == "s2"
+    bus.session_id = "s3"
+    assert session.session_id == "s3"
+
+
+@pytest.mark.parametrize("way", ["emit", "deliver_fields", "deliver_now"])
+def test_a_message_without_a_session_gets_that_of_the_client_here_and_not_on_its_way_up(way: str) -> None:
+    tapped: list[Any] = []
+    seen: list[Message] = []
+    session = Session("s1", "kitchen", {"session_id": "s1", "lang": "pt-PT"})
+    bus = LocalBus(session, tap=tapped.append)
+    bus.on("speak", seen.append)
+    said = Message("speak")
+    for _ in range(2):  # the second time it is known that nothing else goes by this name
+        getattr(bus, way)(said if way == "emit" else {"type": "speak", "data": {}, "context": {}})
+        session.state = {"session_id": "an older one"}
+    assert seen[0].context["session"] == {"session_id": "s1", "site_id": "kitchen", "lang": "pt-PT"}
+    if way == "emit":
+        assert tapped[0]["context"] == {}
+    else:
+        assert seen[1].context["session"] == {"session_id": "s1", "site_id": "kitchen"}
+
+
+def test_a_handler_cannot_change_the_session_of_the_client() -> None:
+    session = Session("s1", "kitchen", {"session_id": "s1", "active_skills": []})
+    bus = LocalBus(session)
+    bus.on("speak", lambda said: said.context["session"]["active_skills"].append("mine"))
+    bus.emit(Message("speak"))
+    assert session.state["active_skills"] == []
+
+
+def test_what_goes_by_the_name_error_is_a_message_like_others(caplog: pytest.LogCaptureFixture) -> None:
+    bus = LocalBus()
+    seen: list[Any] = []
+    bus.emit(message("error"))
+    bus.on("error", seen.append)
+    bus.emit(message("error"))
+    assert [said.msg_type for said in seen] == ["error"]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_peer_may_name_any_number_of_types_and_sessions() -> None:
+    from ovos_bus_client.session import SessionManager
+
+    bus = LocalBus()
+    seen: list[Any] = []
+    bus.on("last", seen.append)
+    before = set(SessionManager.sessions)
+    for number in range(5000):
+        session = {"session_id": f"peer-{number}"}
+        bus.deliver_fields({"type": f"type-{number}", "data": {}, "context": {"session": session}})
+        if number < 100:
+            data = {"session_data": session}
+            bus.deliver_now(
+                {"type": "ovos.session.update_default", "data": data, "context": {"session": session}}
+            )
+    bus.deliver_now(fields("last"))
+    assert len(seen) == 1 and set(SessionManager.sessions) == before
+
+
+def test_the_default_session_of_ovos_is_taken() -> None:
+    from ovos_bus_client.session import SessionManager
+
+    bus, former = LocalBus(), SessionManager.default_session
+    try:
+        data = {"session_data": {"session_id": "default", "lang": "nl"}}
+        bus.emit(Message("ovos.session.update_default", data, {"session": {"session_id": "default"}}))
+        assert SessionManager.default_session.lang == "nl"
+    finally:
+        SessionManager.default_session = former
+        SessionManager.sessions.pop("default", None)
+
+
+def test_others_can_wait_on_it() -> None:
+    bus = LocalBus()
+    bus.on("ping", lambda said: bus.emit(said.reply("ping.response", {"n": 1})))
+    answer = bus.wait_for_response(message("ping"), timeout=5)
+    assert answer.data == {"n": 1}
+    assert bus.wait_for_message("nothing", timeout=0.01) is None
+
+
+def test_what_others_registered_can_be_listed() -> None:
+    bus = LocalBus()
+    bus.on("speak", print)
+    bus.once("ovos.utterance.speak", repr)
+    assert bus.registered() == [("speak", print, False), ("ovos.utterance.speak", repr, True)]
+    bus.remove("speak", print)
+    bus.remove_all_listeners("ovos.utterance.speak")
+    assert bus.registered() == []
 
 
 def test_subscriptions_can_be_listed() -> None:

@@ -17,7 +17,7 @@ from hivemind_core_client import Deadlines, HiveMessageBusClient, NodeIdentity
 from hivemind_core_client.errors import ClientClosed, ConnectionLost, HiveMindError, InvalidOption
 from hivemind_core_client.kernel.events import Event
 from hivemind_core_client.kernel.link import Link
-from hivemind_core_client.shell.local_bus import call_safely
+from hivemind_core_client.shell.subscriptions import call_safely
 from hivemind_core_client.sync.waiting import WritingLock
 from hivemind_core_client.testing import EmbeddedHub
 from hivemind_core_client.transports.websocket import WebSocketTransport
