@@ -13,7 +13,7 @@ from hivemind_core_client.shell.links import new_link
 from hivemind_core_client.testing.async_fake_mailbox import AsyncFakeMailbox
 from hivemind_core_client.testing.async_fake_notifier import AsyncFakeNotifier
 from hivemind_core_client.testing.async_fake_worker import AsyncFakeWorker
-from hivemind_core_client.testing.fake_hub import NODE_ID, FakeHub, completed
+from hivemind_core_client.testing.fake_hub import NODE_ID, FakeHub, completed, with_keywords
 from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError
 from hivemind_core_client.wire.message import AnyBinaryType, HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.wire.packet import as_packet
@@ -31,9 +31,9 @@ _OPTIONS = inspect.signature(AsyncHiveMessageBusClient)
 class AsyncFakeHiveMessageBus(AsyncHiveMessageBusClient):
     """An AsyncHiveMessageBusClient, with every verb of it, that talks to no hub: neither sockets nor threads.
 
-    It takes the same options; none is needed, and without `identity` it has one in memory. Neither the
-    identity file nor the environment is read. `connect()` succeeds at once; before it, `emit` raises NotConnected
-    as in the real client. `hub_key` is also the key that the hub shows.
+    It takes the same options, and `session_id` and `site_id` besides; none is needed, and without `identity` it has
+    one in memory. Neither the identity file nor the environment is read. `connect()` succeeds at once, and what is sent
+    before it connects first. `hub_key` is also the key that the hub shows.
 
     What is emitted is in `emitted`, as the hub would read it. `receive(message)` is what the hub sends; it takes
     the way of a real message, through the handlers of the plugins, with their judgement of trust. `respond(…)` answers.
@@ -47,19 +47,27 @@ class AsyncFakeHiveMessageBus(AsyncHiveMessageBusClient):
     themselves; `settle` waits for that alone. `emit` returns before the handlers here run.
     """
 
-    __signature__ = _OPTIONS
+    __signature__ = with_keywords(_OPTIONS, "session_id", "site_id")
     mailbox: AsyncFakeMailbox
     _worker: AsyncFakeWorker
     _fake_hub: FakeHub
 
-    if not TYPE_CHECKING:  # a type checker is to see the options of the client
-
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            given = _OPTIONS.bind(*arguments, **options).arguments
-            self._fake_hub = FakeHub()
-            super().__init__(**completed(given))
-            self._fake_hub.types = self.profile.registry.message_types
-            self._forget_environment(given)
+    def __init__(
+        self,
+        *arguments: Any,
+        session_id: Optional[str] = None,
+        site_id: Optional[str] = None,
+        **options: Any,
+    ) -> None:
+        given = _OPTIONS.bind(*arguments, **options).arguments
+        self._fake_hub = FakeHub()
+        super().__init__(**completed(given))
+        self._fake_hub.types = self.profile.registry.message_types
+        self._forget_environment(given)
+        if session_id is not None:
+            self.session_id = session_id
+        if site_id is not None:
+            self.site_id = site_id
 
     # the hub's part
 
@@ -94,6 +102,15 @@ class AsyncFakeHiveMessageBus(AsyncHiveMessageBusClient):
     @confirms.setter
     def confirms(self, value: bool) -> None:
         self._fake_hub.confirms = value
+
+    @property
+    def echoes(self) -> bool:
+        """Whether what is sent also reaches the handlers of its hive type here, and who waits for that. Default: no."""
+        return self._fake_hub.echoes
+
+    @echoes.setter
+    def echoes(self, value: bool) -> None:
+        self._fake_hub.echoes = value
 
     async def receive(self, message: Any) -> None:
         """Act as if the hub had sent a HiveMessage, or an OVOS Message as BUS; returns when the handlers have run.
@@ -164,4 +181,5 @@ class AsyncFakeHiveMessageBus(AsyncHiveMessageBusClient):
             self.deadlines,
             self._backoff,
             self._fake_hub,
+            lambda: self._start(None),
         )

@@ -40,21 +40,30 @@ class Wait:
 
 
 class AsyncFakeMailbox(AsyncMailbox):
-    """Runs jobs in order on the loop; its clock does not run by itself.
+    """Runs jobs in order on the loop; its clock does not run by itself, unless it `runs`.
 
     `elapsed` is how far the clock was moved, in seconds. It jumps to the next timer, or the end of the next wait,
-    when somebody waits with a bound, and nothing has happened here for a moment, and no handler runs.
+    when somebody waits with a bound, and nothing has happened here for a moment, and no handler runs. A clock that
+    `runs` goes with that of the computer, and never jumps.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, runs: bool = False) -> None:
         super().__init__()
-        self.elapsed = 0.0
+        self._runs = runs
+        self._began = time.monotonic()
+        #: How far it was moved by hand, or has jumped.
+        self._moved = 0.0
         self._order = itertools.count()
         self._delayed: list[tuple[float, int, object, Job]] = []
         self._waits: list[Wait] = []
         self._wakers: set[asyncio.Future[None]] = set()
         self._activity = 0
         self._watching = False
+
+    @property
+    def elapsed(self) -> float:
+        """How far the clock is, in seconds."""
+        return self._moved + (time.monotonic() - self._began if self._runs else 0.0)
 
     def now(self) -> float:
         """The time of day, in seconds since the epoch, later by what the clock was moved."""
@@ -64,7 +73,9 @@ class AsyncFakeMailbox(AsyncMailbox):
         """Run `job` once the clock was moved by `seconds`, in place of an earlier one under the same `key`."""
         self.cancel(key)
         if not self._closed:
-            heapq.heappush(self._delayed, (self.elapsed + seconds, next(self._order), key, job))
+            due = self.elapsed + seconds
+            heapq.heappush(self._delayed, (due, next(self._order), key, job))
+            self._ring(seconds, due)
 
     def cancel(self, key: object) -> None:
         """Forget the delayed job under `key`."""
@@ -128,6 +139,7 @@ class AsyncFakeMailbox(AsyncMailbox):
         wait = Wait(reached, end, asyncio.current_task())
         self._waits.append(wait)
         self.stir()
+        alarm = None if end is None else self._ring(end - self.elapsed, end)
         try:
             while not reached():
                 if end is not None and self.elapsed >= end:
@@ -135,6 +147,8 @@ class AsyncFakeMailbox(AsyncMailbox):
                 await self._stirred(None)
             return True
         finally:
+            if alarm is not None:
+                alarm.cancel()
             self._waits.remove(wait)
             self.stir()
 
@@ -185,7 +199,7 @@ class AsyncFakeMailbox(AsyncMailbox):
 
     def _watch(self) -> None:
         """See to it that the clock jumps when nothing is left to do, as long as there is a wait with a bound."""
-        if not self._watching and self._is_bounded() and not self._busy():
+        if not self._runs and not self._watching and self._is_bounded() and not self._busy():
             self._watching = True
             asyncio.get_running_loop().call_soon(self._look, self._activity, _TURNS)
 
@@ -202,6 +216,10 @@ class AsyncFakeMailbox(AsyncMailbox):
         else:
             self._watch()
 
+    def _ring(self, seconds: float, moment: float) -> Optional[asyncio.TimerHandle]:
+        """See to it that a clock that runs by itself is noticed when it shows `moment`, in so many seconds."""
+        return asyncio.get_running_loop().call_later(seconds, self._move, moment) if self._runs else None
+
     def _is_bounded(self) -> bool:
         return any(wait.end is not None for wait in self._waits)
 
@@ -211,7 +229,7 @@ class AsyncFakeMailbox(AsyncMailbox):
         return min(times, default=None)
 
     def _move(self, moment: float) -> None:
-        self.elapsed = max(self.elapsed, moment)
+        self._moved += max(0.0, moment - self.elapsed)
         while self._delayed and self._delayed[0][0] <= self.elapsed:
             self.put(heapq.heappop(self._delayed)[3])
         self.stir()

@@ -46,10 +46,13 @@ class AsyncFakeWorker(AsyncBaseWorker):
         deadlines: Deadlines,
         backoff: Backoff,
         hub: FakeHub,
+        begin: Callable[[], object],
     ) -> None:
         super().__init__(profile, new_link, mailbox, deadlines, backoff)
         self._fake_mailbox = mailbox
         self._hub = hub
+        #: Connects the client, which nobody has done yet.
+        self._begin = begin
 
     @property
     def running(self) -> Running:
@@ -104,6 +107,8 @@ class AsyncFakeWorker(AsyncBaseWorker):
         except BaseException:
             self.ledger.not_sent()
             raise
+        if self._hub.echoes:
+            self._fake_mailbox.arrive(partial(self._act, [Arrived(sent)]))
         for answer in answers:
             self._fake_mailbox.arrive(partial(self._arrive, answer))
         return prepared
@@ -147,7 +152,8 @@ class AsyncFakeWorker(AsyncBaseWorker):
         self._act([Arrived(message), *link.admit(message, wrapped=False)])
 
     async def _link_of_session(self) -> Link:
-        self.lifecycle.check_begun()
+        if self.lifecycle.state is ClientState.IDLE:
+            self._begin()
         await self.wait_connected(self._deadlines.send)
         if self.link is None or not self.lifecycle.stands:
             raise again(self.lifecycle.why_not_sent())

@@ -11,7 +11,7 @@ from hivemind_core_client.config.given_texts import cut, site_of
 from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.shell.links import new_link
 from hivemind_core_client.sync.client import HiveMessageBusClient
-from hivemind_core_client.testing.fake_hub import NODE_ID, FakeHub, completed
+from hivemind_core_client.testing.fake_hub import NODE_ID, FakeHub, completed, with_keywords
 from hivemind_core_client.testing.fake_mailbox import FakeMailbox
 from hivemind_core_client.testing.fake_notifier import FakeNotifier
 from hivemind_core_client.testing.fake_worker import FakeWorker
@@ -32,9 +32,9 @@ _OPTIONS = inspect.signature(HiveMessageBusClient)
 class FakeHiveMessageBus(HiveMessageBusClient):
     """A HiveMessageBusClient, with every verb of it, that talks to no hub: neither sockets nor threads.
 
-    It takes the same options; none is needed, and without `identity` it has one in memory. Neither the
-    identity file nor the environment is read. `connect()` succeeds at once; before it, `emit` raises NotConnected
-    as in the real client. `hub_key` is also the key that the hub shows.
+    It takes the same options, and `session_id` and `site_id` besides; none is needed, and without `identity` it has
+    one in memory. Neither the identity file nor the environment is read. `connect()` succeeds at once, and what is sent
+    before it connects first. `hub_key` is also the key that the hub shows.
 
     What is emitted is in `emitted`, as the hub would read it. `receive(message)` is what the hub sends; it takes
     the way of a real message, through the handlers of the plugins, with their judgement of trust. `respond(…)` answers.
@@ -47,19 +47,27 @@ class FakeHiveMessageBus(HiveMessageBusClient):
     Handlers run on the thread that calls, before `emit` and `receive` return; inside a handler, after that handler.
     """
 
-    __signature__ = _OPTIONS
+    __signature__ = with_keywords(_OPTIONS, "session_id", "site_id")
     mailbox: FakeMailbox
     _worker: FakeWorker
     _fake_hub: FakeHub
 
-    if not TYPE_CHECKING:  # a type checker is to see the options of the client
-
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            given = _OPTIONS.bind(*arguments, **options).arguments
-            self._fake_hub = FakeHub()
-            super().__init__(**completed(given))
-            self._fake_hub.types = self.profile.registry.message_types
-            self._forget_environment(given)
+    def __init__(
+        self,
+        *arguments: Any,
+        session_id: Optional[str] = None,
+        site_id: Optional[str] = None,
+        **options: Any,
+    ) -> None:
+        given = _OPTIONS.bind(*arguments, **options).arguments
+        self._fake_hub = FakeHub()
+        super().__init__(**completed(given))
+        self._fake_hub.types = self.profile.registry.message_types
+        self._forget_environment(given)
+        if session_id is not None:
+            self.session_id = session_id
+        if site_id is not None:
+            self.site_id = site_id
 
     # the hub's part
 
@@ -94,6 +102,15 @@ class FakeHiveMessageBus(HiveMessageBusClient):
     @confirms.setter
     def confirms(self, value: bool) -> None:
         self._fake_hub.confirms = value
+
+    @property
+    def echoes(self) -> bool:
+        """Whether what is sent also reaches the handlers of its hive type here, and who waits for that. Default: no."""
+        return self._fake_hub.echoes
+
+    @echoes.setter
+    def echoes(self, value: bool) -> None:
+        self._fake_hub.echoes = value
 
     def receive(self, message: Any) -> None:
         """Act as if the hub had sent a HiveMessage, or an OVOS Message as BUS; returns when the handlers have run.
@@ -158,4 +175,5 @@ class FakeHiveMessageBus(HiveMessageBusClient):
             self.deadlines,
             self._backoff,
             self._fake_hub,
+            lambda: self._start(None),
         )

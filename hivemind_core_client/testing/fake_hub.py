@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import Parameter, Signature
 from typing import Any, Optional
 
 from attrs import field, frozen
@@ -52,8 +53,8 @@ class Rule:
 class FakeHub:
     """Takes what a client sends, and answers by rules. `outage` is why no session can be had, or None.
 
-    `confirms` tells whether it shows at once that it has read what was sent. `types` are the names of the message types
-    that plugins bring.
+    `confirms` tells whether it shows at once that it has read what was sent, `echoes` whether who sent it hears it too.
+    `types` are the names of the message types that plugins bring.
     """
 
     def __init__(self) -> None:
@@ -61,6 +62,7 @@ class FakeHub:
         self.outage: Optional[HiveMindError] = None
         self.public_key = ""
         self.confirms = True
+        self.echoes = False
         self.types: TypeNames = ()
         self._rules: dict[tuple[str, str], Rule] = {}
 
@@ -90,6 +92,14 @@ class FakeHub:
             if given is not None and packet.msg_type is not HiveMessageType.CASCADE:
                 break
         return answers
+
+
+def with_keywords(signature: Signature, *names: str) -> Signature:
+    """The signature of a client with more keywords, which are texts or None."""
+    more = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation="Optional[str]") for name in names
+    ]
+    return signature.replace(parameters=[*signature.parameters.values(), *more])
 
 
 def completed(given: dict[str, Any]) -> dict[str, Any]:

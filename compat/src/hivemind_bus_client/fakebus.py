@@ -12,7 +12,7 @@ from ovos_utils.fakebus import FakeBus as FakeBus
 from hivemind_core_client.fakebus import FakeHiveMessageBus as FakeHiveMessageBus
 
 if TYPE_CHECKING:
-    from hivemind_core_client.fakebus import AsyncFakeHiveMessageBus as AsyncFakeHiveMessageBus
+    from hivemind_bus_client._async_fake import AsyncFakeHiveMessageBus as AsyncFakeHiveMessageBus
 
 __all__ = ["FakeBus", "FakeHiveMessageBus"]
 
@@ -20,6 +20,6 @@ __all__ = ["FakeBus", "FakeHiveMessageBus"]
 def __getattr__(name: str) -> Any:
     if name != "AsyncFakeHiveMessageBus":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from hivemind_core_client.fakebus import AsyncFakeHiveMessageBus
+    from hivemind_bus_client._async_fake import AsyncFakeHiveMessageBus
 
     return AsyncFakeHiveMessageBus

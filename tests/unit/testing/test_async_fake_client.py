@@ -119,7 +119,10 @@ def test_the_verbs_of_a_test_are_those_of_the_other_fake(name: str) -> None:
 
 
 def test_it_takes_the_options_of_the_client() -> None:
-    assert inspect.signature(AsyncFakeHiveMessageBus) == inspect.signature(AsyncHiveMessageBusClient)
+    fake, client = inspect.signature(AsyncFakeHiveMessageBus), inspect.signature(AsyncHiveMessageBusClient)
+    own = {name: fake.parameters[name].kind for name in fake.parameters if name not in client.parameters}
+    assert own == dict.fromkeys(("session_id", "site_id"), inspect.Parameter.KEYWORD_ONLY)
+    assert list(fake.parameters.values())[: len(client.parameters)] == list(client.parameters.values())
     assert issubclass(AsyncFakeHiveMessageBus, AsyncHiveMessageBusClient)
 
 
@@ -178,8 +181,6 @@ async def test_it_connects_and_closes(bus: AsyncFakeHiveMessageBus) -> None:
     other.on("open", lambda: told.append("open"))
     other.on("close", lambda: told.append("close"))
     assert other.state == "idle"
-    with pytest.raises(NotConnected, match="never connected"):
-        await other.emit(Message("x"))
     with pytest.raises(NotConnected, match=r"connect\(\)"):
         await other.receive(Message("x"))
     async with other:
@@ -677,3 +678,35 @@ def test_its_clock_jumps_in_one_loop_after_the_other() -> None:
 
     for _ in range(2):
         asyncio.run(main())
+
+
+# as the fake of the reference client
+
+
+@on_loop
+async def test_it_has_the_session_and_the_site_that_are_given(bus: AsyncFakeHiveMessageBus) -> None:
+    other = AsyncFakeHiveMessageBus(session_id="s1", site_id="attic")
+    await other.emit(Message("x"))
+    session = other.emitted_of("x")[0].payload.context["session"]
+    assert (session["session_id"], session["site_id"]) == ("s1", "attic")
+    await other.close()
+
+
+@on_loop
+async def test_what_is_sent_before_it_connects_connects_first_and_is_heard(
+    bus: AsyncFakeHiveMessageBus,
+) -> None:
+    other = AsyncFakeHiveMessageBus()
+    other.echoes = True
+    heard: list[str] = []
+
+    async def hear(message: HiveMessage) -> None:
+        heard.append(message["type"])
+
+    other.on(HiveMessageType.BUS, hear)
+    other.respond("question", Message("answer"))
+    await other.emit(Message("question"))
+    await other.settle()
+    assert heard == ["question", "answer"] and other.echoes
+    assert other.connected_event.is_set()
+    await other.close()

@@ -26,6 +26,7 @@ from hivemind_core_client import (
 from hivemind_core_client.errors import (
     ClientClosed,
     ConnectionLost,
+    HubRefused,
     HubUnreachable,
     InvalidMessage,
     InvalidOption,
@@ -89,7 +90,10 @@ def test_every_verb_of_the_client_is_there_with_the_same_parameters(name: str) -
 
 
 def test_it_takes_the_options_of_the_client() -> None:
-    assert inspect.signature(FakeHiveMessageBus) == inspect.signature(HiveMessageBusClient)
+    fake, client = inspect.signature(FakeHiveMessageBus), inspect.signature(HiveMessageBusClient)
+    own = {name: fake.parameters[name].kind for name in fake.parameters if name not in client.parameters}
+    assert own == dict.fromkeys(("session_id", "site_id"), inspect.Parameter.KEYWORD_ONLY)
+    assert list(fake.parameters.values())[: len(client.parameters)] == list(client.parameters.values())
     bus = FakeHiveMessageBus("key", "password", host="wss://hub:1234", ciphers=["AES-GCM"])
     assert (bus.key, bus.password, bus.host, bus.port) == ("key", "password", "hub", 1234)
     assert isinstance(bus, HiveMessageBusClient)
@@ -142,8 +146,6 @@ def test_it_connects_at_once_and_closes() -> None:
     bus.on("open", lambda: bus.emit(Message("from.the.handler")))
     bus.on("close", lambda: told.append("close"))
     assert bus.state == "idle"
-    with pytest.raises(NotConnected, match="never connected"):
-        bus.emit(Message("x"))
     with pytest.raises(NotConnected, match=r"connect\(\)"):
         bus.receive(Message("x"))
     with bus:
@@ -632,3 +634,78 @@ def test_a_closed_bus_waits_for_nothing_and_begins_no_timer(bus: FakeHiveMessage
     bus.advance(10)
     assert ran == []
     assert bus.wait_for_message("x") is None
+
+
+# as the fake of the reference client
+
+
+def test_it_has_the_session_and_the_site_that_are_given() -> None:
+    bus = FakeHiveMessageBus(session_id="s1", site_id="attic", useragent="Lamp")
+    assert (bus.session_id, bus.site_id, bus.useragent) == ("s1", "attic", "Lamp")
+    bus.emit(Message("x"))
+    session = bus.emitted_of("x")[0].payload.context["session"]
+    assert (session["session_id"], session["site_id"]) == ("s1", "attic")
+    assert bus.internal_bus.session_id == "s1"
+    with FakeHiveMessageBus(internal_bus=bus.internal_bus) as other:
+        assert other.session_id == "s1" and other.site_id == "unknown"
+    parameters = inspect.signature(FakeHiveMessageBus).parameters
+    assert {"session_id", "site_id", "key", "plugins"} <= parameters.keys()
+    with pytest.raises(TypeError, match="nonsense"):
+        FakeHiveMessageBus(nonsense=1)
+
+
+def test_what_is_sent_before_it_connects_connects_first() -> None:
+    bus = FakeHiveMessageBus()
+    told: list[Any] = []
+    bus.on("open", lambda: told.append("open"))
+    bus.on_mycroft("question", lambda message: told.append(message.msg_type))
+    bus.on(HiveMessageType.BUS, lambda message: told.append(message["type"]))
+    bus.respond("question", Message("answer"))
+    bus.emit(Message("question"))
+    assert bus.emitted_of("question") and bus.connected_event.is_set() and bus.state == "connected"
+    assert told == ["open", "question", "answer"]
+    bus.connect()
+    assert told == ["open", "question", "answer"]
+    asked = FakeHiveMessageBus()
+    asked.respond("question", Message("answer"))
+    assert asked.query(Message("question")).first.message.msg_type == "answer"
+    assert FakeHiveMessageBus().round_trip() == 0.0
+
+
+def test_an_outage_is_told_to_who_sends_before_it_connects() -> None:
+    bus = FakeHiveMessageBus()
+    bus.drop()
+    with pytest.raises(NotConnected, match=r"restore\(\)"):
+        bus.emit(Message("x"))
+    bus.restore()
+    bus.emit(Message("y"))
+    assert [message["type"] for message in bus.emitted] == ["y"]
+    refused = FakeHiveMessageBus()
+    refused.drop(HubRefused("no"))
+    with pytest.raises(HubRefused):
+        refused.emit(Message("x"))
+
+
+def test_what_is_sent_reaches_handlers_of_its_hive_type_where_that_is_wanted() -> None:
+    bus = FakeHiveMessageBus()
+    assert bus.echoes is False
+    heard: list[Any] = []
+    for kind in (HiveMessageType.BUS, HiveMessageType.THIRDPRTY, HiveMessageType.BINARY):
+        bus.on(kind, heard.append)
+    bus.emit(Message("silent"))
+    bus.echoes = True
+    bus.on_mycroft("loud", lambda message: heard.append(message.msg_type))
+    bus.respond("loud", Message("answer"))
+    bus.emit(Message("loud"))
+    bus.emit(HiveMessage(HiveMessageType.THIRDPRTY, {"a": 1}))
+    bus.emit(HiveMessage(HiveMessageType.BINARY, b"\0" * 4))
+    assert [one if isinstance(one, str) else one.msg_type.value for one in heard] == [
+        "loud",
+        "bus",
+        "bus",
+        "3rdparty",
+        "bin",
+    ]
+    echo = heard[1]
+    assert echo.payload.msg_type == "loud" and echo.payload.context["destination"] == "HiveMind"
+    assert bus.wait_for_response(HiveMessage(HiveMessageType.THIRDPRTY, {"b": 2})).payload == {"b": 2}
