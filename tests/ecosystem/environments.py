@@ -11,7 +11,7 @@ from os import environ
 from pathlib import Path
 
 from tests.interop.processes import HarnessError, run
-from tests.interop.specs import Environment, interpreter, locked, python_version
+from tests.interop.specs import HUBS, Environment, interpreter, locked, python_version
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _DISTRIBUTION = "hivemind-bus-client"
@@ -35,6 +35,14 @@ OVOS = (
     "ovos-utils==0.15.6a1",
     "poorman-handshake==2.0.3a1",
     "z85base91==0.0.7a1",
+)
+
+
+#: hivemind-core, and what the hub that answers has with it.
+HUB = tuple(
+    requirement
+    for requirement in next(spec for spec in HUBS if spec.version == "5.3.10a1").requirements
+    if not requirement.startswith("hivemind_bus_client")
 )
 
 
