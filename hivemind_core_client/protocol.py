@@ -1,19 +1,21 @@
-"""The reference client's `protocol` module: its names, and what takes their place.
+"""The protocol objects of the reference client, by their names; shell/slave_protocol.py has the code.
 
-There a satellite made a protocol object and handed it to `connect`. Here the protocol is the kernel's Link, which the
-client makes by itself for each connection. The old names can be imported, for annotations, say; making one, or a
-subclass of one, raises InvalidOption, whose text says what to write now.
+A client brings its protocol: it needs none of these. They are for programs that pass one to `connect`, or override its
+methods. What is new is better written as a handler plugin (docs/plugins-handlers.md).
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, NoReturn
-
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.states import State
-from hivemind_core_client.wire.errors import InvalidOption, Mend
+from hivemind_core_client.plugins.answers import COMPLETE as QUERY_STREAM_END
+from hivemind_core_client.plugins.wrapping import VERIFIED_SOURCE as VERIFIED_SOURCE_PEER_KEY
+from hivemind_core_client.shell.answer_timers import CascadeAggregator, QueryLivenessTimer
+from hivemind_core_client.shell.slave_protocol import HiveMindSlaveInternalProtocol, HiveMindSlaveProtocol
 
 __all__ = [
+    "QUERY_STREAM_END",
+    "VERIFIED_SOURCE_PEER_KEY",
     "CascadeAggregator",
     "HiveMindSlaveInternalProtocol",
     "HiveMindSlaveProtocol",
@@ -21,46 +23,3 @@ __all__ = [
     "QueryLivenessTimer",
     "State",
 ]
-
-
-class _Replaced:
-    """A name that stays for those who import it; `mend` says what takes its place."""
-
-    mend: ClassVar[str]
-
-    def __new__(cls, *_: object, **__: object) -> NoReturn:
-        raise InvalidOption(f"there is no {cls.__name__} to make", Mend(cls.mend, joint=": "))
-
-
-class HiveMindSlaveProtocol(_Replaced):
-    """Replaced by the client itself, by `client.on`, and by handler plugins."""
-
-    mend = (
-        "the client brings its protocol. Leave it out of connect(); pass share_bus, identity and query_timeout to "
-        "HiveMessageBusClient, bus and site_id to connect(), and set client.cascade_select_callback. In place of a "
-        "method handle_TYPE, call client.on(TYPE, function) or write a handler plugin (docs/plugins-handlers.md)"
-    )
-
-
-class HiveMindSlaveInternalProtocol(_Replaced):
-    """Replaced by the options `internal_bus` and `share_bus`."""
-
-    mend = (
-        "the client connects the local OVOS bus by itself. Pass internal_bus and share_bus to "
-        "HiveMessageBusClient, or bus to connect()"
-    )
-
-
-class CascadeAggregator(_Replaced):
-    """Replaced by `client.cascade` and `client.cascade_select_callback`."""
-
-    mend = (
-        "client.cascade(message, timeout) returns all answers, and client.cascade_select_callback picks the one "
-        "that is delivered"
-    )
-
-
-class QueryLivenessTimer(_Replaced):
-    """Replaced by `client.query` and `client.query_timeout`."""
-
-    mend = "client.query(message, timeout) is bounded by itself, by client.query_timeout where no timeout is given"

@@ -20,8 +20,6 @@ from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 
 NAME = HiveMessageType.CASCADE.value
-#: How long answers are gathered, in seconds, where the asker does not say.
-GATHERING_S = 5.0
 
 
 @hookimpl(trylast=True)
@@ -42,7 +40,9 @@ def on_send(context: Context, message: HiveMessage) -> Actions:
     expected = context.hive_map.responders(context.peer)
     answers = AnswerAggregator(HiveMessageType.CASCADE, query, partial(_checked, context), expected)
     asking.opened(context, NAME, query, {"answers": answers})
-    return [SetTimer(HiveMessageType.CASCADE, query, asking.patience(context, query, GATHERING_S))]
+    return [
+        SetTimer(HiveMessageType.CASCADE, query, asking.patience(context, query, context.cascade_timeout))
+    ]
 
 
 def receive(context: Context, message: HiveMessage) -> Actions:

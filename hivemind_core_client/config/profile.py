@@ -142,6 +142,11 @@ class ClientProfile:
         if isinstance(session_id, str) and session_id not in ("", "default"):
             self.context.session.session_id = session_id
 
+    def use_identity(self, identity: NodeIdentity) -> None:
+        """Have the keys, pins and trusted keys of another identity; settings that came from the former one stay."""
+        self.identity = self.context.identity = identity
+        self._hub_keys = HubKeys(identity, self.settings)
+
     def change(self, **fields: object) -> None:
         """Change settings; the next connection uses them."""
         self.settings = evolve(self.settings, **fields)  # type: ignore[arg-type]  # checked by callers' properties

@@ -96,6 +96,12 @@ class Dispatcher:
             return [self._later(lane, handler.name, handler.receive, arguments, depth, weight_of(message))]
         return self._run(handler.name, handler.receive, arguments, depth)
 
+    def handled_by(
+        self, handler: MessageHandler, context: Context, message: HiveMessage
+    ) -> Sequence[Outcome]:
+        """The actions of this handler for a message, whichever handler its type has here."""
+        return self._run(handler.name, handler.receive, (context, message))
+
     def prepare(self, message: HiveMessage, depth: int = 0, inner_too: bool = True) -> HiveMessage:
         """The message to send in place of one that the user sends; messages inside it are prepared first.
 

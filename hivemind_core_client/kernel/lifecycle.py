@@ -230,8 +230,10 @@ class ConnectionLifecycle:
                 "the client was never connected", Mend("call connect() first, then send", joint=": ")
             )
 
-    def patience(self, retries: int) -> float:
+    def patience(self, retries: Optional[int]) -> Optional[float]:
         """Seconds in which as many attempts, and one more, have been made: even if the system's resolver hangs."""
+        if retries is None:
+            return None
         return (1 + retries) * (self._deadlines.attempt + self._backoff.cap)
 
     def timed_out(self, phase: str, seconds: float) -> HubTimeout:

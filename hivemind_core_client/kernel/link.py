@@ -48,6 +48,7 @@ from hivemind_core_client.plugins.contract import (
     Frame,
     HubFacts,
     Introduce,
+    MessageHandler,
     Negotiate,
     Negotiated,
     Select,
@@ -169,6 +170,10 @@ class Link:
         `wrapped` says that it came inside another one.
         """
         return self._collected(self._dispatcher.receive(message, depth=1 if wrapped else 0))
+
+    def handled_by(self, handler: MessageHandler, context: Context, message: HiveMessage) -> list[Event]:
+        """What follows from a message by this handler, whichever handler its type has here."""
+        return self._collected(self._dispatcher.handled_by(handler, context, message))
 
     def hub_answered(self, now: float) -> list[Event]:
         """The hub has answered a ping that came after the handshake, or took too long for it: what follows.

@@ -263,7 +263,8 @@ class Context:
 
     `memory` belongs to the handlers: a dict for each, by handler name, kept as long as the client
     lives and shared by nobody else. Bound what you keep there. `now()` is the time in seconds since the
-    epoch. `query_timeout` bounds the wait for the answer to a QUERY, in seconds; 0 is for ever.
+    epoch. `query_timeout` bounds the wait for the answer to a QUERY, in seconds; 0 is for ever. `cascade_timeout` is
+    how long answers to a CASCADE are gathered where the asker does not say.
     `verified_source` is the public key that has signed the very message at hand, as a handler further out
     has verified, or None: nothing that arrives can set it. `wrapped` is True for a message that came inside another
     one, so that it may be the word of any node, not of the hub. `alone` is held while a built-in handler runs in a
@@ -280,6 +281,7 @@ class Context:
     hive_map: HiveMapper = field(factory=HiveMapper)
     now: Callable[[], float] = _no_clock
     query_timeout: float = 30.0
+    cascade_timeout: float = 5.0
     verified_source: Optional[str] = None
     wrapped: bool = False
     alone: AbstractContextManager[Any] = field(factory=nullcontext, repr=False)
@@ -315,6 +317,7 @@ class Context:
             hive_map=self.hive_map,
             now=self.now,
             query_timeout=self.query_timeout,
+            cascade_timeout=self.cascade_timeout,
             verified_source=verified_source,
             wrapped=True,
             alone=self.alone,

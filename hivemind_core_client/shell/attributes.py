@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.plugins.contract import HubFacts, Negotiated
     from hivemind_core_client.plugins.manager import PluginInfo, Plugins
+    from hivemind_core_client.shell.protocol_seat import ProtocolSeat
     from hivemind_core_client.shell.protocols import MailboxProtocol
+    from hivemind_core_client.shell.slave_protocol import HiveMindSlaveProtocol
     from hivemind_core_client.shell.worker import SharedWorker
     from hivemind_core_client.wire.errors import HiveMindError
     from hivemind_core_client.wire.hive_map import HiveMapper
@@ -31,6 +33,7 @@ class ClientAttributes:
     profile: ClientProfile
     mailbox: MailboxProtocol
     _worker: SharedWorker
+    _seat: ProtocolSeat
 
     # where it stands
 
@@ -62,13 +65,20 @@ class ClientAttributes:
         return [evolve(info) for info in self.profile.plugins.report]
 
     @property
-    def protocol(self) -> Optional[Link]:
-        """The Link of the present or last connection, or None."""
-        return self._worker.link
+    def protocol(self) -> Union[HiveMindSlaveProtocol, Link, None]:
+        """The protocol object that was given, else the Link of the present or last connection, or None.
+
+        Assign None to have none. Another protocol object counts from the next connection on.
+        """
+        return self._seat.holder or self._worker.link
 
     @protocol.setter
-    def protocol(self, value: None) -> None:
-        self._worker.forget_link(value)
+    def protocol(self, value: Optional[HiveMindSlaveProtocol]) -> None:
+        if value is None:
+            self._seat.leave()
+            self._worker.forget_link()
+        else:
+            self._seat.take(value)
 
     # what it connects with: what is set counts from the next connection on
 

@@ -22,6 +22,7 @@ from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
 from hivemind_core_client.shell.handlers import Handlers
 from hivemind_core_client.shell.local_bridge import LocalBusBridge
 from hivemind_core_client.shell.open_calls import OpenCalls
+from hivemind_core_client.shell.protocol_seat import ProtocolSeat
 from hivemind_core_client.shell.router import router_kind
 from hivemind_core_client.shell.transport_memory import TransportMemory
 from hivemind_core_client.shell.waiters import Waiters, checked_seconds, message_named
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import TransportSettings
     from hivemind_core_client.shell.protocols import EventProtocol, Handler, MailboxProtocol
     from hivemind_core_client.shell.router import Pick
+    from hivemind_core_client.shell.slave_protocol import HiveMindSlaveProtocol
     from hivemind_core_client.shell.waiters import Matcher, Names
     from hivemind_core_client.shell.worker import SharedWorker
 
@@ -141,6 +143,12 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         self._router = router_kind(self.plugins)(
             self, self._handlers, self._bridge, lambda message: self._worker.admit(message)
         )
+        self._seat = ProtocolSeat(
+            self.profile,
+            self.mailbox,
+            self._router.is_full,
+            lambda *given: self._router.do_now(self._worker, *given),
+        )
         self._worker = self._connected_worker()
 
     def _named(self, names: Names) -> Matcher:
@@ -210,6 +218,12 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         worker = self._new_worker()
         worker.report_to(self._router, lambda: self._worker_is_over(worker))
         return worker
+
+    def _take_protocol(self, protocol: HiveMindSlaveProtocol) -> None:
+        """Have this protocol object for what comes; our identity and site are its own from now on."""
+        self.protocol = protocol
+        protocol.identity, protocol.site_id = self.identity, self.site_id
+        protocol.bind(self.internal_bus)
 
     def _transport_settings(self) -> TransportSettings:
         """What the next connection is opened with."""

@@ -19,6 +19,7 @@ from hivemind_core_client.wire.weighing import weight_of
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.delivery import UnconfirmedMessages
+    from hivemind_core_client.plugins.contract import Context, MessageHandler
     from hivemind_core_client.plugins.manager import Plugins
     from hivemind_core_client.shell.base import BaseClient
     from hivemind_core_client.shell.handlers import Handlers
@@ -60,6 +61,7 @@ class EventRouter:
         self._waiters = client.waiters
         self._handlers_of: Callable[[str], list[Any]] = handlers.hive.take
         self._from_hub = bridge.from_hub
+        self._now: dict[type, Callable[[Any], None]] = {Deliver: lambda event: bridge.from_hub(event.message)}
         self._steps: dict[Step, Callable[[HiveMindError], None]] = {
             Step.END_REQUESTS: lambda _: client.waiters.end_requests(),
             Step.CLEAR_EVENTS: lambda _: self._clear_events(),
@@ -108,6 +110,12 @@ class EventRouter:
         self._weight += message.weight
         for handler in self._handlers_of(kind.value):
             self._put(partial(self._call, handler, message))
+
+    def do_now(
+        self, worker: SharedWorker, handler: MessageHandler, context: Context, message: HiveMessage
+    ) -> bool:
+        """Do what follows from a message by this handler, on the thread that calls. Whether anything followed."""
+        return worker.handle(self._now, handler, context, message)
 
     def is_full(self) -> bool:
         """Whether what arrived last counts as dropped: callbacks hold too much."""

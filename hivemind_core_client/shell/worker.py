@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
@@ -19,7 +20,7 @@ from hivemind_core_client.kernel.events import (
     RunInTurn,
 )
 from hivemind_core_client.kernel.lifecycle import ClientState, ConnectionLifecycle, Step
-from hivemind_core_client.wire.errors import FrameTooLarge, InvalidOption, Mend
+from hivemind_core_client.wire.errors import FrameTooLarge
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.kernel.leaving import Follow
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.kernel.policy import Backoff, Deadlines
+    from hivemind_core_client.plugins.contract import Context, MessageHandler
     from hivemind_core_client.shell.protocols import MailboxProtocol
     from hivemind_core_client.shell.router import EventRouter
     from hivemind_core_client.wire.errors import HiveMindError
@@ -106,16 +108,8 @@ class SharedWorker(ABC):
         self._is_detached = True
         self._abandon()
 
-    def forget_link(self, value: object) -> None:
-        """Take None in the place of the last connection's Link, and of none that is in use.
-
-        Programs that were written for the reference client do so before they connect again. Each connection has a Link
-        of its own here, so nothing needs to be forgotten. Raises InvalidOption for anything but None.
-        """
-        if value is not None:
-            raise InvalidOption(
-                "protocol can only be set to None", Mend("the client makes it for each connection")
-            )
+    def forget_link(self) -> None:
+        """Forget the last connection's Link, and none that is in use."""
         if self.lifecycle.state not in (
             ClientState.CONNECTING,
             ClientState.CONNECTED,
@@ -141,6 +135,26 @@ class SharedWorker(ABC):
         link = self.link
         if link is not None:
             self._act_on(lambda: link.due(msg_type, key))
+
+    def handle(
+        self,
+        now: Mapping[type, Callable[[Any], None]],
+        handler: MessageHandler,
+        context: Context,
+        message: HiveMessage,
+    ) -> bool:
+        """Do what follows from a message by this handler, `now` saying what is called for events that may not wait.
+
+        Returns whether anything followed.
+        """
+        link = self.link or self._new_link()
+        with self._link_lock:
+            events = link.handled_by(handler, context, message)
+        self._act([event for event in events if type(event) not in now])
+        for event in events:
+            if type(event) in now:
+                now[type(event)](event)
+        return bool(events)
 
     @abstractmethod
     def start(self, retries: Optional[int]) -> None:

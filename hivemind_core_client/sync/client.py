@@ -30,7 +30,7 @@ from hivemind_core_client.sync.waiting import (
 )
 from hivemind_core_client.sync.worker import Worker
 from hivemind_core_client.transports.forms import new_transport
-from hivemind_core_client.wire.errors import InvalidOption, again
+from hivemind_core_client.wire.errors import again
 from hivemind_core_client.wire.message import AnyBinaryType, HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.wire.ovos import to_collection_message
 from hivemind_core_client.wire.packet import as_packet
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.kernel.questions import Answer
     from hivemind_core_client.shell.protocols import Handler
+    from hivemind_core_client.shell.slave_protocol import HiveMindSlaveProtocol
     from hivemind_core_client.shell.waiters import Names
     from hivemind_core_client.sync.answers import AnswerStream
     from hivemind_core_client.transports.base import Transport
@@ -79,7 +80,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
     def connect(
         self,
         bus: Any = None,
-        protocol: None = None,
+        protocol: Optional[HiveMindSlaveProtocol] = None,
         site_id: Optional[str] = None,
         handshake_max_retries: Optional[int] = None,
     ) -> None:
@@ -87,17 +88,16 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
 
         `bus` becomes the internal bus, `site_id` our site. The first attempt counts, and `handshake_max_retries`
         more (default 0). Raises the error of the last attempt: HubUnreachable, HubTimeout, KeyRefused,
-        PasswordRefused, … A refusal is never tried again.
+        PasswordRefused, … A refusal is never tried again. With a `protocol` object attempts are made for ever, unless
+        `handshake_max_retries` bounds them.
         """
-        if protocol is not None:
-            raise InvalidOption(
-                "connect() takes no protocol object: write a handler plugin (docs/plugins-handlers.md)"
-            )
         if bus is not None:
             self.internal_bus = bus
         if site_id is not None:
             self.site_id = site_id
-        retries = handshake_max_retries or 0
+        if protocol is not None:
+            self._take_protocol(protocol)
+        retries = handshake_max_retries if protocol is not None else handshake_max_retries or 0
         begins = self._start(retries)
         worker = self._worker
         try:

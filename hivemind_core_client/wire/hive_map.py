@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Optional, Protocol, TypeVar
 
 from attrs import evolve, field, frozen
 
@@ -63,6 +63,13 @@ class NodeInfo:
         return {name: getattr(self, name) for name in names}
 
 
+class SeenFloods(Protocol):
+    """Flood ids that several maps share, such as a FloodIdCache."""
+
+    def check(self, flood_id: str) -> bool:
+        """Note a flood id. Whether it was known before."""
+
+
 class HiveMapper:
     """The map of the hive, drawn from PINGs.
 
@@ -78,6 +85,7 @@ class HiveMapper:
         self._max_nodes = max_nodes
         self._max_floods = max_floods
         self._floods: dict[str, frozenset[str]] = {}
+        self._shared: Optional[SeenFloods] = None
         self._finished = ""
         self._own: dict[str, None] = {}
         self._ways: dict[str, _Way] = {}
@@ -92,7 +100,11 @@ class HiveMapper:
         if not flood_id or flood_id in self._floods:
             return False
         self._floods = _bounded({**self._floods, flood_id: frozenset()}, self._max_floods)
-        return True
+        return self._shared is None or not self._shared.check(flood_id)
+
+    def share_floods(self, cache: SeenFloods) -> None:
+        """Count a flood as known that is in `cache`, and note there each flood that is new."""
+        self._shared = cache
 
     def answers(self, flood_id: str) -> int:
         """How many nodes have answered this flood."""

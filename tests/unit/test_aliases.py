@@ -125,24 +125,6 @@ def test_anything_becomes_an_ovos_message() -> None:
         util.get_mycroft_msg(HiveMessage("ping", {}))
 
 
-@pytest.mark.parametrize(
-    ("name", "mend"),
-    [
-        ("HiveMindSlaveProtocol", "client.on"),
-        ("HiveMindSlaveInternalProtocol", "internal_bus"),
-        ("CascadeAggregator", "client.cascade"),
-        ("QueryLivenessTimer", "client.query"),
-    ],
-)
-def test_what_was_replaced_says_by_what(name: str, mend: str) -> None:
-    old = getattr(protocol, name)
-    with pytest.raises(errors.InvalidOption, match=f"no {name} to make: .*{mend}"):
-        old("a client", shared_bus=True)
-    mine = type("Mine", (old,), {"__init__": lambda self: None, "handle_bus": print})
-    with pytest.raises(errors.InvalidOption, match=f"no Mine to make: .*{mend}"):
-        mine()
-
-
 def test_the_protocol_of_a_client_is_a_link() -> None:
     with FakeHiveMessageBus() as client:
         assert isinstance(client.protocol, protocol.Link)

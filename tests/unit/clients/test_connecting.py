@@ -605,11 +605,6 @@ def test_an_option_that_makes_no_sense_is_refused_at_once(
         assert str(raised.value) == f"{option} is {value!r}; it must be {allowed}"
 
 
-def test_connect_refuses_a_protocol_object(make: Make) -> None:
-    with EmbeddedHub({"k": PASSWORD}) as hub, pytest.raises(err.InvalidOption, match="plugin"):
-        make(hub).connect(protocol=object())  # type: ignore[arg-type]
-
-
 def test_what_the_log_holds(caplog: pytest.LogCaptureFixture, make: Make) -> None:
     """No password, access key, session key or envelope, at any level."""
     with caplog.at_level(logging.DEBUG), EmbeddedHub({"very-secret-key": PASSWORD}) as hub:

@@ -57,7 +57,7 @@ def test_a_connection_keeps_its_protocol(hub: EmbeddedHub, client: HiveMessageBu
     client.protocol = None
     assert client.protocol is link
     assert ask(client) == "you said: hello"
-    with pytest.raises(err.InvalidOption, match="set to None"):
+    with pytest.raises(err.InvalidOption, match="HiveMindSlaveProtocol, not a Link"):
         client.protocol = link  # type: ignore[assignment]
 
 

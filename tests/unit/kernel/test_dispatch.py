@@ -68,6 +68,14 @@ def test_messages_inside_messages_are_treated_as_arrived(times: int) -> None:
     assert list(found) == [Deliver(BUS.raw_payload)]
 
 
+def test_another_handler_than_its_own_may_handle_a_message() -> None:
+    """What is inside still goes to those of the table."""
+    found = dispatcher(BUS_HANDLER, MessageHandler(T.BROADCAST, "silent", lambda *_: ()))
+    message = wrapped(1)
+    assert list(found.receive(message)) == []
+    assert list(found.handled_by(BROADCAST_HANDLER, new_context(), message)) == [Deliver(BUS.raw_payload)]
+
+
 @pytest.mark.parametrize("times", [MAX_DEPTH + 1, MAX_DEPTH + 50])
 def test_messages_wrapped_too_deep_are_dropped(times: int, caplog: pytest.LogCaptureFixture) -> None:
     assert list(dispatcher(BUS_HANDLER, BROADCAST_HANDLER).receive(wrapped(times))) == []

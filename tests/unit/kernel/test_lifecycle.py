@@ -57,6 +57,13 @@ class Life(ConnectionLifecycle):
         )
 
 
+def test_who_may_try_for_ever_is_waited_for_without_end() -> None:
+    life = Life()
+    assert life.patience(None) is None
+    once, thrice = life.patience(0), life.patience(2)
+    assert once is not None and thrice == 3 * once
+
+
 def connected(retries: Optional[int] = 0, seconds: float = 0.0) -> Life:
     """One whose session has stood for some seconds."""
     life = Life()

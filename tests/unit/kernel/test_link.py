@@ -1099,6 +1099,7 @@ def test_an_action_out_of_place_costs_itself_only(action: Any) -> None:
         lambda: hub.link.due(T.PING, "k"),
         lambda: hub.link.sending(ping),
         lambda: hub.link.admit(ping),
+        lambda: hub.link.handled_by(handler, hub.link.context, ping),
         hub.link.session_ended,
     ]
     for happened in happenings:
