@@ -15,6 +15,8 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no
 PYPROJECTS := pyproject.toml compat/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 # In one call, so that what they require of each other is found in the tree and not on an index.
 OTHERS := $(patsubst %/pyproject.toml,-e ./%,$(filter-out pyproject.toml,$(PYPROJECTS)))
+# The script was one of plugins/cli once: pip takes it away with the old version, after the root has written it.
+KEEP_SCRIPT := test -x $(BIN)/hivemind-client || $(PIP_INSTALL) --force-reinstall --no-deps -e .
 
 .PHONY: help demo test lint house hostile fuzz storm soak interop ecosystem smoke packaging bench matrix clean
 
@@ -91,29 +93,35 @@ $(BIN)/python:
 $(VENV)/.demo: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
 	@$(PIP_INSTALL) -e . -e ./plugins/cli
+	@$(KEEP_SCRIPT)
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
 	@$(PIP_INSTALL) -e '.[test]' $(OTHERS)
+	@$(KEEP_SCRIPT)
 	@touch $@
 
 $(VENV)/.fuzz: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
 	@$(PIP_INSTALL) -e '.[fuzz,test]' $(OTHERS)
+	@$(KEEP_SCRIPT)
 	@touch $@
 
 $(VENV)/.packaging: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
 	@$(PIP_INSTALL) -e '.[packaging,test]' $(OTHERS)
+	@$(KEEP_SCRIPT)
 	@touch $@
 
 $(VENV)/.lint: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
 	@$(PIP_INSTALL) -e '.[lint,test]' $(OTHERS)
+	@$(KEEP_SCRIPT)
 	@touch $@
 
 $(VENV)/.bench: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
 	@$(PIP_INSTALL) -e '.[async,speed,testing]' $(OTHERS)
+	@$(KEEP_SCRIPT)
 	@touch $@

@@ -71,6 +71,10 @@ class Environment:
         printed = self._done([self.python, PROGRAMS / f"{name}.py", *arguments], **variables)
         return json.loads(printed.splitlines()[-1])
 
+    def run(self, *arguments: Any, code: int = 0) -> str:
+        """What this command line prints."""
+        return self._done([*arguments], code)
+
     @staticmethod
     def _done(arguments: list[Any], code: int = 0, **variables: str) -> str:
         done = subprocess.run(

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from tests.packages.building import Environment
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+_MISSING = "import sys; sys.modules['hivemind_client_cli'] = None"
+_MAIN = "from hivemind_core_client.plugins.command_line import main; main()"
 
 
 def test_a_check_of_the_doctor(environment: Environment, address: tuple[Any, list[str]]) -> None:
@@ -27,3 +32,13 @@ def test_an_option_on_a_built_in_command_from_a_plugin_whose_name_sorts_last(
     sent = [each.raw_payload["type"] for each in hub.wait_for("bus", count=2)]
     assert sent == ["my.alarm", "my.alarm"]
     assert "two times" not in environment.command("send-mycroft", "--help", HIVEMIND_CLIENT_PLUGINS="")
+
+
+def test_the_script_is_that_of_the_root_distribution(tmp_path: Path) -> None:
+    """Built and installed by itself; the plugin for the command line stands in the environment around."""
+    made = Environment(tmp_path / "root")
+    made.make()
+    made.install(REPOSITORY)
+    script = made.folder / "bin" / "hivemind-client"
+    assert "hivemind-client-cli" in made.run(script, "--version")
+    assert made.run(made.python, "-c", f"{_MISSING}; {_MAIN}", code=2) == ""
