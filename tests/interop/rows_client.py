@@ -272,13 +272,13 @@ def caller_session(hub: RealHub, satellite: Satellite) -> None:
     client = satellite.connected()
     foreign = f"caller-of-{satellite.node_id}-{free_port()}"
     client.emit(utterance("mine", session={"session_id": foreign, "lang": "pt-pt"}))
-    assert wait_until(partial(_arrived_as, hub, "mine", foreign), ANSWER_SECONDS)
+    assert wait_until(partial(arrived_as, hub, "mine", foreign), ANSWER_SECONDS)
     own = {"session_id": client.session_id, "lang": "pt-pt"}
     client.emit(utterance("and mine", session=own))
     assert wait_until(lambda: str(_session_of(hub, "and mine").get("lang")).startswith("pt"), ANSWER_SECONDS)
 
 
-def _arrived_as(hub: RealHub, text: str, session_id: str) -> bool:
+def arrived_as(hub: RealHub, text: str, session_id: str) -> bool:
     # 4.0.0 puts the connection's own session in the place of a foreign one before it reaches the OVOS bus, but
     # its log shows the message as it came. Later hubs put a name of the client before the id.
     on_bus = str(_session_of(hub, text).get("session_id")).endswith(f":{session_id}")

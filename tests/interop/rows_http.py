@@ -19,6 +19,7 @@ from hivemind_core_client.message import HiveMindBinaryPayloadType
 
 from . import (
     rows_binary,
+    rows_buses,
     rows_client,
     rows_forms,
     rows_intercom,
@@ -54,6 +55,7 @@ _MODULES = {
         rows_binary,
         rows_noise,
         rows_forms,
+        rows_buses,
     )
 }
 

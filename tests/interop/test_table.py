@@ -8,6 +8,7 @@ import pytest
 
 from . import (
     rows_binary,
+    rows_buses,
     rows_client,
     rows_command_line,
     rows_fleet,
@@ -42,6 +43,7 @@ ROW_MODULES = (
     rows_binary,
     rows_fleet,
     rows_forms,
+    rows_buses,
     rows_http,
     rows_command_line,
     rows_terminal,
