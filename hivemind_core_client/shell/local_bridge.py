@@ -85,12 +85,11 @@ class LocalBusBridge:
         if sent.msg_type is not HiveMessageType.BUS:
             return
         bus, local, fields = self._bus, self._local, sent.raw_payload
-        if bus is local:
-            if local is not None:
-                local.deliver_fields(fields)
-            return
         try:
-            bus.emit(to_message(marked(self._context, fields)))
+            if bus is not local:
+                bus.emit(to_message(marked(self._context, fields)))
+            elif local is not None:
+                local.deliver_fields(fields)
         except Exception:  # whoever sent it would take that for a failure to send, and send it again
             log.exception("a message that was sent to the hub was not said on the internal bus")
 

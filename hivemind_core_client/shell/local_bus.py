@@ -242,7 +242,11 @@ class LocalBus(FakeBus):  # type: ignore[misc]  # ovos-utils has no types
     def _calls_by_all_names(self, message: Any) -> list[tuple[Handler, Any]]:
         """The same, of a message that goes by several names, or may."""
         self._with_session(message)
-        said = self._sayings.of(message)
+        try:
+            said = self._sayings.of(message)
+        except Exception:  # such as for contents that JSON has no form for, which a message of ours may hold
+            log.exception("the FakeBus of ovos-utils did not take a message: it goes by its own name alone")
+            said = [(message.msg_type, message)]
         if len(said) == 2 and len(self._sayings.of(to_message(_nothing(message.msg_type)))) == 2:
             if len(self._plain) >= _MOST_PLAIN:
                 self._plain.clear()

@@ -175,6 +175,19 @@ def test_what_goes_by_the_name_error_is_a_message_like_others(caplog: pytest.Log
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+def test_contents_that_json_has_no_form_for_reach_handlers_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bus = LocalBus()
+    seen: list[Any] = []
+    bus.on("speak", seen.append)
+    thing = object()
+    bus.deliver_fields({"type": "speak", "data": {"thing": thing}, "context": {}})
+    assert [said.data["thing"] for said in seen] == [thing] and "by its own name alone" in caplog.text
+    with pytest.raises(TypeError):
+        bus.emit(Message("speak", {"thing": thing}))
+
+
 def test_a_peer_may_name_any_number_of_types_and_sessions() -> None:
     from ovos_bus_client.session import SessionManager
 
