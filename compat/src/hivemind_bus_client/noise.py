@@ -29,16 +29,17 @@ from hivemind_core_client.kernel.handshake.noise_exchange import (
     is_installed,
     keys_of,
     new_exchange,
+    prologue_of,
     suite_of,
 )
 from hivemind_core_client.kernel.handshake.noise_exchange import canonical as canonical_json
-from hivemind_core_client.kernel.handshake.noise_exchange import prologue_of as build_prologue
 from hivemind_core_client.kernel.handshake.noise_exchange import protocol_name as noise_protocol_name
 from hivemind_core_client.kernel.noise_channel import CHUNK, NoiseChannel
 from hivemind_core_client.kernel.policy import Limits
 from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.plugins.noise_suites import STANDARD_SUITES, ciphers_by_suite
 from hivemind_core_client.wire.errors import ConnectionLost, HandshakeError, HiveMindError, InvalidMessage
+from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.keys import STATIC_KEY_BYTES, static_key
 
 __all__ = [
@@ -85,6 +86,11 @@ class NoiseHandshakeFailed(HandshakeError):
 
 class NoiseTransportFailed(ConnectionLost):
     """A frame did not open at its place, or is no part of a message: nothing after it can be relied on."""
+
+
+def build_prologue(hello_payload: Json, handshake_payload: Json, protocol_name: str) -> bytes:
+    """What both sides must have seen alike: the hub's HELLO and offer, and the protocol's name."""
+    return prologue_of(hello_payload, handshake_payload, protocol_name)
 
 
 def derive_psk(password: Union[str, bytes], node_id: str) -> bytes:
