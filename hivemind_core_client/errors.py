@@ -8,13 +8,15 @@
     │   ├── IdentityFileError         (ValueError) the identity file, or a key beside it, is unreadable or corrupt
     │   ├── InvalidCredential         (ValueError) a key, password or user agent the wire cannot carry
     │   ├── InvalidMessage            (ValueError) a message that has no form on the wire
+    │   │   └── MetadataTooLarge      more metadata than a binary frame has room for
     │   ├── InvalidOption             (ValueError) an option whose value makes no sense
     │   ├── UnknownCipher             (ValueError) no plugin offers this cipher
     │   ├── UnknownEncoding           (ValueError) no plugin offers this encoding
     │   ├── InvalidKeySize            (ValueError) a key of a length the cipher does not take
-    │   ├── EncryptionFailed          (ValueError) a message could not be sealed
+    │   ├── EncryptionFailed          (SealingError, ValueError) a message could not be sealed
     │   └── NotConnected              (ConnectionError, RuntimeError) there is no session; nothing was sent
     │       └── ClientClosed          close() was called
+    ├── SealingError                  the key does not seal or open
     ├── PluginError                   (RuntimeError) plugins that are needed are missing or blocked
     ├── HubConnectionError            (ConnectionError, RuntimeError) the way to the hub
     │   ├── HubUnreachable            name or TCP: nobody listens there
@@ -35,7 +37,8 @@
     │   │   ├── UnsupportedProtocolVersion
     │   │   ├── FrameTooLarge         a frame beyond the limits
     │   │   └── DecodingError         text that is not in the negotiated encoding
-    │   ├── DecryptionFailed          the frame does not open with the negotiated key
+    │   │       └── MalformedBinaryFrame  bytes that are no binary frame
+    │   ├── DecryptionFailed          (SealingError) the frame does not open with the negotiated key
     │   ├── CleartextRefused          a frame in the clear where only sealed ones are legal
     │   └── HandshakeError            an offer or envelope that breaks the rules
     │       └── HandshakeAgain        it failed, and is made anew at once in another way
@@ -89,16 +92,21 @@ from hivemind_core_client.wire.errors import (
     ProtocolError,
     QueryTimeout,
     Reader,
+    SealingError,
     SecureConnectionFailed,
     Setting,
     UnknownCipher,
     UnknownEncoding,
     UnknownMessageType,
-    UnsupportedProtocolVersion,
     UsageError,
     VersionRefused,
     allow_msg,
     forget_server,
+)
+from hivemind_core_client.wire.frame_errors import (
+    MalformedBinaryFrame,
+    MetadataTooLarge,
+    UnsupportedProtocolVersion,
 )
 
 __all__ = [
@@ -131,8 +139,10 @@ __all__ = [
     "InvalidOption",
     "KeyRefused",
     "LoginRefused",
+    "MalformedBinaryFrame",
     "Mend",
     "MessageDenied",
+    "MetadataTooLarge",
     "NegotiationRefused",
     "NotAHub",
     "NotConnected",
@@ -141,6 +151,7 @@ __all__ = [
     "ProtocolError",
     "QueryTimeout",
     "Reader",
+    "SealingError",
     "SecureConnectionFailed",
     "Setting",
     "UnknownCipher",

@@ -1,4 +1,7 @@
-"""The errors of `errors.py` under the names that the reference client gave them."""
+"""The errors of `errors.py` under the names that the reference client gave them.
+
+`except` of one of them catches what the reference client raises there: each is of the classes that it has there.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,21 @@ from hivemind_core_client.wire.errors import (
     DecodingError,
     DecryptionFailed,
     EncryptionFailed,
+    FrameError,
     HiveMindError,
     HubConnectionError,
     HubUnreachable,
+    IdentityFileError,
     InvalidKeySize,
     KeyRefused,
+    SealingError,
     SecureConnectionFailed,
     UnknownCipher,
     UnknownEncoding,
+)
+from hivemind_core_client.wire.frame_errors import (
+    MalformedBinaryFrame,
+    MetadataTooLarge,
     UnsupportedProtocolVersion,
 )
 
@@ -23,10 +33,12 @@ HiveMindEntryPointNotFound = HubUnreachable
 UnauthorizedKeyError = KeyRefused
 InvalidCipher = UnknownCipher
 InvalidEncoding = UnknownEncoding
-WrongEncryptionKey = DecryptionFailed
+WrongEncryptionKey = SealingError
 DecryptionKeyError = DecryptionFailed
 EncryptionKeyError = EncryptionFailed
 Z85DecodeError = DecodingError
+MalformedWirePayload = FrameError
+IdentityFileCorrupted = IdentityFileError
 
 __all__ = [
     "DecodingError",
@@ -35,9 +47,13 @@ __all__ = [
     "HiveMindConnectionError",
     "HiveMindEntryPointNotFound",
     "HiveMindException",
+    "IdentityFileCorrupted",
     "InvalidCipher",
     "InvalidEncoding",
     "InvalidKeySize",
+    "MalformedBinaryFrame",
+    "MalformedWirePayload",
+    "MetadataTooLarge",
     "SecureConnectionFailed",
     "UnauthorizedKeyError",
     "UnsupportedProtocolVersion",

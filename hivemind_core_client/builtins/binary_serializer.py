@@ -20,8 +20,8 @@ from hivemind_core_client.wire.errors import (
     InvalidMessage,
     Mend,
     UnknownMessageType,
-    UnsupportedProtocolVersion,
 )
+from hivemind_core_client.wire.frame_errors import MetadataTooLarge, UnsupportedProtocolVersion
 from hivemind_core_client.wire.json_text import Json, json_text, json_weighed, utf8
 from hivemind_core_client.wire.message import (
     WRAPPER_TYPES,
@@ -33,7 +33,7 @@ from hivemind_core_client.wire.message import (
 )
 
 FRAME_VERSION = 1
-_MAX_METADATA = 255
+MAX_METADATA_BYTES = 255
 
 #: The 5-bit code of each type; INTERCOM has none, and no type of a plugin.
 CODES: dict[AnyMessageType, int] = {
@@ -80,7 +80,7 @@ def encode(message: HiveMessage, compress: Optional[bool] = None, versioned: boo
 
     `compress` is True, False, or None for whichever is shorter; a BINARY payload is never compressed.
     Returns None for a message without a binary form: a type without a code, metadata beyond 255 bytes, or
-    an address or a route, for which the frame has no field. Raises InvalidMessage for BINARY with that
+    an address or a route, for which the frame has no field. Raises MetadataTooLarge for BINARY with that
     much metadata, which has no other form.
     """
     code = CODES.get(message.msg_type)
@@ -89,11 +89,11 @@ def encode(message: HiveMessage, compress: Optional[bool] = None, versioned: boo
     metadata = _bytes_of(message.metadata) if message.metadata else _NONE
     payload = message.raw_payload if message.msg_type is _BINARY else _bytes_of(message.raw_payload)
     compressed, metadata, payload = _compressed(message.msg_type, compress, metadata, payload)
-    if len(metadata) <= _MAX_METADATA:
+    if len(metadata) <= MAX_METADATA_BYTES:
         return _head(code, compressed, metadata, message, versioned) + payload
     if message.msg_type is _BINARY:
-        raise InvalidMessage(
-            f"the metadata of a BINARY message is {len(metadata)} bytes; {_MAX_METADATA} fit",
+        raise MetadataTooLarge(
+            f"the metadata of a BINARY message is {len(metadata)} bytes; {MAX_METADATA_BYTES} fit",
             Mend("shorten it"),
         )
     return None

@@ -154,7 +154,7 @@ class HiveMindError(Exception):
         place: Optional[IdentityPlace] = None,
     ) -> None:
         super().__init__(what)
-        self.what = what
+        self.what = str(what)  # others raise these with what they caught
         self.mends = mends
         if about is not None:
             self.about = about
@@ -243,7 +243,11 @@ class InvalidKeySize(UsageError, ValueError):
     """A key of a length that the cipher does not take."""
 
 
-class EncryptionFailed(UsageError, ValueError):
+class SealingError(HiveMindError):
+    """A message could not be sealed, or opened, with the key."""
+
+
+class EncryptionFailed(UsageError, SealingError, ValueError):
     """A message could not be sealed."""
 
 
@@ -353,10 +357,6 @@ class UnknownMessageType(FrameError):
     """A message type or type code that is not in the protocol."""
 
 
-class UnsupportedProtocolVersion(FrameError):
-    """A binary frame of a version above 1."""
-
-
 class FrameTooLarge(FrameError):
     """A frame that is, or inflates to, more than the limits allow."""
 
@@ -365,7 +365,7 @@ class DecodingError(FrameError):
     """Text that is not in the encoding it should be in."""
 
 
-class DecryptionFailed(ProtocolError):
+class DecryptionFailed(ProtocolError, SealingError):
     """A sealed frame that does not open with the negotiated key."""
 
 
