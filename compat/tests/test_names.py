@@ -79,3 +79,35 @@ def test_the_package_lists_its_names() -> None:
     assert {"HiveMessage", "HiveMessageBusClient", "AsyncHiveMessageBusClient"} <= set(
         dir(hivemind_bus_client)
     )
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "home"),
+    [
+        ("client", "HiveMessageType", "message"),
+        ("client", "NodeIdentity", "identity"),
+        ("http_client", "HiveMindSlaveProtocol", "protocol"),
+        ("protocol", "HiveMessageBusClient", "client"),
+        ("protocol", "NoiseTransport", "noise"),
+        ("decorators", "HiveMessage", "message"),
+    ],
+)
+def test_a_module_passes_on_what_it_uses_of_others(module: str, name: str, home: str) -> None:
+    found = getattr(importlib.import_module(f"hivemind_bus_client.{module}"), name)
+    assert found is getattr(importlib.import_module(f"hivemind_bus_client.{home}"), name)
+    with pytest.raises(AttributeError, match=f"hivemind_bus_client.{module}.*no attribute 'Hub'"):
+        importlib.import_module(f"hivemind_bus_client.{module}").Hub  # noqa: B018
+
+
+def test_what_a_module_passes_on_is_loaded_when_it_is_asked_for() -> None:
+    code = "import sys, hivemind_bus_client.client; print('hivemind_bus_client.encryption' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "False\n"
+
+
+def test_the_identity_that_programs_share() -> None:
+    from hivemind_bus_client.identity import NodeIdentity, shared_identity_for
+
+    assert shared_identity_for("a program").IDENTITY_FILE.path == NodeIdentity().IDENTITY_FILE.path

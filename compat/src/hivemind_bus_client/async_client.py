@@ -1,4 +1,15 @@
 """AsyncHiveMessageBusClient: the client for asyncio."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from hivemind_bus_client._passed_on import OF_CLIENTS, passed_on
 from hivemind_core_client.async_client import *
 from hivemind_core_client.async_client import __all__ as __all__
+
+_HOMES = {**OF_CLIENTS, "keepalive": ("websocket_keepalive_options",)}
+
+
+def __getattr__(name: str) -> Any:
+    return passed_on(__name__, name, _HOMES)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ovos_utils.fakebus import FakeBus as FakeBus
 
+from hivemind_bus_client.message import HiveMessage as HiveMessage
+from hivemind_bus_client.message import HiveMessageType as HiveMessageType
 from hivemind_core_client.fakebus import FakeHiveMessageBus as FakeHiveMessageBus
 
 if TYPE_CHECKING:
