@@ -184,9 +184,10 @@ def test_a_fake_keeps_the_same_books(kind: str) -> None:
 def fake() -> list[int]:
     bus, doubts = FakeHiveMessageBus(), Log()
     bus.on("doubt", doubts)
+    bus.drop()
     with pytest.raises(HiveMindError):
         bus.emit(count(9))
-    bus.connect()
+    bus.restore()
     bus.emit(count(9))
     assert books(bus) == (1, 1, 0, 0)
     bus.confirms = False
@@ -210,9 +211,10 @@ async def async_fake() -> list[int]:
 
     bus, doubts = AsyncFakeHiveMessageBus(), Log()
     bus.on("doubt", doubts)
+    await bus.drop()
     with pytest.raises(HiveMindError):
         await bus.emit(count(9))
-    await bus.connect()
+    await bus.restore()
     await bus.emit(count(9))
     assert books(bus) == (1, 1, 0, 0)
     bus.confirms = False
