@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from os import environ
 from pathlib import Path
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 from tests.interop.processes import HarnessError, run
 from tests.interop.specs import HUBS, Environment, interpreter, locked, python_version
 
@@ -19,6 +24,7 @@ _REFERENCE_VERSION = "1.2.12a1"
 #: What stands in the place of the reference client, as folders of the repository.
 _OURS = (".", "plugins/cli", "plugins/intercom", "compat")
 _SOURCES = ("hivemind_core_client", "plugins/cli/src", "plugins/intercom/src", "compat/src")
+_FOR_DEVELOPERS = frozenset({"fuzz", "lint", "packaging", "test"})
 _INSTALL_SECONDS = 900.0
 _REQUIREMENTS, _CODE = "installed.txt", "code.txt"
 
@@ -137,12 +143,16 @@ def _is_source(path: Path) -> bool:
 
 def _requirements(spec: EnvironmentSpec, side: str) -> str:
     """The content of the marker: what our packages require is a part of it."""
-    texts = [_digest(path) for path in _projects()] if side == OURS else [_REFERENCE_VERSION]
+    texts = [_dependencies(path) for path in _projects()] if side == OURS else [_REFERENCE_VERSION]
     return "\n".join([*spec.requirements, *texts]) + "\n"
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _dependencies(project_file: Path) -> str:
+    """What a package of ours requires, without what only its developers do."""
+    project = tomllib.loads(project_file.read_text(encoding="utf-8"))["project"]
+    extras = project.get("optional-dependencies", {})
+    kept = {name: extras[name] for name in extras if name not in _FOR_DEVELOPERS}
+    return f"{project['name']} {project['dependencies']} {kept}"
 
 
 def _read(path: Path) -> str:

@@ -13,7 +13,7 @@ from tests.interop.processes import HarnessError, free_port, is_listening
 from .outside import Channel, Homeserver, http_server, post
 from .rows_text import CHATS
 from .running import SECONDS, Run, is_of_session, wait_for_text
-from .table import program
+from .table import TWO_HUBS, program
 
 #: Libraries of chats, played: they come before the real ones.
 STUBBED = {"PYTHONPATH": str(Path(__file__).with_name("stubs"))}
@@ -31,7 +31,9 @@ def mattermost(hub: RealHub, run: Run) -> None:
     assert is_of_session(run.arrived(f"hello from {run.name}"), "mattermost-channel-1")
 
 
-@program("hivemind-deltachat-bridge", "0.1.5a1", "a mail is answered, by the asyncio client", CHATS)
+@program(
+    "hivemind-deltachat-bridge", "0.1.5a1", "a mail is answered, by the asyncio client", CHATS, hubs=TWO_HUBS
+)
 def deltachat(hub: RealHub, run: Run) -> None:
     account = ["--email", "bot@example.org", "--email-password", "secret"]
     bridge = run.start("hm-deltachat-bridge", *account, *_options(run, "--key"), fed=True, variables=STUBBED)

@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 from tests.interop.hubs import RealHub
 from tests.interop.processes import free_port, is_listening, wait_until
 
+from .browser import Browser
 from .environments import OVOS, EnvironmentSpec
 from .outside import get, post
 from .running import SECONDS, Run, is_of_session, wait_for_text
-from .table import program
+from .table import TWO_HUBS, program
 
 TERMINAL = EnvironmentSpec("terminal", ("hivemind-cli==1.0.2a1", *OVOS))
 #: Bridges to chats, and what else agrees with them.
@@ -35,7 +36,7 @@ CHATS = EnvironmentSpec(
 )
 
 
-@program("hivemind-cli", "1.0.2a1", "a line that is typed is answered", TERMINAL, smoke=True)
+@program("hivemind-cli", "1.0.2a1", "a line that is typed is answered", TERMINAL, hubs=TWO_HUBS, smoke=True)
 def hivemind_cli(hub: RealHub, run: Run) -> None:
     credentials = ["--access-key", run.key, "--password", run.password]
     terminal = run.start(
@@ -48,7 +49,9 @@ def hivemind_cli(hub: RealHub, run: Run) -> None:
     assert message["data"]["lang"] == "en-us"
 
 
-@program("hivemind-flask-chatroom", "1.0.2a1", "two users of the page get their own answers", CHATS)
+@program(
+    "hivemind-flask-chatroom", "1.0.2a1", "two users of the page get their own answers", CHATS, hubs=TWO_HUBS
+)
 def flask_chatroom(hub: RealHub, run: Run) -> None:
     run.set_identity()
     port = free_port()
@@ -67,3 +70,23 @@ def flask_chatroom(hub: RealHub, run: Run) -> None:
 
 def _messages(page: str) -> list[str]:
     return [message["message"] for message in json.loads(get(f"{page}/messages"))]
+
+
+@program("hivemind-remi", "1.0.1a1", "its page connects, and shows the answer", CHATS)
+def remi(hub: RealHub, run: Run) -> None:
+    port = free_port()
+    page = run.script("page", str(port))
+    page.wait_for(lambda: is_listening(port), SECONDS, "page")
+    text = f"hello from {run.name}"
+    browser = Browser(port)
+    try:
+        for field, content in enumerate((run.host, str(run.port), run.key, run.password)):
+            browser.fill_in(field, content)
+        browser.press("Connect")
+        browser.wait_for("Connected to HiveMind!", SECONDS)
+        browser.fill_in(-1, text)
+        browser.press("Send")
+        browser.wait_for(f"you said: {text}", SECONDS)
+    finally:
+        browser.close()
+    assert run.arrived(text)["data"]["lang"] == "en-us"

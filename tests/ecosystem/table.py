@@ -15,6 +15,8 @@ from .running import Run
 Check = Callable[[RealHub, Run], None]
 
 NEWEST = "5.3.10a1"
+#: For rows that are quick.
+TWO_HUBS = ("4.15.0a1", NEWEST)
 
 _HEAD = """\
 # Programs of others on this client
@@ -34,7 +36,7 @@ class Program:
 
     `version` is that of the package index. `hubs` are versions in tests/interop/specs.py. `options` are what the hub
     is started with. `fails` maps a side to the reason why the program does not work there: its check must fail then.
-    `smoke` rows are those of `make smoke`.
+    `smoke` rows are those of `make smoke`, at the newest hub.
     """
 
     name: str

@@ -11,7 +11,7 @@ from tests.interop.processes import HarnessError
 
 from . import rows_chats, rows_plugins, rows_text
 from .running import Run
-from .table import PROGRAMS, Trial, trials
+from .table import NEWEST, PROGRAMS, Trial, trials
 
 #: The modules whose import fills the table.
 ROW_MODULES = (rows_text, rows_chats, rows_plugins)
@@ -26,7 +26,7 @@ def _parameters() -> list[Any]:
 
 def _marks(trial: Trial) -> list[pytest.MarkDecorator]:
     marks = [pytest.mark.timeout(_SECONDS)]
-    return [*marks, pytest.mark.smoke] if trial.program.smoke else marks
+    return [*marks, pytest.mark.smoke] if trial.program.smoke and trial.hub.version == NEWEST else marks
 
 
 @pytest.mark.parametrize("trial", _parameters(), ids=lambda trial: trial.name)
