@@ -72,6 +72,8 @@ def _check_option(command: click.Command, words: list[str]) -> None:
 
 def _check_client(words: list[str]) -> None:
     cli = build_cli()
+    if words[:1] == ["--app"]:
+        words = words[2:]
     if not words or words[0].startswith("-"):
         assert set(words) <= {"--help", "-h", "--version"}
         return

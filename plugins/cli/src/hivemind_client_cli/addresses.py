@@ -8,14 +8,14 @@ if TYPE_CHECKING:
     from hivemind_core_client.config.settings import Address
 
 
-def read(address: str, port: int | None = None) -> Address:
-    """An address of any installed transport. Raises InvalidOption for what is none."""
+def read(address: str, port: int | None = None, fallback: object = None) -> Address:
+    """An address of any installed transport; `fallback` is the port of one that has none. Raises InvalidOption."""
     from hivemind_core_client.config.settings import read_address
     from hivemind_core_client.plugins.manager import load_plugins
 
-    return read_address(address, port, transports=load_plugins().registry().transports)
+    return read_address(address, port, fallback, transports=load_plugins().registry().transports)
 
 
-def pin_name(address: str) -> str:
+def pin_name(address: str, port: int | None = None, fallback: object = None) -> str:
     """The `host:port` under which the hub at an address is pinned. Raises InvalidOption for what is no address."""
-    return read(address).pin_name
+    return read(address, port, fallback).pin_name

@@ -75,11 +75,35 @@ def prepared(output: Output, connection: Connection) -> Iterator[HiveMessageBusC
 
 
 @contextlib.contextmanager
-def connected(output: Output, connection: Connection) -> Iterator[HiveMessageBusClient]:
-    """A connected client, closed at the end; raises what `connect()` raises."""
+def connected(
+    output: Output, connection: Connection, timeout: float | None = None
+) -> Iterator[HiveMessageBusClient]:
+    """A connected client, closed at the end; raises what `connect()` raises, and HubTimeout after `timeout` seconds."""
     with prepared(output, connection) as client:
-        client.connect(site_id=connection.site_id)
+        with _given_up(client, timeout):
+            client.connect(site_id=connection.site_id)
         yield client
+
+
+@contextlib.contextmanager
+def _given_up(client: HiveMessageBusClient, timeout: float | None) -> Iterator[None]:
+    """Close the client if the block takes longer than `timeout` seconds. Raises HubTimeout then."""
+    if timeout is None:
+        yield
+        return
+    import threading
+
+    from hivemind_core_client.errors import ClientClosed, HubTimeout
+
+    timer = threading.Timer(timeout, client.close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except ClientClosed as error:  # nobody else closes it
+        raise HubTimeout(f"{client.host}:{client.port}", "connecting", timeout) from error
+    finally:
+        timer.cancel()
 
 
 def read_identity(path: str | None) -> NodeIdentity:

@@ -10,7 +10,7 @@ import click
 import hivemind_client_cli
 import hivemind_core_client
 from hivemind_client_cli.group import HiveMindGroup
-from hivemind_client_cli.output_options import output_options
+from hivemind_client_cli.output_options import app_option, output_options
 from hivemind_client_cli.program import PROGRAM
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def _root() -> HiveMindGroup:
         callback=_print_version,
         help="Show the versions and leave.",
     )
+    @app_option
     @output_options
     @click.pass_context
     def cli(ctx: click.Context) -> None:

@@ -13,7 +13,7 @@ import click
 from hivemind_client_cli.connection import Connection, connected
 from hivemind_client_cli.misuse import Misuse
 from hivemind_client_cli.output import Output
-from hivemind_client_cli.output_options import Decorator, Function, reporting, stacked
+from hivemind_client_cli.output_options import Decorator, Function, app_option, reporting, stacked
 from hivemind_client_cli.standard_input import stdin_bytes, stdin_is_terminal
 from hivemind_core_client.errors import Mend
 from hivemind_core_client.wire.json_text import Json
@@ -101,7 +101,7 @@ address_options = stacked(
 )
 
 
-def _existing(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+def _existing(ctx: click.Context, value: str | None) -> str | None:
     if value is not None and not os.path.exists(_expanded(value)):
         mend = Mend("make it with ", SET_IDENTITY, joint=": ")
         raise Misuse(f"the identity file {value} does not exist", mend, ctx=ctx)
@@ -114,9 +114,30 @@ def _expanded(path: str) -> str:
     return expanded(path)
 
 
-_IDENTITY_HELP = "Identity file to use in place of the user's own."
-identity_option = click.option("--identity-file", metavar="FILE", callback=_existing, help=_IDENTITY_HELP)
-new_identity_option = click.option("--identity-file", metavar="FILE", help=f"{_IDENTITY_HELP} May be new.")
+def _file_option(may_be_new: bool = False, own: bool = False) -> Decorator:
+    """`--app` and `--identity-file`: the command gets a path, or None, as `identity_file`.
+
+    `own` is for what is written for an application: in its own file, even where the shared one stands in for that.
+    """
+
+    def chosen(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+        output = ctx.ensure_object(Output)
+        if output.app is None:
+            return value if may_be_new else _existing(ctx, value)
+        if value is not None:
+            raise click.UsageError("give one of --app and --identity-file", ctx)
+        from hivemind_core_client.identity import NodeIdentity
+
+        output.identity_file = NodeIdentity(app_name=output.app, shared_fallback=not own).path
+        return output.identity_file
+
+    text = "Identity file to use in place of the user's own." + (" May be new." if may_be_new else "")
+    return stacked(app_option, click.option("--identity-file", metavar="FILE", callback=chosen, help=text))
+
+
+identity_option = _file_option()
+new_identity_option = _file_option(may_be_new=True, own=True)
+own_identity_option = _file_option(own=True)
 
 
 def choose_password(password: str | None, password_file: str | None, ask_password: bool) -> str | None:
@@ -276,8 +297,8 @@ def _is_too_deep(value: object) -> bool:
     return True
 
 
-def timeout_option(default: float, text: str) -> Decorator:
-    """`--timeout SECONDS`, above 0 and finite."""
+def timeout_option(default: float | None, text: str) -> Decorator:
+    """`--timeout SECONDS`, above 0 and finite; None where it is not given and there is no default."""
     return click.option(
         "--timeout",
         type=click.FloatRange(0, 86400, min_open=True),

@@ -86,7 +86,7 @@ class Output:
 
     `json` prints JSON and nothing else on stdout, `quiet` leaves out everything but results and errors,
     `verbose` shows what the library logs and where an unexpected error came from. `identity_file` is what was
-    given as such: the commands that an error names are for that file.
+    given as such: the commands that an error names are for that file. `app` is the application whose identity is used.
     """
 
     def __init__(
@@ -103,6 +103,7 @@ class Output:
         self.quiet = quiet
         self.verbose = verbose
         self.identity_file = identity_file
+        self.app: str | None = None
         self._secrets: list[str] = []
 
     def hide(self, *secrets: str | None) -> None:
@@ -120,9 +121,10 @@ class Output:
     @property
     def reader(self) -> Reader:
         """Whom errors are for: whoever typed this command, whose commands are for this run's identity file."""
-        from hivemind_core_client.errors import IdentityPlace, Reader  # not beside it: --help does without
+        from hivemind_core_client.config.key_files import place_of  # not beside it: --help does without
+        from hivemind_core_client.errors import Reader
 
-        place = IdentityPlace(self.identity_file) if self.identity_file else None
+        place = place_of(self.identity_file) if self.identity_file else None
         return Reader(place, at_command_line=True)
 
     def worded(self, said: str | Mend | HiveMindError) -> str:

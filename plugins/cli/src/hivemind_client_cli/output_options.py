@@ -44,6 +44,22 @@ output_options = stacked(
 )
 
 
+def _remember_app(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.ensure_object(Output).app = value
+
+
+#: `--app`, of the root and of each command that uses an identity.
+app_option = click.option(
+    "--app",
+    metavar="NAME",
+    expose_value=False,
+    is_eager=True,
+    callback=_remember_app,
+    help="Use the identity of this application, in the folder NAME beside the user's own.",
+)
+
+
 def reporting(function: Function) -> Function:
     """Give a command `--json`, `--quiet` and `--verbose`, and an `Output` as its first argument.
 

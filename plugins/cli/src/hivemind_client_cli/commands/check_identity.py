@@ -6,21 +6,22 @@ import click
 from attrs import asdict
 
 from hivemind_client_cli.connection import Connection, connected
-from hivemind_client_cli.options import connection_options
+from hivemind_client_cli.options import connection_options, timeout_option
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.peer_text import handshake_of, who
 
 
 @click.command("test-identity", epilog="Example: hivemind-client test-identity --host hub.local")
+@timeout_option(None, "How long to try [default: as long as each step of a connection may take].")
 @connection_options
 @reporting
-def test_identity(output: Output, connection: Connection) -> None:
+def test_identity(output: Output, connection: Connection, timeout: float | None) -> None:
     """Connect, say what was agreed on, and leave.
 
     Exit code 0 means that the hub took the key and that both sides have the same password.
     """
-    with connected(output, connection) as client:
+    with connected(output, connection, timeout) as client:
         hub, agreed = client.hub, client.negotiated
         data = {
             "connected": True,

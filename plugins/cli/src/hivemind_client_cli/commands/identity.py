@@ -17,6 +17,7 @@ from hivemind_client_cli.options import (
     identity_option,
     key_option,
     new_identity_option,
+    own_identity_option,
     password_options,
 )
 from hivemind_client_cli.output import MASK, Output, aligned
@@ -133,13 +134,13 @@ def show_identity(output: Output, identity_file: str | None) -> None:
 
 
 @click.command("reset-pgp", epilog="Example: hivemind-client reset-pgp --yes")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@identity_option
+@click.option("-y", "--yes", is_flag=True, help="Do not ask; nobody is asked where stdin is no terminal.")
+@own_identity_option
 @reporting
 def reset_pgp(output: Output, yes: bool, identity_file: str | None) -> None:
     """Replace the RSA key pair of this satellite; peers that trust the old key trust it no more."""
     identity = read_identity(identity_file)
-    if not yes:
+    if not yes and can_ask():
         _ask(identity)
     identity.create_keys()
     identity.save()
@@ -148,9 +149,7 @@ def reset_pgp(output: Output, yes: bool, identity_file: str | None) -> None:
 
 
 def _ask(identity: NodeIdentity) -> None:
-    """Return if the user agrees. Raises click.UsageError if stdin is no terminal."""
-    if not can_ask():
-        raise click.UsageError("nobody to ask: confirm with --yes")
+    """Return if the user agrees. Raises click.ClickException."""
     if not click.confirm(f"Replace the RSA key pair of {identity.path}?", err=True):
         raise click.ClickException("nothing was changed")
 
