@@ -12,7 +12,7 @@ from hivemind_core_client import HiveMessageBusClient, NodeIdentity
 from hivemind_core_client import errors as err
 from hivemind_core_client.fakebus import FakeHiveMessageBus
 from hivemind_core_client.testing import EmbeddedHub
-from tests.unit.client_support import Make, ask
+from tests.unit.client_support import Log, Make, ask
 
 
 def host_of(client: Any) -> Any:
@@ -105,3 +105,14 @@ def test_the_fakes_do_the_same() -> None:
         fake.close()
         fake.protocol = None
         fake.connect()
+
+
+@pytest.mark.otherwise("asyncio", why="a wait that blocks would keep the loop from calling the handler")
+def test_a_handler_may_wait_on_the_internal_bus(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    """So ovos-audio asks for the volume before it speaks."""
+    bus, found = client.internal_bus, Log()
+    bus.on("volume?", lambda message: bus.emit(message.response({"percent": 0.5})))
+    bus.on("speak", lambda message: found(bus.wait_for_response(Message("volume?"), timeout=20)))
+    hub.broadcast(Message("speak", {"utterance": "hello"}))
+    (answer,) = found.wait(1)
+    assert answer.data == {"percent": 0.5}
