@@ -56,11 +56,13 @@ HUB = tuple(
 class EnvironmentSpec:
     """What is installed together: programs that share an environment name the same one.
 
-    `requirements` are pip arguments, without the client: that is added for each side.
+    `requirements` are pip arguments, without the client: that is added for each side. `bare` are installed without what
+    they require: it is among the requirements as far as the rows need it.
     """
 
     name: str
     requirements: tuple[str, ...]
+    bare: tuple[str, ...] = ()
 
 
 def environment(spec: EnvironmentSpec, side: str) -> Environment:
@@ -91,6 +93,8 @@ def _install(root: Path, spec: EnvironmentSpec, side: str, python: str) -> None:
     run([python, "-m", "venv", str(root)], seconds=120)
     client = _wheels() if side == OURS else [f"{_DISTRIBUTION}[async]=={_REFERENCE_VERSION}"]
     _pip(root, "install", *client, *spec.requirements)
+    if spec.bare:
+        _pip(root, "install", "--no-deps", *spec.bare)
     code = f"from importlib.metadata import version; print(version({_DISTRIBUTION!r}))"
     version = run([str(root / "bin" / "python"), "-c", code], seconds=30).strip()
     if ("+core." in version) is not (side == OURS):
@@ -144,7 +148,7 @@ def _is_source(path: Path) -> bool:
 def _requirements(spec: EnvironmentSpec, side: str) -> str:
     """The content of the marker: what our packages require is a part of it."""
     texts = [_dependencies(path) for path in _projects()] if side == OURS else [_REFERENCE_VERSION]
-    return "\n".join([*spec.requirements, *texts]) + "\n"
+    return "\n".join([*spec.requirements, *spec.bare, *texts]) + "\n"
 
 
 def _dependencies(project_file: Path) -> str:

@@ -24,7 +24,8 @@ _HEAD = """\
 Every row is a program that was made for the reference client `hivemind_bus_client`. It runs unchanged, as a process
 of its own, against the real `hivemind-core`: once with `compat/` of this repository in the place of the reference
 client, and once, as the control, with the reference client 1.2.12a1 itself. What stands outside the hive, such as a
-chat server, is played by a part of the test. `make ecosystem` runs all rows and writes this page.
+chat server, a microphone or a loudspeaker, is played by a part of the test. `make ecosystem` runs all rows and writes
+this page.
 
 ✓ works · ✗ fails (the note says why)
 """

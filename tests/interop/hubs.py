@@ -18,14 +18,13 @@ from typing import Any, Optional
 from websocket import create_connection
 
 from .answerer import READY
+from .packages import Package
 from .processes import HarnessError, LineServer, Process, free_port, is_listening, tail, wait_until
 from .specs import Environment, HubSpec, environment
 
 Json = dict[str, Any]
 
 HOST = "127.0.0.1"
-#: The largest message, in bytes, that a hub with the option `files` takes.
-FILES_LIMIT = 64 * 1024 * 1024
 _START_SECONDS = 60.0
 _COMMAND_SECONDS = 60.0
 _ATTEMPTS = 3
@@ -33,18 +32,30 @@ _READY_SECONDS = 20.0
 #: How long a line may still be written to a file that was renamed.
 _APPENDED_SECONDS = 0.2
 _CONNECTED = "hive.client.connect"
-_PLUGIN = "interop-binary-protocol"
-_ENTRY_POINTS = f"[hivemind.binary.protocol]\n{_PLUGIN} = hub_plugin.binary_protocol:EchoingProtocol\n"
 _NODE_ID = re.compile(r"node.?id\W*?(\d+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class BinaryProtocol:
+    """What a hub does with binary data.
+
+    `module` is the name of an entry point, and `settings` are its own, as JSON text. `package` lies on the hub's path.
+    `requirements` are pip arguments: with these the hub has an environment of its own, called by `name`.
+    """
+
+    name: str
+    module: str
+    settings: str
+    package: Package
+    requirements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class HubOptions:
     """What a hub is started with; None leaves the hub's own default. Hubs of equal options are shared.
 
-    `name` is the hub's site id, and what utterances call it (answerer.py). `files` loads the binary protocol of
-    hub_plugin, with room for messages of `FILES_LIMIT` bytes. `http` lets it listen for HTTP too. `upper` are the
-    options of the hub above.
+    `name` is the hub's site id, and what utterances call it (answerer.py). `binary` is what it loads for binary data.
+    `http` lets it listen for HTTP too. `upper` are the options of the hub above.
     """
 
     binarize: bool = False
@@ -52,7 +63,7 @@ class HubOptions:
     allowed_encodings: Optional[tuple[str, ...]] = None
     min_protocol_version: Optional[int] = None
     name: str = "hub"
-    files: bool = False
+    binary: Optional[BinaryProtocol] = None
     http: bool = False
     upper: Optional[HubOptions] = None
 
@@ -74,7 +85,7 @@ class HubOptions:
         }
         if self.http:
             plugin = {"host": HOST, "port": http_port, "ssl": False}
-            if self.files:  # it keeps 256 frames for a client by default, of 65 kB each
+            if self.binary is not None:  # it keeps 256 frames for a client by default, of 65 kB each
                 plugin["max_undelivered"] = 1024
             settings["network_protocol"]["hivemind-http-plugin"] = plugin
         for name in ("allowed_ciphers", "allowed_encodings"):
@@ -83,10 +94,10 @@ class HubOptions:
                 settings[name] = list(names)
         if self.min_protocol_version is not None:
             settings["min_protocol_version"] = self.min_protocol_version
-        if self.files:
+        if self.binary is not None:
             settings["binary_protocol"] = {
-                "module": _PLUGIN,
-                _PLUGIN: {"max_message_size": FILES_LIMIT},
+                "module": self.binary.module,
+                self.binary.module: json.loads(self.binary.settings),
             }
         return settings
 
@@ -128,7 +139,10 @@ class RealHub:
         self.mended = 0
         self._read_to, self._end_of_log = 0, ""
         self._probe_key: str | None = None
-        self._venv: Environment = environment(spec)
+        binary = options.binary
+        self._venv: Environment = environment(
+            spec if binary is None else spec.extended(binary.name, binary.requirements)
+        )
         self._home = Path(tempfile.mkdtemp(prefix="hivemind-interop-"))
         self._env = xdg_environment(self._home)
         self._record = self._home / "seen.jsonl"
@@ -160,7 +174,9 @@ class RealHub:
 
     def start_again(self) -> None:
         """Start a hub that was killed, on the same port."""
-        env = {**self._env, "PYTHONPATH": str(self._write_plugin())} if self.options.files else self._env
+        env, binary = self._env, self.options.binary
+        if binary is not None:
+            env = {**env, "PYTHONPATH": str(binary.package.write(self._home / "plugins"))}
         hub = Process(
             f"{self.spec.name} hub",
             [self._venv.command("hivemind-core"), "listen"],
@@ -373,18 +389,6 @@ class RealHub:
         if not wait_until(is_whole, _READY_SECONDS):
             raise HarnessError(f"{self.spec.name} has broken its file of clients")
         return found[-1]
-
-    def _write_plugin(self) -> Path:
-        """The folder for the hub's path, with the plugin and what makes an installed distribution of it."""
-        folder = self._home / "plugins"
-        facts = folder / "hub_plugin-1.0.dist-info"
-        facts.mkdir(parents=True, exist_ok=True)
-        (facts / "METADATA").write_text(
-            "Metadata-Version: 2.1\nName: hub-plugin\nVersion: 1.0\n", encoding="utf-8"
-        )
-        (facts / "entry_points.txt").write_text(_ENTRY_POINTS, encoding="utf-8")
-        shutil.copytree(Path(__file__).with_name("hub_plugin"), folder / "hub_plugin", dirs_exist_ok=True)
-        return folder
 
     def _process(self, name: str, *command: str) -> Process:
         return Process(f"{self.spec.name} {name}", command, self._env, self._home / f"{name}.log")

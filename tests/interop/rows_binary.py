@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import threading
 import tracemalloc
@@ -19,13 +20,26 @@ from hivemind_core_client.errors import ConnectionLost
 from hivemind_core_client.message import HiveMindBinaryPayloadType
 
 from .hub_plugin.tone import RATE, frames
-from .hubs import HubOptions, RealHub
+from .hubs import BinaryProtocol, HubOptions, RealHub
+from .packages import Package
 from .rows_client import ANSWER_SECONDS, Heard, check_answer, check_comes_back, roomy
 from .satellite import Satellite
 from .table import behaviour
 
 BINARY = "speech and files"
-FILES = HubOptions(files=True)
+_PLUGIN = "interop-binary-protocol"
+#: A hub with hub_plugin, and room for messages of 64 MiB.
+FILES = HubOptions(
+    binary=BinaryProtocol(
+        name="files",
+        module=_PLUGIN,
+        settings=json.dumps({"max_message_size": 64 * 1024 * 1024}),
+        package=Package(
+            Path(__file__).with_name("hub_plugin"),
+            f"[hivemind.binary.protocol]\n{_PLUGIN} = hub_plugin.binary_protocol:EchoingProtocol\n",
+        ),
+    )
+)
 MEBIBYTE = 1024 * 1024
 
 _SIZE = 20 * MEBIBYTE

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional
 
@@ -17,7 +17,7 @@ from .processes import HarnessError, run
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _INSTALL_SECONDS = 900.0
 _MARKER = "installed.txt"
-_COMMON_SETTINGS = ("binarize", "allowed_ciphers", "allowed_encodings", "name", "files")
+_COMMON_SETTINGS = ("binarize", "allowed_ciphers", "allowed_encodings", "name", "binary")
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,14 @@ class HubSpec:
     def name(self) -> str:
         """How reports name it."""
         return f"hivemind-core {self.version}"
+
+    def extended(self, name: str, requirements: tuple[str, ...]) -> HubSpec:
+        """This release with more in its environment, which is another one then; this one if there is no more."""
+        if not requirements:
+            return self
+        return replace(
+            self, version=f"{self.version}-{name}", requirements=(*self.requirements, *requirements)
+        )
 
 
 HUBS: tuple[HubSpec, ...] = (
