@@ -19,7 +19,7 @@ from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.shell import forking
 from hivemind_core_client.shell.attributes import ClientAttributes
 from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
-from hivemind_core_client.shell.handlers import Handlers
+from hivemind_core_client.shell.handlers import Emitter, Handlers
 from hivemind_core_client.shell.local_bridge import LocalBusBridge
 from hivemind_core_client.shell.open_calls import OpenCalls
 from hivemind_core_client.shell.protocol_seat import ProtocolSeat
@@ -201,6 +201,11 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
     def remove_all_listeners(self, event_name: str) -> None:
         """Forget every handler of this type."""
         self._handlers.clear(event_name)
+
+    @property
+    def emitter(self) -> Emitter:
+        """The handlers by the verbs of pyee's EventEmitter, as the bus client of OVOS has them. It sends nothing."""
+        return Emitter(self._handlers, self.mailbox, self.waiters)
 
     @property
     def internal_bus(self) -> Any:

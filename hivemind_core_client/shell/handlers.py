@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from hivemind_core_client.shell.subscriptions import Subscriptions, check_callable
 from hivemind_core_client.shell.waiters import is_hive_type
 from hivemind_core_client.wire.errors import InvalidOption
+from hivemind_core_client.wire.message import HiveMessage
 
 if TYPE_CHECKING:
     from hivemind_core_client.shell.local_bridge import LocalBusBridge
-    from hivemind_core_client.shell.protocols import Handler
-    from hivemind_core_client.shell.waiters import TypeNames
+    from hivemind_core_client.shell.protocols import Handler, MailboxProtocol
+    from hivemind_core_client.shell.waiters import TypeNames, Waiters
 
 #: What the OVOS bus client says of its own connection, as names for `on`, and what a client of ours says beside that.
 CONNECTION_EVENTS = frozenset({"open", "close", "error", "reconnecting", "doubt"})
@@ -32,7 +33,7 @@ class Handlers:
 
     def add(self, name: str, func: Handler, once: bool = False) -> None:
         """Call `func` for what goes by `name`. Raises InvalidOption for what cannot be called."""
-        own = self._own(name)
+        own = self.own(name)
         if own is not None:
             own.add(str(name), func, once)
         else:
@@ -59,7 +60,7 @@ class Handlers:
         """Call `func` no more; one that was not registered is no error."""
         if self._remove_collector(name, func):
             return
-        own = self._own(name)
+        own = self.own(name)
         if own is None:
             self._bridge.bus.remove(name, self._bridge.adapted(func))
         else:
@@ -69,7 +70,7 @@ class Handlers:
         """Forget every handler of `name`."""
         for key in [key for key in self.collectors if key[0] == name]:
             del self.collectors[key]
-        own = self._own(name)
+        own = self.own(name)
         if own is None:
             self._bridge.bus.remove_all_listeners(name)
         else:
@@ -81,7 +82,49 @@ class Handlers:
             self.remove(name, made)
         return made is not None
 
-    def _own(self, name: str) -> Optional[Subscriptions]:
+    def own(self, name: str) -> Optional[Subscriptions]:
+        """Where handlers of this name are kept; None for those on the internal bus."""
         if name in CONNECTION_EVENTS:
             return self.connection
         return self.hive if is_hive_type(name, self._more_types) else None
+
+
+class Emitter:
+    """The handlers of one client by the verbs of pyee's EventEmitter, as the bus client of OVOS has them."""
+
+    def __init__(self, handlers: Handlers, mailbox: MailboxProtocol, waiters: Waiters) -> None:
+        self._handlers = handlers
+        self._mailbox = mailbox
+        self._waiters = waiters
+
+    def on(self, event: str, f: Handler) -> Handler:
+        """As `client.on`."""
+        self._handlers.add(event, f)
+        return f
+
+    def once(self, event: str, f: Handler) -> Handler:
+        """As `client.once`."""
+        self._handlers.add(event, f, once=True)
+        return f
+
+    def remove_listener(self, event: str, f: Handler) -> None:
+        """As `client.remove`."""
+        self._handlers.remove(event, f)
+
+    def remove_all_listeners(self, event: str) -> None:
+        """As `client.remove_all_listeners`."""
+        self._handlers.clear(event)
+
+    def emit(self, event: str, *arguments: Any) -> bool:
+        """Call the handlers of a hive type or of the connection, now, and end the waits for a HiveMessage given here.
+
+        Nothing is sent. Returns whether there were handlers; never for an OVOS type, which is said on the internal bus.
+        """
+        for argument in arguments:
+            if isinstance(argument, HiveMessage):
+                self._waiters.offer(argument)
+        own = self._handlers.own(event)
+        handlers = [] if own is None else own.take(str(event))
+        for handler in handlers:
+            self._mailbox.call(handler, *arguments)
+        return bool(handlers)

@@ -73,8 +73,12 @@ class FakeHiveMessageBus(HiveMessageBusClient):
 
     @property
     def emitted(self) -> list[HiveMessage]:
-        """Everything that was sent, in order; clear it as you like."""
+        """Everything that was sent, in order; clear it, or set another list, as you like."""
         return self._fake_hub.emitted
+
+    @emitted.setter
+    def emitted(self, value: list[HiveMessage]) -> None:
+        self._fake_hub.emitted = value
 
     def emitted_of(self, message_type: Names) -> list[HiveMessage]:
         """What was sent of a hive type, or as BUS of an OVOS type."""

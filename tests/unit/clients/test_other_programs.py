@@ -8,7 +8,7 @@ import pytest
 from ovos_bus_client.message import Message
 from ovos_utils.fakebus import FakeBus
 
-from hivemind_core_client import HiveMessageBusClient, NodeIdentity
+from hivemind_core_client import HiveMessage, HiveMessageBusClient, HiveMessageType, NodeIdentity
 from hivemind_core_client import errors as err
 from hivemind_core_client.fakebus import FakeHiveMessageBus
 from hivemind_core_client.testing import EmbeddedHub
@@ -116,3 +116,32 @@ def test_a_handler_may_wait_on_the_internal_bus(hub: EmbeddedHub, client: HiveMe
     hub.broadcast(Message("speak", {"utterance": "hello"}))
     (answer,) = found.wait(1)
     assert answer.data == {"percent": 0.5}
+
+
+@pytest.mark.otherwise("asyncio", why="it is used on its loop alone")
+def test_handlers_go_by_the_verbs_of_an_emitter_too(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    heard, once, told = Log(), Log(), Log()
+    assert client.emitter.on(HiveMessageType.BUS, heard) is heard
+    client.emitter.once("bus", once)
+    client.emitter.on("close", lambda: told("close"))
+    client.emitter.on("speak", told)
+    for _ in range(2):
+        hub.broadcast(Message("speak"))
+    heard.wait(2)
+    told.wait(2)
+    assert len(once.calls) == 1
+    shown = HiveMessage(HiveMessageType.BUS, Message("shown"))
+    assert client.emitter.emit(HiveMessageType.BUS, shown) and heard.calls[-1] is shown
+    assert client.emitter.emit("close") and told.calls[-1] == "close"
+    assert not client.emitter.emit("speak", Message("speak")) and len(told.calls) == 3
+    client.emitter.remove_listener(HiveMessageType.BUS, heard)
+    client.emitter.remove_all_listeners("close")
+    assert not client.emitter.emit(HiveMessageType.BUS, shown) and not client.emitter.emit("close")
+    assert [message["type"] for message in hub.received if message.msg_type == "bus"] == []
+
+
+def test_what_an_emitter_shows_ends_a_wait() -> None:
+    bus = FakeHiveMessageBus()
+    shown = HiveMessage(HiveMessageType.THIRDPRTY, {"a": 1})
+    bus.respond("ask", lambda _: bus.emitter.emit(HiveMessageType.THIRDPRTY, shown) or None)
+    assert bus.wait_for_response(Message("ask"), HiveMessageType.THIRDPRTY) is shown

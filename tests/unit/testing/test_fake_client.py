@@ -666,6 +666,9 @@ def test_what_is_sent_before_it_connects_connects_first() -> None:
     assert told == ["open", "question", "answer"]
     bus.connect()
     assert told == ["open", "question", "answer"]
+    bus.emitted = []
+    bus.emit(Message("next"))
+    assert [message["type"] for message in bus.emitted] == ["next"]
     asked = FakeHiveMessageBus()
     asked.respond("question", Message("answer"))
     assert asked.query(Message("question")).first.message.msg_type == "answer"
