@@ -12,10 +12,12 @@ import pytest
 
 from tests.interop.hubs import HubPool, RealHub
 from tests.interop.processes import tail
+from tests.interop.table import Cell
 
 from .environments import environment
+from .hub_on_ours import cells_on_ours, section
 from .running import Run
-from .table import PROGRAMS, Results, Trial, to_markdown
+from .table import PROGRAMS, Results, Trial, to_markdown, trials
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "ecosystem.md"
 _RESULTS = pytest.StashKey[Results]()
@@ -58,11 +60,12 @@ def pytest_runtest_makereport(
     report = yield
     arguments = getattr(item, "funcargs", {})
     callspec = getattr(item, "callspec", None)
-    trial = callspec.params.get("trial") if callspec is not None else None
-    if not isinstance(trial, Trial):
+    params = callspec.params if callspec is not None else {}
+    subject = params.get("trial") or params.get("cell")
+    if not isinstance(subject, (Trial, Cell)):
         return report
     if report.when == "call" or report.failed:
-        item.config.stash[_RESULTS].add(trial, report.passed)
+        item.config.stash[_RESULTS].add(subject, report.passed)
     if report.failed:
         for name, owner in (("program", arguments.get("run")), ("hub", arguments.get("hub"))):
             if owner is not None:
@@ -75,8 +78,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if os.environ.get("HIVEMIND_INTEROP_WRITE") != "1":
         return
     results = session.config.stash[_RESULTS]
-    if results.is_complete(PROGRAMS):
-        _PAGE.write_text(to_markdown(results, PROGRAMS), encoding="utf-8")
+    if results.is_complete([*trials(PROGRAMS), *cells_on_ours()]):
+        page = to_markdown(results, PROGRAMS) + section(results, cells_on_ours())
+        _PAGE.write_text(page, encoding="utf-8")
         return
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:

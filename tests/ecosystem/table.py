@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from tests.interop.hubs import DEFAULTS, HubOptions, RealHub
 from tests.interop.specs import HUBS, HubSpec
@@ -66,19 +67,27 @@ class Trial:
         return f"{program.name}-{program.version}-{self.hub.version}-{self.side}: {program.text}"
 
 
+class Named(Protocol):
+    """What has an outcome: a trial, or a cell of the table of tests/interop."""
+
+    @property
+    def name(self) -> str:
+        """How a test run names it."""
+
+
 @dataclass
 class Results:
-    """The outcome of each trial that was run."""
+    """The outcome of each trial and cell that was run."""
 
     passed: dict[str, bool] = field(default_factory=dict)
 
-    def add(self, trial: Trial, passed: bool) -> None:
-        """Note an outcome; a trial that failed once stays failed."""
-        self.passed[trial.name] = passed and self.passed.get(trial.name, True)
+    def add(self, run: Named, passed: bool) -> None:
+        """Note an outcome; what failed once stays failed."""
+        self.passed[run.name] = passed and self.passed.get(run.name, True)
 
-    def is_complete(self, programs: Sequence[Program]) -> bool:
-        """True when every trial of these programs was run."""
-        return all(trial.name in self.passed for trial in trials(programs))
+    def is_complete(self, runs: Sequence[Named]) -> bool:
+        """True when all of these were run."""
+        return all(run.name in self.passed for run in runs)
 
 
 PROGRAMS: list[Program] = []

@@ -11,6 +11,7 @@ from tests.interop.hubs import RealHub, xdg_environment
 from tests.interop.processes import HarnessError, Process
 
 from .environments import OURS, REFERENCE, EnvironmentSpec
+from .hub_on_ours import cells_on_ours, section
 from .running import Run, wait_for_text
 from .table import Program, Results, Trial, to_markdown, trials
 
@@ -49,8 +50,20 @@ def test_the_page_shows_what_failed() -> None:
 
 
 def test_results_are_complete_once_all_trials_were_run() -> None:
-    assert results_of().is_complete((TALKS, BROKEN))
-    assert not Results().is_complete((TALKS,))
+    assert results_of().is_complete(trials((TALKS, BROKEN)))
+    assert not Results().is_complete(trials((TALKS,)))
+
+
+def test_the_page_tells_what_hubs_on_this_client_do() -> None:
+    cells = cells_on_ours()[:3]
+    results = Results()
+    for cell in cells:
+        results.add(cell, True)
+    assert "All 3 of its rows hold." in section(results, cells)
+    results.add(cells[1], False)
+    assert f"2 of its 3 rows hold. These fail:\n\n- {cells[1].row.text} ({cells[1].client})\n" in section(
+        results, cells
+    )
 
 
 def test_a_program_that_is_fed_hears_line_by_line(tmp_path: Path) -> None:

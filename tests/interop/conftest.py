@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -14,12 +13,11 @@ from tests.soak.report import soak_of, with_soak
 
 from .hubs import HubPool, RealHub
 from .processes import LostBus, tail
-from .satellite import Satellite, clear_environment
+from .satellite import Satellite, known_satellite
 from .table import Cell, Results, to_markdown
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "interop.md"
 _RESULTS = pytest.StashKey[Results]()
-_NUMBERS = itertools.count(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,15 +46,8 @@ def satellite(
 ) -> Iterator[Satellite]:
     """A satellite that nobody else uses, known to the hub."""
     cell: Cell = request.getfixturevalue("cell")
-    for name in clear_environment():
-        monkeypatch.delenv(name)
-    hub.wait_until_ready()
-    node = Satellite(hub, tmp_path, cell.client, f"satellite{next(_NUMBERS)}")
-    for name, value in node.env.items():
-        if name.startswith("XDG_"):
-            monkeypatch.setenv(name, value)
-    yield node
-    node.close()
+    with known_satellite(hub, tmp_path, cell.client, monkeypatch) as node:
+        yield node
 
 
 @pytest.hookimpl(wrapper=True)

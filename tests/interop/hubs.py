@@ -270,7 +270,8 @@ class RealHub:
 
     def reference_client(self, home: Path) -> LineServer:
         """The reference client that came with this hub, as reference.py runs it, with its files under `home`."""
-        command = [self._venv.command("python"), _script("reference.py")]
+        venv = environment(self.spec.reference or self.spec)
+        command = [venv.command("python"), _script("reference.py")]
         env = xdg_environment(home)
         return LineServer("reference client", command, env, home / "reference.log")
 
@@ -414,7 +415,7 @@ class HubPool:
         One that an earlier test left dead is replaced.
         """
         options = options.known_to(spec)
-        upper = self.get(spec, options.upper) if options.upper is not None else None
+        upper = self.get(spec.reference or spec, options.upper) if options.upper is not None else None
         where = (spec.version, options)
         hub = self._hubs.get(where)
         if hub is not None and (not hub.alive or hub.upper is not upper):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, cast
+
+import pytest
 
 from .http_meddler import HttpMeddler
 from .hubs import RealHub, xdg_environment
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient, NodeIdentity
 
 _COMMAND_SECONDS = 60.0
+_NUMBERS = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -175,6 +180,22 @@ class Satellite:
             running.stop()
         for sibling in self._siblings:
             sibling.close()
+
+
+@contextmanager
+def known_satellite(
+    hub: RealHub, home: Path, client_kind: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Satellite]:
+    """A satellite that nobody else uses, known to the hub, in whose environment the test goes on."""
+    for name in clear_environment():
+        monkeypatch.delenv(name)
+    hub.wait_until_ready()
+    node = Satellite(hub, home, client_kind, f"satellite{next(_NUMBERS)}")
+    for name, value in node.env.items():
+        if name.startswith("XDG_"):
+            monkeypatch.setenv(name, value)
+    yield node
+    node.close()
 
 
 def clear_environment() -> dict[str, str]:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,7 +30,9 @@ class HubSpec:
     the message types that must be allowed by hand before a new client may send them, and `legacy_key` are
     the options of `add-client` without which it takes no pre-shared key (None: it never takes one). `keys` is how
     many access keys a fleet of clients has, when it need not be one for each. One of `bus_loss` stands in the hub's
-    log when it has lost its own OVOS bus, which is no fault of any client.
+    log when it has lost its own OVOS bus, which is no fault of any client. `installed` gives its environment, where
+    that is more than its requirements. `reference` is the release with the reference client where this one has
+    another: the hub above it, and the reference client of a row, are of that.
     """
 
     version: str
@@ -42,6 +44,8 @@ class HubSpec:
     bus_loss: tuple[str, ...] = ()
     legacy_key: Optional[tuple[str, ...]] = ()
     keys: Optional[int] = None
+    installed: Optional[Callable[[], Environment]] = None
+    reference: Optional[HubSpec] = None
 
     @property
     def name(self) -> str:
@@ -174,6 +178,8 @@ def environment(spec: HubSpec) -> Environment:
     The Python is `$HIVEMIND_INTEROP_PYTHON`, by default the one that runs the tests. Raises HarnessError if
     the installation fails.
     """
+    if spec.installed is not None:
+        return spec.installed()
     python = interpreter()
     root = _cache() / f"{spec.version}-py{python_version(python)}"
     with locked(root.with_suffix(".lock")):
