@@ -8,8 +8,14 @@ from hivemind_core_client.shell.callbacks import (
 from hivemind_core_client.sync.client import (
     HiveMessageBusClient,
 )
+from hivemind_core_client.sync.one_shot import (
+    HiveMessageWaiter,
+    HivePayloadWaiter,
+)
 
 __all__ = [
     "BinaryDataCallbacks",
     "HiveMessageBusClient",
+    "HiveMessageWaiter",
+    "HivePayloadWaiter",
 ]

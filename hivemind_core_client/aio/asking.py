@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from functools import wraps
 from time import perf_counter
 from typing import TYPE_CHECKING, Callable, Optional
 
 from hivemind_core_client.aio.answers import AsyncAnswerStream, gather_all, wait_for_quiet
+from hivemind_core_client.aio.waiting import finished
 from hivemind_core_client.kernel import questions
+from hivemind_core_client.kernel.collect_calls import promised
 from hivemind_core_client.kernel.questions import Answers
 from hivemind_core_client.plugins import asking
-from hivemind_core_client.shell.waiters import Gatherer, Waiter
-from hivemind_core_client.wire.ovos import to_message
+from hivemind_core_client.shell.waiters import Gatherer, OneShot, Waiter
+from hivemind_core_client.wire.ovos import to_collection_message, to_message
 
 if TYPE_CHECKING:
     from ovos_bus_client.message import Message
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.kernel.collect_calls import Collection, Enough
     from hivemind_core_client.kernel.questions import Answer
     from hivemind_core_client.shell.open_calls import OpenCalls
+    from hivemind_core_client.shell.protocols import Handler
     from hivemind_core_client.shell.waiters import Matcher
     from hivemind_core_client.wire.errors import HiveMindError
     from hivemind_core_client.wire.hive_map import HiveMapper
@@ -50,6 +54,19 @@ class AsyncAsker:
         waiter = Waiter(matches, self._new_notifier())
         self._waiters.join(waiter)
         return await self._wait(waiter, timeout)
+
+    def begin(self, matches: Matcher) -> OneShot[AsyncNotifier]:
+        """A wait for the next message that matches, which `end` ends."""
+        waiter = OneShot(matches, self._new_notifier())
+        self._waiters.join(waiter)
+        return waiter
+
+    async def end(self, waiter: OneShot[AsyncNotifier], timeout: Optional[float]) -> Optional[HiveMessage]:
+        """What a wait has got, now or within `timeout` seconds; None where nothing came."""
+        try:
+            return await self._wait(waiter, timeout)
+        finally:
+            waiter.stop()
 
     async def reply(
         self, packet: HiveMessage, matches: Matcher, timeout: Optional[float]
@@ -106,14 +123,18 @@ class AsyncAsker:
             hive_map.finish(flood_id)
         return hive_map.of_flood(flood_id)
 
-    async def round_trip(self, worker: AsyncBaseWorker, seconds: float) -> Optional[float]:
-        """Seconds of one ping by the transport, else of a PING of the hive; None when nobody answered in time."""
+    async def round_trip(self, worker: AsyncBaseWorker, seconds: float) -> float:
+        """Seconds of one ping by the transport, else of a PING of the hive. Raises HubTimeout."""
         if self._client.profile.transport.pings:
-            return await worker.ping(secrets.token_bytes(8), seconds)
-        began = perf_counter()
-        answered = await self.flood(seconds, 0.0)
-        # Our own PING is among the answers.
-        return perf_counter() - began if len(answered.nodes) > 1 else None
+            took = await worker.ping(secrets.token_bytes(8), seconds)
+        else:
+            began = perf_counter()
+            answered = await self.flood(seconds, 0.0)
+            # Our own PING is among the answers.
+            took = perf_counter() - began if len(answered.nodes) > 1 else None
+        if took is None:
+            raise worker.lifecycle.timed_out("pong", seconds)
+        return took
 
     async def collect(
         self, message: Message, min_seconds: float, max_seconds: float, enough: Enough
@@ -128,6 +149,17 @@ class AsyncAsker:
             finally:
                 self._waiters.remove(waiter)
         return collection.responses
+
+    def answering(self, func: Handler, seconds: float) -> Handler:
+        """What is called for a collect-call in place of `func`: it promises an answer first."""
+
+        @wraps(func)
+        async def answering(message: Message) -> None:
+            promise, ids = promised(message, seconds)
+            await self._client.emit(promise)
+            await finished(func(to_collection_message(message, *ids)))
+
+        return answering
 
     async def _wait_for_responses(self, collection: Collection, waiter: Waiter[AsyncNotifier]) -> None:
         for seconds in collection.pauses():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial, wraps
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -13,27 +13,25 @@ from hivemind_core_client.aio.waiting import (
     AsyncEvent,
     AsyncNotifier,
     MessageReader,
-    ReaderFeed,
-    finished,
     off_loop,
+    read_along,
 )
 from hivemind_core_client.aio.worker import AsyncWorker
 from hivemind_core_client.kernel import questions
-from hivemind_core_client.kernel.collect_calls import promised
 from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.shell.base import BaseClient
 from hivemind_core_client.shell.links import new_link
 from hivemind_core_client.shell.waiters import (
     OVOS_PACKET,
-    PAYLOAD_PACKET,
+    PAYLOAD_PACKETS,
     checked_seconds,
+    patience_of,
     payload_named,
     reply_type_of,
 )
 from hivemind_core_client.transports.forms_asyncio import new_transport
 from hivemind_core_client.wire.errors import ClientClosed, again
 from hivemind_core_client.wire.message import AnyBinaryType, HiveMessage, HiveMindBinaryPayloadType
-from hivemind_core_client.wire.ovos import to_collection_message
 from hivemind_core_client.wire.packet import as_packet
 
 if TYPE_CHECKING:
@@ -53,8 +51,6 @@ _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
 # asyncio only
 # Whoever lacks the extra is told when he imports the client, not when he connects.
 import_module("hivemind_core_client.transports.websocket_asyncio")
-#: How many messages an iteration may be behind.
-_MOST_UNREAD = 10_000
 # end of asyncio only
 
 
@@ -71,8 +67,9 @@ class AsyncHiveMessageBusClient(BaseClient):
     `plugins` names, modules or objects, `blocked_plugins` names; `hub_key` pins the hub's RSA key (PEM).
     `max_protocol_version` is the highest that is spoken (default: 3, or the best that hub and Python can).
     `query_timeout` bounds the wait for the answer to a QUERY, in seconds (0: for ever).
-    Pings go out after `websocket_ping_interval` seconds of silence (0: never), and a connection is lost when none is
-    answered within `websocket_ping_timeout` seconds. `transport_options` are for the transport of the address, by name.
+    Pings go out after `websocket_ping_interval` seconds of silence (0: never; default: 30), and a connection is lost
+    when none is answered within `websocket_ping_timeout` seconds (20). `websocket_connect_timeout` bounds each phase up
+    to the hub's HELLO. `transport_options` are for the transport of the address, by name.
 
     Verbs are awaited where they wait. Handlers may be functions or coroutine functions: functions run in order,
     coroutines beside them. `async for message in client:` gives every HiveMessage that arrives. All calls belong to the
@@ -107,12 +104,7 @@ class AsyncHiveMessageBusClient(BaseClient):
         PasswordRefused, … A refusal is never tried again. With a `protocol` object attempts are made for ever, unless
         `handshake_max_retries` bounds them.
         """
-        if bus is not None:
-            self.internal_bus = bus
-        if site_id is not None:
-            self.site_id = site_id
-        if protocol is not None:
-            self._take_protocol(protocol)
+        self._take(bus, protocol, site_id)
         retries = handshake_max_retries if protocol is not None else handshake_max_retries or 0
         begins = self._start(retries)
         worker = self._worker
@@ -144,20 +136,38 @@ class AsyncHiveMessageBusClient(BaseClient):
         if not self._closed and error is not None and worker.lifecycle.is_final(error):
             raise again(error)
 
-    async def close(self) -> None:
-        """End the session, what runs for it, and all waits. Idempotent; may be called anywhere, in handlers too."""
+    async def wait_for_handshake(self, timeout: float = 5.0, max_retries: Optional[int] = None) -> None:
+        """Return when the session stands, also one after a reconnection. `connect` has waited for it already.
+
+        Waits for `timeout` seconds and `max_retries` times as long again; with None for as long as attempts are made,
+        and before `connect` for `timeout` seconds. Raises a RuntimeError that tells why there is no session:
+        NotConnected, HubTimeout, or what refused or closed the client, and that at once.
+        """
+        self.profile.history.check()
+        await self._worker.wait_for_session(*patience_of(timeout, max_retries))
+
+    async def close_connection(self) -> None:
+        """End this connection, and not the client: it connects anew at once, as after any loss."""
+        await self._worker.break_off()
+
+    async def close(self, timeout: Optional[float] = None) -> None:
+        """End the session, what runs for it, and all waits. Idempotent; may be called anywhere, in handlers too.
+
+        Each wait in it takes `timeout` seconds at most (default: `deadlines.close`).
+        """
+        seconds = self.deadlines.close if timeout is None else checked_seconds("timeout", timeout)
         # asyncio only
-        if await self.mailbox.close_at_home(self.close, self.deadlines.close):
+        if await self.mailbox.close_at_home(partial(self.close, timeout), seconds):
             return
         self._closing += 1
         # end of asyncio only
         worker = self._worker
         self._begin_closing(worker)
         try:
-            await worker.stop()
+            await worker.stop(seconds)
             if worker is self._worker:  # else a handler has connected anew meanwhile
                 self.waiters.close()
-                await self.mailbox.close(self.deadlines.close)
+                await self.mailbox.close(seconds)
         finally:
             # asyncio only
             self._closing -= 1
@@ -180,10 +190,7 @@ class AsyncHiveMessageBusClient(BaseClient):
 
     async def round_trip(self, timeout: float = 5.0) -> float:
         """Seconds of a ping by the transport (HTTP: of a poll), else of the hive. Raises HubTimeout, NotConnected."""
-        seconds = await self._asker.round_trip(self._worker, timeout)
-        if seconds is None:
-            raise self._worker.lifecycle.timed_out("pong", timeout)
-        return seconds
+        return await self._asker.round_trip(self._worker, timeout)
 
     # sending
 
@@ -228,7 +235,7 @@ class AsyncHiveMessageBusClient(BaseClient):
     async def wait_for_payload(
         self,
         payload_type: Names,
-        message_type: Names = PAYLOAD_PACKET,
+        message_type: Names = PAYLOAD_PACKETS,
         timeout: Optional[float] = 3.0,
     ) -> Optional[HiveMessage]:
         """The next `message_type` message whose payload is of `payload_type`; None after `timeout` seconds."""
@@ -249,7 +256,9 @@ class AsyncHiveMessageBusClient(BaseClient):
         at once when the connection ends, since the answer cannot come any more. Raises like `emit`.
         """
         packet = as_packet(message)
-        return await self._asker.reply(packet, self._named(reply_type or reply_type_of(packet)), timeout)
+        return await self._asker.reply(
+            packet, self._named(reply_type or reply_type_of(message, packet)), timeout
+        )
 
     async def wait_for_payload_response(
         self,
@@ -323,13 +332,7 @@ class AsyncHiveMessageBusClient(BaseClient):
         return await self._asker.collect(message, *seconds, direct_return_func)
 
     def _answering(self, func: Handler, seconds: float) -> Handler:
-        @wraps(func)
-        async def answering(message: Message) -> None:
-            promise, ids = promised(message, seconds)
-            await self.emit(promise)
-            await finished(func(to_collection_message(message, *ids)))
-
-        return answering
+        return self._asker.answering(func, seconds)
 
     # asyncio only
     def __aiter__(self) -> MessageReader:
@@ -338,14 +341,10 @@ class AsyncHiveMessageBusClient(BaseClient):
         Reconnecting goes unnoticed. A reader that is 10,000 messages behind loses what comes then: it is logged, and
         counted in its `dropped`.
         """
-        reader = MessageReader(
-            _MOST_UNREAD, lambda: self.last_error if self.state is ClientState.REFUSED else None
+        is_over = self._worker.is_finished or self._closed
+        return read_along(
+            self.waiters, is_over, lambda: self.last_error if self.state is ClientState.REFUSED else None
         )
-        if self._worker.is_finished or self._closed:
-            reader.end()
-        else:
-            self.waiters.join(ReaderFeed(reader))
-        return reader
 
     @property
     def _runs(self) -> bool:

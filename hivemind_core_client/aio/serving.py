@@ -62,8 +62,14 @@ class AsyncServingWorker(AsyncBaseWorker):
         self._sender = AsyncSender(
             self.lifecycle, mailbox, deadlines, self._changed, self._link_lock, self._turns
         )
-        self._proof = AsyncBeside()
+        self._proof, self._farewell = AsyncBeside(), AsyncBeside()
         self._key_use = KeyUse()
+
+    @property
+    def transport(self) -> Optional[AsyncTransport]:
+        """What moves the frames of the present or last connection."""
+        connection = self._sender.connection
+        return None if connection is None else connection.transport
 
     async def wait_connected(self, seconds: Optional[float]) -> bool:
         """Wait until a session stands or none will; False when neither came in time."""
@@ -89,6 +95,18 @@ class AsyncServingWorker(AsyncBaseWorker):
     async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
         return await self._sender.ping(payload, seconds)
+
+    async def break_off(self) -> None:
+        """End the present connection, with a farewell where a session stands. Returns when it has ended."""
+        connection = self._sender.connection
+        if connection is None or self._sender.ended is connection:
+            return
+        if self.lifecycle.stands:
+            # Beside: somebody may be stuck in writing, and whoever breaks off must not wait for that.
+            self._farewell.begin(connection.transport.farewell, "hivemind-farewell")
+            await self._sender.wait_ended(connection, self._deadlines.close)
+        connection.transport.abort()
+        await self._sender.wait_ended(connection, self._deadlines.close)
 
     def disown(self) -> None:
         """Leave the connection to the parent process."""

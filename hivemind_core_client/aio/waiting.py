@@ -10,7 +10,7 @@ import weakref
 from collections import deque
 from collections.abc import Coroutine
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Any, Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from hivemind_core_client.aio.loops import running_loop
 from hivemind_core_client.shell.protocols import MOST_HELD_BYTES
@@ -18,10 +18,15 @@ from hivemind_core_client.transports.timing import wake
 from hivemind_core_client.wire.errors import HiveMindError, again
 from hivemind_core_client.wire.message import HiveMessage
 
+if TYPE_CHECKING:
+    from hivemind_core_client.shell.waiters import Waiters
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+#: How many messages a reader may be behind.
+_MOST_UNREAD = 10_000
 #: A message that takes long to read is read on a thread of its own.
 READS_APART = True
 
@@ -162,6 +167,18 @@ class ReaderFeed:
         reader = self._reader()
         if reader is not None:
             reader.end()
+
+
+def read_along(
+    waiters: Waiters, is_over: bool, error: Callable[[], Optional[HiveMindError]]
+) -> MessageReader:
+    """A reader of what arrives from now on; where that `is_over`, one that is at its end."""
+    reader = MessageReader(_MOST_UNREAD, error)
+    if is_over:
+        reader.end()
+    else:
+        waiters.join(ReaderFeed(reader))
+    return reader
 
 
 class AsyncWritingLock(asyncio.Lock):

@@ -45,7 +45,7 @@ class AsyncWorker(AsyncServingWorker):
         if not self._mailbox.on_loop(lambda: self._mailbox.spawn(self._try_to_send(message))):
             self._not_sent(message, ClientClosed("the client is not connected"))
 
-    async def stop(self) -> None:
+    async def stop(self, seconds: float) -> None:
         """Say farewell, and wait for the task, unless it is the one that calls. Idempotent.
 
         A loop that runs no more is not waited for: the task counts as ended.
@@ -62,11 +62,11 @@ class AsyncWorker(AsyncServingWorker):
             if self._sender.connection is not None and stood:
                 # In writing somebody may be stuck, which must not hold up the closing.
                 with suppress(asyncio.TimeoutError):
-                    await within(self._deadlines.close, self._sender.connection.transport.farewell())
+                    await within(seconds, self._sender.connection.transport.farewell())
         finally:
             task.cancel()
-        await asyncio.wait({task}, timeout=self._deadlines.close)
-        await self._turns.settle(self._deadlines.close)  # the task may have been cancelled in that
+        await asyncio.wait({task}, timeout=seconds)
+        await self._turns.settle(seconds)  # the task may have been cancelled in that
 
     async def _run(self) -> None:
         try:

@@ -94,6 +94,7 @@ class ClientProfile:
         )
         self._hub_key = hub_key
         self._given: dict[str, object] = {}
+        self._scheme = settings.address.scheme
         #: The hub's address as it was given, with its scheme if it had one.
         self.given_host = str(settings.address)
         self._hub_keys = HubKeys(identity, settings)
@@ -116,7 +117,8 @@ class ClientProfile:
         transports = plugins.require().transports
         settings = resolve(identity, **credentials, useragent=useragent, scheme=scheme, transports=transports)
         made = cls(settings, identity, plugins, **options)
-        made._given = dict(credentials)
+        made._given = {**credentials, "useragent": useragent}
+        made._scheme = scheme
         made.given_host = str(given("host", credentials.get("host"), identity.default_master))
         return made
 
@@ -151,6 +153,20 @@ class ClientProfile:
         """Change settings; the next connection uses them."""
         self.settings = evolve(self.settings, **fields)  # type: ignore[arg-type]  # checked by callers' properties
         self._given.update(fields)
+
+    def look_up(self) -> None:
+        """Take what was not given from the environment and the identity again, as they are now.
+
+        The next connection uses it. Raises like `of`, and InvalidOption for an address of another transport.
+        """
+        transports = self.registry.transports
+        found = resolve(self.identity, **self._given, scheme=self._scheme, transports=transports)  # type: ignore[arg-type]  # as they were given
+        if transports[found.address.scheme] is not self.transport:
+            raise InvalidOption(
+                f"the hub is at {found.address} now, for which this client has another transport",
+                Mend("make another client for it", joint=": "),
+            )
+        self.settings = found
 
     def advise(self, error: HiveMindError) -> None:
         """Add to an error what is known here: which identity it is about, and where a refused value came from."""

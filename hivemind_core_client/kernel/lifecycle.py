@@ -248,6 +248,22 @@ class ConnectionLifecycle:
             return ClientClosed("the client was closed while it connected")
         return self.timed_out("tcp", self._deadlines.tcp)
 
+    def why_no_session(self, seconds: float) -> HiveMindError:
+        """Why no session stands, for who has waited for one, `seconds` of them; always a RuntimeError too."""
+        if self.stopping:
+            return ClientClosed("the client is closed", Mend("call connect() again", joint=": "))
+        if self.state is ClientState.IDLE:
+            return NotConnected("the client was never connected", Mend("call connect() first", joint=": "))
+        if self.state in (ClientState.REFUSED, ClientState.CLOSED):
+            error = self.why_not_connected()
+            return (
+                error if isinstance(error, RuntimeError) else NotConnected.because("no session came", error)
+            )
+        if self.last_error is None:
+            return self.timed_out("handshake", seconds)
+        waited = f"timed out waiting for handshake: no session with {self._where()} came within {seconds:g} s"
+        return NotConnected.because(waited, self.last_error)
+
     def loss(self) -> HiveMindError:
         """The error for a question whose connection has ended."""
         lost = ConnectionLost("the connection with the hub ended before an answer came")

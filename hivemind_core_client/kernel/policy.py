@@ -6,9 +6,9 @@ All of them raise InvalidOption for a number that makes no sense.
 from __future__ import annotations
 
 import random
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, evolve, field, frozen
 
 from hivemind_core_client.wire.errors import InvalidOption
 
@@ -76,6 +76,13 @@ class Deadlines:
     write: float = field(default=30.0, validator=_some_seconds)
     send: float = field(default=2.0, validator=_any_seconds)
     close: float = field(default=3.0, validator=_some_seconds)
+
+    def opening_within(self, seconds: Optional[float]) -> Deadlines:
+        """These, but each phase up to the hub's HELLO takes `seconds` at most; None changes nothing."""
+        if seconds is None:
+            return self
+        names = ("tcp", "tls", "upgrade", "first_frame")
+        return evolve(self, **{name: min(getattr(self, name), seconds) for name in names})
 
     @property
     def attempt(self) -> float:

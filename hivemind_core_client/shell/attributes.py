@@ -8,14 +8,15 @@ from attrs import evolve
 
 from hivemind_core_client.config.given_texts import checked_text, site_of
 from hivemind_core_client.config.settings import read_crypto_key, without_colon
+from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.plugins.names import normalised
 from hivemind_core_client.shell.waiters import checked_seconds
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.identity import NodeIdentity
     from hivemind_core_client.config.profile import ClientProfile
+    from hivemind_core_client.config.tls import Tls
     from hivemind_core_client.kernel.delivery import Metrics
-    from hivemind_core_client.kernel.lifecycle import ClientState
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.plugins.contract import HubFacts, Negotiated
     from hivemind_core_client.plugins.manager import PluginInfo, Plugins
@@ -34,6 +35,9 @@ class ClientAttributes:
     mailbox: MailboxProtocol
     _worker: SharedWorker
     _seat: ProtocolSeat
+    _tls: Tls
+    _ping: tuple[Optional[float], float]
+    _opening_seconds: Optional[float]
 
     # where it stands
 
@@ -56,6 +60,12 @@ class ClientAttributes:
     def metrics(self) -> Metrics:
         """What became of the messages since this client was made, as it stands now; docs/delivery.md explains it."""
         return self._worker.ledger.metrics(self.rejected, self.mailbox.dropped)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no more attempts are made: the client was closed or refused, or its attempts are used up."""
+        lifecycle = self._worker.lifecycle
+        return lifecycle.stopping or lifecycle.state in (ClientState.REFUSED, ClientState.CLOSED)
 
     def plugin_report(self) -> list[PluginInfo]:
         """Every plugin that was found: what it provides, what went wrong, and its failures and slow calls as of now.
@@ -151,6 +161,43 @@ class ClientAttributes:
     @session_id.setter
     def session_id(self, value: str) -> None:
         self.profile.context.session.session_id = value
+
+    # how it connects, as the constructor was told
+
+    @property
+    def allow_self_signed(self) -> bool:
+        """Whether any certificate is accepted where neither `ca_file` nor `ssl_context` was given."""
+        return self._tls.self_signed
+
+    @property
+    def binarize(self) -> bool:
+        """Whether binary frames are allowed, as far as the transport goes."""
+        return self.profile.options.binarize
+
+    @property
+    def compress(self) -> Optional[bool]:
+        """Whether binary frames are compressed; None for whichever is shorter."""
+        return self.profile.options.compress
+
+    @property
+    def max_protocol_version(self) -> int:
+        """The highest protocol version that is spoken."""
+        return self.profile.options.max_version
+
+    @property
+    def websocket_ping_interval(self) -> Optional[float]:
+        """Seconds of silence after which the hub is pinged; 0 for never."""
+        return self._ping[0]
+
+    @property
+    def websocket_ping_timeout(self) -> float:
+        """Seconds within which a ping must be answered."""
+        return self._ping[1]
+
+    @property
+    def websocket_connect_timeout(self) -> Optional[float]:
+        """Seconds that each phase up to the hub's HELLO may take; None for the `deadlines` alone."""
+        return self._opening_seconds
 
     @property
     def plugins(self) -> Plugins:

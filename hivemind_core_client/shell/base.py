@@ -8,9 +8,17 @@ from collections.abc import Iterable, Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, Union
 
-from hivemind_core_client.config.options import check_switches, compression
+from attrs import evolve
+
+from hivemind_core_client.config.options import check_switches, compression, opening_seconds, ping_seconds
 from hivemind_core_client.config.profile import ClientProfile
-from hivemind_core_client.config.settings import one_of
+from hivemind_core_client.config.settings import (
+    DEFAULT_PORT,
+    DEFAULT_USERAGENT,
+    one_of,
+    read_address,
+    without_colon,
+)
 from hivemind_core_client.config.tls import Tls
 from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
@@ -66,17 +74,18 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         identity: Optional[NodeIdentity] = None,
         internal_bus: Any = None,
         bin_callbacks: Optional[BinaryDataCallbacks] = None,
+        websocket_ping_interval: Optional[float] = None,
+        websocket_ping_timeout: Optional[float] = None,
+        max_protocol_version: Optional[int] = None,
+        websocket_connect_timeout: Optional[float] = None,
         *,
         plugins: Optional[Iterable[Any]] = None,
         blocked_plugins: Optional[Iterable[str]] = None,
         ciphers: Optional[Iterable[str]] = None,
         encodings: Optional[Iterable[str]] = None,
-        max_protocol_version: Optional[int] = None,
         ssl_context: Optional[ssl.SSLContext] = None,
         ca_file: Optional[str] = None,
         hub_key: Optional[str] = None,
-        websocket_ping_interval: Optional[float] = 30.0,
-        websocket_ping_timeout: float = 20.0,
         deadlines: Optional[Deadlines] = None,
         backoff: Optional[Backoff] = None,
         limits: Optional[Limits] = None,
@@ -112,10 +121,14 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         self.share_bus = share_bus
         self.bin_callbacks = bin_callbacks or BinaryDataCallbacks()
         self.cascade_select_callback: Pick = first_answer
-        self.deadlines = one_of(Deadlines, "deadlines", deadlines)
+        self._opening_seconds = opening_seconds(websocket_connect_timeout)
+        self.deadlines = one_of(Deadlines, "deadlines", deadlines).opening_within(self._opening_seconds)
         self._backoff = one_of(Backoff, "backoff", backoff)
         self._tls = Tls(self_signed, ca_file, ssl_context)
-        self._ping = (websocket_ping_interval, websocket_ping_timeout)
+        self._ping = (
+            ping_seconds("websocket_ping_interval", websocket_ping_interval),
+            ping_seconds("websocket_ping_timeout", websocket_ping_timeout),
+        )
         self._transport_memory = TransportMemory(transport_options)
         self._make_parts()
         forking.watch(self)
@@ -194,6 +207,10 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         seconds = checked_seconds("timeout", timeout)
         self._handlers.add_collector(event_name, func, lambda: self._answering(func, seconds))
 
+    def remove_mycroft(self, mycroft_msg_type: str, func: Handler) -> None:
+        """Call `func` no more for this OVOS type, even one named like a hive type; see `remove`."""
+        self._handlers.remove_ovos(mycroft_msg_type, func)
+
     def remove(self, event_name: str, func: Handler) -> None:
         """Call `func` no more for this type; one that was not registered is no error."""
         self._handlers.remove(event_name, func)
@@ -219,16 +236,49 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
 
     # connecting
 
+    @classmethod
+    def build_url(
+        cls,
+        key: str,
+        host: str = "127.0.0.1",
+        port: int = DEFAULT_PORT,
+        useragent: str = DEFAULT_USERAGENT,
+        ssl: bool = True,
+    ) -> str:
+        """The address of a hub with a login, as a hub reads it. It holds the key: keep it out of logs.
+
+        `host` may name its scheme, which then counts in place of `ssl`. Raises InvalidCredential or InvalidOption.
+        """
+        address = read_address(host, port, scheme=cls._scheme)
+        if ssl and "://" not in host:
+            address = evolve(address, tls=True)
+        return address.with_login(without_colon("user agent", useragent), without_colon("access key", key))
+
+    def init_identity(self, site_id: Optional[str] = None) -> None:
+        """Look up again what the constructor was not given: in the environment, and in the identity as it is now.
+
+        `site_id` becomes our site. It counts from the next connection on, and `connect` needs no such call. Raises like
+        the constructor.
+        """
+        self.profile.look_up()
+        if site_id is not None:
+            self.site_id = site_id
+
+    def _take(self, bus: Any, protocol: Optional[HiveMindSlaveProtocol], site_id: Optional[str]) -> None:
+        """Take what `connect` was given. A protocol object has our identity and site from now on."""
+        if bus is not None:
+            self.internal_bus = bus
+        if site_id is not None:
+            self.site_id = site_id
+        if protocol is not None:
+            self.protocol = protocol
+            protocol.identity, protocol.site_id = self.identity, self.site_id
+            protocol.bind(self.internal_bus)
+
     def _connected_worker(self) -> SharedWorker:
         worker = self._new_worker()
         worker.report_to(self._router, lambda: self._worker_is_over(worker))
         return worker
-
-    def _take_protocol(self, protocol: HiveMindSlaveProtocol) -> None:
-        """Have this protocol object for what comes; our identity and site are its own from now on."""
-        self.protocol = protocol
-        protocol.identity, protocol.site_id = self.identity, self.site_id
-        protocol.bind(self.internal_bus)
 
     def _transport_settings(self) -> TransportSettings:
         """What the next connection is opened with."""

@@ -62,9 +62,13 @@ class Handlers:
             return
         own = self.own(name)
         if own is None:
-            self._bridge.bus.remove(name, self._bridge.adapted(func))
+            self.remove_ovos(name, func)
         else:
             own.remove(name, func)
+
+    def remove_ovos(self, name: str, func: Handler) -> None:
+        """Call `func` no more for an OVOS message, even one named like a hive type."""
+        self._bridge.bus.remove(name, self._bridge.adapted(func))
 
     def clear(self, name: str) -> None:
         """Forget every handler of `name`."""

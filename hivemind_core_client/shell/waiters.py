@@ -16,7 +16,8 @@ _TYPE_NAMES = frozenset(member.value for member in HiveMessageType)
 #: The names of message types that plugins bring.
 TypeNames = Collection[str]
 #: What `wait_for_mycroft` looks into, and `wait_for_payload` where nothing else is said.
-OVOS_PACKET, PAYLOAD_PACKET = HiveMessageType.BUS, HiveMessageType.THIRDPRTY
+OVOS_PACKET = HiveMessageType.BUS
+PAYLOAD_PACKETS = (HiveMessageType.BUS, HiveMessageType.THIRDPRTY)
 
 
 class Notifies(Protocol):
@@ -54,6 +55,18 @@ class Waiter(Generic[N]):
         """End the wait."""
         self.is_over = True
         self.notifier.notify()
+
+
+class OneShot(Waiter[N]):
+    """A wait that may be given up unnoticed: whoever waits is gone."""
+
+    def offer(self, message: HiveMessage) -> bool:
+        """True when this message ends the wait, and when nobody waits any more."""
+        return self.is_over or super().offer(message)
+
+    def stop(self) -> None:
+        """Look at no more messages. Takes no lock, since the garbage collector calls it too, wherever it runs."""
+        self.is_over = True
 
 
 class Gatherer(Waiter[N]):
@@ -201,11 +214,18 @@ def payload_named(payload_type: Names, message_type: Names) -> Matcher:
     return matches
 
 
-def reply_type_of(packet: HiveMessage) -> str:
-    """The type of the answer that a message asks for, where its sender names none."""
-    if packet.msg_type.carries is Payload.OVOS:
+def reply_type_of(message: Any, packet: HiveMessage) -> str:
+    """The type of the answer that a message asks for, where its sender names none; `packet` is what is sent of it."""
+    if packet.msg_type.carries is Payload.OVOS and not isinstance(message, HiveMessage):
         return f"{packet['type']}.response"
     return packet.msg_type.value
+
+
+def patience_of(timeout: Any, retries: Any) -> tuple[float, Optional[int]]:
+    """Seconds of each attempt, and how many follow the first; None for any number. Raises InvalidOption."""
+    if retries is not None and (isinstance(retries, bool) or not isinstance(retries, int) or retries < 0):
+        raise InvalidOption(f"max_retries is {retries!r}; it must be a number, 0 or more, or None")
+    return checked_seconds("timeout", timeout), retries
 
 
 def checked_seconds(name: str, seconds: Any) -> float:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Optional
 
+from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.shell.worker import SharedWorker
 from hivemind_core_client.wire.errors import HiveMindError
 
@@ -33,6 +34,24 @@ class BaseWorker(SharedWorker):
     def wait_finished(self, seconds: Optional[float] = None) -> bool:
         """Wait until nothing more is tried; False when that did not come in time."""
 
+    def wait_for_session(self, timeout: float, retries: Optional[int]) -> None:
+        """Return when a session stands. Raises why none does, a RuntimeError: at once where no more attempts are made.
+
+        Waits `timeout` seconds and, `retries` times, as long again; with None for as long as attempts are made.
+        """
+        lifecycle, bound = self.lifecycle, timeout * (1 + (retries or 0))
+        is_idle = lifecycle.state is ClientState.IDLE
+        # Whoever is about to connect is waited for, but not for ever.
+        settled = self.wait_connected(bound if is_idle or retries is not None else None)
+        if is_idle and retries is None and lifecycle.state is not ClientState.IDLE:
+            settled = self.wait_connected(None)
+        if not (settled or lifecycle.stands) or lifecycle.stopping or self.is_finished:
+            raise lifecycle.why_no_session(bound)
+
+    @abstractmethod
+    def break_off(self) -> None:
+        """End the present connection, as a loss that is followed by another attempt. Returns when it has ended."""
+
     @abstractmethod
     def send(self, message: HiveMessage, progress: Optional[Progress] = None) -> HiveMessage:
         """Send, and return the message as it was sent.
@@ -55,5 +74,5 @@ class BaseWorker(SharedWorker):
         return True
 
     @abstractmethod
-    def stop(self) -> None:
-        """Say farewell, and wait for the end, but not for the one that calls. Idempotent."""
+    def stop(self, seconds: float) -> None:
+        """Say farewell, and wait for the end, but not for the one that calls; each wait is bounded. Idempotent."""

@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
-from functools import partial, wraps
+from functools import partial
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from ovos_bus_client import MessageBusClient
 
 from hivemind_core_client.kernel import questions
-from hivemind_core_client.kernel.collect_calls import promised
 from hivemind_core_client.shell.base import BaseClient
 from hivemind_core_client.shell.links import new_link
 from hivemind_core_client.shell.waiters import (
     OVOS_PACKET,
-    PAYLOAD_PACKET,
+    PAYLOAD_PACKETS,
     checked_seconds,
+    patience_of,
     payload_named,
     reply_type_of,
 )
@@ -25,14 +25,12 @@ from hivemind_core_client.sync.mailbox import Mailbox, Running
 from hivemind_core_client.sync.waiting import (
     Event,
     Notifier,
-    finished,
     off_loop,
 )
 from hivemind_core_client.sync.worker import Worker
 from hivemind_core_client.transports.forms import new_transport
 from hivemind_core_client.wire.errors import again
 from hivemind_core_client.wire.message import AnyBinaryType, HiveMessage, HiveMindBinaryPayloadType
-from hivemind_core_client.wire.ovos import to_collection_message
 from hivemind_core_client.wire.packet import as_packet
 
 if TYPE_CHECKING:
@@ -64,8 +62,9 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
     `plugins` names, modules or objects, `blocked_plugins` names; `hub_key` pins the hub's RSA key (PEM).
     `max_protocol_version` is the highest that is spoken (default: 3, or the best that hub and Python can).
     `query_timeout` bounds the wait for the answer to a QUERY, in seconds (0: for ever).
-    Pings go out after `websocket_ping_interval` seconds of silence (0: never), and a connection is lost when none is
-    answered within `websocket_ping_timeout` seconds. `transport_options` are for the transport of the address, by name.
+    Pings go out after `websocket_ping_interval` seconds of silence (0: never; default: 30), and a connection is lost
+    when none is answered within `websocket_ping_timeout` seconds (20). `websocket_connect_timeout` bounds each phase up
+    to the hub's HELLO. `transport_options` are for the transport of the address, by name.
 
     Raises IdentityNotSet, InvalidCredential, InvalidOption, UnknownCipher, UnknownEncoding or PluginError.
     """
@@ -91,12 +90,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
         PasswordRefused, … A refusal is never tried again. With a `protocol` object attempts are made for ever, unless
         `handshake_max_retries` bounds them.
         """
-        if bus is not None:
-            self.internal_bus = bus
-        if site_id is not None:
-            self.site_id = site_id
-        if protocol is not None:
-            self._take_protocol(protocol)
+        self._take(bus, protocol, site_id)
         retries = handshake_max_retries if protocol is not None else handshake_max_retries or 0
         begins = self._start(retries)
         worker = self._worker
@@ -128,14 +122,32 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
         if not self._closed and error is not None and worker.lifecycle.is_final(error):
             raise again(error)
 
-    def close(self) -> None:
-        """End the session, what runs for it, and all waits. Idempotent; may be called anywhere, in handlers too."""
+    def wait_for_handshake(self, timeout: float = 5.0, max_retries: Optional[int] = None) -> None:
+        """Return when the session stands, also one after a reconnection. `connect` has waited for it already.
+
+        Waits for `timeout` seconds and `max_retries` times as long again; with None for as long as attempts are made,
+        and before `connect` for `timeout` seconds. Raises a RuntimeError that tells why there is no session:
+        NotConnected, HubTimeout, or what refused or closed the client, and that at once.
+        """
+        self.profile.history.check()
+        self._worker.wait_for_session(*patience_of(timeout, max_retries))
+
+    def close_connection(self) -> None:
+        """End this connection, and not the client: it connects anew at once, as after any loss."""
+        self._worker.break_off()
+
+    def close(self, timeout: Optional[float] = None) -> None:
+        """End the session, what runs for it, and all waits. Idempotent; may be called anywhere, in handlers too.
+
+        Each wait in it takes `timeout` seconds at most (default: `deadlines.close`).
+        """
+        seconds = self.deadlines.close if timeout is None else checked_seconds("timeout", timeout)
         worker = self._worker
         self._begin_closing(worker)
         try:
-            worker.stop()
+            worker.stop(seconds)
             if self._shut(worker):  # else another thread, or a handler, has connected anew meanwhile
-                self.mailbox.drain(self.deadlines.close)
+                self.mailbox.drain(seconds)
         finally:
             self._shut(worker)
 
@@ -155,10 +167,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
 
     def round_trip(self, timeout: float = 5.0) -> float:
         """Seconds of a ping by the transport (HTTP: of a poll), else of the hive. Raises HubTimeout, NotConnected."""
-        seconds = self._asker.round_trip(self._worker, timeout)
-        if seconds is None:
-            raise self._worker.lifecycle.timed_out("pong", timeout)
-        return seconds
+        return self._asker.round_trip(self._worker, timeout)
 
     # sending
 
@@ -201,7 +210,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
     def wait_for_payload(
         self,
         payload_type: Names,
-        message_type: Names = PAYLOAD_PACKET,
+        message_type: Names = PAYLOAD_PACKETS,
         timeout: Optional[float] = 3.0,
     ) -> Optional[HiveMessage]:
         """The next `message_type` message whose payload is of `payload_type`; None after `timeout` seconds."""
@@ -222,7 +231,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
         at once when the connection ends, since the answer cannot come any more. Raises like `emit`.
         """
         packet = as_packet(message)
-        return self._asker.reply(packet, self._named(reply_type or reply_type_of(packet)), timeout)
+        return self._asker.reply(packet, self._named(reply_type or reply_type_of(message, packet)), timeout)
 
     def wait_for_payload_response(
         self,
@@ -294,13 +303,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
         return self._asker.collect(message, *seconds, direct_return_func)
 
     def _answering(self, func: Handler, seconds: float) -> Handler:
-        @wraps(func)
-        def answering(message: Message) -> None:
-            promise, ids = promised(message, seconds)
-            self.emit(promise)
-            finished(func(to_collection_message(message, *ids)))
-
-        return answering
+        return self._asker.answering(func, seconds)
 
     def _make_parts(self) -> None:
         super()._make_parts()

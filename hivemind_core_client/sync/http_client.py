@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from hivemind_core_client.config.settings import one_of
-from hivemind_core_client.kernel.policy import Polling
+from attrs import evolve
+
+from hivemind_core_client.config.settings import login_texts, one_of
+from hivemind_core_client.kernel.policy import Deadlines, Polling
 from hivemind_core_client.sync.client import HiveMessageBusClient
-from hivemind_core_client.transports import http as _http  # noqa: F401  # an extra that is missing is told of now
+from hivemind_core_client.sync.serving import ServingWorker
 from hivemind_core_client.transports.builtin.http import check_poll_timeout
+from hivemind_core_client.transports.http import HttpTransport  # an extra that is missing is told of now
+
+if TYPE_CHECKING:
+    from hivemind_core_client.plugins.contract import Frame
+    from hivemind_core_client.shell.protocols import EventProtocol
 
 __all__ = ["HiveMindHTTPClient", "Polling"]
+
+#: How many arguments have the places that they have in HiveMessageBusClient, and how many follow.
+_SHARED, _OWN = 13, 2
 
 
 class HiveMindHTTPClient(HiveMessageBusClient):
@@ -20,7 +30,9 @@ class HiveMindHTTPClient(HiveMessageBusClient):
     or `wss://h` is taken for its name and TLS alone, not for its port: it is reached at 5679, the default for HTTP,
     unless `port` is given. 5678 in the environment or the identity file is the WebSocket's and does not count.
     `binarize` has no effect: only BINARY messages are binary, and they can be sent in a session of protocol version 3
-    alone. `websocket_ping_timeout` bounds a poll, and is at most a day.
+    alone. `websocket_ping_timeout` bounds a poll, and is at most a day. `http_timeout` bounds, in seconds, every
+    request: it is that, and the `Deadlines` of a request that sends. By place it follows `bin_callbacks`, and
+    `max_protocol_version` follows it.
 
     Raises what HiveMessageBusClient raises. A hub keeps one session for each access key over HTTP: two clients
     with one key end each other's sessions.
@@ -28,8 +40,88 @@ class HiveMindHTTPClient(HiveMessageBusClient):
 
     _scheme = "http"
 
-    def __init__(self, *args: Any, polling: Optional[Polling] = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        polling: Optional[Polling] = None,
+        http_timeout: Optional[float] = None,
+        max_protocol_version: Optional[int] = None,
+        **options: Any,
+    ) -> None:
+        if len(args) > _SHARED + _OWN:
+            raise TypeError(f"HiveMindHTTPClient takes {_SHARED + _OWN} arguments by their places")
+        own = (*args[_SHARED:], None, None)
+        seconds = http_timeout if own[0] is None else own[0]
+        version = max_protocol_version if own[1] is None else own[1]
         self.polling = one_of(Polling, "polling", polling)
+        if seconds is not None:
+            check_poll_timeout(seconds, "http_timeout")
+            options.setdefault("websocket_ping_timeout", seconds)
+            deadlines = one_of(Deadlines, "deadlines", options.get("deadlines"))
+            options["deadlines"] = evolve(deadlines, upgrade=seconds, write=seconds)
         more = {"polling": self.polling, **(options.pop("transport_options", None) or {})}
-        super().__init__(*args, transport_options=more, **options)
-        check_poll_timeout(self._ping[1])
+        options.update(transport_options=more, max_protocol_version=version)
+        super().__init__(*args[:_SHARED], **options)
+        check_poll_timeout(self.http_timeout)
+
+    # what the reference client has beside
+
+    @property
+    def http_timeout(self) -> float:
+        """Seconds that a poll may take."""
+        return self.websocket_ping_timeout
+
+    @property
+    def base_url(self) -> str:
+        """The address of the hub, without a login: `http://h:5679`."""
+        return str(self.profile.settings.address)
+
+    @property
+    def auth(self) -> str:
+        """The login in base64, as each request has it. It holds the key: keep it out of logs."""
+        return login_texts(self.useragent, self.key)[0]
+
+    @property
+    def connected(self) -> EventProtocol:
+        """`connected_event`: set while a session stands."""
+        return self.connected_event
+
+    def get_messages(self) -> list[str]:
+        """Ask the hub now, and return the text frames that came, as they came: sealed.
+
+        They are handled as ever: to get messages, set handlers. In a session of protocol version 3 all frames are
+        bytes. Raises NotConnected without a session, and ConnectionLost where it ends meanwhile.
+        """
+        return [frame for frame in self._poll() if isinstance(frame, str)]
+
+    def get_binary_messages(self) -> list[bytes]:
+        """Ask the hub now, and return the binary frames that came; see `get_messages`."""
+        return [frame for frame in self._poll() if isinstance(frame, bytes)]
+
+    def disconnect(self) -> dict[str, str]:
+        """`close`; returns what a hub answers to that: whether there was a session."""
+        stood = self._worker.lifecycle.stands
+        self.close()
+        return {"status": "Disconnected"} if stood else {"error": "Already Disconnected"}
+
+    def shutdown(self) -> None:
+        """`close`, as it is called for a thread."""
+        self.close()
+
+    def is_alive(self) -> bool:
+        """Whether this client is connected, or tries to be."""
+        return self.started_running and not self.stopping
+
+    def join(self, timeout: Optional[float] = None) -> None:
+        """Return when the client is closed or refused, or after `timeout` seconds; at once where it never connected."""
+        if self.started_running:
+            self._worker.wait_finished(timeout)
+
+    def _poll(self) -> list[Frame]:
+        worker = self._worker
+        self.profile.history.check()
+        worker.lifecycle.check_begun()
+        transport = worker.transport if isinstance(worker, ServingWorker) else None
+        if transport is None or not worker.lifecycle.stands:
+            raise worker.lifecycle.why_not_sent()
+        return transport.polled(self.http_timeout) if isinstance(transport, HttpTransport) else []

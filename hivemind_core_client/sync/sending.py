@@ -86,6 +86,11 @@ class Sender:
         with self._mailbox.blocking():
             return self._changed.wait_until(lambda: self.is_finished, seconds)
 
+    def wait_ended(self, connection: Connection, seconds: float) -> None:
+        """Wait until the end of this connection has been told, for so many seconds at most."""
+        with self._mailbox.blocking():
+            self._changed.wait_until(lambda: self.ended is connection or self.is_finished, seconds)
+
     def send(
         self, message: HiveMessage, progress: Optional[Progress]
     ) -> tuple[HiveMessage, list[Event], Optional[Ask]]:

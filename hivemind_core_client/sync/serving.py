@@ -61,8 +61,14 @@ class ServingWorker(BaseWorker):
         self._turns = Turns(profile, mailbox, self.lifecycle, self._changed, self._followed)
         self._handle[RunInTurn] = self._turns.begin
         self._sender = Sender(self.lifecycle, mailbox, deadlines, self._changed, self._link_lock, self._turns)
-        self._proof = Beside()
+        self._proof, self._farewell = Beside(), Beside()
         self._key_use = KeyUse()
+
+    @property
+    def transport(self) -> Optional[Transport]:
+        """What moves the frames of the present or last connection."""
+        connection = self._sender.connection
+        return None if connection is None else connection.transport
 
     def wait_connected(self, seconds: Optional[float]) -> bool:
         """Wait until a session stands or none will; False when neither came in time."""
@@ -88,6 +94,18 @@ class ServingWorker(BaseWorker):
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
         return self._sender.ping(payload, seconds)
+
+    def break_off(self) -> None:
+        """End the present connection, with a farewell where a session stands. Returns when it has ended."""
+        connection = self._sender.connection
+        if connection is None or self._sender.ended is connection:
+            return
+        if self.lifecycle.stands:
+            # Beside: somebody may be stuck in writing, and whoever breaks off must not wait for that.
+            self._farewell.begin(connection.transport.farewell, "hivemind-farewell")
+            self._sender.wait_ended(connection, self._deadlines.close)
+        connection.transport.abort()
+        self._sender.wait_ended(connection, self._deadlines.close)
 
     def disown(self) -> None:
         """Leave the connection to the parent process."""

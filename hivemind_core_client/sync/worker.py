@@ -31,7 +31,7 @@ class Worker(ServingWorker):
         """Send, on the thread that calls, a message whose sender is not to be told; a failure is logged."""
         self._try_to_send(message)
 
-    def stop(self) -> None:
+    def stop(self, seconds: float) -> None:
         """Say farewell, wake the thread, and wait for it, unless it is the one that calls. Idempotent."""
         connection = self._sender.connection if self.lifecycle.stands else None
         self._stop_trying()
@@ -41,11 +41,11 @@ class Worker(ServingWorker):
             if not begun(threading.Thread(target=connection.transport.farewell, daemon=True)):
                 connection.transport.farewell()
             if not is_own:
-                self.wait_finished(self._deadlines.close)
+                self.wait_finished(seconds)
         if self._sender.connection is not None:
             self._sender.connection.transport.abort()
         if self.running.ident is not None and not is_own:
-            self.running.join(self._deadlines.close)
+            self.running.join(seconds)
 
     def _run(self) -> None:
         try:

@@ -14,6 +14,7 @@ from hivemind_core_client.plugins.wrapping import strip_claims
 from hivemind_core_client.testing.fake_hub import FakeHub, agreed, carried, exchanged
 from hivemind_core_client.wire.errors import (
     ClientClosed,
+    ConnectionLost,
     HiveMindError,
     Mend,
     NotConnected,
@@ -123,7 +124,14 @@ class AsyncFakeWorker(AsyncBaseWorker):
         self.delivery.ponged(self.delivery.asked(0.0, payload), 0.0)
         return 0.0
 
-    async def stop(self) -> None:
+    async def break_off(self) -> None:
+        """End the session; the next one stands at once, unless the hub has an outage."""
+        if self.lifecycle.stands:
+            self.lose(ConnectionLost("the connection was closed here"))
+            if self._hub.outage is None and not self.is_finished:
+                self.resume()
+
+    async def stop(self, seconds: float) -> None:
         """End the session. Idempotent."""
         over = self.is_finished or self.lifecycle.state is ClientState.IDLE
         self.lifecycle.stop()

@@ -15,6 +15,7 @@ from hivemind_core_client.sync.base_worker import BaseWorker
 from hivemind_core_client.testing.fake_hub import FakeHub, agreed, carried, exchanged
 from hivemind_core_client.wire.errors import (
     ClientClosed,
+    ConnectionLost,
     HiveMindError,
     Mend,
     NotConnected,
@@ -124,7 +125,14 @@ class FakeWorker(BaseWorker):
         self.delivery.ponged(self.delivery.asked(0.0, payload), 0.0)
         return 0.0
 
-    def stop(self) -> None:
+    def break_off(self) -> None:
+        """End the session; the next one stands at once, unless the hub has an outage."""
+        if self.lifecycle.stands:
+            self.lose(ConnectionLost("the connection was closed here"))
+            if self._hub.outage is None and not self.is_finished:
+                self.resume()
+
+    def stop(self, seconds: float) -> None:
         """End the session. Idempotent."""
         over = self.is_finished or self.lifecycle.state is ClientState.IDLE
         self.lifecycle.stop()

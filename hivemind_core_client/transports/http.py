@@ -10,8 +10,6 @@ from collections import deque
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional, TypeVar, Union
 
-from attrs import define
-
 from hivemind_core_client.kernel.bounds import bound_before_key
 from hivemind_core_client.kernel.closing import REFUSED_BY_POLICY, is_redirect, refuses_key
 from hivemind_core_client.kernel.policy import Deadlines
@@ -29,6 +27,7 @@ from hivemind_core_client.transports.http_connection import (
     ask,
     new_pool,
 )
+from hivemind_core_client.transports.http_connection import HttpHistory as HttpHistory
 from hivemind_core_client.transports.shared_socket import WriteStalled
 from hivemind_core_client.wire.errors import (
     ConnectionLost,
@@ -57,17 +56,6 @@ T = TypeVar("T")
 _MOST_MESSAGES, _MOST_EARLY = 10_000, 100
 #: How long another client may take from ending our session to beginning its own, in seconds.
 _TAKEOVER_WAIT_S = 0.25
-
-
-@define
-class HttpHistory:
-    """What the former connections of one client tell the next one.
-
-    `had_session`: one of them became a session. `was_refused`: the last one ended as if the hub refused its handshake.
-    """
-
-    had_session: bool = False
-    was_refused: bool = False
 
 
 class HttpTransport(Confirming):
@@ -108,6 +96,7 @@ class HttpTransport(Confirming):
         self._spoke = self._has_session = self._takes_bytes = self._aborted = self._is_drained = False
         self._polled = threading.Condition()
         self._polls, self._took = 0, 0.0
+        self._taps: list[list[Frame]] = []
 
     def open(self, url: str) -> None:
         """TCP, TLS, and a new session at the hub: one that was left over would know another key.
@@ -203,6 +192,8 @@ class HttpTransport(Confirming):
 
     def _keep(self, frames: list[Frame]) -> None:
         self._inbox.extend(frames)
+        for tap in self._taps:
+            tap.extend(frames)
         if frames:
             self._last_message = time.monotonic()
 
@@ -288,6 +279,16 @@ class HttpTransport(Confirming):
 
     def ask(self) -> None:
         """Nothing to do: the hub answers each request."""
+
+    def polled(self, seconds: float) -> list[Frame]:
+        """What polls bring until one has ended, for `seconds` at most: the frames, which are received as ever."""
+        tap: list[Frame] = []
+        self._taps = [*self._taps, tap]
+        try:
+            self.ping(b"", seconds)
+        finally:
+            self._taps = [other for other in self._taps if other is not tap]
+        return tap
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds that the next poll takes, or None when it did not end in time."""

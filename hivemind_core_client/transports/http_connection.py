@@ -9,7 +9,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
-from attrs import frozen
+from attrs import define, frozen
 
 from hivemind_core_client.kernel.bounds import trusted
 from hivemind_core_client.transports.log_filter import hide_logins
@@ -39,6 +39,17 @@ TOO_LATE = urllib3.exceptions.ReadTimeoutError
 Pool = urllib3.HTTPConnectionPool
 #: How many bytes of an answer are read at once.
 _PIECE_BYTES = 64 * 1024
+
+
+@define
+class HttpHistory:
+    """What the former connections of one client tell the next one.
+
+    `had_session`: one of them became a session. `was_refused`: the last one ended as if the hub refused its handshake.
+    """
+
+    had_session: bool = False
+    was_refused: bool = False
 
 
 @frozen

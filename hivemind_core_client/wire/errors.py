@@ -251,7 +251,7 @@ class EncryptionFailed(UsageError, SealingError, ValueError):
     """A message could not be sealed."""
 
 
-class NotConnected(UsageError, ConnectionError, RuntimeError):
+class NotConnected(UsageError, ConnectionAbortedError, RuntimeError):
     """There is no session with the hub, so the message was not sent."""
 
     exit_code: ClassVar[int] = 4
@@ -302,7 +302,7 @@ class HubTimeout(HubConnectionError, TimeoutError):
         self.seconds = seconds
 
 
-class HubRefused(HiveMindError, PermissionError, ConnectionError, RuntimeError):
+class HubRefused(HiveMindError, PermissionError, ConnectionRefusedError, RuntimeError):
     """The hub refused us, or we refused the hub, before there was a session: trying again is useless."""
 
     exit_code: ClassVar[int] = 3

@@ -114,6 +114,18 @@ class OnLoop(Blocking):
         loop = EventLoop()
         super().__init__(loop, loop.run(AsyncHiveMessageBusClient, **options))
 
+    def made(self, kind: Callable[..., Any], *arguments: Any) -> Blocking:
+        """What `kind(client, …)` makes on the loop; its methods block too."""
+        return Blocking(self._loop, self._loop.run(kind, self._target, *arguments))
+
+    def run_in_thread(self) -> None:
+        """Connect in the background. The task that it runs in is not waited for, which any other result is."""
+        self._loop.run(lambda: bool(self._target.run_in_thread()))
+
+    def end_client(self) -> None:
+        """Close the client, and leave its loop."""
+        self._loop.run(self._target.close, timeout=1)
+
     def close(self) -> None:
         """Close the client, and end the loop, on which it must have left nothing. Idempotent."""
         if not self._loop.is_closed:

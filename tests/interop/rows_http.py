@@ -27,6 +27,7 @@ from . import (
     rows_names,
     rows_noise,
     rows_query,
+    rows_waiting,
 )
 from .hubs import HubOptions, RealHub
 from .rows_client import ANSWER_SECONDS, check_answer, utterance
@@ -56,6 +57,7 @@ _MODULES = {
         rows_noise,
         rows_forms,
         rows_buses,
+        rows_waiting,
     )
 }
 

@@ -23,6 +23,7 @@ from . import (
     rows_slow,
     rows_terminal,
     rows_types,
+    rows_waiting,
 )
 from .hubs import RealHub
 from .running import run
@@ -32,6 +33,7 @@ from .table import FLEET, ROWS, Cell, runnable_cells
 #: The modules whose import fills the table.
 ROW_MODULES = (
     rows_client,
+    rows_waiting,
     rows_names,
     rows_mesh,
     rows_noise,

@@ -27,11 +27,11 @@ def hivemind_transports() -> list[Transport]:
     ]
 
 
-def check_poll_timeout(seconds: Any) -> None:
-    """Raises InvalidOption for what cannot bound a poll."""
+def check_poll_timeout(seconds: Any, name: str = "websocket_ping_timeout") -> None:
+    """Raises InvalidOption for what cannot bound a poll; `name` is the option."""
     if not isinstance(seconds, (int, float)) or not 0 < seconds <= _LONGEST_POLL_S:
         mend = Mend("pass seconds, a day at most", joint=": ")
-        raise InvalidOption(f"websocket_ping_timeout is {seconds!r}", mend)
+        raise InvalidOption(f"{name} is {seconds!r}", mend)
 
 
 def _blocking(settings: TransportSettings) -> HttpTransport:

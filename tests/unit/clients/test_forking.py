@@ -37,6 +37,7 @@ VERBS: dict[str, tuple[Any, ...]] = {
     "emit": (utterance("from the child"),),
     "emit_mycroft": (utterance("from the child"),),
     "round_trip": (),
+    "wait_for_handshake": (),
     "wait_for_message": ("speak",),
     "wait_for_payload": ("speak",),
     "wait_for_mycroft": ("speak",),

@@ -342,3 +342,47 @@ def test_a_client_that_may_begin_nothing_says_why() -> None:
     for check in (life.history.check, life.check_begun):
         with pytest.raises(err.ClientClosed, match="forked"):
             check()
+
+
+# for who waits for a session
+
+
+def test_who_waits_is_told_that_nobody_connects() -> None:
+    error = Life().why_no_session(5)
+    assert isinstance(error, err.NotConnected) and isinstance(error, RuntimeError)
+    assert str(error) == "the client was never connected: call connect() first"
+
+
+def test_who_waits_is_told_that_nothing_has_come_yet() -> None:
+    life = Life()
+    life.begin(None)
+    error = life.why_no_session(5)
+    assert isinstance(error, err.HubTimeout) and (error.phase, error.seconds) == ("handshake", 5)
+    life.ended(UNREACHABLE)
+    error = life.why_no_session(2.5)
+    assert isinstance(error, err.NotConnected)
+    assert str(error) == (
+        f"timed out waiting for handshake: no session with {WHERE} came within 2.5 s: nobody listens"
+    )
+
+
+def test_who_waits_is_told_what_ended_it_all() -> None:
+    refused, used_up, broken = Life(), Life(), Life()
+    for life in (refused, used_up, broken):
+        life.begin(0)
+    refused.ended(REFUSED)
+    assert refused.why_no_session(5) is REFUSED
+    used_up.ended(UNREACHABLE)
+    assert used_up.why_no_session(5) is UNREACHABLE
+    broken.ended(err.InvalidOption("no such file", err.Mend("write it")))
+    error = broken.why_no_session(5)
+    assert isinstance(error, err.NotConnected) and isinstance(error, RuntimeError)
+    assert str(error) == "no session came: no such file. Write it"
+
+
+def test_who_waits_is_told_that_the_client_is_closed() -> None:
+    life = connected()
+    life.stop()
+    error = life.why_no_session(5)
+    assert isinstance(error, err.ClientClosed)
+    assert str(error) == "the client is closed: call connect() again"

@@ -97,3 +97,11 @@ def test_emit_may_wait_not_at_all() -> None:
 
 def test_the_limits_of_the_protocol() -> None:
     assert Limits().inflated == 32 * 2**20
+
+
+def test_what_opens_a_connection_may_be_bounded_as_one() -> None:
+    patient = Deadlines(tcp=1, tls=9)
+    assert patient.opening_within(None) is patient
+    hasty = patient.opening_within(3)
+    assert (hasty.tcp, hasty.tls, hasty.upgrade, hasty.first_frame) == (1, 3, 3, 3)
+    assert (hasty.handshake, hasty.send, hasty.close) == (20, 2, 3)
