@@ -24,6 +24,8 @@ def test_it_is_a_set_that_forgets_the_oldest() -> None:
 def test_a_flood_is_new_once() -> None:
     ids = FloodIdCache()
     assert [ids.check("a"), ids.check("a"), ids.check("")] == [False, True, True]
+    assert [ids.check("x" * 2049), ids.check(None), ids.check(["a"]), list(ids)] == [True, True, True, ["a"]]  # type: ignore[arg-type]
+    assert (ids | {"b"}, ids - {"a"}, ids & {"a"}) == ({"a", "b"}, set(), {"a"})
     assert [ids.check("b", max_size=1), "a" in ids, ids.max_size] == [False, False, 1]
 
 

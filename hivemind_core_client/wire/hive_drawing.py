@@ -17,7 +17,7 @@ Edges = Mapping[str, Iterable[str]]
 Pairs = Iterable[tuple[str, str]]
 
 
-def short_name(peer: str) -> str:
+def display_peer(peer: str) -> str:
     """A peer as people read it: a public key by the first 16 hex digits of its fingerprint."""
     if is_public_key(peer):
         return f"key:{fingerprint(peer).partition(':')[2][:16]}"
@@ -26,7 +26,7 @@ def short_name(peer: str) -> str:
 
 def label(peer: str, node: Optional[NodeInfo]) -> str:
     """Name, site, time on the way, and whether the node is trusted; without a `node`, that it has not answered."""
-    parts = [short_name(peer)]
+    parts = [display_peer(peer)]
     if node is None:
         parts.append("(no answer of its own)")
     else:
@@ -49,7 +49,7 @@ def tree(edges: Edges, labels: Mapping[str, str], root: str | None) -> str:
     for start in starts:
         if start not in drawn:
             suffix = "  (this node)" if start == root else ""
-            lines.append(labels.get(start, short_name(start)) + suffix)
+            lines.append(labels.get(start, display_peer(start)) + suffix)
             lines.extend(_branches(start, edges, labels, drawn))
     return "\n".join(lines)
 
@@ -61,7 +61,7 @@ def _branches(start: str, edges: Edges, labels: Mapping[str, str], drawn: set[st
     stack = [(child, "", last) for child, last in reversed(_with_last(children[start]))]
     while stack:
         peer, prefix, last = stack.pop()
-        lines.append(f"{prefix}{'└── ' if last else '├── '}{labels.get(peer, short_name(peer))}")
+        lines.append(f"{prefix}{'└── ' if last else '├── '}{labels.get(peer, display_peer(peer))}")
         below = prefix + ("    " if last else "│   ")
         stack.extend((child, below, end) for child, end in reversed(_with_last(children[peer])))
     return lines

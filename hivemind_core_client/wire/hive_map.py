@@ -74,18 +74,26 @@ class HiveMapper:
     """The map of the hive, drawn from PINGs.
 
     `nodes` holds what answered, by peer; `edges` which peer is connected with which, both ways. Nobody says
-    goodbye, so nodes that have left stay until younger ones take their place: `of_flood` has those alone that
-    answered one flood. At most `max_nodes` nodes and `max_floods` flood ids are kept, the oldest go first. One
-    thread may feed the map while others read: what is read is never changed afterwards.
+    goodbye, so nodes that have left stay until nothing came from them for `node_ttl` seconds when something comes
+    from another, or until younger ones take their place: `of_flood` has those alone that answered one flood. At most
+    `max_nodes` nodes and `max_seen_pings` flood ids are kept, the oldest go first. One thread may feed the map while
+    others read: what is read is never changed afterwards.
     """
 
-    def __init__(self, max_nodes: int = 1000, max_floods: int = 1000) -> None:
+    def __init__(self, max_seen_pings: int = 1000, node_ttl: float = 600.0, max_nodes: int = 1000) -> None:
+        self.max_seen_pings = max_seen_pings
+        self.node_ttl = node_ttl
+        self._max_nodes = max_nodes
+        self._shared: Optional[SeenFloods] = None
+        self._lines = LogLines()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all nodes, their keys, and all floods."""
         self.nodes: dict[str, NodeInfo] = {}
         self.edges: dict[str, frozenset[str]] = {}
-        self._max_nodes = max_nodes
-        self._max_floods = max_floods
         self._floods: dict[str, frozenset[str]] = {}
-        self._shared: Optional[SeenFloods] = None
+        self._checked: dict[str, None] = {}
         self._finished = ""
         self._own: dict[str, None] = {}
         self._ways: dict[str, _Way] = {}
@@ -93,13 +101,22 @@ class HiveMapper:
         self._keys: dict[str, str] = {}
         self._owners: dict[str, str] = {}
         self._trusted: frozenset[str] = frozenset()
-        self._lines = LogLines()
+
+    def check_flood_id(self, flood_id: str, max_size: int = 1000) -> bool:
+        """Whether this flood id was checked before, for one's own floods; the youngest `max_size` are remembered.
+
+        An id that is empty, or longer than 2,048 characters, counts as known: nobody shall answer such a flood.
+        """
+        if _text(flood_id) is None or flood_id in self._checked:
+            return True
+        self._checked = _bounded({**self._checked, flood_id: None}, max_size)
+        return False
 
     def start_ping(self, flood_id: str) -> bool:
         """Take note of a flood. True when it is new: a node answers each flood once."""
         if not flood_id or flood_id in self._floods:
             return False
-        self._floods = _bounded({**self._floods, flood_id: frozenset()}, self._max_floods)
+        self._floods = _bounded({**self._floods, flood_id: frozenset()}, self.max_seen_pings)
         return self._shared is None or not self._shared.check(flood_id)
 
     def share_floods(self, cache: SeenFloods) -> None:
@@ -124,7 +141,7 @@ class HiveMapper:
         It is a copy, which stays as it is. Relays that gave no answer of their own are among its edges.
         """
         answered = self._floods.get(flood_id, frozenset())
-        found = HiveMapper(self._max_nodes, self._max_floods)
+        found = HiveMapper(self.max_seen_pings, self.node_ttl, self._max_nodes)
         found._floods = {flood_id: answered}
         found._aliases, found._keys, found._owners = self._aliases, self._keys, self._owners
         found.nodes = {peer: node for peer, node in self.nodes.items() if peer in answered}
@@ -150,8 +167,8 @@ class HiveMapper:
         is what the map shows of the node.
         """
         node = _node(message.raw_payload, received_at, trusted)
-        flood_id = message.raw_payload.get("flood_id")
-        if node is None or not isinstance(flood_id, str) or not flood_id:
+        flood_id = _text(message.raw_payload.get("flood_id"))
+        if node is None or flood_id is None:
             return False
         self.start_ping(flood_id)
         if received_at is None:
@@ -162,10 +179,25 @@ class HiveMapper:
         if len(seen) < self._max_nodes:
             self._floods = self._without_excess({**self._floods, flood_id: seen | {node.peer}}, flood_id)
         self._add(node)
+        self.prune_stale_nodes(received_at)
         self._connect(node, _names(message.raw_route), root_peer)
         if vouched:
             self._bind(node, message.raw_route)
         return True
+
+    def prune_stale_nodes(self, now: float | None = None) -> None:
+        """Drop each node of which nothing came for `node_ttl` seconds, with its edges; one that never sent here stays.
+
+        `now` is in seconds since the epoch; None is the time at which the last PING came.
+        """
+        came = {peer: node.received_at for peer, node in self.nodes.items() if node.received_at is not None}
+        if now is None:
+            now = max(came.values(), default=0.0)
+        stale = {peer for peer, moment in came.items() if now - moment > self.node_ttl}
+        if stale:
+            self.nodes = {peer: node for peer, node in self.nodes.items() if peer not in stale}
+            self._ways = {peer: way for peer, way in self._ways.items() if peer not in stale}
+            self.edges = {one: others - stale for one, others in self.edges.items() if one not in stale}
 
     def others(self, peer: str) -> list[str]:
         """The nodes that are known, but for `peer`."""

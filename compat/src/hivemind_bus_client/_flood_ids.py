@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, MutableSet
+from collections.abc import Iterable, Iterator, MutableSet
 from typing import Optional
 
 #: So many are remembered unless the hub says otherwise.
 _MOST = 1000
+#: A peer chose it, so its length is bounded too.
+_LONGEST_ID = 2048
 
 
 class FloodIdCache(MutableSet[str]):
@@ -21,9 +23,10 @@ class FloodIdCache(MutableSet[str]):
     def check(self, flood_id: str, max_size: Optional[int] = None) -> bool:
         """Note a flood id. Whether it was known: of those who ask at once, one alone is told False.
 
-        `max_size` bounds the cache from now on. An empty id counts as known.
+        `max_size` bounds the cache from now on. What is no text, an empty one, and one that is longer than 2,048
+        characters count as known: such a flood is nobody's to answer.
         """
-        if not flood_id:
+        if not isinstance(flood_id, str) or not 0 < len(flood_id) <= _LONGEST_ID:
             return True
         with self._lock:
             if max_size is not None:
@@ -46,6 +49,11 @@ class FloodIdCache(MutableSet[str]):
         """Forget them all."""
         with self._lock:
             self._ids.clear()
+
+    @classmethod
+    def _from_iterable(cls, ids: Iterable[str]) -> set[str]:  # type: ignore[override]  # a plain set, which forgets none
+        """What `|`, `&` and `-` give."""
+        return set(ids)
 
     def __contains__(self, flood_id: object) -> bool:
         """Whether it is known."""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivemind_core_client.hive_map import HiveMapper, NodeInfo, is_public_key, normal_key
+from hivemind_core_client.hive_map import HiveMapper, NodeInfo, display_peer, is_public_key, normal_key
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.wire import hive_drawing
 from tests.unit.support import HUB_KEY, hop
@@ -209,7 +209,7 @@ def test_a_node_without_a_key_is_not_trusted_by_an_empty_one() -> None:
 def test_the_tree() -> None:
     assert star().to_ascii(ME).split("\n") == [
         "me::s  (no answer of its own)  (this node)",
-        f"└── {hive_drawing.short_name(HUB_KEY)}",
+        f"└── {hive_drawing.display_peer(HUB_KEY)}",
         "    ├── attic::s  trusted",
         "    └── kitchen::s  site kitchen",
     ]
@@ -270,7 +270,7 @@ def test_nodes_are_bounded_and_the_oldest_go() -> None:
 
 
 def test_floods_are_bounded_and_the_oldest_go() -> None:
-    hive_map = HiveMapper(max_floods=1000)
+    hive_map = HiveMapper(max_seen_pings=1000)
     for number in range(1500):
         hive_map.start_ping(str(number))
     assert [hive_map.start_ping(str(number)) for number in (1499, 501, 499)] == [False, False, True]
@@ -287,7 +287,7 @@ def test_the_neighbours_of_one_node_are_bounded_too() -> None:
 
 
 def test_a_map_that_keeps_nothing_still_stands() -> None:
-    hive_map = HiveMapper(max_nodes=0, max_floods=0)
+    hive_map = HiveMapper(max_nodes=0, max_seen_pings=0)
     assert hive_map.on_ping(ping(KITCHEN, "a::b", "c"), root_peer=ME)
     assert not hive_map.nodes and not hive_map.edges
 
@@ -315,7 +315,7 @@ PINGS = st.tuples(
 
 @given(st.lists(PINGS, max_size=25), st.none() | NAMES)
 def test_whatever_comes_the_map_is_bounded_and_can_be_drawn(pings: list[Any], root: str | None) -> None:
-    hive_map = HiveMapper(max_nodes=4, max_floods=3)
+    hive_map = HiveMapper(max_nodes=4, max_seen_pings=3)
     for payload, route, peer, vouched in pings:
         hive_map.on_ping(HiveMessage("ping", payload, route=route), 1.0, peer, vouched, vouched)
     assert len(hive_map.nodes) <= 4 and len(hive_map.edges) <= 8
@@ -336,7 +336,7 @@ def test_whatever_comes_the_map_is_bounded_and_can_be_drawn(pings: list[Any], ro
 
 
 def test_a_map_does_not_grow_beyond_its_bounds() -> None:
-    hive_map = HiveMapper(max_nodes=4, max_floods=3)
+    hive_map = HiveMapper(max_nodes=4, max_seen_pings=3)
     sizes = []
     for number in range(1000, 1060):
         message = ping(f"peer-{number}", f"name-{number}::s", f"hub-{number}", flood=f"flood-{number}")
@@ -416,7 +416,7 @@ def many_answers(number: int) -> HiveMessage:
 @pytest.mark.parametrize("sent", [many_nodes, many_hops, many_edges, many_answers])
 def test_what_the_map_keeps_is_bounded_in_bytes(sent: Any) -> None:
     """With names of so many bytes, and so many nodes; a map has 1000 and not 50."""
-    hive_map = HiveMapper(max_nodes=50, max_floods=50)
+    hive_map = HiveMapper(max_nodes=50, max_seen_pings=50)
     for number in range(1000):
         hive_map.on_ping(sent(number), 1.0, ME, vouched=True)
     assert size_of(vars(hive_map), set()) < 50 * 60_000
@@ -431,3 +431,69 @@ def test_a_flood_of_others_does_not_hide_who_answered_our_own() -> None:
     for number in range(1000):
         hive_map.on_ping(ping(f"other-{number}", flood=f"theirs-{number // 10}"), 1.0)
     assert hive_map.answers("ours") == 6
+
+
+# what hubs do with a map of their own
+
+
+def test_an_id_is_new_once_and_the_youngest_are_remembered() -> None:
+    hive_map = HiveMapper()
+    assert [hive_map.check_flood_id(flood) for flood in ("a", "b", "a")] == [False, False, True]
+    assert [hive_map.check_flood_id(flood, max_size=2) for flood in ("c", "c", "b", "a")] == [
+        *(False, True, True, False)
+    ]
+    assert hive_map.start_ping("a"), "what a hub checks is not what the map has drawn"
+
+
+@pytest.mark.parametrize("flood", ["", None, 5, ["a"], "x" * 2049], ids=lambda flood: str(flood)[:9])
+def test_what_is_no_flood_id_counts_as_known_and_is_not_kept(flood: Any) -> None:
+    hive_map = HiveMapper()
+    assert hive_map.check_flood_id(flood) is True
+    assert hive_map.on_ping(ping(KITCHEN, flood=flood)) is False
+    assert not hive_map.nodes
+
+
+def test_a_node_of_which_nothing_came_for_long_is_dropped_when_another_comes() -> None:
+    hive_map = HiveMapper(node_ttl=60.0)
+    hive_map.on_ping(ping(ATTIC), None, ME)
+    hive_map.on_ping(ping(KITCHEN, "ua::1::kitchen::s", HUB_KEY), 1000.0, ME)
+    hive_map.on_ping(ping("hall::s", "ua::2::hall::s", HUB_KEY), 1060.0, ME)
+    assert list(hive_map.nodes) == [ATTIC, KITCHEN, "hall::s"]
+    hive_map.on_ping(ping("cellar::s", "ua::3::cellar::s", HUB_KEY, flood="g"), 1061.0, ME)
+    assert list(hive_map.nodes) == [ATTIC, "hall::s", "cellar::s"]
+    assert KITCHEN not in str(hive_map.to_dict()) + hive_map.to_ascii(ME)
+    assert (HUB_KEY, "hall::s") in pairs(hive_map)
+
+
+def test_stale_nodes_are_pruned_on_demand() -> None:
+    hive_map = HiveMapper(max_seen_pings=5, node_ttl=1000.0)
+    assert (hive_map.max_seen_pings, hive_map.node_ttl) == (5, 1000.0)
+    hive_map.prune_stale_nodes()
+    hive_map.on_ping(ping(KITCHEN), 1000.0)
+    hive_map.on_ping(ping(ATTIC), 1900.0)
+    hive_map.node_ttl = 60.0
+    hive_map.prune_stale_nodes()
+    assert list(hive_map.nodes) == [ATTIC]
+    hive_map.prune_stale_nodes(1961.0)
+    assert not hive_map.nodes
+
+
+def test_a_map_that_is_cleared_is_as_new() -> None:
+    hive_map = star()
+    hive_map.check_flood_id("a")
+    hive_map.finish("f")
+    hive_map.clear()
+    assert hive_map.to_dict() == {"nodes": [], "edges": []}
+    assert (hive_map.responders(ME), hive_map.answers("f"), hive_map.key_of("ua::1::kitchen::s")) == (
+        0,
+        0,
+        None,
+    )
+    assert not hive_map.check_flood_id("a") and hive_map.start_ping("f")
+    assert hive_map.on_ping(ping(KITCHEN)) is True
+
+
+def test_a_peer_is_shown_short() -> None:
+    assert display_peer(KITCHEN) == KITCHEN
+    assert re.fullmatch(r"key:[0-9a-f]{16}", display_peer(HUB_KEY))
+    assert "\x1b" not in display_peer("\x1b[31m")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hivemind_client_cli.output import shown
 from hivemind_client_cli.ovos_messages import as_text
 from hivemind_core_client.wire import keys
-from hivemind_core_client.wire.hive_drawing import short_name
+from hivemind_core_client.wire.hive_drawing import display_peer
 from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def described(msg_type: str, data: Json) -> str:
 
 def who(peer: object) -> str:
     """A peer's name on one line; a public key by its fingerprint, and `?` for no name."""
-    return plain(short_name(peer)) if isinstance(peer, str) and peer else "?"
+    return plain(display_peer(peer)) if isinstance(peer, str) and peer else "?"
 
 
 def handshake_of(agreed: Negotiated) -> str:
