@@ -136,6 +136,7 @@ class HiveMessage:
         "_body.fields",
         "The payload as it travels: a dict, bytes for BINARY, or the text of a type that carries text. Not a copy.",
     )
+    _payload = raw_payload  # hivescope reads it by its name in the reference client
 
     @property
     def target_peers(self) -> list[str]:

@@ -26,7 +26,7 @@ Every row is a program that was made for the reference client `hivemind_bus_clie
 of its own, against the real `hivemind-core`: once with `compat/` of this repository in the place of the reference
 client, and once, as the control, with the reference client 1.2.12a1 itself. What stands outside the hive, such as a
 chat server, a microphone or a loudspeaker, is played by a part of the test. `make ecosystem` runs all rows and writes
-this page.
+this page. hivemind-ma-player is not among them: it wants Python 3.12 and Music Assistant.
 
 ✓ works · ✗ fails (the note says why)
 """

@@ -9,12 +9,12 @@ import pytest
 from tests.interop.hubs import RealHub
 from tests.interop.processes import HarnessError
 
-from . import rows_chats, rows_plugins, rows_text, rows_voice
+from . import rows_chats, rows_hubs, rows_plugins, rows_text, rows_voice
 from .running import Run
 from .table import NEWEST, PROGRAMS, Trial, trials
 
 #: The modules whose import fills the table.
-ROW_MODULES = (rows_text, rows_chats, rows_plugins, rows_voice)
+ROW_MODULES = (rows_text, rows_chats, rows_plugins, rows_hubs, rows_voice)
 
 #: With the installation of what it needs.
 _SECONDS = 1000
