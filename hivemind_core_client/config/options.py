@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Optional
 
-from hivemind_core_client.config.given_texts import variable
-from hivemind_core_client.wire.errors import InvalidOption, Mend, Setting
+from hivemind_core_client.config.keepalive import INTERVAL_VARIABLES, TIMEOUT_VARIABLES, seconds_in
+from hivemind_core_client.wire.errors import InvalidOption
 
-#: The environment variables of an option, the strongest first, and what it is without them.
-PING_VARIABLES: dict[str, tuple[tuple[str, str], float]] = {
-    "websocket_ping_interval": (
-        ("HIVEMIND_WEBSOCKET_CLIENT_PING_INTERVAL", "HIVEMIND_WEBSOCKET_PING_INTERVAL"),
-        30.0,
-    ),
-    "websocket_ping_timeout": (
-        ("HIVEMIND_WEBSOCKET_CLIENT_PING_TIMEOUT", "HIVEMIND_WEBSOCKET_PING_TIMEOUT"),
-        20.0,
-    ),
-}
+#: Seconds of silence after which the hub is pinged, and within which it must answer.
+_PING_INTERVAL_S, _PING_TIMEOUT_S = 30.0, 20.0
 
 
 def check_switches(**switches: Any) -> None:
@@ -34,30 +26,17 @@ def compression(wanted: Any) -> Optional[bool]:
     raise InvalidOption(f"compress is {wanted!r}; it must be True, False or None")
 
 
-def ping_seconds(name: str, given: Optional[float]) -> float:
-    """What was given for an option of `PING_VARIABLES`, else what the environment has for it, else its default.
-
-    Raises InvalidOption for a variable that holds no number of seconds.
-    """
-    if given is not None:
-        return given
-    variables, default = PING_VARIABLES[name]
-    for source in variables:
-        text = variable(source)
-        if text is not None:
-            return _seconds_in(text, name, source)
-    return default
+def ping_seconds(interval: Optional[float], timeout: Optional[float]) -> tuple[float, float]:
+    """Both as they were given, else as the environment has them, else the defaults."""
+    return (
+        _first(interval, INTERVAL_VARIABLES, _PING_INTERVAL_S),
+        _first(timeout, TIMEOUT_VARIABLES, _PING_TIMEOUT_S),
+    )
 
 
-def _seconds_in(text: str, name: str, source: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < 2**31:
-        mend = Mend("(from the environment variable ", Setting(source), ")", joint=" ")
-        raise InvalidOption(f"{name} is {text!r}; it must be seconds, 0 or more", mend)
-    return seconds
+def _first(given: Optional[float], variables: Sequence[str], default: float) -> float:
+    found = seconds_in(variables) if given is None else given
+    return default if found is None else found
 
 
 def opening_seconds(given: Any) -> Optional[float]:

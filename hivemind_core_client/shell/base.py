@@ -125,10 +125,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         self.deadlines = one_of(Deadlines, "deadlines", deadlines).opening_within(self._opening_seconds)
         self._backoff = one_of(Backoff, "backoff", backoff)
         self._tls = Tls(self_signed, ca_file, ssl_context)
-        self._ping = (
-            ping_seconds("websocket_ping_interval", websocket_ping_interval),
-            ping_seconds("websocket_ping_timeout", websocket_ping_timeout),
-        )
+        self._ping = ping_seconds(websocket_ping_interval, websocket_ping_timeout)
         self._transport_memory = TransportMemory(transport_options)
         self._make_parts()
         forking.watch(self)
