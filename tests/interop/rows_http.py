@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from hivemind_core_client import HiveMessage, HiveMessageType
+from hivemind_core_client import HiveMessage, HiveMessageType, HiveMindHTTPClient
 from hivemind_core_client.errors import HubConnectionError, InvalidMessage
 from hivemind_core_client.message import HiveMindBinaryPayloadType
 
@@ -119,6 +119,21 @@ def left_over(hub: RealHub, satellite: Satellite) -> None:
         with urlopen(request, timeout=ANSWER_SECONDS) as answer:
             assert json.load(answer) == {"status": "Connected"}
     check_answer(satellite.connected())
+
+
+@_row("get_messages, disconnect and connect again, as programs for the reference client call them")
+def reference_names(hub: RealHub, satellite: Satellite) -> None:
+    client = satellite.connected()
+    assert isinstance(client, HiveMindHTTPClient)
+    assert client.base_url == f"http://{hub.host}:{hub.http_port}"
+    polled = [*client.get_messages(), *client.get_binary_messages()]
+    assert all(isinstance(frame, (str, bytes)) for frame in polled)
+    assert client.get_messages() == client.get_binary_messages() == []
+    check_answer(client)
+    assert client.disconnect() == {"status": "Disconnected"}
+    assert client.disconnect() == {"error": "Already Disconnected"}
+    client.connect()
+    check_answer(client, "again")
 
 
 ROWS.append(replace(_over_http(_row_of(rows_binary.large_file)), needs="http, pieces"))
