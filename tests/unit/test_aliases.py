@@ -26,7 +26,7 @@ from hivemind_core_client.serialization import decode_bitstring, get_bitstring
 KEY = b"0123456789abcdef0123456789abcdef"
 #: What is there from Python 3.10 on.
 ASYNCIO = (
-    [("async_client", ["AsyncHiveMessageBusClient", "BinaryDataCallbacks"])]
+    [("async_client", ["AsyncHiveMessageBusClient", "AsyncHiveMessageWaiter", "BinaryDataCallbacks"])]
     if sys.version_info >= (3, 10)
     else []
 )
@@ -35,7 +35,7 @@ ASYNCIO = (
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        ("client", ["HiveMessageBusClient", "BinaryDataCallbacks"]),
+        ("client", ["HiveMessageBusClient", "BinaryDataCallbacks", "HiveMessageWaiter", "HivePayloadWaiter"]),
         ("message", ["HiveMessage", "HiveMessageType", "HiveMindBinaryPayloadType"]),
         ("identity", ["NodeIdentity"]),
         ("serialization", ["get_bitstring", "decode_bitstring"]),
