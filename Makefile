@@ -66,7 +66,7 @@ interop: $(VENV)/.test ## every behaviour against real hubs; writes docs/interop
 ecosystem: $(VENV)/.test ## programs of others on this client and on the reference client; writes docs/ecosystem.md
 	HIVEMIND_INTEROP_WRITE=1 $(BIN)/python -m pytest --timeout=600 tests/ecosystem
 
-smoke: $(VENV)/.test ## one program of others on both clients, at a real hub: a quick part of `make ecosystem`
+smoke: $(VENV)/.test ## one program of others on both clients, and a hub on this one: a quick part of `make ecosystem`
 	$(BIN)/python -m pytest --timeout=600 -m smoke tests/ecosystem
 
 # Not a part of `make test`: freezing a program takes as long as a quarter of the other tests.

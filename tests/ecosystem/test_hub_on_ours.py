@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.interop.hubs import HubOptions, HubPool, RealHub
+from tests.interop.hubs import HubPool, RealHub
+from tests.interop.rows_binary import FILES
 from tests.interop.running import run
 from tests.interop.satellite import Satellite, known_satellite
 from tests.interop.table import CLIENTS, Cell
@@ -63,7 +64,7 @@ def test_behaviour(cell: Cell, hub: RealHub, satellite: Satellite) -> None:
 @pytest.mark.parametrize("side", [pytest.param(REFERENCE, marks=pytest.mark.smoke), OURS])
 def test_it_serves_satellites_with_either_client(side: str, hubs: HubPool, tmp_path: Path) -> None:
     """One script, by the reference client's names: speech, long messages, questions, floods, coming again, refusal."""
-    hub = hubs.get(ON_OURS, HubOptions(files=True))
+    hub = hubs.get(ON_OURS, FILES)
     satellite = Run(hub, tmp_path, environment(TERMINAL, side), side, f"served-{side}")
     try:
         for msg_type in (UTTERANCE, "speak:synth"):
