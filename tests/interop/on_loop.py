@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import TimeoutError as TookTooLong
@@ -105,14 +106,13 @@ class Blocking:
 
 
 class OnLoop(Blocking):
-    """An AsyncHiveMessageBusClient on a loop of its own; `close` ends the client and its loop."""
+    """An AsyncHiveMessageBusClient of `package` on a loop of its own; `close` ends the client and its loop."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, package: str = "hivemind_core_client", **options: Any) -> None:
         # The harness's own tests run without the library.
-        from hivemind_core_client.async_client import AsyncHiveMessageBusClient
-
+        module = importlib.import_module(f"{package}.async_client")
         loop = EventLoop()
-        super().__init__(loop, loop.run(AsyncHiveMessageBusClient, **options))
+        super().__init__(loop, loop.run(module.AsyncHiveMessageBusClient, **options))
 
     def made(self, kind: Callable[..., Any], *arguments: Any) -> Blocking:
         """What `kind(client, …)` makes on the loop; its methods block too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
 import subprocess
@@ -44,6 +45,8 @@ class Outcome:
         return f"--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
 
 
+#: What clients are imported from, where nothing else is said.
+PACKAGE = "hivemind_core_client"
 #: Kinds of client that poll.
 _BY_HTTP = ("http", "async-http")
 
@@ -99,15 +102,12 @@ class Satellite:
         """A proxy before the hub; it listens while in a `with`."""
         return (HttpMeddler if self.client_kind in _BY_HTTP else Meddler)(self.hub_port)
 
-    def client(self, **options: Any) -> HiveMessageBusClient:
+    def client(self, package: str = PACKAGE, **options: Any) -> HiveMessageBusClient:
         """A client that is not connected yet; it is closed when the test ends.
 
         Options go to the constructor and replace the satellite's own credentials and address. The asyncio client
-        comes on a loop of its own, with verbs that block (on_loop.py).
+        comes on a loop of its own, with verbs that block (on_loop.py). `package` is what the class is imported from.
         """
-        # The harness's own tests run without the library.
-        from hivemind_core_client import HiveMessageBusClient, HiveMindHTTPClient
-
         settings: dict[str, Any] = {
             "key": self.key,
             "password": self.password,
@@ -119,9 +119,11 @@ class Satellite:
         if self.client_kind == "async-http" and "://" not in settings["host"]:
             settings["host"] = f"http://{settings['host']}"
         if self.client_kind.startswith("async"):
-            client = cast("HiveMessageBusClient", OnLoop(**settings))
+            client = cast("HiveMessageBusClient", OnLoop(package, **settings))
+        elif self.client_kind == "http":
+            client = importlib.import_module(f"{package}.http_client").HiveMindHTTPClient(**settings)
         else:
-            client = (HiveMindHTTPClient if self.client_kind == "http" else HiveMessageBusClient)(**settings)
+            client = importlib.import_module(package).HiveMessageBusClient(**settings)
         self._clients.append(client)
         return client
 

@@ -81,8 +81,10 @@ class Results:
 ROWS: list[Behaviour] = []
 COMMAND_LINE = "command line"
 FLEET = "many clients in one process"
+README = "as programs of the reference client call it"
+README_COMMANDS = "programs and command lines of the reference client"
 #: Areas whose rows bring their own kind of client.
-PER_HUB = frozenset({COMMAND_LINE, FLEET})
+PER_HUB = frozenset({COMMAND_LINE, FLEET, README_COMMANDS})
 
 
 def behaviour(

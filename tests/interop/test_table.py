@@ -20,6 +20,7 @@ from . import (
     rows_names,
     rows_noise,
     rows_query,
+    rows_readme,
     rows_slow,
     rows_terminal,
     rows_types,
@@ -49,6 +50,7 @@ ROW_MODULES = (
     rows_http,
     rows_command_line,
     rows_terminal,
+    rows_readme,
 )
 
 _SECONDS = 120
