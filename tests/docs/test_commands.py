@@ -96,7 +96,9 @@ def _check_make(words: list[str]) -> None:
 
 
 def _check_pip(words: list[str]) -> None:
-    assert words[0] == "install", words
+    assert words[0] in ("install", "uninstall"), words
+    if words[0] == "uninstall":
+        assert {word for word in words[1:] if not word.startswith("-")} <= _distributions(), words
     with (ROOT / "pyproject.toml").open("rb") as file:
         extras = set(tomllib.load(file)["project"]["optional-dependencies"])
     for word in words[1:]:
@@ -104,8 +106,21 @@ def _check_pip(words: list[str]) -> None:
         if named is not None:
             assert set((named[1] or named[2]).split(",")) <= extras, word
         if word.startswith("./"):
-            assert words[words.index(word) - 1] == "-e", word
+            assert words[words.index(word) - 1] == "-e" or "-e" not in words, word
             assert (ROOT / word / "pyproject.toml").is_file(), word
+
+
+def _distributions() -> set[str]:
+    """The names of all distributions of the repository."""
+    found = set()
+    for path in (
+        ROOT / "pyproject.toml",
+        *ROOT.glob("plugins/*/pyproject.toml"),
+        ROOT / "compat/pyproject.toml",
+    ):
+        with path.open("rb") as file:
+            found.add(tomllib.load(file)["project"]["name"])
+    return found
 
 
 def _check_python(words: list[str]) -> None:

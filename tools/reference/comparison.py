@@ -9,6 +9,7 @@ import importlib
 import inspect
 import json
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -131,13 +132,16 @@ def compare(row: Row) -> None:
         _add(row, (differences(each, ours) for each in row.facts.values()))
     else:
         raw = inspect.getattr_static(ours, member, NOTHING)
-        row.missing = raw is NOTHING and not _has(sample(ours), member)
+        row.missing = raw is NOTHING and member not in assigned(ours) and not _has(sample(ours), member)
         if not row.missing:
             _add(row, (member_differences(each, ours, member, raw) for each in row.facts.values()))
 
 
 def _add(row: Row, found: Iterator[list[str]]) -> None:
-    row.differences += dict.fromkeys(text for differences in found for text in differences)
+    """Note the differences from each version, the newest first: of the others no defaults, which have changed since."""
+    for number, texts in enumerate(found):
+        fresh = (text for text in texts if text not in row.differences)
+        row.differences += [text for text in fresh if not number or ", there " not in text]
 
 
 def find(package: str, module: str, name: str) -> Any:
@@ -155,6 +159,21 @@ def _has(thing: Any, name: str) -> bool:
         return hasattr(thing, name)
     except Exception:
         return True  # it is there, and has no value yet
+
+
+@cache
+def assigned(kind: type) -> frozenset[str]:
+    """The attributes that the methods of a class of ours give to its objects, where an object cannot be made."""
+    found: set[str] = set()
+    for base in kind.__mro__:
+        if base.__module__.partition(".")[0] in (COMPAT, OURS):
+            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
+            attributes = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+            own = (
+                each for each in attributes if isinstance(each.value, ast.Name) and each.value.id == "self"
+            )
+            found |= {each.attr for each in own if isinstance(each.ctx, ast.Store)}
+    return frozenset(found)
 
 
 #: What objects are made with to see which attributes they have, by the name of the parameter.
@@ -306,7 +325,16 @@ def _default_differences(ours: inspect.Parameter, there: str | None) -> list[str
     if ours.default is ours.empty or there is None:
         return [f"needs `{ours.name}`"] if there is not None else []
     here = plain(ours.default)
-    return [] if UNTOLD in (here, there) or here == there else [f"`{ours.name}={here}`, there `{there}`"]
+    same = UNTOLD in (here, there) or _same(here, there)
+    return [] if same else [f"`{ours.name}={here}`, there `{there}`"]
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two plain values that are written differently are equal, such as 5 and 5.0."""
+    try:
+        return bool(one == other or ast.literal_eval(one) == ast.literal_eval(other))
+    except ValueError:
+        return False  # a member of an enumeration
 
 
 def plain(value: Any) -> str:
@@ -340,11 +368,35 @@ def not_imported() -> list[str]:
     return lines
 
 
+def commands() -> dict[str, tuple[list[str], list[str]]]:
+    """For each command of the reference its options in any version, and those of them that ours does not take."""
+    options: dict[str, set[str]] = {}
+    for version in VERSIONS:
+        for name, found in reference(version)["commands"].items():
+            options.setdefault(name, set()).update(found)
+    ours = importlib.import_module("hivemind_client_cli.main").build_cli().commands
+    taken = {name: {o for p in command.params for o in p.opts} for name, command in ours.items()}
+    return {
+        name: (sorted(wanted), sorted(wanted - taken[name] if name in taken else {name, *wanted}))
+        for name, wanted in sorted(options.items())
+    }
+
+
 def is_there(module: str, name: str) -> bool:
     """Whether `from module import name` works; without a name, whether the module is there."""
     if find(COMPAT, module, name or "__name__") is not NOTHING:
         return True
     return find(COMPAT, f"{module}.{name}".lstrip("."), "__name__") is not NOTHING
+
+
+def missing_options() -> list[str]:
+    """A line for each command or option of the reference that ours does not take, and nothing says why."""
+    excused = reasons()["commands"]
+    told = {
+        name: [each for each in missing if f"{name} {each}" not in excused]
+        for name, (_, missing) in commands().items()
+    }
+    return [f"hivemind-client {name}: no {', '.join(missing)}" for name, missing in told.items() if missing]
 
 
 def stale(found: list[Row]) -> list[str]:

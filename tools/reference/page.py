@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from .comparison import COMPAT, NOTHING, OURS, VERSIONS, Facts, Row, difference_of, find, imports, reasons
+from .comparison import (
+    COMPAT,
+    NOTHING,
+    OURS,
+    VERSIONS,
+    Facts,
+    Row,
+    commands,
+    difference_of,
+    find,
+    imports,
+    reasons,
+)
 
 TOP = f"""\
 # The names of the reference client
@@ -29,7 +41,7 @@ def page(rows: list[Row]) -> str:
     modules = [
         "".join(_module(module, list(found))) for module, found in groupby(rows, lambda row: row.module)
     ]
-    return TOP + _summary(rows) + "".join(modules) + _imported()
+    return TOP + _summary(rows) + "".join(modules) + _commands() + _imported()
 
 
 def _summary(rows: list[Row]) -> str:
@@ -107,6 +119,20 @@ def _passed_on(rows: list[Row]) -> Iterator[str]:
         yield f"From other modules, and here too: {', '.join(there)}.\n\n"
     for reason, group in groupby([row for row in rows if row.missing], lambda row: row.reason):
         yield f"From other modules, and left out here: {', '.join(f'`{r.name}`' for r in group)}. {reason}\n\n"
+
+
+def _commands() -> str:
+    """The command line."""
+    lines = ["## `hivemind-client`\n\n", "| Command | Options | Here |\n|---|---|---|\n"]
+    excused = reasons()["commands"]
+    for name, (options, missing) in commands().items():
+        told = "; ".join(
+            f"no `{each}`: {excused.get(f'{name} {each}', 'no reason is given yet')}" for each in missing
+        )
+        lines.append(
+            f"| `{name}` | {', '.join(f'`{each}`' for each in options) or 'none'} | {told or 'same'} |\n"
+        )
+    return "".join(lines) + "\n"
 
 
 def _imported() -> str:
