@@ -10,7 +10,7 @@ from typing import Any
 from hivemind_core_client import HiveMessageType
 
 from .answerer import SILENT, TWICE
-from .hubs import RealHub
+from .hubs import RealHub, xdg_environment
 from .processes import free_port, wait_until
 from .rows_binary import FILES
 from .rows_client import ANSWER_SECONDS, check_answer, roomy
@@ -23,6 +23,7 @@ from .table import COMMAND_LINE, behaviour
 REFUSED = 3
 UNREACHABLE = 4
 
+_START_SECONDS = 60.0
 _SAY = ("send-mycroft", "--msg", "recognizer_loop:utterance", "--payload")
 
 
@@ -30,6 +31,38 @@ _SAY = ("send-mycroft", "--msg", "recognizer_loop:utterance", "--payload")
 def identity(hub: RealHub, satellite: Satellite) -> None:
     satellite.set_identity()
     satellite.command("test-identity").expect(0)
+
+
+@behaviour("`--app NAME`: an application is paired by itself, and forgets its hub by itself", COMMAND_LINE)
+def application(hub: RealHub, satellite: Satellite) -> None:
+    login = ("--key", satellite.key, "--password", satellite.password)
+    address = ("--host", f"ws://{hub.host}", "--port", str(hub.port))
+    satellite.command("--app", "bridge", "set-identity", *login, *address).expect(0)
+    for _ in range(2):
+        satellite.command("--app", "bridge", "test-identity", "--timeout", "30").expect(0)
+        done = satellite.command("--app", "bridge", "forget-server", *address)
+        is_pinned = 3 in hub.spec.versions
+        done.expect(0 if is_pinned else 2)
+    satellite.command("test-identity").expect(2)
+
+
+@behaviour(
+    "the files of the reference client: its static key and its pin of the hub are used",
+    COMMAND_LINE,
+    needs="noise",
+)
+def files_of_the_reference(hub: RealHub, satellite: Satellite) -> None:
+    home = satellite.folder("reference")
+    login = {"key": satellite.key, "password": satellite.password}
+    reference = hub.reference_client(home)
+    try:
+        reference.ask({**login, "host": hub.host, "port": hub.port, "trusts": {}}, _START_SECONDS)
+    finally:
+        reference.stop()
+    satellite.env = xdg_environment(home)
+    satellite.set_identity(host=f"ws://{hub.host}")
+    done = satellite.command("test-identity").expect(0)
+    assert "handshake noise KKpsk0" in done.stdout, str(done)  # only with the key of a hub that is known
 
 
 @behaviour("`send-mycroft --wait speak` prints the answer", COMMAND_LINE)
