@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import md5
 from pathlib import Path
 
 from tests.interop.hubs import BinaryProtocol, HubOptions, Json, RealHub
@@ -113,7 +114,12 @@ class Speaker:
 
     def says(self, process: Process, text: str) -> None:
         """Wait until the satellite has played a sound with this text. Raises HarnessError if it does not."""
-        process.wait_for(lambda: text in self._texts(), _SPOKEN_SECONDS, f"sound that says {text!r}")
+        # What comes from the hub they keep here, wherever their other files are.
+        kept = Path("/tmp", f"{md5(text.encode(), usedforsecurity=False).hexdigest()}.wav")
+        try:
+            process.wait_for(lambda: text in self._texts(), _SPOKEN_SECONDS, f"sound that says {text!r}")
+        finally:
+            kept.unlink(missing_ok=True)
 
     def _texts(self) -> list[str]:
         sounds = [path for path in self._played.iterdir() if not path.name.startswith(PARTIAL)]
@@ -139,14 +145,16 @@ class Speaker:
 @program(
     "hivemind-mic-satellite",
     "0.10.3a1",
-    "the hub hears the microphone, and its answer is played: all of it as BINARY",
+    "with the identity that `hivemind-client --app` stored: the hub hears the microphone, and its answer is played, "
+    "all of it as BINARY",
     AUDIO_1,
     options=HEARING,
 )
 def mic_satellite(hub: RealHub, run: Run) -> None:
+    run.set_identity(app="mic-satellite")
     speaker = Speaker(run)
     speaker.allow("speak:synth")
-    process = speaker.start("hivemind-mic-sat")
+    process = run.start("hivemind-mic-sat")
     speaker.says(process, f"you said: {speaker.question}")
     run.arrived(speaker.question)
 
