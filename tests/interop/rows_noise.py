@@ -273,7 +273,12 @@ def changed_password(hub: RealHub, satellite: Satellite) -> None:
 
 def _in_offer(old: str, new: str) -> Change:
     def change(number: int, frame: Frame) -> list[Frame]:
-        return [frame.replace(old, new, 1)] if isinstance(frame, str) and number < 2 else [frame]
+        if not isinstance(frame, str) or number >= 2:
+            return [frame]
+        # With or without a blank after a colon: hubs differ.
+        return [
+            frame.replace('": "', '":"').replace(old.replace('": "', '":"'), new.replace('": "', '":"'), 1)
+        ]
 
     return change
 
