@@ -93,7 +93,7 @@ class HiveMapper:
         self.nodes: dict[str, NodeInfo] = {}
         self.edges: dict[str, frozenset[str]] = {}
         self._floods: dict[str, frozenset[str]] = {}
-        self._checked: dict[str, None] = {}
+        self._checked: dict[str, object] = {}
         self._finished = ""
         self._own: dict[str, None] = {}
         self._ways: dict[str, _Way] = {}
@@ -105,11 +105,14 @@ class HiveMapper:
     def check_flood_id(self, flood_id: str, max_size: int = 1000) -> bool:
         """Whether this flood id was checked before, for one's own floods; the youngest `max_size` are remembered.
 
-        An id that is empty, or longer than 2,048 characters, counts as known: nobody shall answer such a flood.
+        Of threads that ask at once one alone is told False. An empty id, or one of more than 2,048 characters, counts as
+        known: nobody shall answer such a flood.
         """
-        if _text(flood_id) is None or flood_id in self._checked:
+        mine, checked = object(), self._checked
+        if _text(flood_id) is None or checked.setdefault(flood_id, mine) is not mine:
             return True
-        self._checked = _bounded({**self._checked, flood_id: None}, max_size)
+        for oldest in list(checked)[: max(0, len(checked) - max_size)]:
+            checked.pop(oldest, None)
         return False
 
     def start_ping(self, flood_id: str) -> bool:
@@ -191,9 +194,8 @@ class HiveMapper:
         `now` is in seconds since the epoch; None is the time at which the last PING came.
         """
         came = {peer: node.received_at for peer, node in self.nodes.items() if node.received_at is not None}
-        if now is None:
-            now = max(came.values(), default=0.0)
-        stale = {peer for peer, moment in came.items() if now - moment > self.node_ttl}
+        latest = max(came.values(), default=0.0) if now is None else now
+        stale = {peer for peer, moment in came.items() if latest - moment > self.node_ttl}
         if stale:
             self.nodes = {peer: node for peer, node in self.nodes.items() if peer not in stale}
             self._ways = {peer: way for peer, way in self._ways.items() if peer not in stale}
@@ -299,8 +301,7 @@ class HiveMapper:
         return sorted((one, other) for one, other in found)
 
     def _labels(self) -> dict[str, str]:
-        peers = [*self.nodes, *(peer for peer in self.edges if peer not in self.nodes)]
-        return {peer: hive_drawing.label(peer, self.nodes.get(peer)) for peer in peers}
+        return {peer: hive_drawing.label(peer, self.nodes.get(peer)) for peer in {**self.nodes, **self.edges}}
 
 
 @frozen

@@ -28,7 +28,7 @@ from hivemind_core_client.wire.message_types import (
     wrapped_as_bus,
 )
 from hivemind_core_client.wire.ovos import is_ovos_message, to_message
-from hivemind_core_client.wire.payloads import MESSAGE_FIELDS, Opened, OpenedMessage, Plain, size_of
+from hivemind_core_client.wire.payloads import MESSAGE_FIELDS, Opened, OpenedMessage, Plain, shared, size_of
 
 __all__ = [
     "HANDSHAKE_TYPES",
@@ -161,13 +161,11 @@ class HiveMessage:
             return body.handed_out
         carries, fields = self._msg_type.carries, body.fields
         if carries is Payload.OVOS:
-            made = to_message(fields)
-            self._body = OpenedMessage((made, fields, self._msg_type, checked_fields))
-            return made
+            made = OpenedMessage((to_message(fields), fields, self._msg_type, checked_fields))
+            return shared(self, body, made)
         if carries is Payload.HIVE:
             inner = HiveMessage.from_wire(fields)
-            self._body = Opened((inner, fields, self._msg_type, checked_fields))
-            return inner
+            return shared(self, body, Opened((inner, fields, self._msg_type, checked_fields)))
         return fields
 
     @payload.setter

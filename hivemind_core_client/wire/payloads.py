@@ -61,6 +61,26 @@ class OpenedMessage(Opened):
         return {key: getattr(self.handed_out, name) for key, name in MESSAGE_FIELDS.items()}
 
 
+#: What threads are making of the payloads of messages just now, by the identity of the message.
+_opening: dict[int, Opened] = {}
+
+
+def shared(message: Any, found: Plain, made: Opened) -> Any:
+    """Have `made` as the body of a message that had `found`; returns the object that everybody gets.
+
+    Of threads that ask for a payload at the same time the first one's object is everybody's: what another one changes
+    in an object of its own would be lost. No lock is needed, since setdefault is one step.
+    """
+    first = _opening.setdefault(id(message), made)
+    body = message._body
+    if body is found:
+        message._body = first
+    # Who was first leaves the table only now, so whoever comes later finds the message opened.
+    if first is made:
+        _opening.pop(id(message), None)
+    return body.handed_out if isinstance(body, Opened) else first.handed_out
+
+
 def size_of(payload: Any) -> str:
     """How much a payload is, as a text such as `3 fields`."""
     unit = "characters" if isinstance(payload, str) else "bytes" if isinstance(payload, bytes) else "fields"

@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -443,6 +444,18 @@ def test_an_id_is_new_once_and_the_youngest_are_remembered() -> None:
         *(False, True, True, False)
     ]
     assert hive_map.start_ping("a"), "what a hub checks is not what the map has drawn"
+
+
+def test_of_threads_that_check_one_flood_id_one_alone_finds_it_new() -> None:
+    hive_map, interval = HiveMapper(), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            for flood in map(str, range(2000)):
+                found = threads.map(lambda _, flood=flood: hive_map.check_flood_id(flood, 20), range(2))
+                assert sorted(found) == [False, True]
+    finally:
+        sys.setswitchinterval(interval)
 
 
 @pytest.mark.parametrize("flood", ["", None, 5, ["a"], "x" * 2049], ids=lambda flood: str(flood)[:9])

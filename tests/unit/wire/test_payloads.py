@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from ovos_bus_client.message import Message
 from hivemind_core_client.builtins import binary_serializer
 from hivemind_core_client.errors import FrameError, InvalidMessage
 from hivemind_core_client.message import OVOS_TYPES, WRAPPER_TYPES, HiveMessage, HiveMessageType
+from hivemind_core_client.wire import message as message_module
 from hivemind_core_client.wire.json_text import json_text
 from tests.unit.strategies import OBJECTS
 
@@ -218,3 +221,37 @@ def test_a_bare_message_is_read_where_anything_is() -> None:
         assert HiveMessage.deserialize(form) == HiveMessage("bus", fields)
         with pytest.raises(FrameError):
             HiveMessage.from_wire(form)
+
+
+@pytest.mark.parametrize("kind", ["bus", "propagate"])
+def test_threads_that_ask_at_once_get_the_same_object(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = HiveMessage(kind, speak())
+    both, read, make = threading.Barrier(2), HiveMessage.from_wire, message_module.to_message
+
+    def read_together(fields: Any) -> Any:
+        both.wait(10)
+        return read(fields)
+
+    def make_together(fields: Any) -> Any:
+        both.wait(10)
+        return make(fields)
+
+    monkeypatch.setattr(HiveMessage, "from_wire", staticmethod(read_together))
+    monkeypatch.setattr(message_module, "to_message", make_together)
+    with ThreadPoolExecutor(2) as threads:
+        one, other = threads.map(lambda _: message.payload, range(2))
+    assert one is other is message.payload
+
+
+def test_a_payload_that_is_set_while_another_thread_opens_the_former_one_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    message, make = HiveMessage("bus", speak()), message_module.to_message
+
+    def make_too_late(fields: Any) -> Any:
+        monkeypatch.setattr(message_module, "to_message", make)
+        message.payload = Message("mycroft.stop")
+        return make(fields)
+
+    monkeypatch.setattr(message_module, "to_message", make_too_late)
+    assert message.payload.msg_type == "speak" and message.payload.msg_type == "mycroft.stop"
