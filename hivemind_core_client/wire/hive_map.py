@@ -105,7 +105,7 @@ class HiveMapper:
     def check_flood_id(self, flood_id: str, max_size: int = 1000) -> bool:
         """Whether this flood id was checked before, for one's own floods; the youngest `max_size` are remembered.
 
-        Of threads that ask at once one alone is told False. An empty id, or one of more than 2,048 characters, counts as
+        Of threads that ask at once one alone is told False. An id that is empty or beyond 2,048 characters counts as
         known: nobody shall answer such a flood.
         """
         mine, checked = object(), self._checked
