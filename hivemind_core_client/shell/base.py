@@ -51,6 +51,9 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
     HiveMessageBusClient tells what the arguments mean.
     """
 
+    #: How often `connect` tries again where nobody says it. None: until it is refused or closed.
+    connect_retries: ClassVar[Optional[int]] = 0
+
     #: Of an address without one.
     _scheme: ClassVar[str] = "ws"
 
@@ -271,6 +274,9 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
             self.protocol = protocol
             protocol.identity, protocol.site_id = self.identity, self.site_id
             protocol.bind(self.internal_bus)
+
+    def _retries(self, given: Optional[int], protocol: Optional[HiveMindSlaveProtocol]) -> Optional[int]:
+        return self.connect_retries if given is None and protocol is None else given
 
     def _connected_worker(self) -> SharedWorker:
         worker = self._new_worker()

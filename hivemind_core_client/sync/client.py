@@ -86,12 +86,12 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
         """Return when the session stands; from then on the client reconnects by itself.
 
         `bus` becomes the internal bus, `site_id` our site. The first attempt counts, and `handshake_max_retries`
-        more (default 0). Raises the error of the last attempt: HubUnreachable, HubTimeout, KeyRefused,
-        PasswordRefused, … A refusal is never tried again. With a `protocol` object attempts are made for ever, unless
-        `handshake_max_retries` bounds them.
+        more (default: `connect_retries`, 0). Raises the error of the last attempt: HubUnreachable, HubTimeout,
+        KeyRefused, PasswordRefused, … A refusal is never tried again. With a `protocol` object attempts are made for
+        ever, unless `handshake_max_retries` bounds them.
         """
         self._take(bus, protocol, site_id)
-        retries = handshake_max_retries if protocol is not None else handshake_max_retries or 0
+        retries = self._retries(handshake_max_retries, protocol)
         begins = self._start(retries)
         worker = self._worker
         try:
@@ -153,7 +153,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
 
     def __enter__(self) -> HiveMessageBusClient:
         """Connect."""
-        if self._start(0):
+        if self._start(self.connect_retries):
             try:
                 self.connect()
             except BaseException:  # such as Ctrl-C
