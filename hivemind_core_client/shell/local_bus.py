@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from functools import partial
-from threading import RLock
+from threading import Event, RLock
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from ovos_utils.fakebus import FakeBus
@@ -57,7 +57,7 @@ class Listeners:
 
     def listeners(self, event: str) -> list[Handler]:
         """Who listens to events of this name."""
-        return [handler for name, handler, _ in self._subscriptions.all() if name == event]
+        return self._subscriptions.of(event)
 
     def remove_listener(self, event: str, f: Handler) -> None:
         """Call `f` no more. Raises KeyError for one that was not registered."""
@@ -152,12 +152,15 @@ class LocalBus(FakeBus):  # type: ignore[misc]  # ovos-utils has no types
 
     def remove(self, msg_type: str, handler: Handler) -> None:
         """Call `handler` no more. One that was not registered is no error, but is logged."""
-        before = len(self.ee.listeners(msg_type))
         with self._lock:
+            is_known = any(map(partial(_stands_for, handler), self.subscriptions.of(msg_type)))
             super().remove(msg_type, handler)
-            # FakeBus forgets to where the handler has another name that goes by two.
-            self.subscriptions.remove(msg_type, handler)
-        if len(self.ee.listeners(msg_type)) == before:
+            # FakeBus forgets to where the handler has another name that goes by two, and where it was registered
+            # again between a call and the end of it.
+            for registered in self.subscriptions.of(msg_type):
+                if _stands_for(handler, registered):
+                    self.subscriptions.remove(msg_type, registered)
+        if not is_known:
             log.debug("no such handler of %s", msg_type)
 
     def registered(self) -> list[tuple[str, Handler, bool]]:
@@ -201,19 +204,36 @@ class LocalBus(FakeBus):  # type: ignore[misc]  # ovos-utils has no types
 
     def wait_for_message(self, message_type: str, timeout: float = 3.0) -> Any:
         """The next Message of this type; None after `timeout` seconds. Not for the thread of an event loop."""
-        with self._blocking():
-            return super().wait_for_message(message_type, timeout)
+        return self._next(message_type, timeout, lambda: None)
 
     def wait_for_response(self, message: Any, reply_type: Optional[str] = None, timeout: float = 3.0) -> Any:
         """Emit, and return the answer (default: TYPE.response); None after `timeout` seconds. See wait_for_message."""
-        with self._blocking():
-            return super().wait_for_response(message, reply_type, timeout)
+        reply_type = reply_type or f"{message.msg_type}.response"
+        return self._next(reply_type, timeout, partial(self.emit, message))
 
     def on_default_session_update(self, message: Any) -> None:
         """Take what OVOS says of the session `default`, and of no other: a peer may name any number of them."""
         session = message.data.get("session_data")
         if isinstance(session, dict) and session.get("session_id") == "default":
             super().on_default_session_update(message)
+
+    def _next(self, name: str, timeout: float, ask: Callable[[], None]) -> Any:
+        """What is said under this name next, within `timeout` seconds of `ask()`. FakeBus never forgets who waits."""
+        arrived = Event()
+        came: list[Any] = []
+
+        def take(message: Any) -> None:
+            came.append(message)
+            arrived.set()
+
+        self.ee.once(name, take)
+        try:
+            with self._blocking():
+                ask()
+                arrived.wait(timeout)
+        finally:
+            self.subscriptions.remove(name, take)
+        return came[0] if came else None
 
     def _register(self, register: Callable[[str, Handler], None], name: str, handler: Handler) -> None:
         check_callable(name, handler)
@@ -268,3 +288,8 @@ class LocalBus(FakeBus):  # type: ignore[misc]  # ovos-utils has no types
 def _nothing(msg_type: str) -> Json:
     """A Message of this type whose contents say nothing: the names of a type do not hang on them."""
     return {"type": msg_type, "data": {}, "context": {"session": {"session_id": "default"}}}
+
+
+def _stands_for(handler: Handler, registered: Any) -> bool:
+    """Whether this is a handler, or what FakeBus put around it."""
+    return bool(getattr(registered, _HANDLER, registered) == handler)

@@ -46,50 +46,60 @@ class Subscriptions:
 
     def __init__(self) -> None:
         self._lock = Lock()
+        #: By name: each handler, and whether it is for one call only. What stands under a name is never changed, but
+        #: put in its place, so that whoever looks meanwhile sees the old or the new.
         self._handlers: dict[str, dict[Handler, bool]] = {}
-        #: The names that have a handler for one call only.
-        self._once: frozenset[str] = frozenset()
 
     def add(self, name: str, handler: Handler, once: bool = False) -> None:
         """Call `handler` for what is published under `name`; with `once`, for the first of it only."""
         check_callable(name, handler)
         with self._lock:
-            self._set(name, {**self._handlers.get(name, {}), handler: once})
+            self._handlers[name] = {**self._handlers.get(name, {}), handler: once}
 
     def remove(self, name: str, handler: Handler) -> bool:
         """False when it was not registered."""
         with self._lock:
-            remaining = dict(self._handlers.get(name, {}))
-            found = remaining.pop(handler, None) is not None
-            self._set(name, remaining)
-            return found
+            return self._forget(name, handler)
 
     def clear(self, name: str) -> None:
         """Forget every handler of `name`."""
         with self._lock:
-            self._set(name, {})
+            self._handlers.pop(name, None)
 
     def take(self, name: str) -> list[Handler]:
         """The handlers to call now for `name`; those for one call only are removed by this."""
         found = self._handlers.get(name)
         if found is None:
             return []
-        if name not in self._once:
+        if True not in found.values():
             return list(found)
-        return [handler for handler, once in found.items() if not once or self.remove(name, handler)]
+        return [handler for handler, once in found.items() if not once or self._take_only_call(name, handler)]
 
     def has(self, name: str) -> bool:
         """Whether there is a handler for `name`."""
         return name in self._handlers
 
+    def of(self, name: str) -> list[Handler]:
+        """The handlers of `name`, in the order they came."""
+        return list(self._handlers.get(name, ()))
+
     def all(self) -> list[tuple[str, Handler, bool]]:
         """Every registration: name, handler, and whether it is for one call only."""
-        return [
-            (name, handler, once) for name, some in self._handlers.items() for handler, once in some.items()
-        ]
+        with self._lock:
+            by_name = list(self._handlers.items())
+        return [(name, handler, once) for name, some in by_name for handler, once in some.items()]
 
-    def _set(self, name: str, handlers: dict[Handler, bool]) -> None:
-        """Put others in their place: whoever looks meanwhile sees the old or the new ones."""
-        others = {key: some for key, some in self._handlers.items() if key != name}
-        self._handlers = {**others, name: handlers} if handlers else others
-        self._once = frozenset(key for key, some in self._handlers.items() if any(some.values()))
+    def _take_only_call(self, name: str, handler: Handler) -> bool:
+        """Whether nobody else has taken the one call of this handler; it may have been given more meanwhile."""
+        with self._lock:
+            once = self._handlers.get(name, {}).get(handler)
+            return once is False or self._forget(name, handler)
+
+    def _forget(self, name: str, handler: Handler) -> bool:
+        remaining = dict(self._handlers.get(name, {}))
+        found = remaining.pop(handler, None) is not None
+        if remaining:
+            self._handlers[name] = remaining
+        else:
+            self._handlers.pop(name, None)
+        return found

@@ -19,7 +19,7 @@ from hivemind_core_client.shell import local_bus
 from tests.unit import fakebus_support as renaming
 
 #: What makes the judge, and what makes ours beside it.
-JUDGES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+JUDGES: dict[str, tuple[Callable[[], Any], Callable[..., Any]]] = {
     "installed": (installed.FakeBus, local_bus.LocalBus),
     "renaming": (renaming.FakeBus, renaming.local_bus_over(renaming.FakeBus).LocalBus),
 }
@@ -207,6 +207,21 @@ def test_a_handler_of_another_type_can_be_removed_too() -> None:
     for _, ours in JUDGES.values():
         steps: Steps = [("on", SPEAK, "a"), ("on", OWN, "a"), ("remove", OWN, "a"), ("say", OWN, {})]
         assert happened(ours(), steps, "emit") == []
+
+
+def test_a_handler_that_was_registered_anew_before_its_only_call_can_be_removed() -> None:
+    """Newer versions of FakeBus forget it when the call is over."""
+    for _, ours in JUDGES.values():
+        waiting: list[Callable[[], None]] = []
+        heard, bus = Heard(), ours(run=waiting.append)
+        bus.once(SPEAK, heard.handler("a"))
+        WAYS["from us"](bus, _fields(SPEAK, {}))
+        bus.on(SPEAK, heard.handler("a"))
+        for call in waiting:
+            call()
+        assert len(heard.calls) == 1
+        bus.remove(SPEAK, heard.handler("a"))
+        assert bus.registered() == []
 
 
 def test_a_handler_is_called_by_its_own_name_in_logs(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from types import SimpleNamespace
 from typing import Any, Callable
 
@@ -228,6 +229,15 @@ def test_others_can_wait_on_it() -> None:
     assert bus.wait_for_message("nothing", timeout=0.01) is None
 
 
+def test_nobody_is_left_behind_who_has_waited_in_vain() -> None:
+    bus = LocalBus()
+    assert bus.wait_for_message("nothing", timeout=0) is None
+    assert bus.wait_for_response(message("asked"), timeout=0) is None
+    with pytest.raises(AttributeError):
+        bus.wait_for_response("no message", "nothing", timeout=0)
+    assert bus.registered() == []
+
+
 def test_what_others_registered_can_be_listed() -> None:
     bus = LocalBus()
     bus.on("speak", print)
@@ -263,3 +273,26 @@ def test_handlers_for_one_call_are_taken_by_one_thread() -> None:
     for thread in threads:
         thread.join(10)
     assert len(taken) == len(set(taken)) == 200
+
+
+def test_a_handler_for_one_call_is_called_once_though_somebody_looks_while_it_is_registered() -> None:
+    some = Subscriptions()
+    taken: list[Any] = []
+
+    class Name(str):
+        """A name at whose every use another one looks who listens to it."""
+
+        def __hash__(self) -> int:
+            taken.extend(some.take("a"))
+            return super().__hash__()
+
+    some.add(Name("a"), print, once=True)
+    taken.extend(some.take("a"))
+    assert taken == [print]
+
+
+def test_many_names_cost_no_more_than_few() -> None:
+    some, began = Subscriptions(), time.process_time()
+    for number in range(10_000):
+        some.add(f"type {number}", print)
+    assert time.process_time() - began < 2 and len(some.all()) == 10_000
