@@ -124,7 +124,6 @@ USAGE = [
     ["ping", "--key", ""],
     ["ping", "--password", ""],
     ["set-identity", "--port", "http"],
-    ["reset-pgp"],
     ["test-identity"],
 ]
 
