@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from hivemind_core_client.shell.slave_protocol import HiveMindSlaveProtocol
     from hivemind_core_client.shell.waiters import Matcher, Names
     from hivemind_core_client.shell.worker import SharedWorker
+
+log = logging.getLogger(__name__)
 
 
 class BaseClient(ClientAttributes, metaclass=ABCMeta):
@@ -218,6 +221,23 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
     def remove_all_listeners(self, event_name: str) -> None:
         """Forget every handler of this type."""
         self._handlers.clear(event_name)
+
+    def on_open(self, *args: Any) -> Any:
+        """Called when a session stands, before the handlers of `open`. A subclass may say here what it does then."""
+
+    def on_close(self, *args: Any) -> Any:
+        """Called when a session has ended, before the handlers of `close`; see `on_open`."""
+
+    def on_error(self, *args: Any) -> Any:
+        """Called with the error when an attempt has failed, before the handlers of `error`; see `on_open`."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Say so where a subclass waits for frames as it would get them from an OVOS client."""
+        super().__init_subclass__(**options)
+        if "on_message" in vars(cls):
+            log.warning(
+                "%s.on_message is never called: frames go to the kernel, messages to on()", cls.__qualname__
+            )
 
     @property
     def emitter(self) -> Emitter:

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 _BATCH_BYTES = 2**20
 _ARRIVED, _SENT = "hivemind_message_arrived", "hivemind_message_sent"
 _HANDSHAKE_NAMES = frozenset(kind.value for kind in HANDSHAKE_TYPES)
+#: The methods of the client that a subclass may override, by the event of the connection.
+_METHODS = {"open": "on_open", "close": "on_close", "error": "on_error"}
 
 #: Picks one of several answers, CASCADE messages in the order they came; None delivers none.
 Pick = Callable[[list[HiveMessage]], Optional[HiveMessage]]
@@ -177,10 +179,15 @@ class EventRouter:
         self._client.handshake_event.clear()
 
     def _tell(self, event: str, *arguments: Any) -> None:
-        """Call the handlers that are there when their turn comes."""
+        """Call the method of the client, and the handlers that are there when their turn comes."""
 
         def call_all() -> None:
-            for handler in self._connection_handlers_of(event):
+            handlers = self._connection_handlers_of(event)
+            if event in _METHODS:
+                method = getattr(self._client, _METHODS[event])
+                if method not in handlers:
+                    self._call(method, *arguments)
+            for handler in handlers:
                 self._call(handler, *arguments)
 
         self._put(call_all, True)

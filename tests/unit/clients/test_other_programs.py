@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from hivemind_core_client import HiveMessage, HiveMessageBusClient, HiveMessageT
 from hivemind_core_client import errors as err
 from hivemind_core_client.fakebus import FakeHiveMessageBus
 from hivemind_core_client.testing import EmbeddedHub
-from tests.unit.client_support import Log, Make, ask
+from tests.unit.client_support import QUICK, Log, Make, ask
 
 
 def host_of(client: Any) -> Any:
@@ -145,3 +147,75 @@ def test_what_an_emitter_shows_ends_a_wait() -> None:
     shown = HiveMessage(HiveMessageType.THIRDPRTY, {"a": 1})
     bus.respond("ask", lambda _: bus.emitter.emit(HiveMessageType.THIRDPRTY, shown) or None)
     assert bus.wait_for_response(Message("ask"), HiveMessageType.THIRDPRTY) is shown
+
+
+def told(bus: Any) -> type[Any]:
+    """A subclass of this client that notes in `calls` what its methods are told, as `on_open` does by a handler too."""
+
+    class Told(bus):  # type: ignore[misc]  # any of the clients
+        def __init__(self) -> None:
+            super().__init__(backoff=QUICK)
+            self.calls: list[tuple[Any, ...]] = []
+            self.on("open", self.on_open)
+            self.on("close", lambda: self.calls.append(("handler of close",)))
+
+        def on_open(self, *args: Any) -> None:
+            super().on_open(*args)
+            self.calls.append(("open", *args))
+
+        def on_close(self, *args: Any) -> None:
+            super().on_close(*args)
+            self.calls.append(("close", *args))
+
+        def on_error(self, *args: Any) -> None:
+            super().on_error(*args)
+            self.calls.append(("error", *map(type, args)))
+            raise RuntimeError("broken")
+
+    return Told
+
+
+#: What is told of a session that stands, is lost and comes back, and of a hub that refuses.
+TOLD = [("open",), ("close",), ("handler of close",), ("open",)]
+
+
+def test_a_subclass_is_told_by_its_methods(caplog: pytest.LogCaptureFixture) -> None:
+    with told(FakeHiveMessageBus)() as bus:
+        bus.drop()
+        bus.restore()
+        assert bus.calls == TOLD
+    failing = told(FakeHiveMessageBus)()
+    failing.drop(err.KeyRefused("fake"))
+    with pytest.raises(err.KeyRefused):
+        failing.connect()
+    assert failing.calls == [("error", err.KeyRefused)] and "on_error raised" in caplog.text
+    failing.close()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="the client for asyncio needs Python 3.10")
+def test_a_subclass_for_asyncio_is_told_by_its_methods() -> None:
+    from hivemind_core_client.fakebus import AsyncFakeHiveMessageBus
+
+    class Told(told(AsyncFakeHiveMessageBus)):  # type: ignore[misc]  # made anew for each test
+        async def on_open(self, *args: Any) -> None:
+            await asyncio.sleep(0)
+            self.calls.append(("open", *args))
+
+    async def main() -> list[Any]:
+        async with Told() as bus:
+            await bus.settle()
+            await bus.drop()
+            await bus.restore()
+            return list(bus.calls)
+
+    assert asyncio.run(main()) == TOLD
+
+
+def test_who_waits_for_frames_is_told_that_none_come(caplog: pytest.LogCaptureFixture) -> None:
+    class OfFrames(HiveMessageBusClient):
+        def on_message(self, *args: Any) -> None:
+            raise AssertionError("a frame")
+
+    assert caplog.messages == [
+        f"{OfFrames.__qualname__}.on_message is never called: frames go to the kernel, messages to on()"
+    ]
