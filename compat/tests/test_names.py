@@ -27,8 +27,14 @@ MODULES = (
     "serialization",
     "util",
 )
-#: Their `connect` is as patient as that of the reference client (test_connecting.py).
-OWN_FORMS = ("AsyncHiveMessageBusClient", "HiveMessageBusClient", "HiveMindHTTPClient")
+#: `connect` of these clients is as patient as that of the reference client (test_connecting.py), and this protocol
+#: object may act through an object that is no client (test_foreign_link.py).
+OWN_FORMS = (
+    "AsyncHiveMessageBusClient",
+    "HiveMessageBusClient",
+    "HiveMindHTTPClient",
+    "HiveMindSlaveProtocol",
+)
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -18,13 +18,14 @@ log = logging.getLogger(__name__)
 class HubKeys:
     """The keys for the hub of these settings; `plugins.handshake_contract.NoiseKeys` says what each is.
 
-    Where the identity file cannot be written, what was learned is kept as long as this object, and a warning logged.
+    The pin is filed under `pinned_as`, by default the hub's address. Where the identity file cannot be written, what
+    was learned is kept as long as this object, and a warning logged.
     """
 
-    def __init__(self, identity: NodeIdentity, settings: Settings) -> None:
+    def __init__(self, identity: NodeIdentity, settings: Settings, pinned_as: Optional[str] = None) -> None:
         self.kk_in_doubt = self.end_refused = False
         self.settings = settings
-        self._address = settings.address.pin_name
+        self._address = pinned_as or settings.address.pin_name
         self._identity = identity
         self._owner = _owner(settings.key, settings.password or "")
         self._unsaved_pin: Optional[bytes] = None

@@ -233,11 +233,15 @@ class Doubt:
 
 @frozen
 class Outcome:
-    """A handshake that is done, but for a doubt whether the hub takes its end."""
+    """A handshake that is done, but for a doubt whether the hub takes its end.
+
+    `said` is what the hub's last message of a Noise handshake carried: what it chose, as JSON text in bytes.
+    """
 
     channel: Channel
     negotiated: Negotiated
     doubt: Optional[Doubt] = None
+    said: bytes = b""
 
 
 @frozen

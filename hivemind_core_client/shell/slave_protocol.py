@@ -81,9 +81,14 @@ class HiveMindSlaveProtocol:
     #: What `as_usual` calls; the client sets it.
     client_does: Optional[Callable[..., bool]] = field(default=None, init=False, repr=False)
 
+    @property
+    def client(self) -> BaseClient:
+        """The client that this object belongs to: `hm`."""
+        return self.hm
+
     def bind(self, bus: Any = None) -> None:
         """Belong to the client, with `bus` as its internal bus. None connects with the OVOS bus of this device."""
-        hm = self.hm
+        hm = self.client
         if self.identity is None:
             self.identity = hm.identity
         elif self.identity is not hm.identity:
@@ -96,7 +101,7 @@ class HiveMindSlaveProtocol:
 
     def settle(self) -> None:
         """Set on the client what was given here, and have here what is set there."""
-        hm, context = self.hm, self.hm.profile.context
+        hm, context = self.client, self.client.profile.context
         if self.site_id != UNKNOWN_SITE:
             hm.site_id = self.site_id
         self.site_id = hm.site_id
@@ -133,7 +138,7 @@ class HiveMindSlaveProtocol:
         A node that is a hub too answers each flood once: its two halves share a cache.
         """
         if self.hive_mapper is None:
-            self.hive_mapper = self.hm.hive_map
+            self.hive_mapper = self.client.hive_map
         self.hive_mapper.share_floods(cache)
 
     @property
@@ -143,7 +148,7 @@ class HiveMindSlaveProtocol:
 
     def handle_hello(self, message: HiveMessage) -> None:
         """Note the names of the hub; of its first HELLO in a connection only."""
-        hub = self.hm.hub
+        hub = self.client.hub
         if hub is None or hub.payload == message.raw_payload:
             self.mpubkey = message["pubkey"] or ""
             if self.internal_protocol is not None:

@@ -169,6 +169,15 @@ class NoiseTransport:
         self._receiving = NoiseChannel(cipher, suite, keys, max_reassembly_bytes, "the peer")
         self._sending_lock, self._receiving_lock = Lock(), Lock()
 
+    @classmethod
+    def of_channel(cls, channel: NoiseChannel, remote_static_key: Optional[str] = None) -> NoiseTransport:
+        """The session that a handshake of one of our clients came to; it has no `handshake_hash`."""
+        transport = cls.__new__(cls)
+        transport.remote_static_key, transport.handshake_hash = remote_static_key, None
+        transport._sending = transport._receiving = channel
+        transport._sending_lock, transport._receiving_lock = Lock(), Lock()
+        return transport
+
     def encrypt_frame(self, payload: Union[str, bytes]) -> bytes:
         """The one frame of a message: text for JSON, bytes for a binary frame.
 

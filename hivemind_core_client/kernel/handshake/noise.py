@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterator
 from typing import Any, NoReturn, Optional
 
+from attrs import evolve
+
 from hivemind_core_client.kernel.handshake.base import warn_of_weakness
 from hivemind_core_client.kernel.handshake.choice import NOISE, NOISE_VERSION
 from hivemind_core_client.kernel.handshake.noise_exchange import (
@@ -113,7 +115,7 @@ class NoiseHandshake(Handshake):
         message = _message_of(answer)
         self._derive()
         try:
-            self._exchange.read_message(message)
+            said = self._exchange.read_message(message)
         except Exception as error:  # whatever the library raises: it does not verify
             self._refuse(error)
         is_first = self._check_pin()
@@ -121,7 +123,7 @@ class NoiseHandshake(Handshake):
         if self._pattern == XX:
             reply = {"noise": {"msg": self._exchange.write_message(b"").hex()}}
         self._remember(pin=is_first)
-        return Progress(reply=reply, outcome=self._outcome())
+        return Progress(reply=reply, outcome=evolve(self._outcome(), said=bytes(said)))
 
     def interrupted(self, by_policy: bool) -> Optional[HiveMindError]:
         """After KKpsk0, most likely that the hub has lost our key or the password changed: XXpsk2 will tell.
