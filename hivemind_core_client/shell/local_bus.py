@@ -245,7 +245,7 @@ class LocalBus(FakeBus):  # type: ignore[misc]  # ovos-utils has no types
             registered.__qualname__ = name_of(handler)
 
     def _later(self, handler: Handler, argument: Any) -> None:
-        self._run(partial(self._call, handler, argument))
+        self._run(partial(self._call, handler, _its_own(argument, handler)))
 
     def _calls(self, fields: Json) -> list[tuple[Handler, Any]]:
         """Who is to be called with what. The Message is made where somebody wants it."""
@@ -266,12 +266,16 @@ class LocalBus(FakeBus):  # type: ignore[misc]  # ovos-utils has no types
             said = self._sayings.of(message)
         except Exception:  # such as for contents that JSON has no form for, which a message of ours may hold
             log.exception("the FakeBus of ovos-utils did not take a message: it goes by its own name alone")
-            said = [(message.msg_type, message)]
+            return [(handler, message) for handler in self.subscriptions.take(message.msg_type)]
         if len(said) == 2 and len(self._sayings.of(to_message(_nothing(message.msg_type)))) == 2:
             if len(self._plain) >= _MOST_PLAIN:
                 self._plain.clear()
             self._plain.add(message.msg_type)
-        return [(handler, argument) for name, argument in said for handler in self.subscriptions.take(name)]
+        return [
+            (handler, _its_own(argument, handler))
+            for name, argument in said
+            for handler in self.subscriptions.take(name)
+        ]
 
     def _with_session(self, message: Any) -> None:
         """Give a Message without a session that of the client, as the hub last sent it."""
@@ -293,3 +297,17 @@ def _nothing(msg_type: str) -> Json:
 def _stands_for(handler: Handler, registered: Any) -> bool:
     """Whether this is a handler, or what FakeBus put around it."""
     return bool(getattr(registered, _HANDLER, registered) == handler)
+
+
+def _its_own(argument: Any, handler: Any) -> Any:
+    """What a handler is called with.
+
+    What FakeBus has put around one compares what it gets under two names, so that no handler before it may have changed
+    either.
+    """
+    if not hasattr(handler, _HANDLER):
+        return argument
+    try:
+        return deepcopy(argument)
+    except Exception:  # contents that have no copy, which a message of ours may hold
+        return argument

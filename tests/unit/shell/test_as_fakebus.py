@@ -202,6 +202,37 @@ def test_it_does_as_the_fakebus_in_any_order(judge: str, steps: Steps, way: str)
     assert happened(ours(), numbered, way) == happened(theirs(), numbered, "emit")
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("judge", JUDGES)
+def test_who_listens_to_both_names_is_called_once_though_another_handler_changes_the_message(
+    judge: str, way: str
+) -> None:
+    waiting: list[Callable[[], None]] = []
+    heard, bus = Heard(), JUDGES[judge][1](run=waiting.append)
+    bus.on(SPEAK, lambda said: said.data.update(changed=True))
+    for name in (SPEAK, UTTERANCE):
+        bus.on(name, heard.handler("a"))
+    WAYS[way](bus, _fields(SPEAK, {}))
+    for call in waiting:
+        call()
+    assert [name for name, _ in heard.calls] == ["a"]
+
+
+class NoCopy(dict):  # type: ignore[type-arg]
+    """Contents that JSON has a form for, and that cannot be copied."""
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        raise TypeError("no copy")
+
+
+def test_contents_without_a_copy_reach_who_listens_to_a_name_of_two() -> None:
+    for _, ours in JUDGES.values():
+        bus, seen = ours(), []
+        bus.on(SPEAK, seen.append)
+        bus.deliver_now(_fields(SPEAK, {"thing": NoCopy()}))
+        assert [said.msg_type for said in seen] == [SPEAK]
+
+
 def test_a_handler_of_another_type_can_be_removed_too() -> None:
     """Newer versions of FakeBus keep it where the same handler also has a name that goes by two."""
     for _, ours in JUDGES.values():
