@@ -15,6 +15,7 @@ from hivemind_core_client.wire.message import (
     HiveMessageType,
     is_ovos_message,
 )
+from hivemind_core_client.wire.message_types import checked_fields
 from hivemind_core_client.wire.ovos import to_message
 
 __all__ = [
@@ -45,8 +46,12 @@ def serialize_message(message: Any) -> str:
 
 
 def payload2dict(payload: Any) -> Json:
-    """A HiveMessage, an OVOS Message, JSON text or a dict, as the dict of its whole. Raises FrameError."""
-    return payload.as_dict if isinstance(payload, HiveMessage) else _object(payload)
+    """A HiveMessage, an OVOS Message, JSON text or a dict, as the dict of its whole. Raises FrameError.
+
+    The messages in it become dicts too, in dicts and lists of any depth. What you pass stays as it is.
+    """
+    plain: Json = _without_messages(payload.as_dict if isinstance(payload, HiveMessage) else _object(payload))
+    return plain
 
 
 def get_payload(msg: Any) -> Any:
@@ -76,8 +81,9 @@ def get_mycroft_msg(pload: Any) -> Any:
         return pload.payload
     if is_ovos_message(pload):
         return pload
-    fields = json_object(pload) if isinstance(pload, str) else pload
-    return to_message({**fields, "type": fields.get("type") or fields.get("msg_type")})
+    fields = _object(pload)
+    named = {**fields, "type": fields.get("type") or fields.get("msg_type")}
+    return to_message(checked_fields(HiveMessageType.BUS, named))
 
 
 def compress_payload(text: Union[str, bytes]) -> bytes:
@@ -163,6 +169,14 @@ def _object(value: Any) -> Json:
     if is_ovos_message(value):
         return {"type": value.msg_type, "data": value.data, "context": value.context}
     return json_object(value) if isinstance(value, (str, bytes)) else dict(value)
+
+
+def _without_messages(value: Any) -> Any:
+    if isinstance(value, HiveMessage) or is_ovos_message(value):
+        return payload2dict(value)
+    if isinstance(value, dict):
+        return {key: _without_messages(each) for key, each in value.items()}
+    return [_without_messages(each) for each in value] if isinstance(value, list) else value
 
 
 def _deprecated(name: str) -> None:

@@ -56,7 +56,7 @@ def common_file() -> str:
             "there is no folder for the identity file: this user has no home folder, and no variable names one",
             Mend("set ", Setting("HOME"), " or ", Setting("XDG_CONFIG_HOME"), ", or name an identity file"),
         )
-    return os.path.join(folder, "hivemind", FILE_NAME)
+    return os.path.abspath(os.path.join(folder, "hivemind", FILE_NAME))
 
 
 def expanded(path: str) -> str:

@@ -46,13 +46,10 @@ class StoredIdentity:
         self.app_name = app_name
         #: Whether the shared file may stand in for a missing one of the application.
         self.shared_fallback = shared_fallback
+        #: Whether the application had no file of its own, so that the shared one is read and written.
+        self.uses_shared_fallback = False
         #: The fields themselves, by their names in the file.
         self.IDENTITY_FILE: MutableMapping[str, Any] = self._open(identity_file)
-
-    @property
-    def uses_shared_fallback(self) -> bool:
-        """Whether the application has no file of its own, so that the shared one is read and written."""
-        return self.app_name is not None and self.path == common_file()
 
     @property
     def path(self) -> str | None:
@@ -120,6 +117,7 @@ class StoredIdentity:
         own = os.path.join(os.path.dirname(shared), app, FILE_NAME)
         if not self.shared_fallback or os.path.lexists(own) or not os.path.lexists(shared):
             return own
+        self.uses_shared_fallback = True
         if own not in _told:
             _told.add(own)
             log.warning(

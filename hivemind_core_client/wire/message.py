@@ -23,9 +23,9 @@ from hivemind_core_client.wire.message_types import (
     checked_bin_type,
     checked_data,
     checked_fields,
+    enveloped,
     read_binary_type,
     read_message_type,
-    wrapped_as_bus,
 )
 from hivemind_core_client.wire.ovos import is_ovos_message, to_message
 from hivemind_core_client.wire.payloads import MESSAGE_FIELDS, Opened, OpenedMessage, Plain, shared, size_of
@@ -147,7 +147,7 @@ class HiveMessage:
 
     @property
     def route(self) -> list[Json]:
-        """The hops so far; hops without a source or targets are left out."""
+        """The hops so far; hops without a source are left out."""
         return [hop for hop in self._route if is_hop(hop)] if self._route else []
 
     @property
@@ -207,7 +207,7 @@ class HiveMessage:
         if "msg_type" in fields or not isinstance(fields.get("type"), str):
             return HiveMessage.from_wire(fields)
         try:
-            return HiveMessage.from_wire(wrapped_as_bus(fields))
+            return HiveMessage.from_wire(enveloped(fields))
         except InvalidMessage as error:
             raise FrameError(str(error)) from error
 
@@ -291,9 +291,10 @@ class HiveMessage:
         return self._fields().get(key)
 
     def __setitem__(self, key: str, value: Any) -> None:
-        """Set a field of a dict payload."""
+        """Set a field of a dict payload. Raises InvalidMessage where it does not fit the type."""
         fields, body = self._fields(), self._body
         if isinstance(body, Plain):
+            checked_fields(self._msg_type, {**fields, key: value})
             fields[key] = value
         elif isinstance(body, OpenedMessage) and key in MESSAGE_FIELDS:
             setattr(body.handed_out, MESSAGE_FIELDS[key], value)
@@ -320,7 +321,8 @@ class HiveMessage:
     def update_hop_data(self, data: Json | None = None, **extra: Any) -> None:
         """Note this node's hop in the route, and merge `data` into the last hop."""
         last: Any = self._route[-1] if self._route else None
-        if not is_hop(last) or last.get("source") != self._source_peer:
+        # Older hubs leave out a hop without targets, so one that stands there already is none of ours.
+        if not is_hop(last) or not last.get("targets") or last["source"] != self._source_peer:
             self._route.append({"source": self._source_peer, "targets": list(self.target_peers)})
         self._route[-1].update(data or {}, **extra)
 

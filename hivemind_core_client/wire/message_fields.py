@@ -30,5 +30,5 @@ KEPT: Any = object()
 
 
 def is_hop(hop: Any) -> bool:
-    """Whether an entry of a route says who had the message, and whom it went to."""
-    return isinstance(hop, dict) and bool(hop.get("source")) and bool(hop.get("targets"))
+    """Whether an entry of a route says who had the message; whom it went to need not be there."""
+    return isinstance(hop, dict) and isinstance(hop.get("source"), str) and hop["source"] != ""

@@ -334,6 +334,14 @@ def wrapped_as_bus(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def enveloped(fields: dict[str, Any]) -> dict[str, Any]:
+    """The same for a bare Message that has fields of a HiveMessage beside its own: those go into the HiveMessage."""
+    around = {key: fields[key] for key in _AROUND if key in fields}
+    return {**wrapped_as_bus({key: fields[key] for key in fields if key not in around}), **around}
+
+
+#: What a bare Message may have beside its own fields.
+_AROUND = ("metadata", "target_site_id", "target_pubkey")
 _SELECT = Mend(
     "install the plugin that brings it, or select it with ",
     Setting("HIVEMIND_CLIENT_PLUGINS"),

@@ -179,6 +179,26 @@ def test_the_whole_of_a_message_as_a_dict() -> None:
         util.payload2dict("[1]")
 
 
+def test_messages_in_a_payload_become_dicts_too() -> None:
+    said = Message("speak", {"utterance": "a"}, {"b": 1})
+    plain = {"type": "speak", "data": {"utterance": "a"}, "context": {"b": 1}}
+    given_ = {"one": said, "all": [[said], {"deep": HiveMessage("bus", said)}], "n": 1}
+    made = util.payload2dict(given_)
+    assert made["one"] == plain and made["all"][0] == [plain] and made["n"] == 1
+    assert made["all"][1]["deep"] == HiveMessage("bus", plain).as_dict
+    assert given_["one"] is said
+    assert json.loads(json.dumps(util.payload2dict(Message("x", {"inner": said}))))["data"]["inner"] == plain
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"data": {}}, {"type": 5}, {"type": "a", "data": "x"}, {"type": "a", "context": 1}]
+)
+def test_what_is_no_ovos_message(fields: Any) -> None:
+    for form in (fields, json.dumps(fields)):
+        with pytest.raises(errors.InvalidMessage):
+            util.get_mycroft_msg(form)
+
+
 @given(OBJECTS)
 def test_a_text_frame_is_parsed_in_any_form(fields: Any) -> None:
     text = json.dumps(fields)

@@ -271,6 +271,17 @@ def test_app_without_a_file_uses_the_shared_one(home: Path, caplog: pytest.LogCa
     assert node.uses_shared_fallback
 
 
+def test_app_knows_the_shared_file_by_any_path_of_the_settings(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = put(home / "config/hivemind/_identity.json", {"access_key": "k"})
+    monkeypatch.setenv("XDG_CONFIG_HOME", f"{home}/./config/../config")
+    node = NodeIdentity(app_name="app")
+    assert (node.path, node.uses_shared_fallback) == (str(shared), True)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "elsewhere"))
+    assert node.uses_shared_fallback, "it goes on using that file"
+
+
 def test_app_with_a_file_leaves_the_shared_one_alone(home: Path, quick_keys: None) -> None:
     shared = put(home / "config/hivemind/_identity.json", {"access_key": "k"})
     before = shared.read_bytes()

@@ -105,8 +105,9 @@ def bus_types(orders: list[Any]) -> list[str]:
 
 @pytest.mark.parametrize("targets", [[], None])
 def test_a_hop_without_targets_hides_no_sender(router: Router, targets: Any) -> None:
-    all_others, _ = route(router, wrapped("propagate", route=[{"source": KITCHEN, "targets": targets}]))
-    assert all_others.message.route == [hop(KITCHEN), OWN_HOP]
+    claimed = {"source": KITCHEN, "targets": targets}
+    all_others, _ = route(router, wrapped("propagate", route=[claimed]))
+    assert all_others.message.route == [claimed, hop(KITCHEN), OWN_HOP]
 
 
 @pytest.mark.parametrize("msg_type", ["propagate", "cascade"])

@@ -266,10 +266,12 @@ def test_any_payload_comes_back(
 
 HOPS: list[tuple[Any, bool]] = [
     ({"source": "a", "targets": ["b"]}, True),
-    ({"source": "a"}, False),
+    ({"source": "a"}, True),
     ({"targets": ["b"]}, False),
-    ({"source": "a", "targets": []}, False),
+    ({"source": "a", "targets": []}, True),
     ({"source": None, "targets": ["b"]}, False),
+    ({"source": 5, "targets": ["b"]}, False),
+    ({"source": "", "targets": ["b"]}, False),
     ("a", False),
     (None, False),
     ([], False),
@@ -700,7 +702,7 @@ def test_the_raw_route_hides_no_hop(hop: Any, kept: bool) -> None:
 
 @pytest.mark.parametrize("last", [{"source": "me::1", "targets": []}, {"source": "me::1"}, {}, "me::1", None])
 def test_a_hop_without_targets_does_not_stand_for_our_own(last: Any) -> None:
-    """A sender could put one there, which the next node would then leave out: nobody would have sent it."""
+    """A sender could put one there, which older nodes would then leave out: nobody would have sent it."""
     message = HiveMessage("propagate", HiveMessage("bus", {"type": "x"}), source_peer="me::1", route=[last])
     message.update_hop_data()
-    assert message.route == [{"source": "me::1", "targets": ["me::1"]}]
+    assert message.raw_route == [last, {"source": "me::1", "targets": ["me::1"]}]

@@ -223,6 +223,37 @@ def test_a_bare_message_is_read_where_anything_is() -> None:
             HiveMessage.from_wire(form)
 
 
+def test_what_a_bare_message_says_of_the_message_around_it_goes_there() -> None:
+    message = HiveMessage.deserialize(
+        {
+            "type": "speak",
+            "data": {"a": 1},
+            "metadata": {"lang": "en"},
+            "target_site_id": "hall",
+            "target_pubkey": "k",
+        }
+    )
+    assert (message.msg_type, message.raw_payload) == (T.BUS, {"type": "speak", "data": {"a": 1}})
+    assert (message.metadata, message.target_site_id, message.target_public_key) == (
+        {"lang": "en"},
+        "hall",
+        "k",
+    )
+    with pytest.raises(FrameError):
+        HiveMessage.deserialize({"type": "speak", "target_site_id": 5})
+
+
+@pytest.mark.parametrize(("key", "value"), [("type", 5), ("type", None), ("data", "x"), ("context", [])])
+@pytest.mark.parametrize("kind", ["bus", "propagate"])
+def test_a_field_is_not_set_to_what_does_not_fit(kind: str, key: str, value: Any) -> None:
+    message = HiveMessage(kind, {"type": "speak", "data": {}})
+    target = message if kind == "bus" else message.payload
+    before = message.as_json
+    with pytest.raises(InvalidMessage):
+        target[key] = value
+    assert message.as_json == before
+
+
 @pytest.mark.parametrize("kind", ["bus", "propagate"])
 def test_threads_that_ask_at_once_get_the_same_object(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     message = HiveMessage(kind, speak())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import math
 import os
 from typing import Any
 
@@ -297,6 +298,13 @@ def _is_too_deep(value: object) -> bool:
     return True
 
 
+def _number(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """The seconds, if they are any: NaN is in every range. Raises click.BadParameter."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is no number of seconds", ctx, param)
+    return value
+
+
 def timeout_option(default: float | None, text: str) -> Decorator:
     """`--timeout SECONDS`, above 0 and finite; None where it is not given and there is no default."""
     return click.option(
@@ -304,6 +312,7 @@ def timeout_option(default: float | None, text: str) -> Decorator:
         type=click.FloatRange(0, 86400, min_open=True),
         default=default,
         show_default=True,
+        callback=_number,
         metavar="SECONDS",
         help=text,
     )

@@ -95,3 +95,10 @@ def test_a_pin_by_the_key_of_a_hub_is_shown_on_one_line(run: Any) -> None:
     NodeIdentity().pin_noise_key(pem, "00" * 32)
     assert "  key:" in run("trust", "list").expect(0).out
     assert "there are pins for: key:" in run("forget-server", "hub.local").expect(2).err.lower()
+
+
+@pytest.mark.parametrize(
+    "line", ["test-identity --timeout nan", "ping --timeout nan", "test-identity --timeout inf"]
+)
+def test_a_time_that_is_none_is_refused(run: Any, line: str) -> None:
+    assert "--timeout" in run(*shlex.split(line)).expect(2).err
