@@ -34,6 +34,7 @@ from hivemind_core_client.wire.errors import (
 )
 from hivemind_core_client.wire.json_text import json_object
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.text import described
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.progress import Progress
@@ -259,7 +260,7 @@ class ForeignWorker(BaseWorker):
         except HiveMindError:
             raise
         except Exception as error:  # whatever the object raises: it has a connection that may be gone
-            what = f"a {message.msg_type.name} message was not sent: {type(error).__name__}"
+            what = f"a {message.msg_type.name} message was not sent: {described(error)}"
             raise ConnectionLost(what) from error
 
     def _stir(self) -> None:
