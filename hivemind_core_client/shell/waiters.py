@@ -137,7 +137,7 @@ class Waiters:
         with self._lock:
             closed = self._closed
             if not closed:
-                self.waiting = [*self.waiting, waiter]
+                self.waiting = [*(other for other in self.waiting if not other.is_over), waiter]
         if closed:
             waiter.give_up()
 

@@ -12,6 +12,7 @@ from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindB
 from hivemind_core_client.shell.waiters import (
     Gatherer,
     Matcher,
+    OneShot,
     Waiter,
     Waiters,
     is_hive_type,
@@ -201,3 +202,14 @@ def test_an_end_of_the_connection_is_told_to_those_who_gather() -> None:
     waiters.join(gatherer)
     waiters.end_requests()
     assert gatherer.lost and len(waiters) == 0
+
+
+def test_those_who_wait_no_more_are_forgotten_though_nothing_arrives() -> None:
+    waiters = Waiters()
+    for _ in range(3):
+        abandoned = OneShot(message_named("speak"), Notifier())
+        waiters.join(abandoned)
+        abandoned.stop()
+    assert waiters.waiting == [abandoned]
+    waiters.join(Gatherer(lambda message: True, Notifier()))
+    assert abandoned not in waiters.waiting and len(waiters) == 1
