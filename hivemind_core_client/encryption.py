@@ -127,12 +127,13 @@ def encrypt_as_json(
 
 def decrypt_from_json(
     key: Union[str, bytes],
-    ciphertext_json: Union[str, bytes],
+    ciphertext_json: Union[str, bytes, Json],
     cipher: str = SupportedCiphers.AES_GCM,
     encoding: str = SupportedEncodings.JSON_B64,
 ) -> str:
-    """The text in a sealed text frame. Raises CleartextRefused, FrameError or DecryptionFailed."""
-    frame = ciphertext_json if isinstance(ciphertext_json, str) else ciphertext_json.decode()
+    """The text in a sealed text frame, or in its dict. Raises CleartextRefused, FrameError or DecryptionFailed."""
+    frame = json_text(ciphertext_json) if isinstance(ciphertext_json, dict) else ciphertext_json
+    frame = frame if isinstance(frame, str) else frame.decode()
     return str(_channel(key, cipher, encoding).open(frame))
 
 
@@ -237,6 +238,10 @@ def _opened(
     mode: int = _MODE_GCM,
 ) -> bytes:
     cipher, secret = _ready(name, key, nonce, mode)
+    if (
+        not isinstance(tag, bytes) or len(tag) != cipher.tag_size
+    ):  # or a part of the ciphertext could be in it
+        raise DecryptionFailed(f"a tag of {cipher.name} has {cipher.tag_size} bytes")
     try:
         return bytes(cipher.open(secret, nonce, ciphertext + tag))
     except ValueError as error:

@@ -108,6 +108,24 @@ def test_what_chacha_sealed_opens_with_that_key_alone(key: bytes, text: str) -> 
         encryption.decrypt_ChaCha20_Poly1305(key[::-1] + b"", ciphertext, tag, b"x" * 12)
 
 
+@pytest.mark.parametrize("moved", [-4, -1, 1, 16])
+def test_a_tag_of_another_length_is_refused(moved: int) -> None:
+    """Even where ciphertext and tag together are what was sealed."""
+    ciphertext, tag, nonce = encryption.encrypt_AES(KEY, "hello, hello, hello")
+    whole = ciphertext + tag
+    cut = len(ciphertext) - moved
+    with pytest.raises(exceptions.DecryptionKeyError, match="16 bytes"):
+        encryption.decrypt_AES_128(KEY, whole[:cut], whole[cut:], nonce)
+    with pytest.raises(exceptions.DecryptionKeyError, match="16 bytes"):
+        encryption.decrypt_AES_128(KEY, whole, None, nonce)  # type: ignore[arg-type]  # as a field that is missing
+
+
+def test_a_sealed_frame_opens_in_every_form() -> None:
+    sealed = encryption.encrypt_as_json(KEY, "ü")
+    for form in (sealed, sealed.encode(), json.loads(sealed)):
+        assert encryption.decrypt_from_json(KEY, form) == "ü"
+
+
 def test_keys_nonces_and_modes_that_do_not_fit() -> None:
     for size in (0, 5, 20, 40):
         with pytest.raises(exceptions.InvalidKeySize, match=f"not of {size}"):
