@@ -35,7 +35,7 @@ HUB_COMMANDS = {
     "reset-noise-pin": set(),
 }
 #: Commands that belong to the system.
-SYSTEM = {"echo", "git", "cd", "cp", "pytest", "."}
+SYSTEM = {"echo", "export", "git", "grep", "cd", "cp", "pytest", "."}
 
 
 def _lines() -> list[tuple[str, str]]:
@@ -96,7 +96,7 @@ def _check_make(words: list[str]) -> None:
 
 
 def _check_pip(words: list[str]) -> None:
-    assert words[0] in ("install", "uninstall"), words
+    assert words[0] in ("install", "list", "uninstall"), words
     if words[0] == "uninstall":
         assert {word for word in words[1:] if not word.startswith("-")} <= _distributions(), words
     with (ROOT / "pyproject.toml").open("rb") as file:

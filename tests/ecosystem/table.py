@@ -27,6 +27,9 @@ of its own, against the real `hivemind-core`: once with `compat/` of this reposi
 client, and once, as the control, with the reference client 1.2.12a1 itself. What stands outside the hive, such as a
 chat server, a microphone or a loudspeaker, is played by a part of the test. `make ecosystem` runs all rows and writes
 this page. hivemind-ma-player is not among them: it wants Python 3.12 and Music Assistant.
+Your program is not here? Look up the names that it uses in [reference-names.md](reference-names.md), and
+[how things differ](migration.md#what-behaves-differently). Then try it: [the way back](migration.md#going-back) is
+short.
 
 ✓ works · ✗ fails (the note says why)
 """

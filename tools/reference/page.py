@@ -25,6 +25,7 @@ TOP = f"""\
 `tools/reference-names` writes this page, and a test says whether it is up to date. It lists every public name of the
 reference client `hivemind_bus_client` {VERSIONS[0]} and {VERSIONS[1]}, and what the distribution of
 [compat/](../compat/README.md) gives in its place. What the names do is told in [library.md](library.md).
+What they do differently is told in [migration.md](migration.md#what-behaves-differently).
 
 - **In** is the version of the reference that has the name. The parameters are those of the newer one. `...` is a
   default that is no plain value.
