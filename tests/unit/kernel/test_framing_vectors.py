@@ -141,7 +141,7 @@ def test_messages_the_route_of_a_wrapper_is_that_of_its_message() -> None:
         assert read.route == HOPS and read.payload.route == HOPS
 
 
-@pytest.mark.parametrize("route", [None, "a", {}, 5, ["broken"], [{"source": "a"}]])
+@pytest.mark.parametrize("route", [None, "a", {}, 5, ["broken"], [{"source": 5}], [{"targets": ["a"]}]])
 def test_messages_a_broken_inner_route_is_no_route(route: Any) -> None:
     payload = json.dumps({"msg_type": "bus", "payload": INNER, "route": route}).encode()
     assert decode(by_hand(CODES[T.BROADCAST], b"{}", payload), MAX).route == []
