@@ -16,7 +16,7 @@ from tests.interop.table import CLIENTS, Cell
 
 from .environments import OURS, REFERENCE, environment
 from .hub_on_ours import ON_OURS, cells_on_ours
-from .rows_text import TERMINAL
+from .rows_text import TERMINAL, hivemind_cli
 from .running import UTTERANCE, Run, wait_for_text
 
 #: With the installation of the hub.
@@ -72,5 +72,18 @@ def test_it_serves_satellites_with_either_client(side: str, hubs: HubPool, tmp_p
         script = satellite.client_script("served")
         wait_for_text(script, "all done")
         assert script.log().count("came again") == 2 and "refused" in script.log()
+    finally:
+        satellite.stop()
+
+
+@pytest.mark.timeout(_SECONDS)
+@pytest.mark.parametrize("side", [REFERENCE, OURS])
+def test_it_serves_a_program_with_either_client(side: str, hubs: HubPool, tmp_path: Path) -> None:
+    """hivemind-cli is answered there too, as in its own row."""
+    hub = hubs.get(ON_OURS, FILES)
+    satellite = Run(hub, tmp_path, environment(TERMINAL, side), side, f"terminal-{side}")
+    try:
+        hub.allow_msg(UTTERANCE, satellite.node_id)
+        hivemind_cli(hub, satellite)
     finally:
         satellite.stop()
