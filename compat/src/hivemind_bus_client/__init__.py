@@ -5,8 +5,9 @@ Each name is imported when it is first used, so that a program that wants a mess
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from hivemind_bus_client._passed_on import passed_on
 
 if TYPE_CHECKING:
     from hivemind_bus_client.async_client import AsyncHiveMessageBusClient as AsyncHiveMessageBusClient
@@ -17,23 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["HiveMessage", "HiveMessageBusClient", "HiveMessageType"]
 
 _HOMES = {
-    "AsyncHiveMessageBusClient": "async_client",
-    "AsyncHiveMessageWaiter": "async_client",
-    "AsyncHivePayloadWaiter": "async_client",
-    "HiveMessage": "message",
-    "HiveMessageBusClient": "client",
-    "HiveMessageType": "message",
+    "async_client": ("AsyncHiveMessageBusClient", "AsyncHiveMessageWaiter", "AsyncHivePayloadWaiter"),
+    "client": ("HiveMessageBusClient",),
+    "message": ("HiveMessage", "HiveMessageType"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+    return passed_on(__name__, name, _HOMES)
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_HOMES})
+    return sorted({*__all__, *(name for names in _HOMES.values() for name in names)})
