@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 #: What the clients have from other modules, by the module.
@@ -25,7 +26,7 @@ OF_CLIENTS = {
 }
 
 
-def passed_on(module: str, name: str, homes: dict[str, tuple[str, ...]]) -> Any:
+def passed_on(module: str, name: str, homes: Mapping[str, tuple[str, ...]]) -> Any:
     """The name of `module`, from the one of `homes` that has it. Raises AttributeError where none has."""
     for home, names in homes.items():
         if name in names:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Mapping
 from typing import Any, Optional, Union
 
@@ -33,8 +32,6 @@ __all__ = [
     "hybrid_encrypt",
 ]
 
-#: In bytes.
-_SECRET, _NONCE = 32, 16
 _FIELDS = ("encrypted_key", "ciphertext", "tag", "nonce")
 
 
@@ -47,21 +44,12 @@ def hybrid_encrypt(
     `signature` is there with a `sign_key`, a private RSA key: over the ciphertext, by PSS. Keys are PEM texts, DER
     bytes or key objects of pycryptodome, of 2048 bits at least. Raises ValueError for what is no such key.
     """
-    from hivemind_client_intercom import keys
+    from hivemind_client_intercom import envelope, keys
 
     target = keys.public_key(_public_pem(public_key))
     signer = None if sign_key is None else keys.private_key(_private_pem(sign_key))
-    secret, nonce = os.urandom(_SECRET), os.urandom(_NONCE)
     data = plaintext.encode() if isinstance(plaintext, str) else bytes(plaintext)
-    ciphertext, tag = keys.library().encrypt(secret, nonce, data)
-    parts = {
-        "encrypted_key": target.wrap(secret),
-        "ciphertext": ciphertext,
-        "tag": tag,
-        "nonce": nonce,
-        **({} if signer is None else {"signature": signer.sign(ciphertext)}),
-    }
-    return {name: base64.b64encode(part).decode("ascii") for name, part in parts.items()}
+    return envelope.sealed(data, target, signer)
 
 
 def hybrid_decrypt(private_key: Any, envelope: Mapping[str, Any]) -> bytes:

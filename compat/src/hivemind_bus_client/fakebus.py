@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ovos_utils.fakebus import FakeBus as FakeBus
 
+from hivemind_bus_client._passed_on import passed_on
 from hivemind_bus_client.message import HiveMessage as HiveMessage
 from hivemind_bus_client.message import HiveMessageType as HiveMessageType
 from hivemind_core_client.fakebus import FakeHiveMessageBus as FakeHiveMessageBus
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["FakeBus", "FakeHiveMessageBus"]
 
 
-def __getattr__(name: str) -> Any:
-    if name != "AsyncFakeHiveMessageBus":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from hivemind_bus_client._async_fake import AsyncFakeHiveMessageBus
+_HOMES = {"_async_fake": ("AsyncFakeHiveMessageBus",)}
 
-    return AsyncFakeHiveMessageBus
+
+def __getattr__(name: str) -> Any:
+    return passed_on(__name__, name, _HOMES)

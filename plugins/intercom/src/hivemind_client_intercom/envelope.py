@@ -101,14 +101,19 @@ def seal(text: bytes, target: keys.PublicKey, signer: keys.PrivateKey) -> dict[s
         raise EnvelopeRefused(
             f"a message of {len(text)} bytes; an envelope holds {MIN_CIPHERTEXT} to {MAX_CIPHERTEXT}"
         )
+    return sealed(text, target, signer)
+
+
+def sealed(data: bytes, target: keys.PublicKey, signer: Optional[keys.PrivateKey]) -> dict[str, str]:
+    """An envelope of any length, as base64 by the names of its parts; it is signed where there is a `signer`."""
     secret, nonce = os.urandom(_KEY), os.urandom(_NONCE)
-    ciphertext, tag = keys.library().encrypt(secret, nonce, text)
+    ciphertext, tag = keys.library().encrypt(secret, nonce, data)
     fields = {
         "encrypted_key": target.wrap(secret),
         "ciphertext": ciphertext,
         "tag": tag,
         "nonce": nonce,
-        "signature": signer.sign(ciphertext),
+        **({} if signer is None else {"signature": signer.sign(ciphertext)}),
     }
     return {name: base64.b64encode(value).decode("ascii") for name, value in fields.items()}
 
