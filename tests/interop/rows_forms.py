@@ -10,13 +10,12 @@ from hivemind_core_client import HiveMessage, HiveMessageType
 
 from .hubs import RealHub
 from .processes import free_port, wait_until
-from .rows_client import ANSWER_SECONDS, Heard, check_answer, check_comes_back, utterance
-from .rows_mesh import at_hub, make_known, resident
+from .rows_client import ANSWER_SECONDS, Heard, check_comes_back, utterance
+from .rows_mesh import at_hub, broadcast_by_admin, propagated
 from .satellite import Satellite
 from .table import behaviour
 
 FORMS = "messages as older programs make them"
-_KITCHEN = "kitchen"
 
 
 @behaviour("BUS whose payload is JSON text is answered", FORMS)
@@ -41,28 +40,12 @@ def changed_payload(hub: RealHub, satellite: Satellite) -> None:
 
 @behaviour("PROPAGATE of a bare Message reaches the other satellites", FORMS)
 def propagate(hub: RealHub, satellite: Satellite) -> None:
-    resident(satellite, "attic")
-    other = resident(satellite.sibling(), _KITCHEN, trusts=(satellite,))
-    sender, receiver = satellite.connected(), other.client()
-    heard = Heard(receiver)
-    receiver.connect()
-    check_answer(receiver, "here")
-    if "query" not in hub.spec.lacks:
-        make_known(sender, receiver)
-    sender.emit(_bare(HiveMessageType.PROPAGATE, "to all"))
-    assert heard.wait_for("to all")
+    propagated(hub, satellite, _bare(HiveMessageType.PROPAGATE, "to all"))
 
 
 @behaviour("BROADCAST of a bare Message reaches the other satellites", FORMS)
 def broadcast(hub: RealHub, satellite: Satellite) -> None:
-    hub.make_admin(satellite.node_id)
-    other = resident(satellite.sibling(), _KITCHEN)
-    sender, receiver = satellite.connected(), other.client()
-    heard = Heard(receiver)
-    receiver.connect()
-    check_answer(receiver, "here")
-    sender.emit(_bare(HiveMessageType.BROADCAST, "to all"))
-    assert heard.wait_for("to all")
+    broadcast_by_admin(hub, satellite, _bare(HiveMessageType.BROADCAST, "to all"))
 
 
 @behaviour("ESCALATE of a bare Message is accepted", FORMS)

@@ -75,8 +75,8 @@ def for_site(wrapper: HiveMessageType, site: str, message: Message) -> HiveMessa
     return HiveMessage(wrapper, HiveMessage(HiveMessageType.BUS, message), target_site_id=site)
 
 
-@behaviour("PROPAGATE reaches the other satellites", MESH)
-def propagate(hub: RealHub, satellite: Satellite) -> None:
+def propagated(hub: RealHub, satellite: Satellite, packet: HiveMessage) -> None:
+    """What `packet` says to all, as a PROPAGATE of `satellite`, is heard in the kitchen, where it is trusted."""
     resident(satellite, _ATTIC)
     other = resident(satellite.sibling(), _KITCHEN, trusts=(satellite,))
     sender, receiver = satellite.connected(), other.client()
@@ -86,20 +86,34 @@ def propagate(hub: RealHub, satellite: Satellite) -> None:
     check_answer(receiver, "here")
     if "query" not in hub.spec.lacks:
         make_known(sender, receiver)
-    sender.emit(for_site(HiveMessageType.PROPAGATE, _KITCHEN, Message("speak", {"utterance": "to all"})))
+    sender.emit(packet)
     assert heard.wait_for("to all")
 
 
-@behaviour("BROADCAST of an administrator reaches the other satellites", MESH)
-def broadcast(hub: RealHub, satellite: Satellite) -> None:
+def broadcast_by_admin(hub: RealHub, satellite: Satellite, packet: HiveMessage) -> None:
+    """What `packet` says to all, as a BROADCAST of `satellite`, is heard in the kitchen."""
     hub.make_admin(satellite.node_id)
     other = resident(satellite.sibling(), _KITCHEN)
     sender, receiver = satellite.connected(), other.client()
     heard = Heard(receiver)
     receiver.connect()
     check_answer(receiver, "here")
-    sender.emit(for_site(HiveMessageType.BROADCAST, _KITCHEN, Message("speak", {"utterance": "to all"})))
+    sender.emit(packet)
     assert heard.wait_for("to all")
+
+
+def _to_all(msg_type: HiveMessageType) -> HiveMessage:
+    return for_site(msg_type, _KITCHEN, Message("speak", {"utterance": "to all"}))
+
+
+@behaviour("PROPAGATE reaches the other satellites", MESH)
+def propagate(hub: RealHub, satellite: Satellite) -> None:
+    propagated(hub, satellite, _to_all(HiveMessageType.PROPAGATE))
+
+
+@behaviour("BROADCAST of an administrator reaches the other satellites", MESH)
+def broadcast(hub: RealHub, satellite: Satellite) -> None:
+    broadcast_by_admin(hub, satellite, _to_all(HiveMessageType.BROADCAST))
 
 
 @behaviour("SHARED_BUS reaches the hub", MESH)
