@@ -16,6 +16,7 @@ from .satellite import Satellite
 from .table import behaviour
 
 FORMS = "messages as older programs make them"
+_KITCHEN = "kitchen"
 
 
 @behaviour("BUS whose payload is JSON text is answered", FORMS)
