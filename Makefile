@@ -18,7 +18,7 @@ OTHERS := $(patsubst %/pyproject.toml,-e ./%,$(filter-out pyproject.toml,$(PYPRO
 # The script was one of plugins/cli once: pip takes it away with the old version, after the root has written it.
 KEEP_SCRIPT := test -x $(BIN)/hivemind-client || $(PIP_INSTALL) --force-reinstall --no-deps -e .
 
-.PHONY: help demo test lint house hostile fuzz storm soak interop ecosystem smoke packaging bench matrix clean
+.PHONY: help demo test lint house hostile fuzz storm soak interop ecosystem smoke packaging dist bench matrix clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/'
@@ -37,11 +37,12 @@ test: $(VENV)/.test ## unit tests, documentation and plugins; the kernel must be
 	$(PYTEST) -n 4 --ignore=tests/unit/kernel
 	$(PYTEST) -n 2 $(MEASURED) tests/unit/kernel
 
-lint: $(VENV)/.lint ## ruff, its formatter, mypy --strict, generated modules, and what `plugins new` writes
+lint: $(VENV)/.lint ## ruff, its formatter, mypy --strict, generated modules, versions, and what `plugins new` writes
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/python -m mypy --strict
 	$(BIN)/python tools/unasync --check
+	$(BIN)/python tools/versions --check
 	$(BIN)/python tools/lint-templates
 
 house: $(VENV)/.test ## the figures of the house: imports, sizes, repetition, private names; fails where one does not hold
@@ -72,6 +73,11 @@ smoke: $(VENV)/.test ## one program of others on both clients, and a hub on this
 # Not a part of `make test`: freezing a program takes as long as a quarter of the other tests.
 packaging: $(VENV)/.packaging ## packages of plugins, built and installed; programs frozen by PyInstaller
 	$(PYTEST) -n 2 tests/packages
+
+# The tests install from dist/ into empty environments, so they are not a part of `make test`.
+dist: $(VENV)/.dist ## wheels and sdists of every distribution in dist/, checked, installed and tried
+	$(BIN)/python tools/dist
+	$(PYTEST) -n 2 --timeout=600 tests/distributions
 
 bench: $(VENV)/.bench ## this client beside the reference client, as ratios
 	$(BIN)/python benchmarks/run.py
@@ -111,6 +117,12 @@ $(VENV)/.fuzz: $(BIN)/python $(PYPROJECTS)
 $(VENV)/.packaging: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
 	@$(PIP_INSTALL) -e '.[packaging,test]' $(OTHERS)
+	@$(KEEP_SCRIPT)
+	@touch $@
+
+$(VENV)/.dist: $(BIN)/python $(PYPROJECTS)
+	@echo "Installing into $(VENV)" >&2
+	@$(PIP_INSTALL) -e '.[dist,test]' $(OTHERS)
 	@$(KEEP_SCRIPT)
 	@touch $@
 

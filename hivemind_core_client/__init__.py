@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
     from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 #: What needs an extra is not among these, or `import *` would fail where that is not installed.
 __all__ = [

@@ -21,6 +21,7 @@ else:
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))
+VERSIONS = ROOT / "tools" / "versions"
 DISTRIBUTIONS = [ROOT, *PLUGINS]
 PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13"]
 #: An import of a module of tests, or out of one.
@@ -86,6 +87,34 @@ def test_versions_agree(folder: Path) -> None:
     version = project(folder)["version"]
     assert version == project(ROOT)["version"]
     assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_one_command_writes_the_version_wherever_it_is_said(tmp_path: Path) -> None:
+    folders = [".", "compat", *(f"plugins/{folder.name}" for folder in PLUGINS)]
+    names = [name for name in git("ls-files", "-z").stdout.split("\0") if name]
+    ending = ("pyproject.toml", "pyproject.toml.txt", "__init__.py", "plugin_package.py", ".md")
+    for name in filter(lambda name: name.endswith(ending) and (ROOT / name).is_file(), names):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    source = tmp_path / "hivemind_core_client" / "__init__.py"
+    now = project(ROOT)["version"]
+    source.write_text(
+        source.read_text("utf-8").replace(f'__version__ = "{now}"', '__version__ = "7.8.9"'), "utf-8"
+    )
+
+    assert versions("--check", str(tmp_path)) == 1
+    assert versions(str(tmp_path)) == 0
+    assert versions("--check", str(tmp_path)) == 0
+    for folder in folders:
+        told = project(tmp_path / folder)
+        assert told["version"].rpartition("core.")[2] == "7.8.9"
+        ours = [line for line in told["dependencies"] if line.startswith("hivemind-c")]
+        assert [line for line in ours if not line.endswith(">=7.8.9,<7.9")] == []
+    assert now not in "".join(project(tmp_path)["optional-dependencies"]["cli"])
+
+
+def versions(*arguments: str) -> int:
+    return subprocess.run([sys.executable, str(VERSIONS), *arguments], capture_output=True).returncode
 
 
 @distributions

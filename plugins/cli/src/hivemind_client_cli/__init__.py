@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hivemind_client_cli.output import Output
     from hivemind_client_cli.output_options import reporting
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Connection",

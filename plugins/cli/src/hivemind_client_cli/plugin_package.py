@@ -17,7 +17,7 @@ _PREFIX = "hivemind-client-"
 #: What PEP 508 allows for the name of a distribution.
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 _LONGEST_NAME = 40
-_LIBRARY = '"hivemind-core-client>=0.1.0,<0.2"'
+_LIBRARY = '"hivemind-core-client>=0.2.0,<0.3"'
 
 
 class Kind(NamedTuple):
@@ -64,7 +64,7 @@ KINDS: Mapping[str, Kind] = {
     "command": Kind(
         "Adds a subcommand to hivemind-client.",
         "`ring` is the command; its client is connected.",
-        f'{_LIBRARY}, "click>=8.1", "hivemind-client-cli>=0.1.0,<0.2"',
+        f'{_LIBRARY}, "click>=8.1", "hivemind-client-cli>=0.2.0,<0.3"',
     ),
     "transport": Kind(
         "Brings a transport: frames over TCP.",

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hivemind_client_journal.reading import Query, clear, read, read_one
     from hivemind_client_journal.writer import flush
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["Entry", "Query", "clear", "flush", "read", "read_one"]
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from hivemind_client_metrics.endpoint import Endpoint
     from hivemind_client_metrics.plugin import disable, enable, serve
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["Endpoint", "disable", "enable", "serve"]
 

@@ -1,0 +1,1 @@
+"""What `make dist` has built: looked into, and installed into empty environments."""
