@@ -32,7 +32,8 @@ class Block:
 
 def pages() -> list[Path]:
     """Every Markdown page that users read."""
-    top = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    papers = ("README", "CODE_OF_CONDUCT", "CONTRIBUTING", "RELEASING", "SECURITY")
+    top = [ROOT / f"{name}.md" for name in papers]
     return [*top, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "plugins").glob("*/README.md"))]
 
 
