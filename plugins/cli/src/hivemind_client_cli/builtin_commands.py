@@ -8,12 +8,15 @@ from typing import NamedTuple
 
 import click
 
+from hivemind_client_cli.help_sections import LOOK, SET_UP, TALK
+
 _COMMANDS = "hivemind_client_cli.commands"
 
 
 class BuiltinCommand(NamedTuple):
     """A subcommand that is imported when it is used. A tuple, since importing attrs takes too long for `--help`."""
 
+    section: str
     module: str
     attribute: str
     #: The first sentence of its help.
@@ -27,85 +30,82 @@ class BuiltinCommand(NamedTuple):
         return command
 
 
+def _of(section: str, **commands: tuple[str, str, str]) -> dict[str, BuiltinCommand]:
+    return {name.replace("_", "-"): BuiltinCommand(section, *each) for name, each in commands.items()}
+
+
+#: In the order in which help shows them.
 BUILTIN_COMMANDS: Mapping[str, BuiltinCommand] = {
-    "demo": BuiltinCommand("demo", "demo", "Pair with a hub inside this process and ask it UTTERANCE."),
-    "set-identity": BuiltinCommand(
-        "identity",
-        "set_identity",
-        "Note the credentials of this satellite and the address of its hub.",
+    **_of(
+        TALK,
+        terminal=("terminal", "terminal", "Talk to the hub line by line."),
+        listen=(
+            "listen",
+            "listen",
+            "Print each message that arrives, a line each; with --json an object each.",
+        ),
+        send_mycroft=("messages", "send_mycroft", "Send a message to the OVOS bus of the hub."),
+        send_file=("send_file", "send_file", "Send the file at PATH to the hub."),
+        query=(
+            "mesh",
+            "query",
+            "Ask up the hive: the first hub on the way to the top that knows an answer gives it.",
+        ),
+        cascade=(
+            "mesh",
+            "cascade",
+            "Ask the whole hive, and print every answer with the name of who gave it.",
+        ),
+        broadcast=("mesh", "broadcast", "Send a message to all satellites of the hub."),
+        escalate=(
+            "messages",
+            "escalate",
+            "Send a message up the hive: to the hub, its own hub, and on to the top.",
+        ),
+        propagate=("messages", "propagate", "Send a message through the whole hive, up and down."),
+        intercom=(
+            "intercom",
+            "intercom",
+            "Messages from one satellite to another that no hub between them can read.",
+        ),
     ),
-    "show-identity": BuiltinCommand(
-        "identity", "show_identity", "Show what the identity file holds; secrets are masked."
+    **_of(
+        LOOK,
+        demo=("demo", "demo", "Pair with a hub inside this process and ask it UTTERANCE."),
+        doctor=(
+            "doctor",
+            "doctor",
+            "Check the way to the hub step by step, and say what mends the first that fails.",
+        ),
+        ping=("ping", "ping", "Measure round trips to the hub, and draw the map of the hive."),
+        plugins=(
+            "plugins",
+            "plugins",
+            "List the plugins, print the hooks for authors, check a plugin, or write a new one.",
+        ),
     ),
-    "reset-pgp": BuiltinCommand(
-        "identity",
-        "reset_pgp",
-        "Replace the RSA key pair of this satellite; peers that trust the old key trust it no more.",
-    ),
-    "test-identity": BuiltinCommand(
-        "check_identity", "test_identity", "Connect, say what was agreed on, and leave."
-    ),
-    "terminal": BuiltinCommand("terminal", "terminal", "Talk to the hub line by line."),
-    "send-mycroft": BuiltinCommand("messages", "send_mycroft", "Send a message to the OVOS bus of the hub."),
-    "escalate": BuiltinCommand(
-        "messages",
-        "escalate",
-        "Send a message up the hive: to the hub, its own hub, and on to the top.",
-    ),
-    "propagate": BuiltinCommand(
-        "messages", "propagate", "Send a message through the whole hive, up and down."
-    ),
-    "query": BuiltinCommand(
-        "mesh",
-        "query",
-        "Ask up the hive: the first hub on the way to the top that knows an answer gives it.",
-    ),
-    "cascade": BuiltinCommand(
-        "mesh",
-        "cascade",
-        "Ask the whole hive, and print every answer with the name of who gave it.",
-    ),
-    "broadcast": BuiltinCommand("mesh", "broadcast", "Send a message to all satellites of the hub."),
-    "intercom": BuiltinCommand(
-        "intercom",
-        "intercom",
-        "Messages from one satellite to another that no hub between them can read.",
-    ),
-    "ping": BuiltinCommand(
-        "ping",
-        "ping",
-        "Measure round trips to the hub with WebSocket pings, and draw the map of the hive with a PING flood.",
-    ),
-    "plugins": BuiltinCommand(
-        "plugins",
-        "plugins",
-        "List the plugins, print the hooks for authors, check a plugin, or write a new one.",
-    ),
-    "doctor": BuiltinCommand(
-        "doctor",
-        "doctor",
-        "Check the way to the hub step by step, and say what mends the first that fails.",
-    ),
-    "trust": BuiltinCommand(
-        "trust",
-        "trust",
-        "Say whose signatures count: of INTERCOM messages, and of what others pass on.",
-    ),
-    "forget-server": BuiltinCommand(
-        "forget_server",
-        "forget_server",
-        "Forget the static key that is pinned for the hub at HOST, port 5678 unless given.",
-    ),
-    "listen": BuiltinCommand(
-        "listen",
-        "listen",
-        "Print each message that arrives, a line each; with --json an object each.",
-    ),
-    "send-file": BuiltinCommand("send_file", "send_file", "Send the file at PATH to the hub."),
-    "completion": BuiltinCommand(
-        "completion",
-        "completion",
-        "Print the script that lets SHELL complete hivemind-client with the Tab key.",
+    **_of(
+        SET_UP,
+        identity=("identity_group", "identity", "Set, show and test the credentials of this satellite."),
+        trust=(
+            "trust",
+            "trust",
+            "Say whose signatures count: of INTERCOM messages, and of what others pass on.",
+        ),
+        forget_server=(
+            "forget_server",
+            "forget_server",
+            "Forget the static key that is pinned for the hub at HOST, port 5678 unless given.",
+        ),
+        completion=(
+            "completion",
+            "completion",
+            "Print the script that lets SHELL complete hivemind-client with the Tab key.",
+        ),
+        set_identity=("identity", "set_identity", "The same as 'identity set'."),
+        show_identity=("identity", "show_identity", "The same as 'identity show'."),
+        test_identity=("check_identity", "test_identity", "The same as 'identity test'."),
+        reset_pgp=("identity", "reset_pgp", "The same as 'identity reset-keys'."),
     ),
 }
 

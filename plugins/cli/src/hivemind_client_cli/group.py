@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -12,6 +12,17 @@ import click
 from hivemind_client_cli.builtin_commands import BUILTIN_COMMANDS, LazyCommands
 from hivemind_client_cli.command_cache import CommandCache
 from hivemind_client_cli.command_summary import CommandSummary
+from hivemind_client_cli.help_sections import (
+    FROM_PLUGINS,
+    LOOK,
+    SET_UP,
+    TALK,
+    Command,
+    Group,
+    put_into,
+    summary_of,
+    write_sections,
+)
 from hivemind_client_cli.logs import collected_warnings, logging_to_stderr
 from hivemind_client_cli.output import Guarded, Output, OutputFailed, to_stderr
 from hivemind_client_cli.program import is_completing
@@ -47,6 +58,8 @@ class HiveMindGroup(click.Group):
     """
 
     commands: LazyCommands
+    command_class = Command
+    group_class = Group
 
     def __init__(self, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name, LazyCommands(), **kwargs)
@@ -104,15 +117,39 @@ class HiveMindGroup(click.Group):
         finally:
             self._plugin = ""
 
-    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """Add a subcommand; where another plugin has already brought the name, that one stays."""
+    def add_command(self, cmd: click.Command, name: str | None = None, section: str | None = None) -> None:
+        """Add a subcommand; where another plugin has already brought the name, that one stays.
+
+        `section` is where help shows it: "talk", "look", "set up", or another one, which comes after these. Without
+        one it stands under "from plugins", or where the command stood whose place it takes.
+        """
         name = name or cmd.name or ""
+        put_into(section, cmd)
         winner = self.owners.get(name)
         if winner is not None and winner != self._plugin:
             self.conflicts.append(CommandConflict(name, winner, self._plugin))
             return
         super().add_command(cmd, name)
         self.owners[name] = self._plugin
+
+    def command(self, *args: Any, section: str | None = None, **kwargs: Any) -> Any:
+        """The decorator that adds a subcommand; `section` as `add_command` has it."""
+        return self._adding(super().command(*args, **kwargs), section)
+
+    def group(self, *args: Any, section: str | None = None, **kwargs: Any) -> Any:
+        """The decorator that adds a subcommand with subcommands; `section` as `add_command` has it."""
+        return self._adding(super().group(*args, **kwargs), section)
+
+    def _adding(self, made: Any, section: str | None) -> Any:
+        if isinstance(made, click.Command):  # the decorator was used without parentheses
+            return made
+
+        def decorate(function: Callable[..., Any]) -> click.Command:
+            command: click.Command = made(function)
+            put_into(section, command)
+            return command
+
+        return decorate
 
     def _report_plugins(self, ctx: click.Context) -> None:
         """Warn, once in a run, of plugins that failed, and with `--verbose` of what they replace."""
@@ -141,26 +178,37 @@ class HiveMindGroup(click.Group):
         return super().list_commands(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the section of the subcommands."""
-        self._stand_ins(ctx).format_commands(ctx, formatter)
+        """Write the sections of the subcommands."""
+        listed = [each for each in self._summaries(ctx) if not each.hidden]
+        width = max(len(each.name) for each in listed)  # the texts of all sections stand in one column
+        rows = [
+            (each.section or FROM_PLUGINS, each.name.ljust(width), summary_of(each.stand_in()))
+            for each in listed
+        ]
+        write_sections(formatter, rows, (TALK, LOOK, SET_UP))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete the name of a subcommand, or an option."""
         from click.shell_completion import CompletionItem
 
         names = [
-            CompletionItem(name, help=command.get_short_help_str())
-            for name, command in sorted(self._stand_ins(ctx).commands.items())
-            if name.startswith(incomplete) and not command.hidden
+            CompletionItem(each.name, help=summary_of(each.stand_in()))
+            for each in sorted(self._summaries(ctx))
+            if each.name.startswith(incomplete) and not each.hidden
         ]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
-    def _stand_ins(self, ctx: click.Context) -> click.Group:
-        """A group that looks like this one in help, without any subcommand being imported."""
-        builtin = [CommandSummary(name, each.summary) for name, each in BUILTIN_COMMANDS.items()]
-        # Those of plugins come last, and so in the place of built-in ones.
-        summaries = [*builtin, *self._plugin_summaries(ctx)]
-        return click.Group(commands={each.name: each.stand_in() for each in summaries})
+    def _summaries(self, ctx: click.Context) -> list[CommandSummary]:
+        """What help shows of every subcommand, without any of the built-in ones being imported."""
+        found = {
+            name: CommandSummary(name, each.summary, section=each.section)
+            for name, each in BUILTIN_COMMANDS.items()
+        }
+        for each in self._plugin_summaries(ctx):  # one of them may take the place of a built-in one
+            place = found.get(each.name)
+            section = each.section or (place.section if place else None)
+            found[each.name] = each._replace(section=section)
+        return list(found.values())
 
     def _plugin_summaries(self, ctx: click.Context) -> list[CommandSummary]:
         """The summaries of what plugins bring; they are loaded only if that is not known."""

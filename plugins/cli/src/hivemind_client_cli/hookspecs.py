@@ -10,11 +10,15 @@ if TYPE_CHECKING:
     import click
 
     from hivemind_client_cli.doctor_checks import DoctorCheck
+    from hivemind_client_cli.group import HiveMindGroup
 
 
 @hookspec
-def hivemind_cli_commands(cli: click.Group) -> None:
+def hivemind_cli_commands(cli: HiveMindGroup) -> None:
     """Add subcommands to `cli` with `cli.add_command` or `@cli.command()`.
+
+    Both take `section`: the part of the help in which the command stands. It is "talk", "look", "set up", or a name of
+    your own. Commands without one stand under "From plugins".
 
     A command under the name of a built-in one takes its place. Of two plugins that claim one name the
     one that pluggy calls first wins; `hivemind-client plugins` shows both. Import what is heavy inside the
@@ -22,7 +26,7 @@ def hivemind_cli_commands(cli: click.Group) -> None:
     was installed. The names and texts that help shows are kept until then.
 
     Called: before a subcommand runs, and for help that is not kept.
-    Example: cli.add_command(my_command)
+    Example: cli.add_command(my_command, section="look")
     """
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.help_sections import CONNECTION, options_of
 from hivemind_client_cli.misuse import Misuse
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import Decorator, Function, app_option, reporting, stacked
@@ -215,7 +216,7 @@ def connection_options(function: Function) -> Function:
         )
         function(*args, connection=connection, **kwargs)
 
-    return _stacked_connection_options(run)
+    return options_of(CONNECTION, _stacked_connection_options)(run)
 
 
 def connecting(function: Function) -> Function:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from hivemind_client_cli.help_sections import GENERAL, options_of
 from hivemind_client_cli.output import Output
 
 #: What a command runs. Each command has parameters of its own.
@@ -37,10 +38,13 @@ def _flag(*names: str, text: str) -> Decorator:
 
 
 #: `--json`, `--quiet` and `--verbose`.
-output_options = stacked(
-    _flag("--json", text="Print JSON and nothing else on stdout."),
-    _flag("-q", "--quiet", text="Print results and errors only."),
-    _flag("-v", "--verbose", text="Show what the library logs."),
+output_options = options_of(
+    GENERAL,
+    stacked(
+        _flag("--json", text="Print JSON and nothing else on stdout."),
+        _flag("-q", "--quiet", text="Print results and errors only."),
+        _flag("-v", "--verbose", text="Show what the library logs."),
+    ),
 )
 
 

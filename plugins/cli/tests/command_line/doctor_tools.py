@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hivemind_client_cli.commands import doctor
+from hivemind_client_cli.examination import CHECKS as EXAMINED
 
 from .tools import LOGIN
 
@@ -15,7 +15,7 @@ OF_NOISE = ["hub key", "own Noise key"]
 def states(data: Any) -> dict[str, str]:
     assert [each["check"] for each in data["checks"] if each["check"] not in OF_NOISE] == CHECKS
     assert [each["check"] for each in data["checks"]] == [
-        each for each in doctor.CHECKS if each in {one["check"] for one in data["checks"]}
+        each for each in EXAMINED if each in {one["check"] for one in data["checks"]}
     ]
     return {each["check"]: each["state"] for each in data["checks"]}
 

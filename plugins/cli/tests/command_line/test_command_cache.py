@@ -177,7 +177,7 @@ def forge(file: Path, commands: list[Any]) -> None:
 
 def test_what_is_kept_is_never_run(installed: Installed) -> None:
     installed.help()
-    forge(installed.file, [["ghost", "Boo.", None, False, False]])
+    forge(installed.file, [["ghost", "Boo.", None, False, False, None]])
     assert "  ghost  " in installed.help()
     done = spawn("ghost", folders=(installed.folder,)).expect(2)
     assert "ghost" in done.err
@@ -192,7 +192,10 @@ def test_nowhere_to_keep_it(installed: Installed) -> None:
         assert done.err == ""
 
 
-KEPT = [CommandSummary("hello", "Greet.", None, False, False), CommandSummary("x", None, "X", True, True)]
+KEPT = [
+    CommandSummary("hello", "Greet.", None, False, False, "talk"),
+    CommandSummary("x", None, "X", True, True),
+]
 
 
 def kept() -> Path:
@@ -278,11 +281,13 @@ HARM: list[Callable[[Path], object]] = [
     lambda file: file.write_text(file.read_text() + " " * 2**21),
     lambda file: forge(file, [1]),
     lambda file: forge(file, [[]]),
-    lambda file: forge(file, [[None, "x", None, False, False]]),
-    lambda file: forge(file, [["\x1b[2J", "x", None, False, False]]),
-    lambda file: forge(file, [["x", 1, None, False, False]]),
-    lambda file: forge(file, [["x", None, None, [], False]]),
-    lambda file: forge(file, [["x", None, None, False, 0]]),
+    lambda file: forge(file, [[None, "x", None, False, False, None]]),
+    lambda file: forge(file, [["\x1b[2J", "x", None, False, False, None]]),
+    lambda file: forge(file, [["x", 1, None, False, False, None]]),
+    lambda file: forge(file, [["x", None, None, [], False, None]]),
+    lambda file: forge(file, [["x", None, None, False, 0, None]]),
+    lambda file: forge(file, [["x", None, None, False, False, 0]]),
+    lambda file: forge(file, [["x", None, None, False, False, "\x1b[2J"]]),
     lambda file: file.chmod(0o644),
     lambda file: file.chmod(0o620),
     into_a_folder,

@@ -11,8 +11,8 @@ from typing import Any, Callable
 
 import pytest
 
-from hivemind_client_cli.commands import doctor
 from hivemind_client_cli.connection import Connection
+from hivemind_client_cli.examination import CHECKS as EXAMINED
 from hivemind_client_cli.output import Output
 from hivemind_core_client import HiveMessageBusClient
 from hivemind_core_client.errors import (
@@ -322,7 +322,7 @@ def test_the_hubs_name_is_cleaned(run: Any, monkeypatch: pytest.MonkeyPatch, hub
 
 
 def test_the_checks_are_all_of_these() -> None:
-    assert [check for check in doctor.CHECKS if check not in OF_NOISE] == CHECKS
+    assert [check for check in EXAMINED if check not in OF_NOISE] == CHECKS
 
 
 def test_what_fails_at_the_password_and_is_no_matter_of_it_says_its_own_mend(

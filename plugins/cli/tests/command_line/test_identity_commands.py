@@ -326,3 +326,32 @@ def test_a_closed_stdin_is_at_its_end(args: list[str], code: int, told: str) -> 
         closed, env=environment(), capture_output=True, text=True, timeout=60, start_new_session=True
     )
     assert (done.returncode, told in done.stderr) == (code, True), done.stderr
+
+
+NOUNS = {
+    "set": "set-identity",
+    "show": "show-identity",
+    "test": "test-identity",
+    "reset-keys": "reset-pgp",
+}
+
+
+@pytest.mark.parametrize(("verb", "old"), NOUNS.items(), ids=NOUNS)
+def test_each_has_two_names_and_one_meaning(run: Any, verb: str, old: str) -> None:
+    new, before = (
+        " ".join(run(*words, "--help").expect(0).out.split()) for words in (["identity", verb], [old])
+    )
+    assert new.startswith(f"Usage: hivemind-client identity {verb} [OPTIONS]")
+    as_old = new.replace(f"hivemind-client identity {verb}", f"hivemind-client {old}")
+    # click keeps the option --help of a command, with the names that it had when it was first shown.
+    assert as_old.replace("-h, --help", "--help") == before.replace("-h, --help", "--help")
+    assert f"The same as 'identity {verb}'." in run("--help").expect(0).out
+
+
+def test_the_noun_does_what_the_old_names_do(run: Any) -> None:
+    run("identity", "set", "--key", KEY, "--host", "hub.local").expect(0)
+    assert run("identity", "show", "--json").expect(0).json["default_master"] == "hub.local"
+    before = run("show-identity", "--json").expect(0).json["fingerprint"]
+    assert run("identity", "reset-keys", "--json").expect(0).json["fingerprint"] != before
+    run("identity", "test", "--host", "127.0.0.1", "--port", "1").expect(4)
+    run("identity").expect(2)

@@ -12,6 +12,7 @@ import click
 
 from hivemind_client_cli import Connection, Output, connected, connection_options, reporting
 from hivemind_client_cli.connection import read_identity
+from hivemind_client_cli.help_sections import group
 from hivemind_client_cli.options import identity_option
 from hivemind_client_cli.output_options import output_options
 from hivemind_client_cli.standard_input import stdin_is_terminal
@@ -44,7 +45,7 @@ def _time(ctx: click.Context, param: click.Parameter, value: Optional[str]) -> O
         raise click.BadParameter(text) from None
 
 
-@click.group("journal", no_args_is_help=False, epilog="Example: hivemind-client journal list --since 2h")
+@group("journal", no_args_is_help=False, epilog="Example: hivemind-client journal list --since 2h")
 @output_options
 def journal() -> None:
     """Show what was said and heard, and say it again.

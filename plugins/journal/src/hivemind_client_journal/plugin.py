@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hivemind_core_client.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    import click
-
+    from hivemind_client_cli.group import HiveMindGroup
     from hivemind_client_journal.settings import Settings
     from hivemind_core_client import HiveMessage
     from hivemind_core_client.plugins.contract import MessageHandler
@@ -65,8 +64,8 @@ def hivemind_disconnected(client: Any) -> None:
 
 
 @hookimpl
-def hivemind_cli_commands(cli: click.Group) -> None:
+def hivemind_cli_commands(cli: HiveMindGroup) -> None:
     """`hivemind-client journal`."""
     from hivemind_client_journal.commands import journal
 
-    cli.add_command(journal)
+    cli.add_command(journal, section="look")

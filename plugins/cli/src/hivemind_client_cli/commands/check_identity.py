@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import click
 from attrs import asdict
 
 from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.options import connection_options, timeout_option
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.peer_text import handshake_of, who
 
 
-@click.command("test-identity", epilog="Example: hivemind-client test-identity --host hub.local")
+@command(
+    "test-identity",
+    short_help="The same as 'identity test'.",
+    epilog="Example: hivemind-client test-identity --host hub.local",
+)
 @timeout_option(None, "How long to try [default: as long as each step of a connection may take].")
 @connection_options
 @reporting

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.program import COMPLETE_VARIABLE, PROGRAM
@@ -22,7 +23,7 @@ the names of trusted keys are completed.
 """
 
 
-@click.command("completion", help=_HELP, epilog="Example: hivemind-client completion bash")
+@command("completion", help=_HELP, epilog="Example: hivemind-client completion bash")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @reporting
 def completion(output: Output, shell: str) -> None:

@@ -17,6 +17,7 @@ from attrs import frozen
 from hivemind_client_cli import ovos_messages
 from hivemind_client_cli.answers import Inbox, no_answer
 from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.options import timeout_option
 from hivemind_client_cli.output import Output, aligned, milliseconds
 from hivemind_client_cli.output_options import reporting
@@ -33,7 +34,7 @@ _VERSIONS = (3, 3) if sys.version_info >= (3, 10) else (0, 1)
 _USER_FOLDERS = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
 
 
-@click.command("demo", epilog='Example: hivemind-client demo "what time is it"')
+@command("demo", epilog='Example: hivemind-client demo "what time is it"')
 @click.argument("utterance", default="what time is it")
 @timeout_option(10.0, "How long to wait for the answer.")
 @reporting

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 import click
-from attrs import define, evolve, field
 
 from hivemind_client_cli.answers import Inbox, confirm_receipt, no_answer
 from hivemind_client_cli.connection import Connection, prepared
 from hivemind_client_cli.doctor_checks import FAILED, SKIPPED, Checked, run_checks
+from hivemind_client_cli.examination import CHECKS, OK, Examination
 from hivemind_client_cli.group import group_of
+from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.message_types import complete_ovos_type
 from hivemind_client_cli.options import connection_options, json_object, timeout_option
 from hivemind_client_cli.output import Output
@@ -21,7 +22,6 @@ from hivemind_client_cli.peer_text import handshake_of, who
 from hivemind_core_client.errors import (
     Command,
     HiveMindError,
-    HubCommand,
     HubKeyChanged,
     HubTimeout,
     HubUnreachable,
@@ -32,64 +32,18 @@ from hivemind_core_client.errors import (
     NegotiationRefused,
     NotAHub,
     PasswordRefused,
-    Reader,
     SecureConnectionFailed,
     VersionRefused,
     allow_msg,
-    forget_server,
 )
 from hivemind_core_client.transports.addresses import resolve
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.keys import fingerprint
-from hivemind_core_client.wire.mends import ADD_CLIENT, ASK_PASSWORD, LIST_CLIENTS, SET_KEY, SHOW_PLUGINS
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
     from hivemind_core_client.plugins.contract import Negotiated
 
-OK = "ok"
-#: The checks, in their order.
-CHECKS = (
-    "name",
-    "tcp",
-    "tls",
-    "websocket",
-    "key",
-    "version",
-    "password",
-    "hub key",
-    "own Noise key",
-    "cipher",
-    "permission",
-)
-#: What mends each; where nothing stands, the error says it.
-_MENDS = {
-    "name": Mend(
-        "give the right name or address: ", Command(("set-identity", "--host", "HOST"), quoted=False)
-    ),
-    "tcp": Mend(
-        "start the hub (",
-        HubCommand(("listen",)),
-        "), let its port through the firewall, or set the right one: ",
-        Command(("set-identity", "--port", "PORT"), quoted=False),
-    ),
-    "tls": Mend(
-        "pass --ca-file FILE for a hub with a certificate of its own, or --self-signed to take any; write ws:// before "
-        "the host of a hub without TLS"
-    ),
-    "websocket": Mend(
-        "this is another service's port, or the hub wants wss:// where ws:// is set (or the reverse): ",
-        Command(("set-identity", "--host", "HOST", "--port", "PORT"), quoted=False),
-    ),
-    "key": Mend(
-        "compare with ", LIST_CLIENTS, " on the hub's machine, then: ", evolve(SET_KEY, quoted=False)
-    ),
-    "password": Mend("set the password that ", ADD_CLIENT, " printed: ", evolve(ASK_PASSWORD, quoted=False)),
-    "cipher": Mend(
-        "compare allowed_ciphers and allowed_encodings in the hub's server.json with: ",
-        evolve(SHOW_PLUGINS, quoted=False),
-    ),
-}
 #: Where a phase of connecting that took too long belongs.
 _PHASES = {"open": "tcp", "tcp": "tcp", "tls": "tls", "upgrade": "websocket", "first frame": "key"}
 _KINDS: tuple[tuple[type[HiveMindError], str], ...] = (
@@ -103,82 +57,15 @@ _KINDS: tuple[tuple[type[HiveMindError], str], ...] = (
     (HubKeyChanged, "hub key"),
     (NegotiationRefused, "cipher"),
 )
-#: Failures at the password that the password mends; whatever else fails there says itself what mends it.
-_OF_THE_PASSWORD = (PasswordRefused, NegotiationRefused)
-#: Shown only where they were looked at: before protocol version 3 there are no such keys.
-_OF_NOISE = ("hub key", "own Noise key")
 _WIDTH = 10
 _NOT_TRIED = Mend(
     "not tried, since an utterance makes the assistant act; hubs from 4.15 on answer hive.policy.denied to what they "
     "do not take, older ones drop it in silence. Try it: ",
     Command(("doctor", "--say", "'what time is it'"), quoted=False),
 )
-#: What is noted of a check.
-Remark = Union[str, Mend, HiveMindError]
 
 
-def mend_of(check: str, hub: str) -> Mend | None:
-    """What mends a check that failed with the hub at `host:port`; None where the error says it."""
-    if check == "hub key":
-        return Mend(
-            "compare the fingerprint with the hub's owner, and only if it is the one shown: ",
-            evolve(forget_server(hub), quoted=False),
-        )
-    return _MENDS.get(check)
-
-
-@define
-class Examination:
-    """What was found: each check with its state and a remark, and what was wrong."""
-
-    connection: Connection
-    hub: str
-    states: dict[str, str] = field(factory=dict)
-    remarks: dict[str, Remark] = field(factory=dict)
-    error: HiveMindError | None = None
-    failed: str | None = None
-    #: What the checks of plugins found.
-    of_plugins: list[Checked] = field(factory=list)
-
-    def note(self, check: str, state: str, remark: Remark = "") -> None:
-        """Note the outcome of a check."""
-        self.states[check], self.remarks[check] = state, remark
-
-    def fail(self, check: str, error: HiveMindError) -> None:
-        """Note that `check` failed; what comes before it and is not noted yet went well."""
-        for earlier in CHECKS[: CHECKS.index(check)]:
-            if earlier not in self.states and (earlier not in _OF_NOISE or check in _OF_NOISE):
-                self.note(earlier, OK)
-        self.failed, self.error = check, error
-        self.note(check, FAILED, error.what if self._mend is None and error.mends else error)
-
-    @property
-    def _mend(self) -> Mend | None:
-        """What mends the check that failed; None where the error says it, and where none did."""
-        if self.failed is None or isinstance(self.error, IdentityFileError):
-            return None
-        if self.failed == "password" and not isinstance(self.error, _OF_THE_PASSWORD):
-            return None
-        return mend_of(self.failed, self.hub)
-
-    def mend_for(self, reader: Reader) -> str | None:
-        """What mends the check that failed, in words: the text of the error where nothing better is known."""
-        if self.error is None:
-            return None
-        if self._mend is not None:
-            return self._mend.text_for(reader)
-        return self.error.mend_for(reader) or self.error.text_for(reader)
-
-    def rows(self) -> list[tuple[str, str, Remark]]:
-        """Check, state and remark, in order; what was not reached is skipped."""
-        return [
-            (check, self.states.get(check, SKIPPED), self.remarks.get(check, "not reached"))
-            for check in CHECKS
-            if check in self.states or check not in _OF_NOISE
-        ]
-
-
-@click.command("doctor", epilog="Example: hivemind-client doctor --say 'what time is it'")
+@command("doctor", epilog="Example: hivemind-client doctor --say 'what time is it'")
 @click.option("--say", metavar="TEXT", help="Check the permission by saying TEXT to the assistant.")
 @click.option(
     "--msg",

@@ -8,6 +8,7 @@ import click
 
 from hivemind_client_cli.addresses import pin_name
 from hivemind_client_cli.connection import read_identity
+from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.options import identity_option
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.identity import NodeIdentity
 
 
-@click.command("forget-server", epilog="Example: hivemind-client forget-server hub.local:5678")
+@command("forget-server", epilog="Example: hivemind-client forget-server hub.local:5678")
 @click.argument("address", metavar="[HOST[:PORT]]", required=False)
 @click.option("--host", metavar="HOST", help="Address of the hub [default: as a client has it].")
 @click.option(

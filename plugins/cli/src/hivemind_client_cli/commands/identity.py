@@ -9,6 +9,7 @@ import click
 
 from hivemind_client_cli.addresses import read
 from hivemind_client_cli.connection import read_identity
+from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.misuse import Misuse
 from hivemind_client_cli.options import (
     VISIBLE,
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     from hivemind_core_client.identity import NodeIdentity
 
 
-@click.command(
+@command(
     "set-identity",
+    short_help="The same as 'identity set'.",
     epilog="Example: hivemind-client set-identity --key KEY --ask-password --host hub.local --siteid kitchen",
 )
 @key_option(f"Access key that the hub gave to this node. {VISIBLE}.")
@@ -55,8 +57,8 @@ def set_identity(
 ) -> None:
     """Note the credentials of this satellite and the address of its hub.
 
-    Every option but one may be left out and given later; what is not given stays as it is. Makes an RSA key
-    pair where there is none. Nothing is saved when a value is one that no connection could use.
+    Give what you know now, and the rest later: what you do not give stays as it is. Makes an RSA key pair where there
+    is none. Nothing is saved if no connection could use one of the values.
     """
     password = choose_password(password, password_file, ask_password)
     output.hide(key, password)
@@ -106,7 +108,11 @@ def _check(
         read(host, port)
 
 
-@click.command("show-identity", epilog="Example: hivemind-client show-identity --json")
+@command(
+    "show-identity",
+    short_help="The same as 'identity show'.",
+    epilog="Example: hivemind-client show-identity --json",
+)
 @identity_option
 @reporting
 def show_identity(output: Output, identity_file: str | None) -> None:
@@ -133,7 +139,11 @@ def show_identity(output: Output, identity_file: str | None) -> None:
     )
 
 
-@click.command("reset-pgp", epilog="Example: hivemind-client reset-pgp --yes")
+@command(
+    "reset-pgp",
+    short_help="The same as 'identity reset-keys'.",
+    epilog="Example: hivemind-client reset-pgp --yes",
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask; nobody is asked where stdin is no terminal.")
 @own_identity_option
 @reporting

@@ -14,6 +14,7 @@ from hivemind_client_cli.arrival_queue import ArrivalQueue
 from hivemind_client_cli.commands.trust import complete_alias, public_key, read_key_file
 from hivemind_client_cli.connection import Connection, connected, prepared, read_identity
 from hivemind_client_cli.group import group_of
+from hivemind_client_cli.help_sections import group
 from hivemind_client_cli.message_options import typed_message_options
 from hivemind_client_cli.misuse import Misuse
 from hivemind_client_cli.options import connection_options
@@ -59,7 +60,7 @@ _MENDS = {
 _SEE_PLUGINS = Mend("see ", SHOW_PLUGINS, joint=": ")
 
 
-@click.group(
+@group(
     "intercom",
     no_args_is_help=False,
     epilog="""Example: hivemind-client intercom send --to attic --msg my.alarm --payload '{"door": "open"}'""",

@@ -11,6 +11,7 @@ from hivemind_client_cli.arrival_queue import ArrivalQueue
 from hivemind_client_cli.binary_data import saver
 from hivemind_client_cli.connection import Connection, prepared
 from hivemind_client_cli.connection_reporter import ConnectionReporter
+from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.message_types import HIVE_TYPES, complete_message_type
 from hivemind_client_cli.options import connection_options
 from hivemind_client_cli.output import NotShown, Output
@@ -28,7 +29,7 @@ class Arrival:
     saved: str | None = None
 
 
-@click.command("listen", epilog="Example: hivemind-client listen --type speak --json")
+@command("listen", epilog="Example: hivemind-client listen --type speak --json")
 @click.option(
     "--type",
     "types",

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from hivemind_client_cli.answers import send
 from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.message_options import (
     Outgoing,
     message_options,
@@ -90,7 +91,7 @@ def _question(msg_type: str | None, payload: Json, utterance: str | None, lang: 
     return Question(msg_type, payload)
 
 
-@click.command("query", epilog='Example: hivemind-client query --utterance "what time is it"')
+@command("query", epilog='Example: hivemind-client query --utterance "what time is it"')
 @question_options
 @timeout_option(30.0, "How long to wait for each answer.")
 @connection_options
@@ -110,7 +111,7 @@ def query(output: Output, connection: Connection, question: Question, timeout: f
         output.result({"sent": question.as_dict(), "answers": answers, "complete": complete})
 
 
-@click.command("cascade", epilog='Example: hivemind-client cascade --utterance "is anybody there"')
+@command("cascade", epilog='Example: hivemind-client cascade --utterance "is anybody there"')
 @question_options
 @timeout_option(5.0, "How long to gather answers.")
 @connection_options
@@ -129,7 +130,7 @@ def cascade(output: Output, connection: Connection, question: Question, timeout:
     )
 
 
-@click.command(
+@command(
     "broadcast",
     epilog="""Example: hivemind-client broadcast --msg my.alarm --payload '{"door": "open"}' --site kitchen""",
 )

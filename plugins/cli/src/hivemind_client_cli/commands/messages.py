@@ -9,6 +9,7 @@ import click
 
 from hivemind_client_cli.answers import Dropped, send
 from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.message_options import Outgoing, message_options, site_option, warn_without_site
 from hivemind_client_cli.options import connection_options
 from hivemind_client_cli.output import Output
@@ -29,7 +30,7 @@ _EXAMPLE = """Example: hivemind-client {} --msg {} --payload '{}'"""
 _UTTERANCE = (UTTERANCE, '{"utterances": ["what time is it"]}')
 
 
-@click.command("send-mycroft", epilog=_EXAMPLE.format("send-mycroft", *_UTTERANCE) + " --wait speak")
+@command("send-mycroft", epilog=_EXAMPLE.format("send-mycroft", *_UTTERANCE) + " --wait speak")
 @message_options
 @connection_options
 @reporting
@@ -39,7 +40,7 @@ def send_mycroft(output: Output, connection: Connection, outgoing: Outgoing) -> 
         send(output, client, outgoing, outgoing.packet())
 
 
-@click.command("escalate", epilog=_EXAMPLE.format("escalate", "my.alarm", '{"door": "open"}'))
+@command("escalate", epilog=_EXAMPLE.format("escalate", "my.alarm", '{"door": "open"}'))
 @click.option("--site", metavar="SITE", help="Site of the hub whose OVOS shall take it.")
 @message_options
 @connection_options
@@ -50,9 +51,7 @@ def escalate(output: Output, connection: Connection, outgoing: Outgoing, site: s
         send(output, client, outgoing, outgoing.wrapped(HiveMessageType.ESCALATE, site))
 
 
-@click.command(
-    "propagate", epilog=_EXAMPLE.format("propagate", "my.alarm", '{"door": "open"}') + " --site kitchen"
-)
+@command("propagate", epilog=_EXAMPLE.format("propagate", "my.alarm", '{"door": "open"}') + " --site kitchen")
 @site_option
 @click.option(
     "--introduce",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.options import connection_options, timeout_option
 from hivemind_client_cli.output import Output, aligned, milliseconds
 from hivemind_client_cli.output_options import reporting
@@ -33,7 +34,7 @@ class NoMap(HiveMindError):
     """A PING flood brought no map of the hive."""
 
 
-@click.command("ping", epilog="Example: hivemind-client ping --count 10 --json")
+@command("ping", epilog="Example: hivemind-client ping --count 10 --json")
 @click.option(
     "--count", type=click.IntRange(1, 10000), default=5, show_default=True, help="How many pings to send."
 )
@@ -52,10 +53,10 @@ def ping(
     mermaid: bool,
     dot: bool,
 ) -> None:
-    """Measure round trips to the hub with WebSocket pings, and draw the map of the hive with a PING flood.
+    """Measure round trips to the hub, and draw the map of the hive.
 
-    Every hub answers the pings. Hub 4.0.0 takes no part in the flood: then there are figures and no map, and
-    --mermaid and --dot end with code 1.
+    Round trips are those of WebSocket pings, which every hub answers. The map comes from a PING flood. Hub 4.0.0 takes
+    no part in that: then there are figures and no map, and --mermaid and --dot end with code 1.
     """
     if mermaid or dot:
         if (mermaid and dot) or output.json or not drawn:

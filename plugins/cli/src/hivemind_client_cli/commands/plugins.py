@@ -11,6 +11,7 @@ from hivemind_client_cli.commands.plugins_check import check
 from hivemind_client_cli.commands.plugins_hooks import hooks
 from hivemind_client_cli.commands.plugins_new import new
 from hivemind_client_cli.group import HiveMindGroup, group_of
+from hivemind_client_cli.help_sections import group
 from hivemind_client_cli.misuse import Misuse
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import Function, output_options, reporting
@@ -34,7 +35,7 @@ def _chain_option(function: Function) -> Function:
     )(function)
 
 
-@click.group(
+@group(
     "plugins",
     invoke_without_command=True,
     epilog="Example: HIVEMIND_CLIENT_PLUGINS_BLOCK=intercom hivemind-client plugins",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 
 
-@click.command("check", epilog="Example: hivemind-client plugins check intercom")
+@command("check", epilog="Example: hivemind-client plugins check intercom")
 @click.argument("name")
 @click.pass_context
 @reporting

@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from hivemind_client_cli.group import group_of
+from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.misuse import Misuse
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 
 
-@click.command("hooks", epilog="Example: hivemind-client plugins hooks hivemind_ciphers")
+@command("hooks", epilog="Example: hivemind-client plugins hooks hivemind_ciphers")
 @click.argument("names", nargs=-1, metavar="[HOOK]...")
 @click.pass_context
 @reporting

@@ -6,6 +6,7 @@ import shlex
 
 import click
 
+from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 
@@ -23,7 +24,7 @@ KINDS = (
 )
 
 
-@click.command("new", epilog="Example: hivemind-client plugins new door-bell --kind wrapper")
+@command("new", epilog="Example: hivemind-client plugins new door-bell --kind wrapper")
 @click.argument("name")
 @click.option("--kind", type=click.Choice(KINDS), required=True, help="What the plugin brings.")
 @click.option(

@@ -12,6 +12,7 @@ import click
 
 from hivemind_client_cli.answers import Inbox, confirm_receipt
 from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.options import connection_options, filled, timeout_option
 from hivemind_client_cli.output import Output, shown
 from hivemind_client_cli.output_options import reporting
@@ -26,7 +27,7 @@ _BAR_CHARACTERS = 30
 _MAX_NAME_CHARACTERS = 30
 
 
-@click.command("send-file", epilog="Example: hivemind-client send-file notes.txt --name shopping.txt")
+@command("send-file", epilog="Example: hivemind-client send-file notes.txt --name shopping.txt")
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, readable=True))
 @click.option(
     "--name", metavar="NAME", callback=filled, help="What the hub shall call it. Default: the name it has."

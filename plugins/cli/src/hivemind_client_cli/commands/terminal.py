@@ -9,6 +9,7 @@ import click
 
 from hivemind_client_cli.answers import Inbox, no_answer
 from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.options import connection_options, timeout_option
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _NEXT_ANSWER_WAIT_S = 0.3
 
 
-@click.command("terminal", epilog="Example: echo 'what time is it' | hivemind-client terminal")
+@command("terminal", epilog="Example: echo 'what time is it' | hivemind-client terminal")
 @click.option("--lang", metavar="LANG", help="Language of what you type [default: that of the hub].")
 @timeout_option(10.0, "Piped input: how long to wait for the answers to each line.")
 @connection_options

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hivemind_client_cli.connection import Connection, connected, read_identity
+from hivemind_client_cli.help_sections import group
 from hivemind_client_cli.options import connection_options, identity_option
 from hivemind_client_cli.output import Output, aligned
 from hivemind_client_cli.output_options import output_options, reporting
@@ -34,7 +35,7 @@ _NAMES = Mend(Command(("trust", "list")), " shows the names", joint=": ")
 _OTHERS_KEY = (SHOW_KEY_THERE, " prints on the other node")
 
 
-@click.group("trust", no_args_is_help=False, epilog="Example: hivemind-client trust add kitchen kitchen.pem")
+@group("trust", no_args_is_help=False, epilog="Example: hivemind-client trust add kitchen kitchen.pem")
 @output_options
 def trust() -> None:
     """Say whose signatures count: of INTERCOM messages, and of what others pass on.
