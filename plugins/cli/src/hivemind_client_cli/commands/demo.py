@@ -23,11 +23,14 @@ from hivemind_client_cli.output import Output, aligned, milliseconds
 from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.ovos_messages import SPEAK, UTTERANCE, as_text
 from hivemind_client_cli.peer_text import handshake_of
+from hivemind_client_cli.playground import Playground
+from hivemind_client_cli.playground import serve as serve_until_the_end
 from hivemind_core_client.errors import PluginError
 from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Negotiated
+    from hivemind_core_client.testing import EmbeddedHub
 
 #: Those of the newest hubs. Noise needs Python 3.10.
 _VERSIONS = (3, 3) if sys.version_info >= (3, 10) else (0, 1)
@@ -35,17 +38,25 @@ _USER_FOLDERS = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STAT
 
 
 @command("demo", epilog='Example: hivemind-client demo "what time is it"')
-@click.argument("utterance", default="what time is it")
+@click.argument("utterance", required=False)
+@click.option(
+    "--serve",
+    is_flag=True,
+    help="Leave the hub running to play with, and print commands for other terminals.",
+)
 @timeout_option(10.0, "How long to wait for the answer.")
 @reporting
-def demo(output: Output, utterance: str, timeout: float) -> None:
+def demo(output: Output, utterance: str | None, serve: bool, timeout: float) -> None:
     """Pair with a hub inside this process and ask it UTTERANCE.
 
     The hub listens on a free loopback port and lives in a temporary directory: no file of yours is
-    read or written.
+    read or written. Without UTTERANCE it is asked for the time.
+
+    With --serve the hub stays until Ctrl-C, which is the ordinary end and has exit code 0. Two satellites are paired
+    with it. The commands that are printed are theirs: paste them into other terminals. What the hub hears is shown.
     """
-    key, password = os.urandom(16).hex(), os.urandom(16).hex()
-    output.hide(key, password)
+    if serve and utterance is not None:
+        raise click.UsageError("--serve asks nothing itself: leave UTTERANCE out")
     with tempfile.TemporaryDirectory(prefix="hivemind-demo-") as folder, _at_home_in(folder):
         # Before the clock starts: importing OVOS takes longer than pairing.
         try:
@@ -53,19 +64,32 @@ def demo(output: Output, utterance: str, timeout: float) -> None:
         except ImportError as missing:  # its text says what to install
             raise PluginError(str(missing)) from missing
 
-        with EmbeddedHub(clients={key: password}, agent=_answer, versions=_VERSIONS) as hub:
-            connection = Connection(
-                key=key,
-                password=password,
-                host=hub.url.rsplit(":", 1)[0],
-                port=hub.port,
-                site_id="demo",
-                identity_file=os.path.join(folder, "_identity.json"),
-            )
-            output.note(f"A hub in this process at {hub.url}, and a satellite that pairs with it.\n")
-            conversation = _converse(output, connection, utterance, timeout)
+        if serve:
+            playground = Playground(folder, _answer)
+            with EmbeddedHub(playground.accounts, agent=playground.agent, versions=_VERSIONS) as hub:
+                serve_until_the_end(output, playground, hub)
+            return
+        _show(output, folder, EmbeddedHub, utterance or "what time is it", timeout)
+
+
+def _show(output: Output, folder: str, hub_type: type[EmbeddedHub], utterance: str, timeout: float) -> None:
+    """Pair, ask, and print the answer."""
+    key, password = os.urandom(16).hex(), os.urandom(16).hex()
+    output.hide(key, password)
+    with hub_type(clients={key: password}, agent=_answer, versions=_VERSIONS) as hub:
+        connection = Connection(
+            key=key,
+            password=password,
+            host=hub.url.rsplit(":", 1)[0],
+            port=hub.port,
+            site_id="demo",
+            identity_file=os.path.join(folder, "_identity.json"),
+        )
+        output.note(f"A hub in this process at {hub.url}, and a satellite that pairs with it.\n")
+        conversation = _converse(output, connection, utterance, timeout)
     output.result({"hub": hub.url, **conversation.data}, aligned(conversation.rows, indent="  "))
-    output.note("\nWith a hub of your own: hivemind-client set-identity --help")
+    output.note("\nA hub to play with: hivemind-client demo --serve")
+    output.note("With a hub of your own: hivemind-client set-identity --help")
 
 
 @contextlib.contextmanager
