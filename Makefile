@@ -18,10 +18,10 @@ OTHERS := $(patsubst %/pyproject.toml,-e ./%,$(filter-out pyproject.toml,$(PYPRO
 # The script was one of plugins/cli once: pip takes it away with the old version, after the root has written it.
 KEEP_SCRIPT := test -x $(BIN)/hivemind-client || $(PIP_INSTALL) --force-reinstall --no-deps -e .
 
-.PHONY: help demo test lint house hostile fuzz storm soak interop ecosystem smoke packaging dist bench matrix clean
+.PHONY: help demo test lint house hostile fuzz storm soak interop ecosystem smoke packaging dist bench matrix docs docs-serve clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/'
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1	/'
 
 demo: $(VENV)/.demo ## pair with a hub that runs in this process, speak, and hear the answer
 	@$(BIN)/hivemind-client demo
@@ -79,6 +79,13 @@ dist: $(VENV)/.dist ## wheels and sdists of every distribution in dist/, checked
 	$(BIN)/python tools/dist
 	$(PYTEST) -n 2 --timeout=600 tests/distributions
 
+docs: $(VENV)/.docs ## the docs site, into site/: no warning, no dead link, nothing loaded from elsewhere
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	$(PYTEST) -n 0 tests/site
+
+docs-serve: $(VENV)/.docs ## the docs site at http://127.0.0.1:8000, built anew as you write
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
+
 bench: $(VENV)/.bench ## this client beside the reference client, as ratios
 	$(BIN)/python benchmarks/run.py
 
@@ -86,7 +93,7 @@ matrix: ## the tests on every Python from 3.9 to 3.13 that is installed
 	@tools/matrix
 
 clean: ## remove environments, caches and build products
-	rm -rf .venv .venv-* .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .cache site .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -type d \( -name __pycache__ -o -name build -o -name dist -o -name '*.egg-info' \) \
 		-prune -exec rm -rf {} +
 
@@ -129,6 +136,12 @@ $(VENV)/.dist: $(BIN)/python $(PYPROJECTS)
 $(VENV)/.lint: $(BIN)/python $(PYPROJECTS)
 	@echo "Installing into $(VENV)" >&2
 	@$(PIP_INSTALL) -e '.[lint,test]' $(OTHERS)
+	@$(KEEP_SCRIPT)
+	@touch $@
+
+$(VENV)/.docs: $(BIN)/python $(PYPROJECTS)
+	@echo "Installing into $(VENV)" >&2
+	@$(PIP_INSTALL) -e '.[docs,test]' $(OTHERS)
 	@$(KEEP_SCRIPT)
 	@touch $@
 

@@ -91,7 +91,7 @@ def _check_hub(words: list[str]) -> None:
 
 
 def _check_make(words: list[str]) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert {word for word in words if "=" not in word} <= targets, words
 
 
@@ -154,7 +154,7 @@ def test_commands_in_the_prose_exist(path: Path) -> None:
             assert name in commands, code
         for name in re.findall(r"hivemind-core ([a-z][a-z-]*)", code):
             assert name in HUB_COMMANDS, code
-        for target in re.findall(r"^make ([a-z]+)$", code):
+        for target in re.findall(r"^make ([a-z-]+)$", code):
             _check_make([target])
 
 
