@@ -1,22 +1,28 @@
-"""Brings into the docs site what lies outside of docs/, and leads links there. A hook of mkdocs (mkdocs.yml).
+"""Brings into the docs site what lies outside of docs/, and draws its drawings. A hook of mkdocs (mkdocs.yml).
 
 The pages are written to be read in the repository: a link such as ../CONTRIBUTING.md leads to a file there. On the
-site each such file is a page of its own below repository/, so that no link leads out of the site.
+site each such file is a page of its own below repository/, so that no link leads out of the site. Drawings are drawn
+here too: the theme would have the browser fetch a script for them.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import mermaidx
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "repository"
 _LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".yaml": "yaml", ".svg": "xml"}
-_LINK = re.compile(r"(?P<before>\]\()(?P<target>[^)\s#]*)(?P<anchor>#[^)\s]*)?(?P<after>\))")
+_LINK = re.compile(r"\[(?P<text>[^]\[]*)\]\((?P<target>[^)\s#]*)(?P<anchor>#[^)\s]*)?\)")
+#: A link whose text is the path of a page: in the repository that is its name, on the site its title is.
+_PATH = re.compile(r"`?(?:\.\./)*[\w/-]+\.md`?")
+_DRAWING = re.compile(r"^```mermaid\n(?P<drawing>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FENCED = re.compile(r"(^ *```.*?^ *```[ ]*$)", re.MULTILINE | re.DOTALL)
 
 
@@ -26,9 +32,12 @@ def on_files(files: Files, *, config: Any) -> Files:
     known = set(waiting)
     while waiting:
         source = waiting.pop()
+        for number, drawing in enumerate(_DRAWING.finditer(_text(source)), 1):
+            picture = mermaidx.render(drawing["drawing"]).svg()
+            files.append(File.generated(config, _picture(source, number), content=picture))
         for target in _targets(_text(source), _repository_path(source)):
             page = _site_path(target)
-            if page is None or page in known or page in files.src_uris:
+            if page in known or page in files.src_uris:
                 continue
             known.add(page)
             waiting.append(page)
@@ -43,12 +52,26 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
 
     def moved(found: re.Match[str]) -> str:
         target = _resolved(found["target"], _repository_path(source))
-        page = None if target is None else _site_path(target)
-        if page is None:
+        if target is None:
             return found[0]
-        return f"{found['before']}{os.path.relpath(page, place)}{found['anchor'] or ''}{found['after']}"
+        there = _site_path(target)
+        text = _title(there) if _PATH.fullmatch(found["text"]) else found["text"]
+        return f"[{text}]({os.path.relpath(there, place)}{found['anchor'] or ''})"
 
-    return _outside_of_fences(markdown, lambda text: _LINK.sub(moved, text))
+    if source == "index.md":
+        page.meta["hide"] = ["navigation"]  # it would have one line
+
+    numbers = itertools.count(1)
+
+    def drawn(_: re.Match[str]) -> str:
+        picture = os.path.relpath(_picture(source, next(numbers)), place)
+        return f"![A drawing of what the text below says]({picture}){{ .drawing }}"
+
+    return _outside_of_fences(_DRAWING.sub(drawn, markdown), lambda text: _LINK.sub(moved, text))
+
+
+def _picture(page: str, number: int) -> str:
+    return f"figures/{PurePosixPath(page).stem}-{number}.svg"
 
 
 def _outside_of_fences(markdown: str, change: Any) -> str:
@@ -86,11 +109,17 @@ def _repository_path(page: str) -> str:
     return f"docs/{page}"
 
 
-def _site_path(path: str) -> str | None:
+def _site_path(path: str) -> str:
     """Where a file of the repository is on the site."""
     if path.startswith("docs/"):
         return path[len("docs/") :]
     return f"{FOLDER}/{path}" if path.endswith(".md") else f"{FOLDER}/{path}.code.md"
+
+
+def _title(page: str) -> str:
+    """The first heading of a page, else its file name."""
+    heading = re.search(r"^# (.+)$", _text(page), re.MULTILINE)
+    return heading[1] if heading else PurePosixPath(page).name
 
 
 def _text(page: str) -> str:
