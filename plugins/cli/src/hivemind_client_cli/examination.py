@@ -8,10 +8,13 @@ from attrs import define, evolve, field
 
 from hivemind_client_cli.connection import Connection
 from hivemind_client_cli.doctor_checks import FAILED, SKIPPED, Checked
+from hivemind_client_cli.other_addresses import WORKS, Attempt
+from hivemind_client_cli.other_addresses import mend_of as working_mend
 from hivemind_core_client.errors import (
     Command,
     HiveMindError,
     HubCommand,
+    HubConnectionError,
     IdentityFileError,
     Mend,
     NegotiationRefused,
@@ -68,6 +71,8 @@ _MENDS = {
 _OF_THE_PASSWORD = (PasswordRefused, NegotiationRefused)
 #: Shown only where they were looked at: before protocol version 3 there are no such keys.
 _OF_NOISE = ("hub key", "own Noise key")
+#: Where a check fails if no hub is at the address.
+_ON_THE_WAY = ("tcp", "tls", "websocket", "key")
 #: What is noted of a check.
 Remark = Union[str, Mend, HiveMindError]
 
@@ -92,6 +97,8 @@ class Examination:
     remarks: dict[str, Remark] = field(factory=dict)
     error: HiveMindError | None = None
     failed: str | None = None
+    #: Where else the hub was looked for.
+    attempts: list[Attempt] = field(factory=list)
     #: What the checks of plugins found.
     of_plugins: list[Checked] = field(factory=list)
 
@@ -120,9 +127,17 @@ class Examination:
         """What mends the check that failed, in words: the text of the error where nothing better is known."""
         if self.error is None:
             return None
+        working = next((each for each in self.attempts if each.state == WORKS), None)
+        if working is not None:
+            return working_mend(working.address, self.connection).text_for(reader)
         if self._mend is not None:
             return self._mend.text_for(reader)
         return self.error.mend_for(reader) or self.error.text_for(reader)
+
+    @property
+    def may_be_elsewhere(self) -> bool:
+        """Whether nothing that answered was a hub."""
+        return self.failed in _ON_THE_WAY and isinstance(self.error, HubConnectionError)
 
     def rows(self) -> list[tuple[str, str, Remark]]:
         """Check, state and remark, in order; what was not reached is skipped."""

@@ -15,6 +15,7 @@ from hivemind_client_cli.group import group_of
 from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.message_types import complete_ovos_type
 from hivemind_client_cli.options import connection_options, json_object, timeout_option
+from hivemind_client_cli.other_addresses import elsewhere
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.ovos_messages import HANDLED, SPEAK, UTTERANCE, bus_message, utterance_data
@@ -95,8 +96,14 @@ def doctor(
     The steps: name, TCP, TLS, WebSocket, key, version, password, cipher, permission; with protocol version 3 also the
     static keys by which hub and satellite know each other, 'hub key' and 'own Noise key'. The last step is skipped
     unless --say or --msg is given: a hub tells whether it takes a message only by what it does with one. Checks of
-    plugins come after these. Exit codes: 0 nothing failed, 1 a plugin's check failed, 2 nothing configured or a file
-    that cannot be used, 3 refused by the hub, 4 unreachable or timed out.
+    plugins come after these.
+
+    Where no hub answers, it is looked for by the other scheme, at the usual other port and by each family of addresses,
+    and the command is printed that makes the one that works yours. Your key does not go anywhere in the clear that was
+    to go by TLS.
+
+    Exit codes: 0 nothing failed, 1 a plugin's check failed, 2 nothing configured or a file that cannot be used,
+    3 refused by the hub, 4 unreachable or timed out.
     """
     if say is not None and msg_type is not None:
         raise click.UsageError("give one of --say and --msg")
@@ -109,6 +116,8 @@ def doctor(
                 _examine_permission(found, client, say, msg_type, payload, timeout)
             except HiveMindError as error:
                 found.fail("permission", error)
+        if found.may_be_elsewhere:
+            found.attempts = elsewhere(client, connection)
         stands = client.connected_event.is_set()
         found.of_plugins = run_checks(group_of(ctx).plugins(ctx), client, stands, CHECKS)
     _report(output, found, address)
@@ -249,6 +258,10 @@ def _report(output: Output, found: Examination, address: str) -> None:
         for check, state, remark in found.rows()
     ]
     more = [_row_of_plugin(output, each) for each in found.of_plugins]
+    attempts = [
+        {"address": str(each.address), "state": each.state, "remark": output.worded(each.remark)}
+        for each in found.attempts
+    ]
     failed, code = found.failed, 0 if error is None else error.exit_code
     broken = next((row for row in more if row["state"] == FAILED), None)
     if failed is None and broken is not None:
@@ -257,13 +270,14 @@ def _report(output: Output, found: Examination, address: str) -> None:
         {
             "hub": address,
             "checks": rows + more,
+            "attempts": attempts,
             "failed": failed,
             "error": problem,
             "type": None if error is None else type(error).__name__,
             "mend": mend,
             "exit_code": code,
         },
-        _table(rows + more, mend if mend != problem and error is not None else None),
+        _table(rows + more, attempts, mend if mend != problem and error is not None else None),
     )
     if failed is not None:
         output.remark(f"error: {failed} failed")
@@ -280,8 +294,14 @@ def _row_of_plugin(output: Output, checked: Checked) -> Json:
     }
 
 
-def _table(rows: list[Json], mend: str | None) -> str:
+def _table(rows: list[Json], attempts: list[Json], mend: str | None) -> str:
     width = max(_WIDTH, *(len(row["check"]) for row in rows))
     lines = [f"{row['check']:<{width}}  {row['state']:<7}  {row['remark']}".rstrip() for row in rows]
+    if attempts:
+        width = max(len(row["address"]) for row in attempts)
+        lines.append("looked for the hub in other places:")
+        lines += [
+            f"  {row['address']:<{width}}  {row['state']:<7}  {row['remark']}".rstrip() for row in attempts
+        ]
     lines += [] if mend is None else [f"mend: {mend}"]
     return "\n".join(lines + [f"mend of {row['check']}: {row['mend']}" for row in rows if row.get("mend")])
