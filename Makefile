@@ -18,7 +18,7 @@ OTHERS := $(patsubst %/pyproject.toml,-e ./%,$(filter-out pyproject.toml,$(PYPRO
 # The script was one of plugins/cli once: pip takes it away with the old version, after the root has written it.
 KEEP_SCRIPT := test -x $(BIN)/hivemind-client || $(PIP_INSTALL) --force-reinstall --no-deps -e .
 
-.PHONY: help demo test lint house hostile fuzz storm soak interop ecosystem smoke packaging dist bench matrix docs docs-serve clean
+.PHONY: help demo test lint house hostile fuzz storm soak interop ecosystem smoke packaging dist container bench matrix docs docs-serve clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1	/'
@@ -78,6 +78,10 @@ packaging: $(VENV)/.packaging ## packages of plugins, built and installed; progr
 dist: $(VENV)/.dist ## wheels and sdists of every distribution in dist/, checked, installed and tried
 	$(BIN)/python tools/dist
 	$(PYTEST) -n 2 --timeout=600 tests/distributions
+
+# Without a builder, by chroot: needs root and debootstrap, and skips with a word where they are missing.
+container: $(VENV)/.test ## the steps of the Dockerfile in a bare folder, and what they make as a satellite
+	$(PYTEST) --timeout=1800 -ra tests/container
 
 docs: $(VENV)/.docs ## the docs site, into site/: no warning, no dead link, nothing loaded from elsewhere
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict

@@ -35,7 +35,7 @@ HUB_COMMANDS = {
     "reset-noise-pin": set(),
 }
 #: Commands that belong to the system.
-SYSTEM = {"echo", "export", "git", "grep", "cd", "cp", "pytest", "."}
+SYSTEM = {"echo", "export", "git", "grep", "cd", "cp", "install", "journalctl", "pytest", "systemctl", "."}
 
 
 def _lines() -> list[tuple[str, str]]:
@@ -127,7 +127,33 @@ def _check_python(words: list[str]) -> None:
     assert words[0] in ("-m", "-c") or (ROOT / words[0]).is_file(), words
 
 
+def _check_docker(words: list[str]) -> None:
+    """What follows the name of the image is for the command that it starts."""
+    assert words[0] in ("build", "exec", "logs", "run"), words
+    if words[0] == "run":
+        _check_client(words[words.index("hivemind-client") + 1 :])
+    elif words[0] == "exec":
+        assert words[2] == "hivemind-client", words
+        _check_client(words[3:])
+    elif words[0] == "build":
+        assert (ROOT / words[-1] / "Dockerfile").is_file(), words
+
+
+def _check_sudo(words: list[str]) -> None:
+    """The command behind the options and variables of sudo, wherever it lies."""
+    while words[0].startswith("-") or "=" in words[0]:
+        words = words[2 if words[0] == "-u" else 1 :]
+    name = Path(words[0]).name
+    if name == "install":
+        assert all((ROOT / word).is_file() for word in words if word.startswith("deploy/")), words
+    elif name not in SYSTEM:
+        CHECKS[name](words[1:])
+
+
 CHECKS: dict[str, Callable[[list[str]], object]] = {
+    "docker": _check_docker,
+    "sudo": _check_sudo,
+    "systemd-sysusers": lambda words: None,
     "hivemind-client": _check_client,
     "hivemind-core": _check_hub,
     "make": _check_make,
