@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import click
@@ -67,11 +68,18 @@ def _check_option(command: click.Command, words: list[str]) -> None:
     command.params = [copy.copy(parameter) for parameter in command.params]
     for parameter in command.params:
         parameter.callback = None  # callbacks act: they print, ask, or read files
+        parameter.type = click.STRING if isinstance(parameter.type, click.Path) else parameter.type
     command.parse_args(click.Context(command, info_name=command.name), list(words))
 
 
+@cache
+def _cli() -> click.Group:
+    """The command, with what the distributions beside the root bring."""
+    return build_cli(load_plugins(["journal"]))
+
+
 def _check_client(words: list[str]) -> None:
-    cli = build_cli()
+    cli = _cli()
     if words[:1] == ["--app"]:
         words = words[2:]
     if not words or words[0].startswith("-"):
@@ -173,8 +181,7 @@ def test_a_command_line_can_be_typed(where: str, line: str) -> None:
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_in_the_prose_exist(path: Path) -> None:
-    # What the distributions beside the root bring counts too.
-    commands = set(build_cli(load_plugins(["journal"])).commands)
+    commands = set(_cli().commands)
     for code in inline_code(path):
         for name in re.findall(r"hivemind-client ([a-z][a-z-]*)", code):
             assert name in commands, code
