@@ -29,7 +29,10 @@ def receive(context: Context, message: HiveMessage) -> Actions:
     is_handled = inner.msg_type is HiveMessageType.BUS or type(inner.msg_type) is MessageType
     if is_handled and is_for_site(context, message):
         return [Dispatch(inner)]
-    context.note(
-        log.info, "a BROADCAST of %s is not for this site, or of a type that is not handled", name_of(inner)
-    )
+    if is_handled:
+        reason = "it is not for this site"
+        context.drop(message, reason, log.info, "a BROADCAST of %s is not for this site", name_of(inner))
+    else:
+        reason = "no satellite acts on that"
+        context.drop(message, reason, log.info, "dropped a BROADCAST of %s: %s", name_of(inner), reason)
     return None

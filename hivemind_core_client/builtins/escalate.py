@@ -20,5 +20,6 @@ def hivemind_message_handlers() -> list[MessageHandler]:
 
 def receive(context: Context, message: HiveMessage) -> Actions:
     """A hub may not send it: logged and dropped."""
-    context.note(log.warning, "dropped an ESCALATE message: only satellites send those")
+    reason = "only satellites send those"
+    context.drop(message, reason, log.warning, "dropped an ESCALATE message: %s", reason)
     return None

@@ -27,7 +27,9 @@ def receive(context: Context, message: HiveMessage) -> Actions:
     """Draw the node into the hive map, and answer a flood that is new."""
     flood_id = message["flood_id"]
     if not isinstance(flood_id, str) or not 0 < len(flood_id) <= _LONGEST_FLOOD_ID:
-        context.note(log.info, "dropped a PING without a usable flood id")
+        context.drop(
+            message, "it has no usable flood id", log.info, "dropped a PING without a usable flood id"
+        )
         return None
     trust = context.trust
     is_new = context.hive_map.start_ping(flood_id)

@@ -32,13 +32,17 @@ def receive(context: Context, message: HiveMessage) -> Actions:
     if inner.msg_type in _PASSED_ON:
         return [Dispatch(inner)]
     if inner.msg_type is not HiveMessageType.BUS and type(inner.msg_type) is not MessageType:
-        context.note(log.info, "dropped a PROPAGATE of %s: no satellite acts on that", inner.msg_type.name)
+        reason = "no satellite acts on that"
+        context.drop(message, reason, log.info, "dropped a PROPAGATE of %s: %s", inner.msg_type.name, reason)
         return None
     if not is_for_site(context, message):
-        context.note(log.info, "a PROPAGATE of %s is not for this site", name_of(inner))
+        reason = "it is not for this site"
+        context.drop(message, reason, log.info, "a PROPAGATE of %s is not for this site", name_of(inner))
         return None
     if not context.trust.trusts_all(inner.raw_route):
-        context.note(
+        context.drop(
+            message,
+            "its route is not trusted",
             log.warning,
             "dropped a PROPAGATE of %s: who sent it, or a node on its way, is not trusted. Trust a node's key with "
             "'hivemind-client trust add'. The sender must also 'ping' in the session in which it sends: that tells the "

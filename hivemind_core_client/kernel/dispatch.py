@@ -192,8 +192,9 @@ class Dispatcher:
         try:
             check_is_among(message.msg_type, message.bin_type, self._types, self._binary_types)
         except ProtocolError as error:
+            message.dropped = str(error)
             return [Rejected(error)]
-        self.context.note(log.info, _UNHANDLED, *_shown(message))
+        self.context.drop(message, "no plugin handles it", log.info, _UNHANDLED, *_shown(message))
         return ()
 
     def _later(
@@ -225,8 +226,10 @@ class Dispatcher:
         except KeyboardInterrupt:
             raise
         except ProtocolError as error:  # what the message holds makes no sense: one inside it, above all
+            _note_dropped(arguments, str(error))
             return [Rejected(error)]
         except BaseException:  # a handler is a plugin: it may fail or even exit, the connection may not
+            _note_dropped(arguments, f"handler {name} failed")
             self.context.note(log.exception, "handler %s raised; its message was dropped", name)
             return []
         for action in actions:
@@ -240,12 +243,9 @@ class Dispatcher:
             if type(action) is not Dispatch:
                 expanded.append(action)
             elif depth > MAX_DEPTH:
-                self.context.note(
-                    log.warning,
-                    "dropped a %s message: messages are nested deeper than %d",
-                    action.message.msg_type,
-                    MAX_DEPTH,
-                )
+                reason = f"messages are nested deeper than {MAX_DEPTH}"
+                text = "dropped a %s message: %s"
+                self.context.drop(action.message, reason, log.warning, text, action.message.msg_type, reason)
             else:
                 inner = action.message
                 if type(inner.msg_type) is MessageType and inner.msg_type in self._types:
@@ -263,6 +263,13 @@ def _inner(message: HiveMessage, depth: int) -> HiveMessage:
         return HiveMessage.from_wire(message.raw_payload)
     except ProtocolError as error:
         raise InvalidMessage(f"the payload of {message.msg_type.name} is no HiveMessage: {error}") from error
+
+
+def _note_dropped(arguments: tuple[Any, ...], reason: str) -> None:
+    """Say so in the message that a handler was called for, where it got one."""
+    for argument in arguments:
+        if isinstance(argument, HiveMessage):
+            argument.dropped = reason
 
 
 def _shown(message: HiveMessage) -> tuple[str, str]:

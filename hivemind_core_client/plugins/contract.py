@@ -336,6 +336,16 @@ class Context:
         """
         self._lines.write(self.now(), log, text, *arguments)
 
+    def drop(
+        self, message: HiveMessage, reason: str, log: Callable[..., object], text: str, *arguments: Any
+    ) -> None:
+        """Log like `note` that nothing is done about a message that arrived, and set its `dropped` to a few words.
+
+        So who listens to its type can see that: `context.drop(message, "it is not signed", log.warning, "dropped …")`.
+        """
+        message.dropped = reason
+        self.note(log, text, *arguments)
+
     def recall(self, name: str) -> dict[str, Any]:
         """The memory of the handler called `name`."""
         return self.memory.setdefault(name, {})

@@ -7,7 +7,7 @@ from typing import Any, Final, Union
 
 from hivemind_core_client.wire.errors import FrameError, InvalidMessage, Mend
 from hivemind_core_client.wire.json_text import Json, json_object, json_text
-from hivemind_core_client.wire.message_fields import COPIED, FIELD_KINDS, KEPT, UNCHECKED, is_hop
+from hivemind_core_client.wire.message_fields import COPIED, DROPPED, FIELD_KINDS, KEPT, UNCHECKED, is_hop
 from hivemind_core_client.wire.message_types import (
     BY_NAME,
     HANDSHAKE_TYPES,
@@ -47,7 +47,6 @@ __all__ = [
     "read_message_type",
 ]
 
-
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
 _BINARY = HiveMessageType.BINARY
 
@@ -73,6 +72,7 @@ class HiveMessage:
     __slots__ = (
         "_bin_type",
         "_body",
+        "_dropped",
         "_metadata",
         "_msg_type",
         "_node",
@@ -136,6 +136,7 @@ class HiveMessage:
         "_body.fields",
         "The payload as it travels: a dict, bytes for BINARY, or the text of a type that carries text. Not a copy.",
     )
+    dropped = DROPPED
     _payload = raw_payload  # hivescope reads it by its name in the reference client
 
     @property
@@ -311,8 +312,8 @@ class HiveMessage:
 
     def __repr__(self) -> str:
         """Type and size only: payloads hold speech and secrets, and this text ends up in logs."""
-        kind = f":{self._bin_type.name}" if self._bin_type else ""
-        return f"<HiveMessage {self._msg_type.name}{kind}, {size_of(self._body.as_given)}>"
+        kind = self._msg_type.name + (f":{self._bin_type.name}" if self._bin_type else "")
+        return f"<HiveMessage {kind}, {size_of(self._body.as_given)}>"
 
     def __str__(self) -> str:
         """JSON text, or the short form for BINARY."""

@@ -29,6 +29,19 @@ COPIED = frozenset({"payload", *UNCHECKED})
 KEPT: Any = object()
 
 
+def _note_dropped(message: Any, reason: str | None) -> None:
+    message._dropped = reason
+
+
+#: Not in every message: the slot stays empty until somebody has something to say.
+DROPPED = property(
+    lambda message: getattr(message, "_dropped", None),
+    _note_dropped,
+    doc="Why this client does nothing about a message that arrived, such as `its route is not trusted`; else None. "
+    "Who listens to its type hears of it all the same.",
+)
+
+
 def is_hop(hop: Any) -> bool:
     """Whether an entry of a route says who had the message; whom it went to need not be there."""
     return isinstance(hop, dict) and isinstance(hop.get("source"), str) and hop["source"] != ""

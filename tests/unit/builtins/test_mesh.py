@@ -63,6 +63,12 @@ def after_arrival(events: list[Event]) -> list[Event]:
     return events[1:]
 
 
+def message_of(events: list[Event]) -> HiveMessage:
+    """The message that arrived."""
+    assert isinstance(events[0], Arrived), events
+    return events[0].message
+
+
 def wrapped(kind: str, inner: HiveMessage, *sources: Any, site: Optional[str] = SITE) -> HiveMessage:
     return HiveMessage(kind, inner, target_site_id=site, route=[hop(source) for source in sources])
 
@@ -96,9 +102,10 @@ def test_what_is_for_another_site_is_not_delivered(
     kind: str, site: Optional[str], ours: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    found = after_arrival(keyed().send(wrapped(kind, bus(), HUB_KEY, site=site)))
-    assert found == ([Deliver(SPEAK)] if ours else [])
+    events = keyed().send(wrapped(kind, bus(), HUB_KEY, site=site))
+    assert after_arrival(events) == ([Deliver(SPEAK)] if ours else [])
     assert ("not for this site" in caplog.text) is not ours
+    assert message_of(events).dropped == (None if ours else "it is not for this site")
 
 
 def test_the_site_of_the_inner_message_is_no_address() -> None:
@@ -129,8 +136,9 @@ SOURCES: dict[str, tuple[tuple[Any, ...], bool]] = {
 def test_a_propagated_message_is_delivered_by_the_trust_in_all_who_passed_it_on(
     sources: tuple[Any, ...], trusted: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    found = after_arrival(keyed().send(wrapped("propagate", bus(), *sources)))
-    assert found == ([Deliver(SPEAK)] if trusted else [])
+    events = keyed().send(wrapped("propagate", bus(), *sources))
+    assert after_arrival(events) == ([Deliver(SPEAK)] if trusted else [])
+    assert message_of(events).dropped == (None if trusted else "its route is not trusted")
     assert ("not trusted" in caplog.text and "trust add" in caplog.text) is not trusted
 
 
@@ -199,7 +207,9 @@ def test_a_node_becomes_trusted_by_its_ping_and_no_other_does() -> None:
 
 @pytest.mark.parametrize("inner", [t for t in T if t not in (T.BUS, T.INTERCOM, T.BINARY)])
 def test_a_broadcast_carries_bus_and_intercom_only(inner: HiveMessageType) -> None:
-    assert after_arrival(keyed().send(wrapped("broadcast", of_type(inner), HUB_KEY))) == []
+    events = keyed().send(wrapped("broadcast", of_type(inner), HUB_KEY))
+    assert after_arrival(events) == []
+    assert message_of(events).dropped == "no satellite acts on that"
 
 
 @pytest.mark.parametrize("inner", [t for t in T if t not in (T.BUS, T.INTERCOM, T.PING, T.BINARY)])
@@ -209,7 +219,9 @@ def test_a_propagate_carries_bus_intercom_and_ping_only(
     caplog.set_level(logging.INFO)
     hub = keyed()
     facts = hub.link.hub
-    assert after_arrival(hub.send(wrapped("propagate", of_type(inner), HUB_KEY))) == []
+    events = hub.send(wrapped("propagate", of_type(inner), HUB_KEY))
+    assert after_arrival(events) == []
+    assert message_of(events).dropped == "no satellite acts on that"
     assert f"PROPAGATE of {inner.name}" in caplog.text
     assert hub.link.hub is facts and hub.link.state is State.ESTABLISHED
 
@@ -245,8 +257,10 @@ ILLEGAL = {
 def test_messages_that_only_satellites_send_are_dropped(
     message: HiveMessage, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert after_arrival(keyed().send(message)) == []
+    events = keyed().send(message)
+    assert after_arrival(events) == []
     assert f"dropped {name} message" in caplog.text
+    assert message_of(events).dropped == "only satellites send those"
 
 
 @pytest.mark.parametrize("kind", ["3rdparty", "rendezvous"])

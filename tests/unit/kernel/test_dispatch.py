@@ -88,7 +88,9 @@ def test_messages_a_handler_that_raises_is_named_and_costs_its_message(
 ) -> None:
     """Row: one raising handler killed the receive loop."""
     broken = dispatcher(MessageHandler(T.PING, "acme-ping", receive), BUS_HANDLER)
-    assert list(broken.receive(HiveMessage("ping", {}))) == []
+    ping = HiveMessage("ping", {})
+    assert list(broken.receive(ping)) == []
+    assert ping.dropped == "handler acme-ping failed"
     assert "handler acme-ping raised" in caplog.text and "broken" in caplog.text
     assert list(broken.receive(BUS)) == [Deliver(BUS.raw_payload)]
 
@@ -109,14 +111,16 @@ def test_a_handler_may_return_nothing(nothing: Any) -> None:
 
 def test_a_type_without_a_handler_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    assert list(dispatcher().receive(HiveMessage("3rdparty", {"a": "secret"}))) == []
+    message = HiveMessage("3rdparty", {"a": "secret"})
+    assert list(dispatcher().receive(message)) == []
+    assert message.dropped == "no plugin handles it"
     assert "no plugin handles that type" in caplog.text and "secret" not in caplog.text
 
 
 def test_an_inner_type_that_is_unknown_costs_its_message_only(caplog: pytest.LogCaptureFixture) -> None:
     odd = HiveMessage("broadcast", {"msg_type": "unheard-of", "payload": {}})
     rejected = only(Rejected, list(dispatcher(BROADCAST_HANDLER).receive(odd)))
-    assert "unheard-of" in str(rejected.error)
+    assert "unheard-of" in str(rejected.error) and odd.dropped == str(rejected.error)
     assert "Traceback" not in caplog.text and "raised" not in caplog.text
 
 

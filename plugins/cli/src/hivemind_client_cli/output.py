@@ -8,10 +8,12 @@ import io
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 import click
+
+from hivemind_client_cli.colours import Part, coloured, shows_colours, within
 
 if TYPE_CHECKING:
     from hivemind_core_client.errors import HiveMindError, Mend, Reader
@@ -141,6 +143,17 @@ class Output:
             self._write_json(data)
         elif text is not None:
             self.write(shown(_without(self._secrets_in_results(), text)) + "\n")
+
+    def line(self, parts: Sequence[Part], most: int | None = None) -> None:
+        """Print a result for people, made of parts: with colours where stdout shows them, and safe as in `result`.
+
+        `most` bounds it in columns of the terminal.
+        """
+        secrets, styled = self._secrets_in_results(), shows_colours(self.stdout)
+        texts = [Part(role, shown(_without(secrets, text))) for role, text in parts]
+        if most is not None:
+            texts = within(texts, most)
+        self.write("".join(coloured(*part) if styled else part.text for part in texts) + "\n")
 
     def note(self, text: str) -> None:
         """Print a remark for people: on stdout, and not at all with `--json` or `--quiet`."""

@@ -11,6 +11,8 @@ from hivemind_core_client.wire.json_text import Json
 UTTERANCE = "recognizer_loop:utterance"
 #: What an OVOS says.
 SPEAK = "speak"
+#: The same by the name that it has on the newest hubs too.
+SPEECH = frozenset({SPEAK, "ovos.utterance.speak"})
 #: The OVOS of a hub says this when no more answers to an utterance come.
 HANDLED = "ovos.utterance.handled"
 

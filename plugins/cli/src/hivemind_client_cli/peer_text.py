@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 from hivemind_client_cli.output import shown
 from hivemind_client_cli.ovos_messages import as_text
@@ -12,6 +13,12 @@ from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Negotiated
+
+#: So many letters of a key, a hash or a sealed text in a row say nothing to a person.
+_LONG_KEY = 40
+_KEPT = 8
+_KEY_LIKE = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
+_SESSION_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}\Z")
 
 
 def plain(text: str) -> str:
@@ -37,3 +44,28 @@ def handshake_of(agreed: Negotiated) -> str:
 def fingerprint(pem: str | None) -> str | None:
     """The fingerprint of a public key; None for none."""
     return keys.fingerprint(pem) if pem else None
+
+
+def short_name(peer: str) -> str:
+    """A peer's name as one reads it: a key by its fingerprint, without the id of the session at its end."""
+    name, colons, session = peer.rpartition("::")
+    return who(name if colons and _SESSION_ID.match(session) else peer)
+
+
+def short(value: Any) -> Any:
+    """A value read from JSON with what nobody reads cut: public keys by their fingerprint, long keys by their start."""
+    if isinstance(value, str):
+        return _short_text(value)
+    if isinstance(value, list):
+        return [short(each) for each in value]
+    if isinstance(value, dict):
+        return {_short_text(name): short(each) for name, each in value.items()}
+    return value
+
+
+def _short_text(text: str) -> str:
+    if len(text) < _LONG_KEY:
+        return text
+    if keys.is_public_key(text):
+        return display_peer(text)
+    return _KEY_LIKE.sub(lambda found: f"{found[0][:_KEPT]}…", text)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from hivemind_client_cli.peer_text import described, plain
+from attrs import field, frozen
+
+from hivemind_client_cli.colours import Part
+from hivemind_client_cli.ovos_messages import SPEECH
+from hivemind_client_cli.peer_text import plain, short, short_name
 from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.message import (
     OVOS_TYPES,
@@ -13,12 +20,27 @@ from hivemind_core_client.message import (
     HiveMessageType,
 )
 from hivemind_core_client.wire.json_text import Json, json_text
+from hivemind_core_client.wire.keys import alias_of, same_key
 from hivemind_core_client.wire.text import safe_label
 
-#: A line for people is cut here; `--json` has the whole message.
+if TYPE_CHECKING:
+    from hivemind_core_client import HiveMessageBusClient
+
+#: What a message holds is cut here in a line for people; `--full` and `--json` have the whole message.
 _MAX_LINE_CHARACTERS = 2000
 #: How many messages within messages are looked at.
 _MAX_LAYERS = 8
+_NOT_SHOWN = "this cannot be shown: it is nested too deep, or no JSON"
+
+
+@frozen
+class Arrival:
+    """A message that came `at` a time, in seconds since the epoch, from `sender`, and where its data was `saved`."""
+
+    message: HiveMessage
+    sender: str = "hub"
+    at: float = field(factory=time.time)
+    saved: str | None = None
 
 
 class Matcher:
@@ -51,43 +73,91 @@ def _layers(message: HiveMessage) -> Iterator[HiveMessage]:
             return
 
 
-def as_data(message: HiveMessage, saved: str | None = None) -> Json:
-    """The message as it travels; binary data by its kind, size and name, and where it was saved."""
+def sender_of(client: HiveMessageBusClient, message: HiveMessage) -> str:
+    """Who sent a message, for people: the alias of a trusted key, `hub`, or the name that the route begins with."""
+    hop = next((hop for each in _layers(message) for hop in each.route), None)
+    peer = hop["source"] if hop is not None else None
+    hub = client.hub
+    if peer is None or (hub is not None and (peer == hub.node_id or same_key(peer, hub.public_key))):
+        return "hub"
+    alias = alias_of(client.hive_map.key_of(peer) or peer, client.identity.trusted_keys)
+    return plain(alias) if alias else short_name(peer)
+
+
+def as_data(arrival: Arrival) -> Json:
+    """The message as it travels; binary data by its kind, size and name, and where it was saved.
+
+    Where this satellite does nothing about it, `dropped` says why.
+    """
+    message = arrival.message
+    dropped = {"dropped": message.dropped} if message.dropped else {}
     if message.msg_type is not HiveMessageType.BINARY:
-        return message.as_dict
+        return {**message.as_dict, **dropped}
     return {
         "msg_type": message.msg_type.value,
         "bin_type": message.bin_type.name.lower(),
         "size": len(message.raw_payload),
         "label": safe_label(message.metadata.get("file_name"), ""),
         "metadata": message.metadata,
-        "saved": saved,
+        "saved": arrival.saved,
+        **dropped,
     }
 
 
-def as_line(message: HiveMessage, saved: str | None = None) -> str:
-    """The message in one line: the types from the outermost to the innermost, and what that holds."""
-    layers = list(_layers(message))
-    types = " > ".join(each.msg_type.value for each in layers)
+def as_line(arrival: Arrival) -> list[Part]:
+    """The message in one line: when, from whom, the types from the outermost to the innermost, what it holds."""
+    layers = list(_layers(arrival.message))
     try:
-        text = _content(layers[-1], saved)
+        role, text = _content(layers[-1], arrival)
     except (HiveMindError, ValueError, RecursionError):
-        text = "this cannot be shown: it is nested too deep, or no JSON"
-    line = plain(f"{types}: {text}")
-    if len(line) <= _MAX_LINE_CHARACTERS:
-        return line
-    return f"{line[:_MAX_LINE_CHARACTERS]} … ({len(line)} characters)"
+        role, text = "data", _NOT_SHOWN
+    text = plain(text)
+    if len(text) > _MAX_LINE_CHARACTERS:
+        text = f"{text[:_MAX_LINE_CHARACTERS]} … ({len(text)} characters)"
+    return [*_heading(arrival, layers), Part(role, f" {text}")]
 
 
-def _content(inner: HiveMessage, saved: str | None) -> str:
-    """What a message holds, for people. Raises InvalidMessage or RecursionError for what has no text."""
+def as_block(arrival: Arrival) -> tuple[list[Part], str]:
+    """The whole message: a line as above, without what it holds, and that as indented JSON."""
+    try:
+        text = json.dumps(as_data(arrival), indent=2, ensure_ascii=False)
+    except (HiveMindError, ValueError, RecursionError):
+        text = _NOT_SHOWN
+    return _heading(arrival, list(_layers(arrival.message))), text
+
+
+def _heading(arrival: Arrival, layers: list[HiveMessage]) -> list[Part]:
+    clock = time.strftime("%H:%M:%S", time.localtime(arrival.at))
+    types = " > ".join(plain(name) for name in _shown_types(layers))
+    heading = [Part("time", clock), Part("sender", f"  {arrival.sender}"), Part("type", f"  {types}:")]
+    reason = arrival.message.dropped
+    # Before the data, which may be cut.
+    return [*heading, Part("dropped", f" [dropped: {plain(reason)}]")] if reason else heading
+
+
+def _shown_types(layers: list[HiveMessage]) -> Iterator[str]:
+    """The types of all layers; an OVOS Message stands for the BUS message around it."""
+    for each in layers[:-1]:
+        yield each.msg_type.value
+    inner = layers[-1]
+    yield (
+        str(inner.raw_payload.get("type")) if inner.msg_type is HiveMessageType.BUS else inner.msg_type.value
+    )
+
+
+def _content(inner: HiveMessage, arrival: Arrival) -> tuple[str, str]:
+    """What a message holds, for people, and its role. Raises InvalidMessage or RecursionError for what has no text."""
     if inner.msg_type is HiveMessageType.BINARY:
-        data = as_data(inner)
+        data = as_data(arrival)
         text = f"{data['bin_type']}, {data['size']} bytes"
         text += f", {data['label']}" if data["label"] else ""
-        return text + (f", saved as {saved}" if saved else "")
+        return "data", text + (f", saved as {arrival.saved}" if arrival.saved else "")
     if inner.msg_type in OVOS_TYPES:
-        return described(str(inner.raw_payload.get("type")), inner.raw_payload.get("data") or {})
+        name, data = str(inner.raw_payload.get("type")), inner.raw_payload.get("data") or {}
+        if name in SPEECH and isinstance(data.get("utterance"), str):
+            return "speech", data["utterance"]
+        shown = json.dumps(short(data), ensure_ascii=False, default=str)
+        return "data", shown if inner.msg_type is HiveMessageType.BUS else f"{name} {shown}"
     if inner.msg_type is HiveMessageType.INTERCOM:
-        return f"sealed, {len(json_text(inner.raw_payload))} characters"
-    return json_text(inner.raw_payload)
+        return "data", f"sealed, {len(json_text(inner.raw_payload))} characters"
+    return "data", json_text(short(inner.raw_payload))

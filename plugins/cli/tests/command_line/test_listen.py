@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 from hivemind_client_cli import arrival_queue
 from hivemind_client_cli.commands import listen as listening
 from hivemind_client_cli.output import Output
-from hivemind_client_cli.received import Matcher, as_data, as_line
+from hivemind_client_cli.received import Arrival, Matcher, as_data, as_line
 from hivemind_core_client.message import HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.testing import EmbeddedHub
 
@@ -46,6 +47,17 @@ def file_of(data: bytes, name: str, kind: HiveMindBinaryPayloadType) -> HiveMess
     return HiveMessage("bin", data, bin_type=kind, metadata={"file_name": name})
 
 
+def untimed(out: str) -> list[str]:
+    """The lines without the time that each begins with."""
+    assert all(re.match(r"\d\d:\d\d:\d\d  ", line) for line in out.splitlines()), out
+    return [line[10:] for line in out.splitlines()]
+
+
+def line_of(packet: HiveMessage) -> str:
+    """The line of a message, without the time and who sent it."""
+    return "".join(part.text for part in as_line(Arrival(packet))[2:]).strip()
+
+
 @contextmanager
 def sending(hub: EmbeddedHub, *messages: HiveMessage) -> Iterator[None]:
     """Send these as soon as a client stands."""
@@ -65,7 +77,11 @@ def test_a_line_each(run: Any, hub: EmbeddedHub) -> None:
     alarm = HiveMessage("propagate", bus("my.alarm", door="öpen"))
     with sending(hub, bus("speak", utterance="hi"), alarm, HiveMessage("3rdparty", {"a": 1})):
         out = run(*login(hub, "--count", "3")).expect(0).out
-    assert out.splitlines() == ["bus: hi", 'propagate > bus: my.alarm {"door": "öpen"}', '3rdparty: {"a":1}']
+    assert untimed(out) == [
+        "hub  speak: hi",
+        'hub  propagate > my.alarm: [dropped: it is not for this site] {"door": "öpen"}',
+        'hub  3rdparty: {"a":1}',
+    ]
 
 
 def test_an_object_each(run: Any, hub: EmbeddedHub) -> None:
@@ -102,7 +118,7 @@ def test_types(types: list[str], shown: list[str]) -> None:
 def test_types_on_the_command_line(run: Any, hub: EmbeddedHub) -> None:
     with sending(hub, bus("other"), bus("speak", utterance="hi"), HiveMessage("3rdparty", {})):
         args = login(hub, "--type", "speak", "--type", "3rdparty", "--count", "2")
-        assert run(*args).expect(0).out == "bus: hi\n3rdparty: {}\n"
+        assert untimed(run(*args).expect(0).out) == ["hub  speak: hi", "hub  3rdparty: {}"]
 
 
 def send_text(hub: EmbeddedHub, text: str) -> None:
@@ -132,10 +148,10 @@ def test_a_number_that_json_does_not_have_ends_nothing(run: Any, hub: EmbeddedHu
     lines = done.out.splitlines()
     last, third = lines[-1], lines[0]
     assert (json.loads(last)["payload"]["data"] if flags else last) == (
-        {"utterance": "hi"} if flags else "bus: hi"
+        {"utterance": "hi"} if flags else last[:10] + "hub  speak: hi"
     )
     assert (json.loads(third)["payload"] if flags else third) == (
-        {"x": None} if flags else '3rdparty: {"x":null}'
+        {"x": None} if flags else third[:10] + 'hub  3rdparty: {"x":null}'
     )
     assert len(lines) == len(NO_NUMBERS) + 1 and "dropped a frame" not in done.err
 
@@ -155,9 +171,7 @@ def test_what_has_no_json_form_ends_nothing(
     capsys: pytest.CaptureFixture[str], value: Any, kind: str, as_json: bool
 ) -> None:
     payload = message("deep", x=value) if kind == "bus" else {"x": value}
-    arrivals = [
-        listening.Arrival(each) for each in (HiveMessage(kind, payload), bus("speak", utterance="hi"))
-    ]
+    arrivals = [Arrival(each) for each in (HiveMessage(kind, payload), bus("speak", utterance="hi"))]
     output = Output(json=as_json)
     shown = listening.show_all(output, iter(arrivals), None)
     captured = capsys.readouterr()
@@ -167,7 +181,8 @@ def test_what_has_no_json_form_ends_nothing(
         assert shown == 1
         assert captured.err.startswith(f"warning: a {kind} message is not shown: this has no JSON form")
     elif kind != "bus" or isinstance(value, list):
-        assert captured.out.startswith(f"{kind}: this cannot be shown")
+        name = "deep" if kind == "bus" else kind
+        assert untimed(captured.out)[0].startswith(f"hub  {name}: this cannot be shown")
 
 
 def test_a_timeout_is_an_end_and_too_few_an_error(run: Any, hub: EmbeddedHub) -> None:
@@ -188,7 +203,7 @@ AUDIO = HiveMindBinaryPayloadType.RAW_AUDIO
 def test_binary_data_is_shown_by_kind_size_and_name(run: Any, hub: EmbeddedHub) -> None:
     with sending(hub, file_of(b"x" * 500, "../../etc/pass\x1bwd", FILE), file_of(b"", "", SPEECH)):
         done = run(*login(hub, "--count", "2")).expect(0)
-    assert done.out == "bin: file, 500 bytes, passwd\nbin: tts_audio, 0 bytes\n"
+    assert untimed(done.out) == ["hub  bin: file, 500 bytes, passwd", "hub  bin: tts_audio, 0 bytes"]
     assert "bin_callbacks" not in done.err
     # Or what is sent to the first session that stands goes to the one that has just ended.
     hub.wait_for_sessions(0)
@@ -230,14 +245,14 @@ def test_saving_needs_a_plugin(run: Any, hub: EmbeddedHub, monkeypatch: pytest.M
 
 
 def test_what_is_not_a_line() -> None:
-    line = as_line(bus("x" * 3000, text="\x1b[2J\n"))
+    line = line_of(bus("x", text="\x1b[2J\n " * 1000))
     assert len(line) < 2100
     assert line.endswith("characters)")
-    assert as_line(bus("speak", utterance="one\ntwo\x9b")) == "bus: one two?"
-    assert as_line(HiveMessage("intercom", {"ciphertext": "AAAA"})) == "intercom: sealed, 21 characters"
-    assert as_line(HiveMessage("propagate", {"msg_type": "nonsense"})) == 'propagate: {"msg_type":"nonsense"}'
-    assert as_line(HiveMessage("bus", {"type": "x", "data": None})) == "bus: x {}"
-    assert as_data(bus("speak"))["payload"]["type"] == "speak"
+    assert line_of(bus("speak", utterance="one\ntwo\x9b")) == "speak: one two?"
+    assert line_of(HiveMessage("intercom", {"ciphertext": "AAAA"})) == "intercom: sealed, 21 characters"
+    assert line_of(HiveMessage("propagate", {"msg_type": "nonsense"})) == 'propagate: {"msg_type":"nonsense"}'
+    assert line_of(HiveMessage("bus", {"type": "x", "data": None})) == "x: {}"
+    assert as_data(Arrival(bus("speak")))["payload"]["type"] == "speak"
 
 
 def test_messages_within_messages_without_end() -> None:
@@ -245,7 +260,7 @@ def test_messages_within_messages_without_end() -> None:
     for _ in range(50):
         packet = HiveMessage("propagate", packet)
     assert not Matcher(("deep",))(packet)
-    assert as_line(packet).count("propagate >") < 10
+    assert line_of(packet).count("propagate >") < 10
 
 
 @contextmanager
@@ -302,7 +317,7 @@ def test_a_hub_that_restarts(hub: EmbeddedHub) -> None:
         assert readline(running.stderr) == "connected again\n"
         hub.wait_for_sessions(1)
         hub.broadcast(bus("speak", utterance="back"))
-        assert readline(running.stdout) == "bus: back\n"
+        assert untimed(readline(running.stdout)) == ["hub  speak: back"]
         running.send_signal(signal.SIGINT)
         assert running.wait(20) == 0
 
@@ -326,7 +341,7 @@ def test_what_nobody_reads_in_time_is_counted(
 ) -> None:
     monkeypatch.setattr(arrival_queue, "BACKLOG_MESSAGES", 2)
     dropped = threading.Event()
-    show, warn = Output.result, Output.warn
+    show, warn = Output.line, Output.warn
 
     def slow(output: Output, *args: Any) -> None:
         dropped.wait(10)
@@ -336,9 +351,9 @@ def test_what_nobody_reads_in_time_is_counted(
         warn(output, text)
         dropped.set()
 
-    monkeypatch.setattr(Output, "result", slow)
+    monkeypatch.setattr(Output, "line", slow)
     monkeypatch.setattr(Output, "warn", warned)
     with sending(hub, *(bus("speak", utterance=str(number)) for number in range(8))):
         done = run(*login(hub, "--count", "2")).expect(0)
-    assert done.out == "bus: 0\nbus: 1\n"
+    assert untimed(done.out) == ["hub  speak: 0", "hub  speak: 1"]
     assert "1 message is not shown" in done.err

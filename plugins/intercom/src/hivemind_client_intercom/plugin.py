@@ -29,9 +29,9 @@ def receive(context: Context, message: HiveMessage) -> Actions:
     try:
         return delivery.received(context, message)
     except delivery.Ignored as reason:
-        context.note(log.debug, "ignored an INTERCOM message: %s", reason)
+        context.drop(message, str(reason), log.debug, "ignored an INTERCOM message: %s", reason)
     except HiveMindError as reason:
-        context.note(log.warning, "dropped an INTERCOM message: %s", reason)
+        context.drop(message, str(reason), log.warning, "dropped an INTERCOM message: %s", reason)
     return ()
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import click
-from attrs import frozen
 
 from hivemind_client_cli.arrival_queue import ArrivalQueue
 from hivemind_client_cli.binary_data import saver
+from hivemind_client_cli.colours import columns_of
 from hivemind_client_cli.connection import Connection, prepared
 from hivemind_client_cli.connection_reporter import ConnectionReporter
 from hivemind_client_cli.help_sections import command
@@ -16,17 +16,9 @@ from hivemind_client_cli.message_types import HIVE_TYPES, complete_message_type
 from hivemind_client_cli.options import connection_options
 from hivemind_client_cli.output import NotShown, Output
 from hivemind_client_cli.output_options import reporting
-from hivemind_client_cli.received import Matcher, as_data, as_line
+from hivemind_client_cli.received import Arrival, Matcher, as_block, as_data, as_line, sender_of
 from hivemind_core_client.errors import QueryTimeout
 from hivemind_core_client.message import HiveMessage
-
-
-@frozen
-class Arrival:
-    """A message, and where its binary data was saved."""
-
-    message: HiveMessage
-    saved: str | None = None
 
 
 @command("listen", epilog="Example: hivemind-client listen --type speak --json")
@@ -46,6 +38,7 @@ class Arrival:
     help="Leave after so long. Without it: listen until Ctrl-C.",
 )
 @click.option("--save", "directory", metavar="DIRECTORY", help="Save speech, files and audio in DIRECTORY.")
+@click.option("--full", is_flag=True, help="Show each message whole, on several lines.")
 @connection_options
 @reporting
 def listen(
@@ -55,8 +48,13 @@ def listen(
     count: int | None,
     timeout: float | None,
     directory: str | None,
+    full: bool,
 ) -> None:
     """Print each message that arrives, a line each; with --json an object each.
+
+    A line tells the time, who sent it, the types from the outside in, and what it holds. Long keys are cut, and so is
+    data that is wider than the terminal: --full shows all of it. Some messages are for others. This satellite does
+    nothing about those, and their line says `[dropped: …]` and why.
 
     Binary data is shown by its kind, size and name, and kept only with --save. When the hub goes away this
     command waits for it to come back, and says so on stderr.
@@ -71,7 +69,8 @@ def listen(
 
         def arrived(message: HiveMessage) -> None:
             if matches(message):
-                arrivals.put(Arrival(message, save(message) if save is not None else None))
+                saved = save(message) if save is not None else None
+                arrivals.put(Arrival(message, sender_of(client, message), saved=saved))
 
         for name in HIVE_TYPES:
             client.on(name, arrived)
@@ -79,7 +78,7 @@ def listen(
         reporter = ConnectionReporter(client, output, output.remark)
         output.remark(f"listening to {client.host}:{client.port}; Ctrl-C ends it")
         try:
-            shown = show_all(output, arrivals.items(timeout), count)
+            shown = show_all(output, arrivals.items(timeout), count, full)
         except KeyboardInterrupt:
             return
         finally:
@@ -88,12 +87,12 @@ def listen(
         raise QueryTimeout(f"{shown} of {count} messages came within {timeout:g} s")
 
 
-def show_all(output: Output, arrivals: Iterator[Arrival], count: int | None) -> int:
+def show_all(output: Output, arrivals: Iterator[Arrival], count: int | None, full: bool = False) -> int:
     """Print what arrives until `count` messages were; returns how many were."""
     shown = 0
     for arrival in arrivals:
         try:
-            _show(output, arrival)
+            _show(output, arrival, full)
         except NotShown as error:
             output.warn(f"a {arrival.message.msg_type.value} message is not shown: {error.message}")
             continue
@@ -103,8 +102,19 @@ def show_all(output: Output, arrivals: Iterator[Arrival], count: int | None) -> 
     return shown
 
 
-def _show(output: Output, arrival: Arrival) -> None:
+def _show(output: Output, arrival: Arrival, full: bool) -> None:
     if output.json:
-        output.result(as_data(arrival.message, arrival.saved))
+        output.result(as_data(arrival))
+    elif full:
+        heading, text = as_block(arrival)
+        output.line(heading)
+        output.result(None, text)
     else:
-        output.result(None, as_line(arrival.message, arrival.saved))
+        _show_line(output, arrival)
+
+
+def _show_line(output: Output, arrival: Arrival) -> None:
+    """One line. Speech is shown whole, on several rows of the terminal where it has to; data is cut there."""
+    parts = as_line(arrival)
+    is_speech = any(part.role == "speech" for part in parts)
+    output.line(parts, None if is_speech else columns_of(output.stdout))
