@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.http_client import HiveMindHTTPClient as HiveMindHTTPClient
     from hivemind_core_client.http_client import Polling as Polling
     from hivemind_core_client.identity import NodeIdentity
+    from hivemind_core_client.kernel.conversation import Answer
     from hivemind_core_client.kernel.delivery import Metrics, UnconfirmedMessages
     from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
     from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
@@ -28,6 +29,7 @@ __version__ = "0.2.0"
 
 #: What needs an extra is not among these, or `import *` would fail where that is not installed.
 __all__ = [
+    "Answer",
     "Backoff",
     "BinaryDataCallbacks",
     "Deadlines",
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Answer": "kernel.conversation",
     "AsyncFakeHiveMessageBus": "fakebus",
     "AsyncHiveMessageBusClient": "async_client",
     "Backoff": "kernel.policy",

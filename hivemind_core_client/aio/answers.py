@@ -12,7 +12,7 @@ from hivemind_core_client.shell.waiters import Gatherer, Waiters
 from hivemind_core_client.wire.errors import HiveMindError, QueryTimeout
 
 if TYPE_CHECKING:
-    from hivemind_core_client.kernel.questions import Answer, Answers
+    from hivemind_core_client.kernel.questions import Answers, HiveAnswer
     from hivemind_core_client.shell.protocols import MailboxProtocol
 
 
@@ -39,17 +39,17 @@ class AsyncAnswerStream:
         self._mailbox = mailbox
         self._patience = patience
         self._cause = cause
-        self._fetched: list[Answer] = []
+        self._fetched: list[HiveAnswer] = []
         weakref.finalize(self, gatherer.stop).atexit = False
 
     @property
-    def first(self) -> Answer:
+    def first(self) -> HiveAnswer:
         """The first answer. Raises QueryTimeout for a stream that ended without any."""
         if not self._fetched:
             raise QueryTimeout("the stream of answers ended without any answer")
         return self._fetched[0]
 
-    async def __aiter__(self) -> AsyncIterator[Answer]:
+    async def __aiter__(self) -> AsyncIterator[HiveAnswer]:
         """Yield each answer, waiting for those that have not come yet."""
         index = 0
         while index < len(self._fetched) or await self.fetch():
@@ -79,7 +79,7 @@ class AsyncAnswerStream:
 
 async def gather_all(
     answers: Answers, gatherer: Gatherer[AsyncNotifier], seconds: float, cause: Callable[[], HiveMindError]
-) -> list[Answer]:
+) -> list[HiveAnswer]:
     """All answers that come within `seconds`, or until the question is over; see `Answers.all_of`."""
     await gatherer.notifier.wait_until(lambda: answers.over or gatherer.lost, seconds)
     gatherer.stop()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.aio.client import AsyncHiveMessageBusClient
     from hivemind_core_client.aio.waiting import AsyncNotifier
     from hivemind_core_client.kernel.collect_calls import Collection, Enough
-    from hivemind_core_client.kernel.questions import Answer
+    from hivemind_core_client.kernel.questions import HiveAnswer
     from hivemind_core_client.shell.open_calls import OpenCalls
     from hivemind_core_client.shell.protocols import Handler
     from hivemind_core_client.shell.waiters import Matcher
@@ -91,7 +91,7 @@ class AsyncAsker:
             raise
         return stream
 
-    async def cascade(self, message: Message | HiveMessage, seconds: float) -> list[Answer]:
+    async def cascade(self, message: Message | HiveMessage, seconds: float) -> list[HiveAnswer]:
         """Ask the whole hive, and return what comes within `seconds`; see the client's `cascade`."""
         client = self._client
         asked = questions.cascade(message)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 from hivemind_core_client.aio.asking import AsyncAsker
 from hivemind_core_client.aio.base_worker import AsyncBaseWorker
+from hivemind_core_client.aio.connecting import until_connected, until_finished
 from hivemind_core_client.aio.mailbox import AsyncMailbox, Running
+from hivemind_core_client.aio.talking import AsyncTalker
 from hivemind_core_client.aio.waiting import (
     AsyncEvent,
     AsyncNotifier,
@@ -18,6 +20,7 @@ from hivemind_core_client.aio.waiting import (
 )
 from hivemind_core_client.aio.worker import AsyncWorker
 from hivemind_core_client.kernel import questions
+from hivemind_core_client.kernel.conversation import QUIET_S
 from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.shell.base import BaseClient
 from hivemind_core_client.shell.links import new_link
@@ -30,7 +33,7 @@ from hivemind_core_client.shell.waiters import (
     reply_type_of,
 )
 from hivemind_core_client.transports.forms_asyncio import new_transport
-from hivemind_core_client.wire.errors import ClientClosed, again
+from hivemind_core_client.wire.errors import ClientClosed
 from hivemind_core_client.wire.message import AnyBinaryType, HiveMessage, HiveMindBinaryPayloadType
 from hivemind_core_client.wire.packet import as_packet
 
@@ -39,8 +42,9 @@ if TYPE_CHECKING:
 
     from hivemind_core_client.aio.answers import AsyncAnswerStream
     from hivemind_core_client.kernel.collect_calls import Enough
+    from hivemind_core_client.kernel.conversation import Answer
     from hivemind_core_client.kernel.progress import Progress
-    from hivemind_core_client.kernel.questions import Answer
+    from hivemind_core_client.kernel.questions import HiveAnswer
     from hivemind_core_client.shell.protocols import Handler
     from hivemind_core_client.shell.slave_protocol import HiveMindSlaveProtocol
     from hivemind_core_client.shell.waiters import Names
@@ -106,16 +110,7 @@ class AsyncHiveMessageBusClient(BaseClient):
         """
         self._take(bus, protocol, site_id)
         retries = self._retries(handshake_max_retries, protocol)
-        begins = self._start(retries)
-        worker = self._worker
-        try:
-            await worker.wait_connected(worker.lifecycle.patience(retries))
-        except BaseException:  # such as a cancellation, or Ctrl-C
-            if begins:
-                await self.close()
-            raise
-        if not worker.lifecycle.stands:
-            await self._give_up(worker, begins)
+        await until_connected(self, retries, self._start(retries))
 
     def run_in_thread(self) -> Running:
         """Connect in the background, for ever; returns what it runs in. See `connect` to wait for the session."""
@@ -124,17 +119,7 @@ class AsyncHiveMessageBusClient(BaseClient):
 
     async def run_forever(self, *args: Any, **kwargs: Any) -> None:
         """Return when the client is closed or refused; connects first if nobody did. Raises what refused it."""
-        begins = self._start(None)
-        worker = self._worker
-        try:
-            await worker.wait_finished()
-        except BaseException:  # such as a cancellation, or Ctrl-C
-            if begins:
-                await self.close()
-            raise
-        error = worker.lifecycle.last_error
-        if not self._closed and error is not None and worker.lifecycle.is_final(error):
-            raise again(error)
+        await until_finished(self, self._start(None))
 
     async def wait_for_handshake(self, timeout: float = 5.0, max_retries: Optional[int] = None) -> None:
         """Return when the session stands, also one after a reconnection. `connect` has waited for it already.
@@ -191,6 +176,30 @@ class AsyncHiveMessageBusClient(BaseClient):
     async def round_trip(self, timeout: float = 5.0) -> float:
         """Seconds of a ping by the transport (HTTP: of a poll), else of the hive. Raises HubTimeout, NotConnected."""
         return await self._asker.round_trip(self._worker, timeout)
+
+    # talking
+
+    async def ask(
+        self,
+        question: Union[str, Message, HiveMessage],
+        lang: Optional[str] = None,
+        timeout: float = 10.0,
+        *,
+        quiet: float = QUIET_S,
+    ) -> Answer:
+        """Say something to the hub, and return what it says to that: an Answer, whose `text` is all of it.
+
+        `lang` is the language of a text, such as `en-us` (default: the hub's). A Message or HiveMessage is sent as it
+        is. Returns when the hub says that it is done, or is silent for `quiet` seconds after it said something. After
+        `timeout` seconds it returns what has come. Raises QueryTimeout where that is nothing, MessageDenied, what ended
+        the connection before anything came, InvalidOption for an empty text, and like `emit`.
+        """
+        seconds = checked_seconds("timeout", timeout), checked_seconds("quiet", quiet)
+        return await self._talker.ask(question, lang, *seconds)
+
+    async def say(self, text: Union[str, Message, HiveMessage], lang: Optional[str] = None) -> None:
+        """Say something to the hub as `ask` does, and wait for no answer: handlers get it. Raises like `emit`."""
+        await self._talker.say(text, lang)
 
     # sending
 
@@ -286,7 +295,7 @@ class AsyncHiveMessageBusClient(BaseClient):
         patience = self.query_timeout if timeout is None else checked_seconds("timeout", timeout)
         return await self._asker.query(message, patience)
 
-    async def cascade(self, message: Any, timeout: float = 5.0) -> list[Answer]:
+    async def cascade(self, message: Any, timeout: float = 5.0) -> list[HiveAnswer]:
         """Ask the whole hive, and return all answers that come within `timeout` seconds.
 
         `message` is an OVOS Message, or a CASCADE message. Returns earlier when as many nodes have given all their
@@ -362,6 +371,7 @@ class AsyncHiveMessageBusClient(BaseClient):
     def _make_parts(self) -> None:
         super()._make_parts()
         self._asker = AsyncAsker(self, self._calls, self._new_notifier, lambda: self._worker.lifecycle.loss())
+        self._talker = AsyncTalker(self, self._new_notifier, lambda: self._worker.lifecycle.loss())
 
     def _new_event(self) -> AsyncEvent:
         return AsyncEvent()
@@ -384,14 +394,3 @@ class AsyncHiveMessageBusClient(BaseClient):
 
     def _new_transport(self) -> AsyncTransport:
         return new_transport(self.profile.transport, self._transport_settings())
-
-    async def _give_up(self, worker: AsyncBaseWorker, begins: bool) -> None:
-        """No session came: raises why."""
-        if worker.is_finished or worker.lifecycle.stopping:
-            await worker.wait_finished(self.deadlines.close)
-            if self._worker is worker:
-                self.started_running = False
-        error = worker.lifecycle.why_not_connected()
-        if begins and not worker.is_finished:
-            await self.close()
-        raise error

@@ -38,7 +38,7 @@ _ASKING = (HiveMessageType.QUERY, HiveMessageType.CASCADE)
 
 
 @frozen
-class Answer:
+class HiveAnswer:
     """One answer: `message` is the OVOS Message, `responder` the peer that gave it (a hub by its public key).
 
     Who answers says so itself: nothing proves `responder`.
@@ -147,7 +147,7 @@ class Answers:
         self._gathered = AnswerAggregator(asked.msg_type, query_id(asked), _read, expected)
 
     @property
-    def fresh(self) -> deque[Answer]:
+    def fresh(self) -> deque[HiveAnswer]:
         """The answers that nobody has fetched yet."""
         return self._gathered.fresh
 
@@ -188,7 +188,7 @@ class Answers:
         if self.error is not None:
             raise again(self.error)
 
-    def all_of(self, lost: bool, seconds: float, cause: Callable[[], HiveMindError]) -> list[Answer]:
+    def all_of(self, lost: bool, seconds: float, cause: Callable[[], HiveMindError]) -> list[HiveAnswer]:
         """All answers that came within `seconds`.
 
         Raises MessageDenied, QueryTimeout without any answer, and what ended the connection if there was none before.
@@ -210,9 +210,9 @@ class Answers:
         return True
 
 
-def _read(message: HiveMessage) -> Optional[Answer]:
+def _read(message: HiveMessage) -> Optional[HiveAnswer]:
     """The answer in a QUERY or CASCADE; None where no BUS message is in it. Raises FrameError."""
     inner = message.payload
     if inner.msg_type is not HiveMessageType.BUS:
         return None
-    return Answer(inner.payload, responder(message), message)
+    return HiveAnswer(inner.payload, responder(message), message)

@@ -13,7 +13,7 @@ from hivemind_core_client.sync.waiting import Notifier
 from hivemind_core_client.wire.errors import HiveMindError, QueryTimeout
 
 if TYPE_CHECKING:
-    from hivemind_core_client.kernel.questions import Answer, Answers
+    from hivemind_core_client.kernel.questions import Answers, HiveAnswer
     from hivemind_core_client.shell.protocols import MailboxProtocol
 
 
@@ -40,17 +40,17 @@ class AnswerStream:
         self._mailbox = mailbox
         self._patience = patience
         self._cause = cause
-        self._fetched: list[Answer] = []
+        self._fetched: list[HiveAnswer] = []
         weakref.finalize(self, gatherer.stop).atexit = False
 
     @property
-    def first(self) -> Answer:
+    def first(self) -> HiveAnswer:
         """The first answer. Raises QueryTimeout for a stream that ended without any."""
         if not self._fetched:
             raise QueryTimeout("the stream of answers ended without any answer")
         return self._fetched[0]
 
-    def __iter__(self) -> Iterator[Answer]:
+    def __iter__(self) -> Iterator[HiveAnswer]:
         """Yield each answer, waiting for those that have not come yet."""
         index = 0
         while index < len(self._fetched) or self.fetch():
@@ -78,7 +78,7 @@ class AnswerStream:
 
 def gather_all(
     answers: Answers, gatherer: Gatherer[Notifier], seconds: float, cause: Callable[[], HiveMindError]
-) -> list[Answer]:
+) -> list[HiveAnswer]:
     """All answers that come within `seconds`, or until the question is over; see `Answers.all_of`."""
     gatherer.notifier.wait_until(lambda: answers.over or gatherer.lost, seconds)
     gatherer.stop()

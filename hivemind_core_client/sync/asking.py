@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ovos_bus_client.message import Message
 
     from hivemind_core_client.kernel.collect_calls import Collection, Enough
-    from hivemind_core_client.kernel.questions import Answer
+    from hivemind_core_client.kernel.questions import HiveAnswer
     from hivemind_core_client.shell.open_calls import OpenCalls
     from hivemind_core_client.shell.protocols import Handler
     from hivemind_core_client.shell.waiters import Matcher
@@ -90,7 +90,7 @@ class Asker:
             raise
         return stream
 
-    def cascade(self, message: Message | HiveMessage, seconds: float) -> list[Answer]:
+    def cascade(self, message: Message | HiveMessage, seconds: float) -> list[HiveAnswer]:
         """Ask the whole hive, and return what comes within `seconds`; see the client's `cascade`."""
         client = self._client
         asked = questions.cascade(message)

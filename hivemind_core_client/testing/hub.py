@@ -326,8 +326,10 @@ class EmbeddedHub:
 
     def _converse(self, connection: ServerConnection, link: HubLink, message: HiveMessage) -> None:
         if message["type"] in self._likeness.utterances:
-            for spoken in self._texts(utterance_of(message.raw_payload, self._likeness.utterances)):
-                self._clients.try_to_send(connection, link.speech(message.raw_payload, spoken))
+            request = message.raw_payload
+            for spoken in self._texts(utterance_of(request, self._likeness.utterances)):
+                self._clients.try_to_send(connection, link.reply(request, "speak", {"utterance": spoken}))
+            self._clients.try_to_send(connection, link.reply(request, "ovos.utterance.handled", {}))
 
     def _texts(self, utterance: str) -> Iterator[str]:
         """What the agent says, as it says it."""

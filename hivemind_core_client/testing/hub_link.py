@@ -172,15 +172,14 @@ class HubLink:
             raise CleartextRefused(f"a {message.msg_type.name} message before the handshake")
         return message, []
 
-    def speech(self, request: Json, utterance: str) -> HiveMessage:
-        """What is spoken to this client in answer to its OVOS message."""
+    def reply(self, request: Json, name: str, data: Json) -> HiveMessage:
+        """The OVOS message that answers one of this client."""
         context = {**(request.get("context") or {}), "source": "hive", "destination": self.peer}
         if self._options.likeness.name:
             context["peer"] = self.peer
         if self._options.likeness.own_session:
             context["session"] = {**self.session, "session_id": self.session_id}
-        spoken = {"type": "speak", "data": {"utterance": utterance}, "context": context}
-        return HiveMessage(HiveMessageType.BUS, spoken)
+        return HiveMessage(HiveMessageType.BUS, {"type": name, "data": data, "context": context})
 
     def introduce(self, hello: HiveMessage) -> None:
         """Take the session over that the client says it has."""

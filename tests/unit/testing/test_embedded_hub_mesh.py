@@ -475,7 +475,8 @@ def test_utterances_of_any_shape(hub: EmbeddedHub, join: Join) -> None:
     heard = Heard(kitchen, HiveMessageType.BUS)
     for data in ({}, {"utterances": {"a": 1}}, {"utterances": 5}, {"utterances": [["x"]]}):
         kitchen.emit(bus(UTTERANCE, **data))
-    assert [each["data"]["utterance"] for each in heard.wait(4)] == ["you said: "] * 4
+    spoken = [each["data"]["utterance"] for each in heard.wait(8) if each["type"] == "speak"]
+    assert spoken == ["you said: "] * 4
 
 
 def test_an_agent_that_raises_midway(join: Join, caplog: pytest.LogCaptureFixture) -> None:

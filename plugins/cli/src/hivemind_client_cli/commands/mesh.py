@@ -33,7 +33,7 @@ from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.mends import LIST_CLIENTS
 
 if TYPE_CHECKING:
-    from hivemind_core_client.kernel.questions import Answer
+    from hivemind_core_client.kernel.questions import HiveAnswer
 
 _NODE_ID = (" on the hub's machine (", LIST_CLIENTS, " shows NODE_ID)")
 
@@ -157,7 +157,7 @@ def _described(message: Json) -> str:
     return described(message["type"], message.get("data") or {})
 
 
-def _print_stream(output: Output, stream: Iterable[Answer]) -> tuple[list[Json], bool]:
+def _print_stream(output: Output, stream: Iterable[HiveAnswer]) -> tuple[list[Json], bool]:
     """Print each answer when it comes, but with --json; returns them all, and whether the stream came to its end."""
     answers: list[Json] = []
     try:
@@ -207,7 +207,7 @@ def _administrator(msg_type: str) -> Iterator[None]:
         ) from error
 
 
-def _as_dict(answer: Answer) -> Json:
+def _as_dict(answer: HiveAnswer) -> Json:
     message = answer.message
     return {
         "responder": answer.responder,
@@ -215,6 +215,6 @@ def _as_dict(answer: Answer) -> Json:
     }
 
 
-def _line(answer: Answer, named: bool) -> str:
+def _line(answer: HiveAnswer, named: bool) -> str:
     text = described(answer.message.msg_type, answer.message.data)
     return f"{who(answer.responder)}: {text}" if named else text

@@ -1,0 +1,198 @@
+"""All clients: `ask` and `say`, and the answers to them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from ovos_bus_client.message import Message
+
+from hivemind_core_client import Answer, HiveMessageBusClient
+from hivemind_core_client import errors as err
+from hivemind_core_client.testing import EmbeddedHub
+from tests.unit.client_support import PATIENCE, Log, Make, settled
+from tests.unit.support import PASSWORD, UTTERANCE
+
+#: What embedded hubs leave to the test to answer.
+OPEN = Message("my.question")
+
+
+class Replying:
+    """Answers `OPEN` in the place of a hub, with what a test says."""
+
+    def __init__(self, hub: EmbeddedHub) -> None:
+        self._hub = hub
+
+    def to(self, client: HiveMessageBusClient, *replies: Message, **options: Any) -> Any:
+        """What `ask` returned, or raised, where the hub says these."""
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(client.ask, OPEN, **{"timeout": PATIENCE, **options})
+            self._hub.wait_for(OPEN.msg_type)
+            for reply in replies:
+                self._hub.broadcast(reply)
+            return asked.result(PATIENCE)
+
+
+@pytest.fixture
+def replying(hub: EmbeddedHub) -> Replying:
+    return Replying(hub)
+
+
+def speak(text: str, session_id: str = "", **data: Any) -> Message:
+    context = {"session": {"session_id": session_id}} if session_id else {}
+    return Message("speak", {"utterance": text, **data}, context)
+
+
+def test_a_question_gets_its_answer(client: HiveMessageBusClient) -> None:
+    answer = client.ask("what time is it")
+    assert isinstance(answer, Answer)
+    assert answer.text == str(answer) == "you said: what time is it"
+    assert [message.msg_type for message in answer.messages] == ["speak"]
+    assert answer and answer.complete and not answer.expects_response
+
+
+def test_the_language_is_said(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    answer = client.ask("que horas são", lang="pt-pt")
+    assert answer.lang == "pt-pt"
+    (asked,) = hub.wait_for(UTTERANCE)
+    assert asked["data"] == {"utterances": ["que horas são"], "lang": "pt-pt"}
+
+
+def test_an_answer_of_several_sentences_is_whole(make: Make) -> None:
+    with EmbeddedHub({"k": PASSWORD}, lambda text: ["one", "two", "three"]) as hub, make(hub) as client:
+        answer = client.ask("count")
+        assert answer.text == "one two three"
+        assert len(answer.messages) == 3
+
+
+def test_nothing_said_and_the_end_told_is_an_empty_answer(make: Make) -> None:
+    with EmbeddedHub({"k": PASSWORD}, lambda text: None) as hub, make(hub) as client:
+        answer = client.ask("hm", timeout=PATIENCE)
+        assert not answer
+        assert (answer.text, answer.messages, answer.complete) == ("", (), True)
+
+
+def test_each_of_many_at_once_gets_its_own(make: Make) -> None:
+    """On one connection and in one session."""
+    with EmbeddedHub({"k": PASSWORD}) as hub, make(hub) as client, ThreadPoolExecutor(8) as pool:
+        texts = [f"number {number}" for number in range(40)]
+        answers = list(pool.map(lambda text: client.ask(text, timeout=PATIENCE).text, texts))
+        assert answers == [f"you said: {text}" for text in texts]
+        assert len(client.waiters) == 0
+
+
+def test_handlers_hear_the_answer_too(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    log = Log()
+    client.on_mycroft("speak", log)
+    client.ask("hello")
+    settled(hub, client)
+    assert [message.data["utterance"] for message in log.calls] == ["you said: hello"]
+
+
+def test_a_handler_may_ask(client: HiveMessageBusClient) -> None:
+    log = Log()
+    client.on_mycroft("speak", lambda message: log(message.data["utterance"]))
+    asked = Log()
+    client.once("speak", lambda message: asked(client.ask("and then")))
+    client.say("hello")
+    assert log.wait(2) == ["you said: hello", "you said: and then"]
+
+
+@pytest.mark.parametrize("verb", ["ask", "say"])
+@pytest.mark.parametrize("text", ["", "   "])
+def test_an_empty_question_is_refused(verb: str, text: str, client: HiveMessageBusClient) -> None:
+    with pytest.raises(err.InvalidOption, match="the question is empty"):
+        getattr(client, verb)(text)
+    assert len(client.waiters) == 0
+
+
+def test_without_a_session_nothing_is_asked(make: Make, hub: EmbeddedHub) -> None:
+    client = make(hub)
+    for verb in (client.ask, client.say):
+        with pytest.raises(err.NotConnected):
+            verb("hello")
+    assert len(client.waiters) == 0
+
+
+def test_a_conversation_keeps_its_session_through_reconnections(
+    hub: EmbeddedHub, client: HiveMessageBusClient
+) -> None:
+    client.ask("one")
+    opened = Log()
+    client.on("open", opened)
+    hub.drop()
+    opened.wait(1)
+    client.ask("two", timeout=PATIENCE)
+    sessions = {asked["context"]["session"]["session_id"] for asked in hub.wait_for(UTTERANCE, count=2)}
+    assert sessions == {client.session_id}
+
+
+def test_a_message_is_asked_as_it_is(client: HiveMessageBusClient, replying: Replying) -> None:
+    answer = replying.to(client, speak("forty-two"), quiet=0.05)
+    assert (answer.text, answer.complete) == ("forty-two", True)
+
+
+def test_a_hub_that_does_not_tell_the_end_is_done_when_it_is_quiet(
+    client: HiveMessageBusClient, replying: Replying
+) -> None:
+    answer = replying.to(client, speak("one"), speak("two"), quiet=0.3)
+    assert answer.text == "one two"
+
+
+def test_what_the_hub_says_to_another_session_is_no_answer(
+    client: HiveMessageBusClient, replying: Replying
+) -> None:
+    replies = speak("not yours", "another"), speak("yours", client.session_id)
+    assert replying.to(client, *replies, quiet=0.05).text == "yours"
+
+
+def test_where_the_hub_asks_in_turn_the_answer_is_whole(
+    client: HiveMessageBusClient, replying: Replying
+) -> None:
+    answer = replying.to(client, speak("which city", expect_response=True), quiet=PATIENCE)
+    assert (answer.text, answer.complete, answer.expects_response) == ("which city", True, True)
+
+
+def test_half_an_answer_says_that_it_is_none(client: HiveMessageBusClient, replying: Replying) -> None:
+    answer = replying.to(client, speak("well, "), timeout=1.0, quiet=PATIENCE)
+    assert (answer.text, answer.complete) == ("well,", False)
+
+
+def test_nobody_answers(client: HiveMessageBusClient) -> None:
+    with pytest.raises(err.QueryTimeout, match=r"nobody answered within 0\.05 s.*Is an OVOS") as caught:
+        client.ask(OPEN, timeout=0.05)
+    assert isinstance(caught.value, TimeoutError)
+    assert len(client.waiters) == 0
+
+
+def test_the_end_of_the_connection_ends_it(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(client.ask, OPEN, timeout=PATIENCE)
+        hub.wait_for(OPEN.msg_type)
+        hub.drop()
+        with pytest.raises(err.ConnectionLost):
+            asked.result(PATIENCE)
+
+
+def test_close_ends_it(hub: EmbeddedHub, client: HiveMessageBusClient) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(client.ask, OPEN, timeout=PATIENCE)
+        hub.wait_for(OPEN.msg_type)
+        client.close()
+        with pytest.raises(err.HiveMindError):
+            asked.result(PATIENCE)
+
+
+def test_the_session_of_a_message_is_the_one_that_answers(hub: EmbeddedHub, make: Make) -> None:
+    """As a bridge does it, which speaks for many users."""
+    with make(hub) as client:
+        asked = Message(UTTERANCE, {"utterances": ["hello"]}, {"session": {"session_id": "user-7"}})
+        (spoken,) = client.ask(asked, timeout=PATIENCE).messages
+        assert spoken.context["session"]["session_id"] == "user-7"
+
+
+@pytest.mark.parametrize("options", [{"timeout": -1}, {"timeout": "soon"}, {"quiet": -1}, {"lang": ""}])
+def test_options_are_checked(options: Any, client: HiveMessageBusClient) -> None:
+    with pytest.raises(err.InvalidOption):
+        client.ask("hello", **options)
