@@ -42,7 +42,7 @@
     │   ├── CleartextRefused          a frame in the clear where only sealed ones are legal
     │   └── HandshakeError            an offer or envelope that breaks the rules
     │       └── HandshakeAgain        it failed, and is made anew at once in another way
-    ├── MessageDenied                 (PermissionError) the hub's policy does not take this message
+    ├── MessageDenied                 (PermissionError) the hub's policy did not take a message
     └── QueryTimeout                  (TimeoutError) nobody answered in time
 
 `UsageError` is local misuse, `ProtocolError` remote misbehaviour; a caller who only wants to know
@@ -52,6 +52,7 @@ ends with: 1 failed, 2 wrong usage, 3 refused by the hub, 4 unreachable or timed
 
 from __future__ import annotations
 
+from hivemind_core_client.wire.denials import MessageDenied, allow_msg
 from hivemind_core_client.wire.errors import (
     Call,
     CleartextRefused,
@@ -83,7 +84,6 @@ from hivemind_core_client.wire.errors import (
     KeyRefused,
     LoginRefused,
     Mend,
-    MessageDenied,
     NegotiationRefused,
     NotAHub,
     NotConnected,
@@ -100,7 +100,6 @@ from hivemind_core_client.wire.errors import (
     UnknownMessageType,
     UsageError,
     VersionRefused,
-    allow_msg,
     forget_server,
 )
 from hivemind_core_client.wire.frame_errors import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from functools import wraps
+from functools import partial, wraps
 from time import perf_counter
 from typing import TYPE_CHECKING, Callable, Optional
 
@@ -14,7 +14,9 @@ from hivemind_core_client.kernel.collect_calls import promised
 from hivemind_core_client.kernel.questions import Answers
 from hivemind_core_client.plugins import asking
 from hivemind_core_client.shell.waiters import Gatherer, OneShot, Waiter
+from hivemind_core_client.wire.errors import again
 from hivemind_core_client.wire.ovos import to_collection_message, to_message
+from hivemind_core_client.wire.packet import as_packet
 
 if TYPE_CHECKING:
     from ovos_bus_client.message import Message
@@ -83,7 +85,9 @@ class AsyncAsker:
         gatherer = Gatherer(answers.take, self._new_notifier(), lambda: answers.over)
         with asking.patient(self._client.profile.context, asked, patience):
             await self._send(asked, gatherer)
-        stream = AsyncAnswerStream(answers, gatherer, self._waiters, self._mailbox, patience, self._loss)
+        stream = AsyncAnswerStream(
+            answers, gatherer, self._waiters, self._mailbox, patience, partial(gatherer.why_lost, self._loss)
+        )
         try:
             await stream.fetch()
         except BaseException:
@@ -101,7 +105,7 @@ class AsyncAsker:
             await self._send(asked, gatherer)
         try:
             with self._mailbox.blocking():
-                return await gather_all(answers, gatherer, seconds, self._loss)
+                return await gather_all(answers, gatherer, seconds, partial(gatherer.why_lost, self._loss))
         finally:
             self._waiters.remove(gatherer)
 
@@ -118,7 +122,7 @@ class AsyncAsker:
         finally:
             self._waiters.remove(gatherer)
         if gatherer.lost and hive_map.answers(flood_id) <= 1:
-            raise self._loss()
+            raise gatherer.why_lost(self._loss)
         if not gatherer.lost:
             hive_map.finish(flood_id)
         return hive_map.of_flood(flood_id)
@@ -142,9 +146,11 @@ class AsyncAsker:
         """Make a collect-call, and return the responses; see the client's `collect_responses`."""
         waiter = Waiter(lambda _: False, self._new_notifier(), request=True)
         with self._calls.open(message, min_seconds, max_seconds, enough, waiter.give_up) as collection:
+            call = as_packet(to_message(collection.call))
+            waiter.asked = questions.names_of_asked(call)
             self._waiters.join(waiter)
             try:
-                await self._client.emit(to_message(collection.call))
+                await self._client.emit(call)
                 await self._wait_for_responses(collection, waiter)
             finally:
                 self._waiters.remove(waiter)
@@ -168,6 +174,7 @@ class AsyncAsker:
 
     async def _send(self, asked: HiveMessage, waiter: Waiter[AsyncNotifier]) -> None:
         """Send a question, with somebody listening before it leaves."""
+        waiter.asked = questions.names_of_asked(asked)
         self._waiters.join(waiter)
         try:
             await self._client.emit(asked)
@@ -181,4 +188,6 @@ class AsyncAsker:
                 await waiter.notifier.wait_until(lambda: waiter.is_over, timeout)
         finally:
             self._waiters.remove(waiter)
+        if waiter.error is not None:
+            raise again(waiter.error)
         return waiter.message

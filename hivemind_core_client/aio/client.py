@@ -262,7 +262,7 @@ class AsyncHiveMessageBusClient(BaseClient):
         """Send, and return the answer of type `reply_type`; None after `timeout` seconds.
 
         `reply_type` defaults to TYPE.response for an OVOS Message, and to the message's own type else. None comes
-        at once when the connection ends, since the answer cannot come any more. Raises like `emit`.
+        at once when the connection ends, since the answer cannot come any more. Raises MessageDenied, and like `emit`.
         """
         packet = as_packet(message)
         return await self._asker.reply(
@@ -335,7 +335,7 @@ class AsyncHiveMessageBusClient(BaseClient):
 
         Who wants to answer has `min_timeout` seconds to say so. All of them are waited for, `max_timeout` seconds at
         most, unless `direct_return_func(response)` is true, or the connection ends: then what has come is returned.
-        Raises like `emit`.
+        Raises MessageDenied, and like `emit`.
         """
         seconds = checked_seconds("min_timeout", min_timeout), checked_seconds("max_timeout", max_timeout)
         return await self._asker.collect(message, *seconds, direct_return_func)

@@ -20,6 +20,7 @@ from hivemind_core_client.wire.message import HiveMessage
 
 if TYPE_CHECKING:
     from hivemind_core_client.shell.waiters import Waiters
+    from hivemind_core_client.wire.denials import MessageDenied
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +162,10 @@ class ReaderFeed:
         if reader is not None:
             reader.take(message)
         return reader is None
+
+    def deny(self, error: MessageDenied) -> bool:
+        """False: whoever reads along has asked for nothing."""
+        return False
 
     def give_up(self) -> None:
         """No more messages come."""

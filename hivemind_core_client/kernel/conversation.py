@@ -23,7 +23,7 @@ from hivemind_core_client.wire.text import text_or_empty
 if TYPE_CHECKING:
     from ovos_bus_client.message import Message
 
-    from hivemind_core_client.wire.errors import MessageDenied
+    from hivemind_core_client.wire.denials import MessageDenied
 
 X = TypeVar("X", bound="Exchange")
 

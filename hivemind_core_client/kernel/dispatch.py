@@ -7,10 +7,11 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
-from hivemind_core_client.kernel.events import ArrivedInside, Event, Rejected, RunInTurn
+from hivemind_core_client.kernel.events import ArrivedInside, Denied, Event, Rejected, RunInTurn
 from hivemind_core_client.kernel.leaving import Follow, Later
 from hivemind_core_client.plugins.contract import Dispatch
 from hivemind_core_client.plugins.functions import FUNCTIONS
+from hivemind_core_client.wire.denials import DENIED, denial_of
 from hivemind_core_client.wire.errors import HiveMindError, InvalidMessage, PluginError, ProtocolError
 from hivemind_core_client.wire.message import (
     WRAPPER_TYPES,
@@ -38,9 +39,10 @@ log = logging.getLogger(__name__)
 #: How deep messages may be wrapped in messages.
 MAX_DEPTH = 8
 
-_BINARY = HiveMessageType.BINARY
-#: What follows from a message: what its handler wants done, that it was dropped, or that a handler is yet to be called.
-Outcome = Union["Action", ArrivedInside, Rejected, RunInTurn]
+_BINARY, _BUS = HiveMessageType.BINARY, HiveMessageType.BUS
+#: What follows from a message: what its handler wants done, that it was dropped, that it denies what we sent, or that a
+#: handler is yet to be called.
+Outcome = Union["Action", ArrivedInside, Denied, Rejected, RunInTurn]
 
 _NO_LANES: Lanes = {function: {} for function in FUNCTIONS}
 _UNHANDLED = "dropped %s: no plugin handles %s"
@@ -82,6 +84,7 @@ class Dispatcher:
         context = self.context if depth == 0 else self.context.within(verified_source)
         handler: Union[MessageHandler, BinaryHandler, None]
         arguments: tuple[Any, ...]
+        told: list[Outcome] = []
         served: Any = message.msg_type
         if served is _BINARY:
             served = message.bin_type
@@ -89,12 +92,16 @@ class Dispatcher:
             arguments = (context, message.raw_payload, message.metadata)
         else:
             handler, arguments = self._handlers.get(served), (context, message)
+            # One that came inside another message is not the hub's word.
+            if served is _BUS and message.raw_payload["type"] == DENIED and depth == 0:
+                told = [Denied(denial_of(message.raw_payload.get("data")))]
         if handler is None:
-            return self._unhandled(message)
+            return [*told, *self._unhandled(message)]
         lane = self._receiving.get(served)
         if lane is not None:
-            return [self._later(lane, handler.name, handler.receive, arguments, depth, weight_of(message))]
-        return self._run(handler.name, handler.receive, arguments, depth)
+            later = self._later(lane, handler.name, handler.receive, arguments, depth, weight_of(message))
+            return [*told, later]
+        return told + self._run(handler.name, handler.receive, arguments, depth)
 
     def handled_by(
         self, handler: MessageHandler, context: Context, message: HiveMessage

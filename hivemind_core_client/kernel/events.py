@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Send,
         SetTimer,
     )
+    from hivemind_core_client.wire.denials import MessageDenied
     from hivemind_core_client.wire.errors import HiveMindError, ProtocolError
     from hivemind_core_client.wire.message import HiveMessage
 
@@ -96,6 +97,13 @@ class ArrivedInside:
 
 
 @frozen
+class Denied:
+    """The hub said that its policy did not take a message of ours: for the wait for its answer, and who listens."""
+
+    error: MessageDenied
+
+
+@frozen
 class Rejected:
     """A frame was dropped because of this; the connection goes on."""
 
@@ -118,6 +126,7 @@ Event = Union[
     Established,
     Arrived,
     ArrivedInside,
+    Denied,
     Rejected,
     Failed,
     "Send",

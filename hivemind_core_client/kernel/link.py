@@ -25,6 +25,7 @@ from hivemind_core_client.kernel.events import (
     Arrived,
     ArrivedInside,
     AwaitProof,
+    Denied,
     Established,
     Event,
     Failed,
@@ -75,7 +76,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _FOR_THE_SHELL = frozenset(
-    {Rejected, ArrivedInside, RunInTurn, Send, Deliver, Select, CallBack, SetTimer, CancelTimer}
+    {Rejected, ArrivedInside, Denied, RunInTurn, Send, Deliver, Select, CallBack, SetTimer, CancelTimer}
 )
 
 

@@ -17,23 +17,21 @@ from hivemind_core_client.plugins.answers import (
     query_id,
     responder,
 )
+from hivemind_core_client.wire.denials import BINARY
 from hivemind_core_client.wire.errors import (
     HiveMindError,
     InvalidMessage,
     Mend,
-    MessageDenied,
     PluginError,
     QueryTimeout,
     again,
 )
 from hivemind_core_client.wire.mends import SHOW_PLUGINS
-from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
-from hivemind_core_client.wire.text import printable
+from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, Payload
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.registry import Registry
 
-DENIED = "hive.policy.denied"
 _ASKING = (HiveMessageType.QUERY, HiveMessageType.CASCADE)
 
 
@@ -79,6 +77,16 @@ def flood() -> tuple[str, HiveMessage]:
     flood_id = str(uuid.uuid4())
     ping = HiveMessage(HiveMessageType.PING, {"flood_id": flood_id})
     return flood_id, HiveMessage(HiveMessageType.PROPAGATE, ping)
+
+
+def names_of_asked(message: HiveMessage) -> frozenset[str]:
+    """What a hub may call a message that it does not take: its type, and those of the messages in it."""
+    names = {BINARY} if message.msg_type is HiveMessageType.BINARY else {message.msg_type.value}
+    fields = message.raw_payload
+    while isinstance(fields, dict) and message.msg_type.carries is not Payload.OBJECT:
+        names.update(text for text in (fields.get("type"), fields.get("msg_type")) if isinstance(text, str))
+        fields = fields.get("payload")
+    return frozenset(names)
 
 
 def may_answer_flood(message: HiveMessage) -> bool:
@@ -158,8 +166,6 @@ class Answers:
 
     def take(self, message: HiveMessage) -> bool:
         """True when this message told something about the question."""
-        if message.msg_type is HiveMessageType.BUS:
-            return not self.over and self._take_denial(message)
         is_ours = self._gathered.take(message)
         if is_ours and self._gathered.nobody_answers:
             self.error = QueryTimeout(f"nobody in the hive answers {self._asked_type!r}: so says the hub")
@@ -191,23 +197,13 @@ class Answers:
     def all_of(self, lost: bool, seconds: float, cause: Callable[[], HiveMindError]) -> list[HiveAnswer]:
         """All answers that came within `seconds`.
 
-        Raises MessageDenied, QueryTimeout without any answer, and what ended the connection if there was none before.
+        Raises QueryTimeout without any answer, and what `cause` says if there was none before the connection ended.
         """
         if self.fresh:
             return list(self.fresh)
         if lost:
             raise cause()
-        raise self.error or QueryTimeout(f"nobody in the hive answered within {seconds:g} s")
-
-    def _take_denial(self, message: HiveMessage) -> bool:
-        if message["type"] != DENIED:
-            return False
-        data = message["data"] or {}
-        denied = data.get("denied_type") or data.get("msg_type")
-        if denied not in (self._asked_type, self._gathered.msg_type.value):
-            return False
-        self.end(MessageDenied(self._asked_type, printable(str(data.get("reason") or ""))))
-        return True
+        raise QueryTimeout(f"nobody in the hive answered within {seconds:g} s")
 
 
 def _read(message: HiveMessage) -> Optional[HiveAnswer]:

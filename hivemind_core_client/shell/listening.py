@@ -8,7 +8,7 @@ from hivemind_core_client.shell.waiters import Gatherer, Notifies
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.conversation import Conversation, Exchange
-    from hivemind_core_client.wire.errors import MessageDenied
+    from hivemind_core_client.wire.denials import MessageDenied
 
 N = TypeVar("N", bound=Notifies)
 

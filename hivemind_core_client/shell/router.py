@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from hivemind_core_client.kernel.delivery import QUESTION_TYPES
-from hivemind_core_client.kernel.events import Arrived, ArrivedInside, Measured
+from hivemind_core_client.kernel.events import Arrived, ArrivedInside, Denied, Measured
 from hivemind_core_client.kernel.lifecycle import Step
 from hivemind_core_client.plugins import asking
 from hivemind_core_client.plugins.answers import is_answer_to, query_id
@@ -55,6 +55,7 @@ class EventRouter:
     ) -> None:
         self._client = client
         self._connection_handlers_of = handlers.connection.take
+        self._has_handler = handlers.connection.has
         self._admit = admit
         self._put = client.mailbox.put
         #: What the messages hold that arrived since the mailbox was told; whether it has no room for more.
@@ -80,6 +81,7 @@ class EventRouter:
             Arrived: partial(self.arrived, worker),
             Measured: partial(self.arrived, worker),
             ArrivedInside: self.arrived_inside,
+            Denied: self.denied,
             Deliver: self.deliver,
             CallBack: self.call_back,
             Select: self.select,
@@ -130,6 +132,15 @@ class EventRouter:
         for handler in () if self._full else self._handlers_of(event.message.msg_type.value):
             self._put(partial(self._call, handler, event.message))
 
+    def denied(self, event: Denied) -> None:
+        """The hub did not take a message: for the wait that it belongs to, and the handlers of "denied"."""
+        is_awaited = self._waiters.deny(event.error)
+        if self._has_handler("denied"):
+            if not self._full:
+                self._tell("denied", event.error, always=False)
+        elif not is_awaited:
+            self._client.profile.context.note(log.warning, "%s", event.error)
+
     def deliver(self, event: Deliver) -> None:
         """An OVOS Message for the internal bus."""
         if not self._full:
@@ -178,7 +189,7 @@ class EventRouter:
         self._client.connected_event.clear()
         self._client.handshake_event.clear()
 
-    def _tell(self, event: str, *arguments: Any) -> None:
+    def _tell(self, event: str, *arguments: Any, always: bool = True) -> None:
         """Call the method of the client, and the handlers that are there when their turn comes."""
 
         def call_all() -> None:
@@ -190,7 +201,7 @@ class EventRouter:
             for handler in handlers:
                 self._call(handler, *arguments)
 
-        self._put(call_all, True)
+        self._put(call_all, always)
 
     def _observe(self, hook: str, **facts: Any) -> None:
         self._put(partial(self._client.plugins.observe, hook, client=self._client, **facts), True)

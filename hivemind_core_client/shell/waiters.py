@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from threading import Lock
-from typing import Any, Callable, Generic, Optional, Protocol, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, Protocol, TypeVar, Union
 
 from hivemind_core_client.wire.errors import HiveMindError, InvalidOption, again
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, Payload, read_message_type
+
+if TYPE_CHECKING:
+    from hivemind_core_client.wire.denials import MessageDenied
 
 Names = Union[str, Iterable[str]]
 Matcher = Callable[[HiveMessage], bool]
@@ -33,8 +36,12 @@ N = TypeVar("N", bound=Notifies)
 class Waiter(Generic[N]):
     """One wait, for the first message that `matches`.
 
-    With `request`, it ends with the connection too: the answer can come no more. `notifier` is told of the end.
+    With `request`, it ends with the connection too: the answer can come no more. `notifier` is told of the end. `asked`
+    holds the names of what was sent for it; once the hub denies that, `error` says so.
     """
+
+    asked: Collection[str] = ()
+    error: Optional[MessageDenied] = None
 
     def __init__(self, matches: Matcher, notifier: N, request: bool = False) -> None:
         self.matches = matches
@@ -48,6 +55,14 @@ class Waiter(Generic[N]):
         if self.is_over or not self.matches(message):
             return False
         self.message = message
+        self.give_up()
+        return True
+
+    def deny(self, error: MessageDenied) -> bool:
+        """True when this denial ends the wait: it is about what was sent for it."""
+        if self.is_over or error.msg_type not in self.asked:
+            return False
+        self.error = error
         self.give_up()
         return True
 
@@ -72,7 +87,7 @@ class OneShot(Waiter[N]):
 class Gatherer(Waiter[N]):
     """Shows every message that arrives to `take`, until `stop` or `over()`; `take` tells whether it was of interest.
 
-    `lost` is set when the connection ended.
+    `lost` is set when the connection ended, or the hub denied what was sent.
     """
 
     def __init__(
@@ -93,6 +108,10 @@ class Gatherer(Waiter[N]):
         self.lost = True
         self.notifier.notify()
 
+    def why_lost(self, loss: Callable[[], HiveMindError]) -> HiveMindError:
+        """What ended it: the denial, else `loss()` of the connection."""
+        return self.error or loss()
+
     def stop(self) -> None:
         """Look at no more messages. Takes no lock, since the garbage collector calls it too, wherever it runs."""
         self.is_over = True
@@ -111,6 +130,9 @@ class Waits(Protocol):
 
     def offer(self, message: HiveMessage) -> bool:
         """True when this message ends it."""
+
+    def deny(self, error: MessageDenied) -> bool:
+        """True when this denial ends it."""
 
     def give_up(self) -> None:
         """It ends without a message."""
@@ -150,6 +172,16 @@ class Waiters:
         """Show a message to all who wait."""
         with self._lock:
             self.waiting = [waiter for waiter in self.waiting if not waiter.offer(message)]
+
+    def deny(self, error: MessageDenied) -> bool:
+        """End the oldest wait for an answer to what the hub has denied; False where nobody waits for one.
+
+        A hub reads in order and names the type alone, so of several waits of one type it is the oldest.
+        """
+        with self._lock:
+            ended = next((waiter for waiter in self.waiting if waiter.deny(error)), None)
+            self.waiting = [waiter for waiter in self.waiting if waiter is not ended]
+        return ended is not None
 
     def close(self) -> None:
         """End all waits, and every new one at once: nothing can arrive any more."""

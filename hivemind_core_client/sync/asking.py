@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import secrets
-from functools import wraps
+from functools import partial, wraps
 from time import perf_counter
 from typing import TYPE_CHECKING, Callable, Optional
 
@@ -15,7 +15,9 @@ from hivemind_core_client.plugins import asking
 from hivemind_core_client.shell.waiters import Gatherer, OneShot, Waiter
 from hivemind_core_client.sync.answers import AnswerStream, gather_all, wait_for_quiet
 from hivemind_core_client.sync.waiting import finished
+from hivemind_core_client.wire.errors import again
 from hivemind_core_client.wire.ovos import to_collection_message, to_message
+from hivemind_core_client.wire.packet import as_packet
 
 if TYPE_CHECKING:
     from ovos_bus_client.message import Message
@@ -82,7 +84,9 @@ class Asker:
         gatherer = Gatherer(answers.take, self._new_notifier(), lambda: answers.over)
         with asking.patient(self._client.profile.context, asked, patience):
             self._send(asked, gatherer)
-        stream = AnswerStream(answers, gatherer, self._waiters, self._mailbox, patience, self._loss)
+        stream = AnswerStream(
+            answers, gatherer, self._waiters, self._mailbox, patience, partial(gatherer.why_lost, self._loss)
+        )
         try:
             stream.fetch()
         except BaseException:
@@ -100,7 +104,7 @@ class Asker:
             self._send(asked, gatherer)
         try:
             with self._mailbox.blocking():
-                return gather_all(answers, gatherer, seconds, self._loss)
+                return gather_all(answers, gatherer, seconds, partial(gatherer.why_lost, self._loss))
         finally:
             self._waiters.remove(gatherer)
 
@@ -117,7 +121,7 @@ class Asker:
         finally:
             self._waiters.remove(gatherer)
         if gatherer.lost and hive_map.answers(flood_id) <= 1:
-            raise self._loss()
+            raise gatherer.why_lost(self._loss)
         if not gatherer.lost:
             hive_map.finish(flood_id)
         return hive_map.of_flood(flood_id)
@@ -141,9 +145,11 @@ class Asker:
         """Make a collect-call, and return the responses; see the client's `collect_responses`."""
         waiter = Waiter(lambda _: False, self._new_notifier(), request=True)
         with self._calls.open(message, min_seconds, max_seconds, enough, waiter.give_up) as collection:
+            call = as_packet(to_message(collection.call))
+            waiter.asked = questions.names_of_asked(call)
             self._waiters.join(waiter)
             try:
-                self._client.emit(to_message(collection.call))
+                self._client.emit(call)
                 self._wait_for_responses(collection, waiter)
             finally:
                 self._waiters.remove(waiter)
@@ -167,6 +173,7 @@ class Asker:
 
     def _send(self, asked: HiveMessage, waiter: Waiter[Notifier]) -> None:
         """Send a question, with somebody listening before it leaves."""
+        waiter.asked = questions.names_of_asked(asked)
         self._waiters.join(waiter)
         try:
             self._client.emit(asked)
@@ -180,4 +187,6 @@ class Asker:
                 waiter.notifier.wait_until(lambda: waiter.is_over, timeout)
         finally:
             self._waiters.remove(waiter)
+        if waiter.error is not None:
+            raise again(waiter.error)
         return waiter.message

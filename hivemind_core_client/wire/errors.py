@@ -127,12 +127,6 @@ def forget_server(address: str) -> Command:
     return Command(("forget-server", address), call=Call("identity.forget_noise_key", (address,)))
 
 
-def allow_msg(msg_type: str) -> Mend:
-    """What lets a hub take messages of a type."""
-    allow, names = HubCommand(("allow-msg", msg_type, "NODE_ID")), HubCommand(("list-clients",))
-    return Mend("run ", allow, " on the hub's machine (", names, " shows NODE_ID)", joint=": ")
-
-
 class HiveMindError(Exception):
     """Anything that went wrong between this satellite and its hive.
 
@@ -379,18 +373,6 @@ class HandshakeError(ProtocolError):
 
 class HandshakeAgain(HandshakeError):
     """A handshake failed that may succeed in another way: the client connects again at once, by itself."""
-
-
-class MessageDenied(HiveMindError, PermissionError):
-    """The hub's policy does not take a message of this type from here; the session goes on."""
-
-    exit_code: ClassVar[int] = 3
-
-    def __init__(self, msg_type: str, reason: str = "") -> None:
-        said = f" ({reason})" if reason else ""
-        what = f"hive.policy.denied: the hub does not take {msg_type!r} from here{said}"
-        super().__init__(what, allow_msg(msg_type))
-        self.msg_type = msg_type
 
 
 class QueryTimeout(HiveMindError, TimeoutError):

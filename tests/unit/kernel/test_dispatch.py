@@ -10,7 +10,7 @@ import pytest
 
 from hivemind_core_client.errors import InvalidMessage, PluginError
 from hivemind_core_client.kernel.dispatch import MAX_DEPTH, Dispatcher
-from hivemind_core_client.kernel.events import Rejected
+from hivemind_core_client.kernel.events import Denied, Rejected
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.plugins.contract import (
     BinaryHandler,
@@ -310,3 +310,21 @@ def test_wrapped_handlers_run_and_what_is_inside_a_message_is_wrapped_too(
     delivered, told = Dispatcher(tables, new_context()).receive(outer)
     assert delivered.message["type"] == "speak" and told == Deliver({"wrapped": True})
     assert "wrapper broken of plugin acme raised" in caplog.text
+
+
+DENIAL = HiveMessage("bus", {"type": "hive.policy.denied", "data": {"denied_type": "speak", "reason": "no"}})
+
+
+@pytest.mark.parametrize("handlers", [[MessageHandler(T.BUS, "bus", deliver)], []])
+def test_a_denial_of_the_hub_is_told_before_its_handler_acts(handlers: list[MessageHandler]) -> None:
+    first, *others = dispatcher(*handlers).receive(DENIAL)
+    assert isinstance(first, Denied)
+    assert (first.error.msg_type, first.error.reason) == ("speak", "no")
+    assert others == [Deliver(DENIAL.raw_payload)] * len(handlers)
+
+
+def test_a_denial_inside_another_message_may_be_the_word_of_any_node() -> None:
+    within = dispatcher(
+        MessageHandler(T.BROADCAST, "broadcast", unwrap), MessageHandler(T.BUS, "bus", deliver)
+    )
+    assert within.receive(HiveMessage("broadcast", DENIAL)) == [Deliver(DENIAL.raw_payload)]

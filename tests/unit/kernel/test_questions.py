@@ -12,7 +12,6 @@ from ovos_bus_client.message import Message
 from hivemind_core_client.errors import (
     ConnectionLost,
     InvalidMessage,
-    MessageDenied,
     PluginError,
     QueryTimeout,
 )
@@ -23,13 +22,14 @@ from hivemind_core_client.kernel.questions import (
     first_answer,
     flood,
     may_answer_flood,
+    names_of_asked,
     query,
     question,
     sealed_letter,
 )
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.plugins.contract import MessageHandler
-from tests.unit.support import COMPLETE, DENIED, TIMEOUT, plugin, plugins_of, registry
+from tests.unit.support import COMPLETE, TIMEOUT, plugin, plugins_of, registry
 
 T = HiveMessageType
 ASKED = HiveMessage("query", HiveMessage("bus", {"type": "ask"}), metadata={"query_id": "q"})
@@ -39,10 +39,6 @@ CASCADE = HiveMessage("cascade", HiveMessage("bus", {"type": "ask"}), metadata={
 def answer(name: str = "speak", kind: str = "query", responder: Any = "hub", **metadata: Any) -> HiveMessage:
     facts = {"query_id": "q", "is_response": True, "responder_peer": responder, **metadata}
     return HiveMessage(kind, HiveMessage("bus", {"type": name}), metadata=facts)
-
-
-def denied(**data: Any) -> HiveMessage:
-    return HiveMessage("bus", {"type": DENIED, "data": data})
 
 
 # asking
@@ -160,12 +156,9 @@ def test_a_lost_connection_ends_a_stream_unless_it_was_over() -> None:
 
 
 def test_the_answers_of_all_are_what_came_or_why_none_did() -> None:
-    some, denied_, silent = Answers(CASCADE), Answers(CASCADE), Answers(CASCADE)
+    some, silent = Answers(CASCADE), Answers(CASCADE)
     some.take(answer(kind="cascade"))
     assert [one.responder for one in some.all_of(True, 5, lost)] == ["hub"]
-    denied_.take(denied(denied_type="ask"))
-    with pytest.raises(MessageDenied):
-        denied_.all_of(False, 5, lost)
     with pytest.raises(ConnectionLost):
         silent.all_of(True, 5, lost)
     with pytest.raises(QueryTimeout, match="within 5 s"):
@@ -227,28 +220,20 @@ def test_a_responder_of_a_cascade_that_has_nothing_to_say_ends_nothing() -> None
     assert not answers.over and answers.error is None
 
 
-DENIALS: list[tuple[dict[str, Any], bool]] = [
-    ({"denied_type": "ask", "reason": "no\x1b[31m"}, True),
-    ({"denied_type": "query"}, True),
-    ({"msg_type": "ask"}, True),
-    ({"denied_type": "other"}, False),
-    ({"denied_type": ["ask"]}, False),
-    ({}, False),
+NAMES: list[tuple[HiveMessage, set[str]]] = [
+    (HiveMessage("bus", {"type": "ask"}), {"bus", "ask"}),
+    (ASKED, {"query", "bus", "ask"}),
+    (HiveMessage("propagate", HiveMessage("ping", {"flood_id": "x"})), {"propagate", "ping"}),
+    (HiveMessage("bin", b"x"), {"binary"}),
+    (HiveMessage("3rdparty", {"type": "x", "msg_type": "y"}), {"3rdparty"}),
+    (HiveMessage("query", {"msg_type": "x", "payload": "text"}), {"query", "x"}),
+    (HiveMessage("query", {"msg_type": "bus", "payload": {"type": ["x"]}}), {"query", "bus"}),
 ]
 
 
-@pytest.mark.parametrize(("data", "ours"), DENIALS)
-def test_the_hubs_policy_ends_a_question(data: dict[str, Any], ours: bool) -> None:
-    answers = Answers(ASKED)
-    assert answers.take(denied(**data)) is ours
-    assert answers.over is ours
-    if ours:
-        assert isinstance(answers.error, MessageDenied) and answers.error.msg_type == "ask"
-        assert "hivemind-core allow-msg ask" in str(answers.error) and "\x1b" not in str(answers.error)
-
-
-def test_a_denial_without_data_is_nobodys() -> None:
-    assert Answers(ASKED).take(HiveMessage("bus", {"type": DENIED, "data": None})) is False
+@pytest.mark.parametrize(("message", "names"), NAMES)
+def test_what_a_hub_may_call_what_it_does_not_take(message: HiveMessage, names: set[str]) -> None:
+    assert names_of_asked(message) == names
 
 
 def test_only_the_first_end_counts() -> None:
@@ -310,7 +295,7 @@ def test_what_is_no_question_cannot_be_answered(request_: Any) -> None:
 
 
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.sampled_from(["q", "ask", COMPLETE, DENIED, "bus"]),
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["q", "ask", COMPLETE, "bus"]),
     lambda inner: (
         st.lists(inner, max_size=2)
         | st.dictionaries(
@@ -324,10 +309,7 @@ INSIDE = st.fixed_dictionaries(
     {"msg_type": st.sampled_from(["bus", "intercom", "query", "x"])}, optional={"payload": JUNK}
 )
 BUS = st.fixed_dictionaries(
-    {"type": st.sampled_from([DENIED, "x"])},
-    optional={
-        "data": st.none() | st.dictionaries(st.sampled_from(["denied_type", "msg_type", "reason"]), JUNK)
-    },
+    {"type": st.just("x")},
 )
 ANY = st.builds(HiveMessage, st.sampled_from(["query", "cascade"]), INSIDE, metadata=METADATA) | st.builds(
     HiveMessage, st.just("bus"), BUS

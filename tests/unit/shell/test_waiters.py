@@ -7,7 +7,7 @@ from typing import Optional
 
 import pytest
 
-from hivemind_core_client.errors import UnknownMessageType
+from hivemind_core_client.errors import ConnectionLost, MessageDenied, UnknownMessageType
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.shell.waiters import (
     Gatherer,
@@ -54,6 +54,14 @@ MATCHERS: list[tuple[str, Matcher, list[HiveMessage]]] = [
 def begun(waiters: Waiters, matches: Matcher, request: bool = False) -> Waiter[Notifier]:
     """Somebody who waits for what matches."""
     waiter = Waiter(matches, Notifier(), request)
+    waiters.join(waiter)
+    return waiter
+
+
+def asking(waiters: Waiters, *names: str) -> Waiter[Notifier]:
+    """Somebody who has sent what goes by these names, and waits for the answer."""
+    waiter = Waiter(message_named("answer"), Notifier(), request=True)
+    waiter.asked = frozenset(names)
     waiters.join(waiter)
     return waiter
 
@@ -213,3 +221,29 @@ def test_those_who_wait_no_more_are_forgotten_though_nothing_arrives() -> None:
     assert waiters.waiting == [abandoned]
     waiters.join(Gatherer(lambda message: True, Notifier()))
     assert abandoned not in waiters.waiting and len(waiters) == 1
+
+
+def test_a_denial_ends_the_oldest_wait_for_an_answer_to_its_type() -> None:
+    waiters, denial = Waiters(), MessageDenied("ask")
+    begun(waiters, message_named("ask"))  # for a message, not for an answer
+    other, first, second = (
+        asking(waiters, "bus", "other"),
+        asking(waiters, "bus", "ask"),
+        asking(waiters, "ask"),
+    )
+    assert waiters.deny(denial)
+    assert [waiter.error for waiter in (other, first, second)] == [None, denial, None]
+    assert first.is_over and result(first) is None and len(waiters) == 3
+    assert waiters.deny(denial) and second.error is denial
+    assert not waiters.deny(denial) and not other.is_over
+
+
+def test_a_denial_loses_those_who_gather() -> None:
+    waiters, loss = Waiters(), ConnectionLost("gone")
+    gatherer = Gatherer(lambda message: True, Notifier())
+    gatherer.asked = frozenset({"ask"})
+    waiters.join(gatherer)
+    assert gatherer.why_lost(lambda: loss) is loss
+    assert waiters.deny(MessageDenied("ask"))
+    assert gatherer.lost and gatherer.why_lost(lambda: loss) is gatherer.error
+    assert waiters.waiting == []

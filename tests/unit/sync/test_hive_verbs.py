@@ -72,7 +72,7 @@ def lost(client: Fake, asked: HiveMessage) -> None:
 
 
 def denied(client: Fake, asked: HiveMessage) -> None:
-    client.waiters.offer(HiveMessage("bus", {"type": DENIED, "data": {"denied_type": "ask"}}))
+    assert client.waiters.deny(err.MessageDenied("ask"))
 
 
 def types(answers: Any) -> list[str]:

@@ -15,23 +15,20 @@ from hivemind_client_cli.ovos_messages import UTTERANCE, as_text
 from hivemind_core_client.errors import (
     ConnectionLost,
     HiveMindError,
-    HubRefused,
     Mend,
+    MessageDenied,
     NotConnected,
     QueryTimeout,
     allow_msg,
 )
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.json_text import Json
-from hivemind_core_client.wire.text import printable
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
 
 E = TypeVar("E", bound=HiveMindError)
 
-#: What a hub answers to a message that its allow-list does not hold.
-DENIED = "hive.policy.denied"
 #: How often a wait looks whether the connection is still there.
 _POLL_S = 0.1
 #: How long a hub may take to answer the WebSocket ping that follows a message.
@@ -40,14 +37,6 @@ _FOUR_DROPS = (
     "hub 4.0.0 does that on every PROPAGATE, after passing it on to the other satellites, and on every ESCALATE "
     "(docs/protocol.md)"
 )
-
-#: Where hubs of different ages name the type that they deny.
-_NAMES_OF_DENIED = ("denied_type", "msg_type", "message_type")
-#: What mends a denial that no allow-list has to do with, by its code or by what is denied.
-_MENDS_OF_DENIED = {
-    "backend_unavailable": Mend("start the OVOS (or other agent) of the hub", joint=": "),
-    "binary": Mend("its policy plugins decide about binary data; look at the hub's log", joint=": "),
-}
 
 
 class Dropped(ConnectionLost):
@@ -65,10 +54,11 @@ class Inbox:
 
     def __init__(self, client: HiveMessageBusClient, *types: str) -> None:
         self._client = client
-        self._types = {*types, DENIED}
-        self._messages: queue.Queue[Json] = queue.Queue()
+        self._types = set(types)
+        self._messages: queue.Queue[Json | MessageDenied] = queue.Queue()
         self.ended = threading.Event()
         client.on(HiveMessageType.BUS, self._sort)
+        client.on("denied", self._messages.put)
         client.on("close", self.ended.set)
 
     def _sort(self, message: HiveMessage) -> None:
@@ -78,7 +68,7 @@ class Inbox:
     def next(self, sent: str, timeout: float) -> Json | None:
         """The next message, or None after `timeout` seconds.
 
-        `sent` names what was sent, for the error. Raises HubRefused when the hub's policy denies it, and
+        `sent` names what was sent, for the error. Raises MessageDenied when the hub's policy denies it, and
         what ended the connection when that is what happened.
         """
         deadline = time.monotonic() + timeout
@@ -91,8 +81,8 @@ class Inbox:
                     return None
                 self._check_connection()
                 continue
-            if message["type"] == DENIED:
-                raise denied(sent, message.get("data") or {})
+            if isinstance(message, MessageDenied):
+                raise message if message.msg_type else MessageDenied(sent, message.reason, message.code)
             return message
 
     def clear(self) -> None:
@@ -113,7 +103,7 @@ def confirm_receipt(
     """Wait until the hub has surely read `sent`, an OVOS message `name` that may be wrapped.
 
     Hubs read in order, so the pong to a ping sent now says so. One that answers no pings within `seconds` is
-    believed, and False returned. Raises HubRefused when the hub says that it denies the message, and Dropped
+    believed, and False returned. Raises MessageDenied when the hub says that it denies the message, and Dropped
     when the connection ended on it.
     """
     confirmed = False
@@ -175,18 +165,6 @@ def dropped(kind: type[E], sent: HiveMessage, name: str, cause: HiveMindError | 
     if sent.msg_type in (HiveMessageType.PROPAGATE, HiveMessageType.ESCALATE):
         return kind(f"{what}; {_FOUR_DROPS}")
     return kind(what) if cause is None else kind.because(what, cause)
-
-
-def denied(sent: str, data: object) -> HubRefused:
-    """The error for a `hive.policy.denied` that answers the message type `sent`."""
-    said = data if isinstance(data, dict) else {}
-    named = next((said[name] for name in _NAMES_OF_DENIED if isinstance(said.get(name), str)), sent)
-    reason = f" ({printable(str(said['reason']))})" if said.get("reason") else ""
-    mend = _MENDS_OF_DENIED.get(str(said.get("code"))) or _MENDS_OF_DENIED.get(named)
-    named = printable(named)
-    return HubRefused(
-        f"hive.policy.denied: the hub does not take {named!r} from here{reason}", mend or allow_msg(named)
-    )
 
 
 def no_answer(wanted: str, sent: str, timeout: float) -> QueryTimeout:

@@ -12,10 +12,9 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.output import create_output
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from hivemind_client_cli.answers import DENIED, denied
 from hivemind_client_cli.connection_reporter import ConnectionReporter
 from hivemind_client_cli.output import Output, shown
-from hivemind_client_cli.ovos_messages import SPEAK, UTTERANCE, as_text, utterance
+from hivemind_client_cli.ovos_messages import SPEAK, as_text, utterance
 from hivemind_client_cli.user_folders import user_folder
 from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.message import HiveMessage, HiveMessageType
@@ -31,6 +30,7 @@ def chat(output: Output, client: HiveMessageBusClient, lang: str | None) -> None
     """
     with contextlib.redirect_stdout(output.stdout), patch_stdout(raw=True):
         client.on(HiveMessageType.BUS, lambda message: _show_message(output, message))
+        client.on("denied", lambda error: _show_error(output, error))
         if not output.quiet:
             _show(output, "Type what you would say; Ctrl-D leaves.")
         reporter = ConnectionReporter(client, output, lambda text: _show(output, f"[{text}]"))
@@ -50,11 +50,9 @@ def _show_error(output: Output, error: HiveMindError) -> None:
 
 
 def _show_message(output: Output, message: HiveMessage) -> None:
-    """Show speech, and what the hub does not allow; nothing of any other message."""
+    """Show speech, and nothing of any other message."""
     payload = message.raw_payload
-    if payload.get("type") == DENIED:
-        _show_error(output, denied(UTTERANCE, payload.get("data") or {}))
-    elif payload.get("type") == SPEAK:
+    if payload.get("type") == SPEAK:
         _show(output, as_text(payload))
 
 

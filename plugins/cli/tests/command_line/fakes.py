@@ -9,6 +9,7 @@ from typing import Any, Callable
 from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
+from hivemind_core_client.wire.denials import DENIED, denial_of
 from hivemind_core_client.wire.json_text import Json
 
 Answer = Callable[[HiveMessage], Iterable[Json]]
@@ -44,7 +45,12 @@ class FakeClient:
         self.handshake_event = threading.Event()
         self.trips: list[float | Exception] = []
         self._handlers: list[Callable[[HiveMessage], None]] = []
-        self._lifecycle: dict[str, list[Callable[..., None]]] = {"close": [], "error": [], "open": []}
+        self._lifecycle: dict[str, list[Callable[..., None]]] = {
+            "close": [],
+            "denied": [],
+            "error": [],
+            "open": [],
+        }
 
     def connect(self, site_id: str | None = None) -> None:
         if self.refusal is not None:
@@ -54,7 +60,7 @@ class FakeClient:
         self.handshake_event.set()
 
     def on(self, name: str, handler: Callable[..., None]) -> None:
-        assert name in ("bus", "close", "error", "open")
+        assert name == "bus" or name in self._lifecycle
         (self._handlers if name == "bus" else self._lifecycle[name]).append(handler)
 
     def emit(self, sent: HiveMessage) -> None:
@@ -65,6 +71,8 @@ class FakeClient:
     def hear(self, payload: Json) -> None:
         for handler in self._handlers:
             handler(HiveMessage("bus", payload))
+        for handler in self._lifecycle["denied"] if payload["type"] == DENIED else []:
+            handler(denial_of(payload.get("data")))
 
     def drop(self, cause: HiveMindError | None = None) -> None:
         """End the connection, as the hub does."""

@@ -135,14 +135,17 @@ def test_a_message_that_is_not_denied_proves_little(run: Any, hub: EmbeddedHub) 
 def test_a_denial(run: Any, hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...]) -> None:
     def emit(client: HiveMessageBusClient, packet: HiveMessage) -> None:
         denied = message(
-            "hive.policy.denied", denied_type="my\x1b.type", code="no", reason="not \x9b allowed"
+            "hive.policy.denied",
+            denied_type="my\x1b.type",
+            code="acl_disallowed_type",
+            reason="not \x9b allowed",
         )
         hub.broadcast(HiveMessage("bus", denied))
 
     monkeypatch.setattr(HiveMessageBusClient, "emit", emit)
     data = run(*at(hub.port, *args, "--json")).expect(3).json
     failing(data, "permission")
-    assert "allow-msg my?.type NODE_ID" in data["mend"]
+    assert "allow-msg 'my?.type' NODE_ID" in data["mend"]
     assert "(not ? allowed)" in data["error"]
     done = run(*at(hub.port, *args)).expect(3)
     assert done.err == "error: permission failed\n"

@@ -105,7 +105,7 @@ def test_denials_and_unasked_speech_are_shown(home: Path) -> None:
         client.hear(message("speak", utterance="dinner is ready"))
         client.hear(message("other", utterance="not for ears"))
 
-    client = FakeClient(lambda sent: [message("hive.policy.denied")])
+    client = FakeClient(lambda sent: [message("hive.policy.denied", denied_type="recognizer_loop:utterance")])
     shown = talk(client, f"hello{ENTER}", Shown("allow-msg"), unasked, Shown("dinner is ready"), quiet=True)
     assert "allow-msg recognizer_loop:utterance" in shown
     assert "dinner is ready" in shown

@@ -168,7 +168,7 @@ def test_a_hub_that_does_not_answer_pings(run: Any, fake: FakeClient, file: Path
 def test_a_hub_that_takes_no_binary_data(run: Any, fake: FakeClient, file: Path) -> None:
     fake.answer = lambda sent: [message("hive.policy.denied", denied_type="binary", reason="too large")]
     done = run("send-file", str(file)).expect(3)
-    assert "does not take 'binary' from here (too large)" in done.err
+    assert "does not take binary data from here (too large)" in done.err
     assert "allow-msg" not in done.err
 
 

@@ -60,7 +60,7 @@ def a_line_that_is_not_sent(run: Any, patch: Patch) -> str:
 
 
 def a_line_that_is_denied(run: Any, patch: Patch) -> str:
-    patch.setattr("hivemind_client_cli.line_editor.denied", lambda sent, data: ERROR)
+    patch.setattr(f"{FakeClient.__module__}.denial_of", lambda data: ERROR)
     return edited(FakeClient(lambda sent: [message("hive.policy.denied")]), lambda: "hello")
 
 
