@@ -36,7 +36,22 @@ HUB_COMMANDS = {
     "reset-noise-pin": set(),
 }
 #: Commands that belong to the system.
-SYSTEM = {"echo", "export", "git", "grep", "cd", "cp", "install", "journalctl", "pytest", "systemctl", "."}
+SYSTEM = {
+    ".",
+    "cd",
+    "cp",
+    "echo",
+    "export",
+    "git",
+    "grep",
+    "install",
+    "journalctl",
+    "mkdir",
+    "nc",
+    "pytest",
+    "systemctl",
+    "uvicorn",
+}
 
 
 def _lines() -> list[tuple[str, str]]:
@@ -132,7 +147,10 @@ def _distributions() -> set[str]:
 
 
 def _check_python(words: list[str]) -> None:
-    assert words[0] in ("-m", "-c") or (ROOT / words[0]).is_file(), words
+    written = re.findall(
+        r"^(?:.* w|W)rite this into `([^`]+)`:$", "\n".join(map(prose, pages())), re.MULTILINE
+    )
+    assert words[0] in ("-m", "-c", *written) or (ROOT / words[0]).is_file(), words
 
 
 def _check_docker(words: list[str]) -> None:
