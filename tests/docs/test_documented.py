@@ -59,6 +59,16 @@ def test_a_public_name_is_documented(name: str) -> None:
     assert named(name)
 
 
+@pytest.mark.parametrize("name", dir(hivemind_core_client))
+def test_a_public_name_is_in_the_api_reference(name: str) -> None:
+    assert f"\n| `{name}` |" in page("docs/api-reference.md")
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in pages() if path.parent.name == "docs"))
+def test_a_page_is_in_the_navigation_of_the_site(name: str) -> None:
+    assert re.search(rf"^ *- (?:.+: )?{re.escape(name)}$", page("mkdocs.yml"), re.MULTILINE)
+
+
 @pytest.mark.parametrize("name", sorted({*dir(hivemind_core_client)} - {*hivemind_core_client.__all__}))
 def test_what_import_star_leaves_out_is_told(name: str) -> None:
     assert named(name, hivemind_core_client.__doc__ or "")

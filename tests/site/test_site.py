@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+import hivemind_core_client
 from tests.docs.documents import ROOT, page
 
 from .built import SITE, Page, pages
@@ -27,7 +28,13 @@ EXPECTED = {
     "Examples",
 }
 API_PAGES = sorted((ROOT / "docs").glob("api-*.md"))
-MODULES = [name for path in API_PAGES for name in re.findall(r"^::: (\S+)$", path.read_text(), re.MULTILINE)]
+#: But for the root: most of its names are shown with the modules.
+MODULES = [
+    name
+    for path in API_PAGES
+    for name in re.findall(r"^::: (\S+)$", path.read_text(), re.MULTILINE)
+    if name != "hivemind_core_client"
+]
 
 
 def _public(module: str) -> list[str]:
@@ -54,6 +61,12 @@ def test_every_public_name_has_its_place(module: str) -> None:
     assert [name for name in names if f"{module}.{name}" not in ids] == []
 
 
+@pytest.mark.parametrize("name", sorted({*dir(hivemind_core_client)} - {"__version__"}))
+def test_every_name_of_the_root_has_its_place(name: str) -> None:
+    ids = set().union(*(built.ids for built in pages().values()))
+    assert any(re.fullmatch(rf"hivemind_core_client\.(\w+\.)?{name}", one) for one in ids)
+
+
 def test_every_public_module_is_shown() -> None:
     shown = {*MODULES, "hivemind_core_client.protocol"}
     package = ROOT / "hivemind_core_client"
@@ -61,11 +74,6 @@ def test_every_public_module_is_shown() -> None:
     assert roots - shown == set()
     listed = page("docs/api-reference.md")
     assert [module for module in shown if not re.search(rf"`[\w.]*\.?{module.split('.')[-1]}`", listed)] == []
-
-
-@pytest.mark.parametrize("name", dir(importlib.import_module("hivemind_core_client")))
-def test_every_name_of_the_root_is_in_the_api_reference(name: str) -> None:
-    assert f"\n| `{name}` |" in page("docs/api-reference.md")
 
 
 @pytest.mark.parametrize(
