@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.docs.documents import page
+
 from .browser import PROGRAM, Browser, browser
 from .built import ROOT, SITE
 
@@ -82,3 +84,17 @@ def test_a_word_is_found_on_the_site(address: str, window: Browser) -> None:
       look()
     })""")
     assert "allow-msg" in found
+
+
+def test_a_long_table_shows_the_rows_with_what_is_typed(address: str, window: Browser) -> None:
+    window.open(f"{address}troubleshooting/", *SIZES["phone"])
+    shown = window.evaluate("""(() => {
+      const box = document.querySelector("input.rows-with")
+      box.value = "ACCESS key"
+      box.dispatchEvent(new Event("input"))
+      return [...document.querySelectorAll("tbody tr")].filter(row => row.offsetHeight).map(row => row.innerText)
+    })()""")
+    rows = page("docs/troubleshooting.md").count("\n| `")
+    assert 0 < len(shown) < rows
+    assert all("access" in row.lower() and "key" in row.lower() for row in shown)
+    assert any("refused the access key" in row for row in shown)
