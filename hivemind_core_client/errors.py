@@ -30,7 +30,8 @@
     │   ├── PasswordRefused           the password
     │   ├── NegotiationRefused        cipher, encoding or handshake kind
     │   ├── VersionRefused            protocol version
-    │   └── HubKeyChanged             the hub's static key is not the pinned one
+    │   ├── HubKeyChanged             the hub's static key is not the pinned one
+    │   └── HubCertificateChanged     the hub's TLS certificate is not the pinned one
     ├── ProtocolError                 (ValueError) a peer misbehaved
     │   ├── FrameError                a frame that cannot be read
     │   │   ├── UnknownMessageType    a type or code that is not in the protocol
@@ -52,6 +53,7 @@ ends with: 1 failed, 2 wrong usage, 3 refused by the hub, 4 unreachable or timed
 
 from __future__ import annotations
 
+from hivemind_core_client.wire.certificate_errors import HubCertificateChanged
 from hivemind_core_client.wire.denials import MessageDenied, allow_msg
 from hivemind_core_client.wire.errors import (
     Call,
@@ -107,6 +109,7 @@ from hivemind_core_client.wire.frame_errors import (
     MetadataTooLarge,
     UnsupportedProtocolVersion,
 )
+from hivemind_core_client.wire.mends import forget_certificate
 
 __all__ = [
     "Call",
@@ -122,6 +125,7 @@ __all__ = [
     "HandshakeAgain",
     "HandshakeError",
     "HiveMindError",
+    "HubCertificateChanged",
     "HubCommand",
     "HubConnectionError",
     "HubKeyChanged",
@@ -160,5 +164,6 @@ __all__ = [
     "UsageError",
     "VersionRefused",
     "allow_msg",
+    "forget_certificate",
     "forget_server",
 ]

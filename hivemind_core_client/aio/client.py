@@ -64,10 +64,10 @@ class AsyncHiveMessageBusClient(BaseClient):
     `key`, `password`, `host` and `port` come from the argument, else the environment (HIVEMIND_KEY, …), else
     `identity` (a NodeIdentity; default: the shared identity file); arguments are never written
     back. `host` may be `h`, `ws://h`, `wss://h/path`, `http://h` or the URL of another transport that is installed.
-    `crypto_key` is a pre-shared key of 16, 24 or 32 characters (protocol version 0). `self_signed` True accepts any
-    certificate, False verifies it; `ca_file` or `ssl_context` say by what. `compress` is True, False, or None for
-    whichever is shorter; `binarize` allows binary frames where the hub does. `internal_bus` is the OVOS bus of
-    this device, if it has one. `ciphers` and `encodings` are wire names in order of preference,
+    `crypto_key` is a pre-shared key of 16, 24 or 32 characters (protocol version 0). `self_signed` True pins a
+    certificate that does not verify, False refuses it; `ca_file` or `ssl_context` verify. `compress` is True, False,
+    or None for whichever is shorter; `binarize` allows binary frames where the hub does. `internal_bus` is the OVOS bus
+    of this device, if it has one. `ciphers` and `encodings` are wire names in order of preference,
     `plugins` names, modules or objects, `blocked_plugins` names; `hub_key` pins the hub's RSA key (PEM).
     `max_protocol_version` is the highest that is spoken (default: 3, or the best that hub and Python can).
     `query_timeout` bounds the wait for the answer to a QUERY, in seconds (0: for ever).

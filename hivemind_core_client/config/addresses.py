@@ -56,10 +56,14 @@ class Address:
         """Under which the hub's key is pinned: `host:port` and path, and the scheme of a transport of a plugin."""
         return pin_name(str(self))
 
+    @property
+    def endpoint(self) -> str:
+        """`host:port`, under which the hub's certificate is pinned."""
+        return f"{_bracketed(self.host)}:{self.port}"
+
     def __str__(self) -> str:
         """`ws://host:port`, and the path if there is one, which never holds a credential. The query is left out."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}{self.path}"
+        return f"{self.scheme}://{_bracketed(self.host)}:{self.port}{self.path}"
 
     def with_login(self, useragent: str, key: str) -> str:
         """The address with a login that hubs of every version read (docs/protocol.md, "Connection").
@@ -206,6 +210,10 @@ def _split(host: str, scheme: str) -> tuple[SplitResult, Optional[int]]:
         return parts, parts.port
     except ValueError as error:
         raise InvalidOption(f"the hub's address {_shown(host)!r} cannot be read: {error}") from error
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _shown(host: str) -> str:

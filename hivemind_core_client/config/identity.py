@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import overload
 
+from hivemind_core_client.config.certificate_identity import CertificateIdentity
 from hivemind_core_client.config.given_texts import checked_field, cut, pem_text
 from hivemind_core_client.config.key_files import (
     UNNAMED,
@@ -49,11 +50,11 @@ class _Text:
         identity._write_text(self._field, value)
 
 
-class NodeIdentity(NoiseIdentity):
+class NodeIdentity(NoiseIdentity, CertificateIdentity):
     """The identity of this node, in `~/.config/hivemind/_identity.json` (`$XDG_CONFIG_HOME` is heeded).
 
-    Nothing is written before `save()`, except by `create_keys()`, which writes the key and where that is, and by
-    what Noise handshakes learn (see NoiseIdentity); none of the other fields go with it. `save()` writes only those
+    Nothing is written before `save()`, except by `create_keys()`, which writes the key and where that is, and what is
+    learned of hubs (static keys, certificates); none of the other fields go with it. `save()` writes only those
     that were set on this object; everything else in the file stays.
     Attributes other than the fields may be set freely and are not saved. No secret shows in its repr, nor in the
     errors it raises.

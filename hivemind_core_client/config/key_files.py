@@ -40,6 +40,8 @@ _MOST_BYTES = 16 * 2**20
 UNNAMED = "unnamed-node"
 #: The field of the pins of hubs, by `host:port`.
 PINS = "pinned_noise_keys"
+#: The field of the pins of hubs' certificates, by `host:port`.
+CERTIFICATES = "pinned_certificates"
 _OLD_PINS = "hub_pins"
 _GONE = object()
 _warned: set[str] = set()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from typing import Any
 
 from hivemind_core_client.config.key_files import (
     PINS,
@@ -140,31 +139,9 @@ class NoiseIdentity(StoredIdentity):
         with contextlib.suppress(IdentityFileError):  # it is found by the node's name all the same
             file.store_only(("noise_key",))
 
-    def _current(self, field: str) -> Any:
-        file = self.IDENTITY_FILE
-        return file.current(field) if isinstance(file, IdentityFile) else file.get(field, {})
-
-    def _entries(self, field: str) -> dict[str, Any]:
-        entries = self.IDENTITY_FILE.get(field)
-        return dict(entries) if isinstance(entries, dict) else {}
-
     def _hex_keys(self, field: str) -> dict[str, str]:
         keys = {name: key_of_hex(digits) for name, digits in self._entries(field).items()}
         return {name: key.hex() for name, key in keys.items() if key is not None}
-
-    def _write_entries(self, field: str, changes: dict[str, str | None]) -> None:
-        with self._lock:
-            file = self.IDENTITY_FILE
-            if isinstance(file, IdentityFile):
-                if not isinstance(file.get(field, {}), dict) or not isinstance(file.current(field), dict):
-                    file[field] = {}
-                for entry, value in changes.items():
-                    file.set_entry(field, entry, value)
-                file.store_only((field,))
-                return
-            merged = {**self._entries(field), **changes}
-            file[field] = {entry: value for entry, value in merged.items() if value is not None}
-            self.save()
 
 
 def _entry(owner: str, node_id: str) -> str:

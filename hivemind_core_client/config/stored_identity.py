@@ -101,6 +101,30 @@ class StoredIdentity:
             else:
                 self.IDENTITY_FILE[field] = value
 
+    def _current(self, field: str) -> Any:
+        """What the file holds now in a field, a dict with entries for hubs. Raises IdentityFileError."""
+        file = self.IDENTITY_FILE
+        return file.current(field) if isinstance(file, IdentityFile) else file.get(field, {})
+
+    def _entries(self, field: str) -> dict[str, Any]:
+        entries = self.IDENTITY_FILE.get(field)
+        return dict(entries) if isinstance(entries, dict) else {}
+
+    def _write_entries(self, field: str, changes: dict[str, str | None]) -> None:
+        """Set entries of the object in a field, or with None remove them, and write them at once: nothing else."""
+        with self._lock:
+            file = self.IDENTITY_FILE
+            if isinstance(file, IdentityFile):
+                if not isinstance(file.get(field, {}), dict) or not isinstance(file.current(field), dict):
+                    file[field] = {}
+                for entry, value in changes.items():
+                    file.set_entry(field, entry, value)
+                file.store_only((field,))
+                return
+            merged = {**self._entries(field), **changes}
+            file[field] = {entry: value for entry, value in merged.items() if value is not None}
+            self.save()
+
     def _open(self, identity_file: PathOrMapping | None) -> MutableMapping[str, Any]:
         if self.app_name is not None:
             return IdentityFile(self._app_file(identity_file, self.app_name))

@@ -64,7 +64,13 @@ class TlsOptions(Protocol):
     """How a hub with TLS is verified, as the client was told."""
 
     def make_context(self) -> ssl.SSLContext:
-        """A new context. Raises InvalidOption for a CA file that cannot be read."""
+        """A new context, for the connection that is opened. It refuses a certificate that is not the pinned one.
+
+        Raises InvalidOption for a CA file that cannot be read, and IdentityFileError for such a pin.
+        """
+
+    def keep(self) -> None:
+        """Pin the certificate that was shown, at first use. The house calls it once a carrier is open."""
 
 
 @frozen

@@ -166,7 +166,7 @@ class ClientAttributes:
 
     @property
     def allow_self_signed(self) -> bool:
-        """Whether any certificate is accepted where neither `ca_file` nor `ssl_context` was given."""
+        """Whether a certificate that does not verify is pinned where neither `ca_file` nor `ssl_context` was given."""
         return self._tls.self_signed
 
     @property

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, Union
 
 from attrs import evolve
 
+from hivemind_core_client.config.certificate_pins import CertificatePins
 from hivemind_core_client.config.options import check_switches, compression, opening_seconds, ping_seconds
 from hivemind_core_client.config.profile import ClientProfile
 from hivemind_core_client.config.settings import (
@@ -130,7 +131,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         self._opening_seconds = opening_seconds(websocket_connect_timeout)
         self.deadlines = one_of(Deadlines, "deadlines", deadlines).opening_within(self._opening_seconds)
         self._backoff = one_of(Backoff, "backoff", backoff)
-        self._tls = Tls(self_signed, ca_file, ssl_context)
+        self._tls = Tls(self_signed, ca_file, ssl_context, CertificatePins(lambda: self.profile.identity))
         self._ping = ping_seconds(websocket_ping_interval, websocket_ping_timeout)
         self._transport_memory = TransportMemory(transport_options)
         self._make_parts()
@@ -338,12 +339,11 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         return is_ours
 
     def _renew_worker(self) -> None:
-        """Have a worker that was never started, and say so where nobody proves that the hub is the hub."""
+        """Have a worker that was never started."""
         if self._closed or self.state is not ClientState.IDLE:
             former = self._worker
             self._worker = self._connected_worker()
             self._worker.take_over(former)
-        self._tls.warn_of_any_certificate(self.profile.settings.address)
         self.waiters.reopen()
         self.mailbox.reopen()
         self._closed = False

@@ -43,7 +43,7 @@ class TransportMemory:
             url=settings.url(),
             useragent=settings.useragent,
             key=settings.key,
-            tls=tls,
+            tls=tls.at(settings.address),
             deadlines=deadlines,
             largest_frame=limits.frame,
             largest_early=limits.unauthenticated,

@@ -52,6 +52,8 @@ class AsyncCarrying(Carrying):
             _result_of(opening)
         except Exception as error:
             raise self._unopened(error) from error
+        if self._address.tls:
+            await asyncio.to_thread(self._settings.tls.keep)
 
     async def within(self, phase: str, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
         """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""

@@ -53,6 +53,7 @@ class BlockingCarrying(Carrying):
             raise self._late()
         try:
             opening.result()
+            self._settings.tls.keep()
         except Exception as error:
             raise self._unopened(error) from error
 

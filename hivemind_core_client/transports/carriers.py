@@ -6,6 +6,7 @@ import logging
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
+from hivemind_core_client.config.tls import refusal_in
 from hivemind_core_client.kernel.bounds import frame_size, too_large, too_much
 from hivemind_core_client.transports.base import Confirming
 from hivemind_core_client.transports.failures import Closed
@@ -129,6 +130,9 @@ class Carrying(Confirming):
         """What it means that a carrier did not open."""
         if isinstance(error, HiveMindError):
             return error
+        refusal = refusal_in(error)
+        if refusal is not None:
+            return refusal
         self._note(error)
         return HubUnreachable(f"{self._address} cannot be reached: {_text(error)}")
 

@@ -51,7 +51,7 @@ def insecure(address: Address, error: Exception) -> SecureConnectionFailed:
             Setting("ca_file", "--ca-file FILE"),
             ", or ",
             Setting("self_signed=True", "--self-signed"),
-            f" to accept any; for a hub without TLS use {address.schemes[0]}://",
+            f" to pin it at first use; for a hub without TLS use {address.schemes[0]}://",
         ),
     )
 

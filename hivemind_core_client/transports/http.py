@@ -119,6 +119,7 @@ class HttpTransport(Confirming):
                     ),
                 ) from error
         self._check_login(answer)
+        self._tls.keep()
         self._be_quick()
 
     def _check_login(self, answer: Answer) -> None:

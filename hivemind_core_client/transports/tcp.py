@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Callable, Optional, Protocol
 
 from hivemind_core_client.transports import failures
 from hivemind_core_client.transports.addresses import begun, connect_tcp
-from hivemind_core_client.wire.errors import HubConnectionError, HubTimeout
+from hivemind_core_client.wire.errors import HubConnectionError, HubTimeout, SecureConnectionFailed
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.settings import Address
@@ -63,14 +63,22 @@ def dial(
 ) -> socket.socket:
     """A connection, TLS included. `keep` is told each socket at once, so that another thread can `shut` it.
 
-    Raises HubUnreachable, HubTimeout or SecureConnectionFailed, and InvalidOption for a CA file that cannot be read.
+    Raises HubUnreachable, HubTimeout, SecureConnectionFailed or HubCertificateChanged, InvalidOption for a CA file that
+    cannot be read, and IdentityFileError for such a pin.
     """
-    context = tls.make_context() if address.tls else None
-    connected = _tcp(address, deadlines.tcp)
-    keep(connected)
-    if context is not None:
-        connected = _handshake_tls(connected, address, context, deadlines.tls, keep)
-    return connected
+    verification = tls.verification() if address.tls else None
+    while True:
+        context = verification.make_context() if verification is not None else None
+        connected = _tcp(address, deadlines.tcp)
+        keep(connected)
+        if verification is None or context is None:
+            return connected
+        try:
+            return _handshake_tls(connected, address, context, deadlines.tls, keep)
+        except SecureConnectionFailed as failure:
+            connected.close()
+            if not verification.fails(failure.__cause__):
+                raise
 
 
 def shut(connected: Optional[Shuts]) -> None:

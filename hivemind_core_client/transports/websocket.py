@@ -83,6 +83,7 @@ class WebSocketTransport(Confirming):
         self._shared = shared = SharedSocket(connected, self._deadlines.write)
         self._keep(shared)
         self._ws = self._upgrade(shared, url)
+        self._tls.keep()
 
     def within(self, phase: str, seconds: float, work: Callable[[], T]) -> T:
         """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""

@@ -17,7 +17,7 @@ from hivemind_core_client.transports.base import LAST_PING, Confirming
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.transports.slices import TURN_S
 from hivemind_core_client.transports.timing import deadline, within
-from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, HubTimeout
+from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, HubTimeout, SecureConnectionFailed
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.settings import Address
@@ -71,13 +71,27 @@ class AsyncWebSocketTransport(Confirming):
 
     async def open(self, url: str) -> None:
         """TCP, TLS, upgrade. Raises a HubConnectionError, InvalidOption, or KeyRefused where the key is not taken."""
-        context = self._tls.make_context() if self._address.tls else None
-        connected = await deadline(self._address, "tcp", self._deadlines.tcp, self._connected())
-        self._stream = stream = self._new_stream(url)
-        await self._secure(connected, stream, context)
+        stream = await self._dial(url)
         await deadline(
             self._address, "upgrade", self._deadlines.upgrade, stream.upgrade("hivemind-core-client")
         )
+        if self._address.tls:
+            await asyncio.to_thread(self._tls.keep)
+
+    async def _dial(self, url: str) -> WebSocketStream:
+        """TCP, and TLS: anew where the certificate has to be judged in another way."""
+        verification = await asyncio.to_thread(self._tls.verification) if self._address.tls else None
+        while True:
+            context = verification.make_context() if verification is not None else None
+            connected = await deadline(self._address, "tcp", self._deadlines.tcp, self._connected())
+            self._stream = stream = self._new_stream(url)
+            try:
+                await self._secure(connected, stream, context)
+                return stream
+            except SecureConnectionFailed as failure:
+                await self.release()
+                if verification is None or not verification.fails(failure.__cause__):
+                    raise
 
     async def within(self, phase: str, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
         """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""

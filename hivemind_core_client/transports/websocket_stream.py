@@ -203,7 +203,7 @@ class WebSocketStream(asyncio.Protocol):
                 if isinstance(event, WireFrame):
                     self._take_frame(event)
                 else:
-                    self._is_open = True
+                    self._is_open = wire.handshake_exc is None
                     wake(self._upgraded)
         except UnicodeDecodeError:
             self._fail(_NO_UTF8_CODE, failures.no_utf8(self._address))

@@ -16,6 +16,9 @@ from typing import Optional, Union
 #: How long a static key of Noise is, in bytes.
 STATIC_KEY_BYTES = 32
 
+#: Stands in the place of a pin where an authority of this system has signed the certificate.
+BY_AUTHORITY = "authority"
+
 _STATIC_KEY = re.compile(rf"[0-9a-f]{{{2 * STATIC_KEY_BYTES}}}")
 _PUBLIC_PEM = re.compile(r"-----BEGIN(RSA|)PUBLICKEY-----([A-Za-z0-9+/=]+)-----END\1PUBLICKEY-----")
 #: What names a node by its key, without white space.
@@ -74,6 +77,20 @@ def fingerprint(key: Union[str, bytes]) -> str:
     """`sha256:` and 64 hex digits, over a PEM text without its white space or a static key: how people compare keys."""
     raw = normal_key(key).encode() if isinstance(key, str) else key
     return "sha256:" + hashlib.sha256(raw).hexdigest()
+
+
+def certificate_fingerprint(certificate: bytes) -> str:
+    """The SHA-256 of a certificate (DER) in pairs of hex digits, `3F:A0:…`, as OpenSSL and browsers show it."""
+    return hashlib.sha256(certificate).digest().hex(":").upper()
+
+
+def certificate_pin(text: object) -> Optional[str]:
+    """What a pin of a certificate says: a fingerprint, or BY_AUTHORITY; None for anything else."""
+    digits = normal_key(text)
+    if digits == BY_AUTHORITY:
+        return digits
+    pin = static_key(digits.replace(":", ""))
+    return None if pin is None else pin.hex(":").upper()
 
 
 def _written(found: re.Match[str]) -> Optional[str]:

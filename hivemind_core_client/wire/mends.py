@@ -17,6 +17,12 @@ LIST_CLIENTS = HubCommand(("list-clients",))
 RESET_NOISE_PIN = HubCommand(("reset-noise-pin", "NODE_ID"))
 ALLOW_PROPAGATE = HubCommand(("allow-propagate", "NODE_ID"))
 
+
+def forget_certificate(hub: str) -> Command:
+    """The command that takes the pin of the certificate of the hub at `host:port` away."""
+    return Command(("forget-server", hub, "--certificate"), call=Call("identity.forget_certificate", (hub,)))
+
+
 COMPARE_KEYS = Mend("compare the key with ", LIST_CLIENTS, ", and set it with ", SET_KEY)
 SET_PASSWORD = Mend("set the password that ", ADD_CLIENT, " printed, with ", ASK_PASSWORD)
 #: Protocol version 3 left out.

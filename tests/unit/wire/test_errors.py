@@ -112,6 +112,7 @@ ARGUMENTS: dict[type[err.HiveMindError], tuple[Any, ...]] = {
     err.IdentityNotSet: ("access key",),
     err.HubTimeout: ("ws://h:5678", "tls", 3.5),
     err.HubKeyChanged: ("ws://h:5678", "h:5678", "old", "new"),
+    err.HubCertificateChanged: ("wss://h:5678", "h:5678", "old", "new"),
     err.MessageDenied: ("speak", "no"),
 }
 KINDS = [kind for kind in vars(err).values() if inspect.isclass(kind) and issubclass(kind, err.HiveMindError)]

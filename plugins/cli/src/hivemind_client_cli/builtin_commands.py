@@ -95,7 +95,7 @@ BUILTIN_COMMANDS: Mapping[str, BuiltinCommand] = {
         forget_server=(
             "forget_server",
             "forget_server",
-            "Forget the static key that is pinned for the hub at HOST, port 5678 unless given.",
+            "Forget what is pinned for the hub at HOST: its static key and its TLS certificate.",
         ),
         completion=(
             "completion",

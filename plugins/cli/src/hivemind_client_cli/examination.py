@@ -13,6 +13,7 @@ from hivemind_client_cli.other_addresses import mend_of as working_mend
 from hivemind_core_client.errors import (
     Command,
     HiveMindError,
+    HubCertificateChanged,
     HubCommand,
     HubConnectionError,
     IdentityFileError,
@@ -117,7 +118,7 @@ class Examination:
     @property
     def _mend(self) -> Mend | None:
         """What mends the check that failed; None where the error says it, and where none did."""
-        if self.failed is None or isinstance(self.error, IdentityFileError):
+        if self.failed is None or isinstance(self.error, (IdentityFileError, HubCertificateChanged)):
             return None
         if self.failed == "password" and not isinstance(self.error, _OF_THE_PASSWORD):
             return None

@@ -249,7 +249,9 @@ _stacked_connection_options = stacked(
     ),
     address_options,
     click.option(
-        "--self-signed/--verify", default=None, help="For wss://: take any certificate, or check it."
+        "--self-signed/--verify",
+        default=None,
+        help="For wss://: pin a certificate that does not verify, or refuse it.",
     ),
     click.option("--ca-file", metavar="FILE", help="For wss://: check against the certificates in FILE."),
     click.option(

@@ -24,6 +24,12 @@ def pinned_hubs(identity: NodeIdentity) -> dict[str, str | None]:
     return {hub: fingerprint(bytes.fromhex(keys[hub])) if hub in keys else None for hub in noted}
 
 
+def pinned_endpoints(identity: NodeIdentity) -> list[str]:
+    """The `host:port` of each hub with a pinned certificate, also of those that cannot be read."""
+    noted = identity.IDENTITY_FILE.get("pinned_certificates", {})
+    return sorted(noted) if isinstance(noted, dict) else [_EVERY_HUB]
+
+
 def counted(pins: dict[str, str | None]) -> str:
     """How many hubs are pinned, and how many of the pins cannot be read."""
     broken = sum(pin is None for pin in pins.values())

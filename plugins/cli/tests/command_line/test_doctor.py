@@ -28,6 +28,7 @@ from hivemind_core_client.errors import (
     PasswordRefused,
     VersionRefused,
 )
+from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.contract import HubFacts
@@ -187,7 +188,9 @@ def test_nobody_listens(run: Any) -> None:
 def test_tls(run: Any, impatient: None) -> None:
     with EmbeddedHub(clients={KEY: PASSWORD}, tls=True) as hub:
         data = run(*at(hub.port, "--json", host="wss://127.0.0.1")).expect(0).json
-        assert data["checks"][2] == {"check": "tls", "state": "ok", "remark": "any certificate is taken"}
+        (pin,) = NodeIdentity().pinned_certificates.values()
+        remark = f"the certificate is the pinned one: {pin}"
+        assert data["checks"][2] == {"check": "tls", "state": "ok", "remark": remark}
         trusted = (
             run(*at(hub.port, "--json", "--ca-file", str(hub.ca_file), host="wss://127.0.0.1")).expect(0).json
         )
@@ -198,6 +201,14 @@ def test_tls(run: Any, impatient: None) -> None:
         failing(missing, "tls")
         assert states(missing)["tcp"] == "skipped" and "--ca-file FILE" in missing["mend"]
         failing(run(*at(hub.port, "--json")).expect(4).json, "websocket")
+
+
+def test_a_certificate_that_is_not_the_pinned_one(run: Any, impatient: None) -> None:
+    with EmbeddedHub(clients={KEY: PASSWORD}, tls=True) as hub:
+        NodeIdentity().pin_certificate(f"127.0.0.1:{hub.port}", "0" * 64)
+        data = run(*at(hub.port, "--json", host="wss://127.0.0.1")).expect(3).json
+    failing(data, "tls")
+    assert f"hivemind-client forget-server 127.0.0.1:{hub.port} --certificate" in data["mend"]
 
 
 def test_another_service(run: Any, impatient: None) -> None:

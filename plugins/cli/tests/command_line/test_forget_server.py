@@ -80,3 +80,46 @@ def test_a_pin_that_cannot_be_read_goes_too(run: Any) -> None:
     path.write_text(json.dumps({"pinned_noise_keys": {"hub.local:5678": "no key"}}))
     assert "none that could be read" in run("forget-server", "hub.local").expect(0).out
     assert json.loads(path.read_text())["pinned_noise_keys"] == {}
+
+
+PIN = ":".join(["3F"] * 32)
+
+
+def test_a_certificate_goes_with_the_key_or_alone(run: Any) -> None:
+    pin("hub.local:5678")
+    NodeIdentity().pin_certificate("hub.local:5678", PIN)
+    listed = run("trust", "list", "--json").expect(0).json
+    assert listed["pinned_certificates"] == [{"hub": "hub.local:5678", "fingerprint": PIN}]
+    assert f"hub.local:5678   {PIN}" in run("trust", "list").expect(0).out
+    data = run("forget-server", "wss://hub.local", "--certificate", "--json").expect(0).json
+    assert (data["hub"], data["fingerprint"], data["certificate"]) == ("hub.local:5678", None, PIN)
+    assert list(NodeIdentity().pinned_noise_keys) == ["hub.local:5678"]
+    assert NodeIdentity().pinned_certificates == {}
+    NodeIdentity().pin_certificate("hub.local:5678", PIN)
+    data = run("forget-server", "hub.local:5678", "--json").expect(0).json
+    assert (data["fingerprint"], data["certificate"]) == (fingerprint(bytes(32)), PIN)
+    assert (NodeIdentity().pinned_noise_keys, NodeIdentity().pinned_certificates) == ({}, {})
+
+
+def test_the_certificate_of_a_hub_with_a_path_is_that_of_its_port(run: Any) -> None:
+    NodeIdentity().pin_certificate("hub.local:443", PIN)
+    done = run("forget-server", "wss://hub.local:443/hive/").expect(0)
+    assert done.out == f"no certificate is pinned for hub.local:443/hive/ any more; it was {PIN}\n"
+    assert NodeIdentity().pinned_certificates == {}
+
+
+def test_no_certificate_is_pinned(run: Any) -> None:
+    pin("hub.local:5678")
+    NodeIdentity().pin_certificate("hub.local:443", PIN)
+    done = run("forget-server", "hub.local", "--certificate").expect(2)
+    assert "no certificate is pinned for hub.local:5678" in done.err and "hub.local:443" in done.err
+    assert list(NodeIdentity().pinned_noise_keys) == ["hub.local:5678"]
+
+
+def test_a_certificate_that_cannot_be_read_is_shown_and_goes(run: Any) -> None:
+    NodeIdentity().pin_certificate("hub.local:443", PIN)
+    path = Path(NodeIdentity().path or "")
+    path.write_text(json.dumps({"pinned_certificates": {"hub.local:443": "no fingerprint"}}))
+    assert "hub.local:443   unreadable\n" in run("trust", "list").expect(0).out
+    assert "none that could be read" in run("forget-server", "hub.local:443").expect(0).out
+    assert NodeIdentity().pinned_certificates == {}

@@ -23,6 +23,7 @@ from hivemind_client_cli.peer_text import handshake_of, who
 from hivemind_core_client.errors import (
     Command,
     HiveMindError,
+    HubCertificateChanged,
     HubKeyChanged,
     HubTimeout,
     HubUnreachable,
@@ -39,7 +40,7 @@ from hivemind_core_client.errors import (
 )
 from hivemind_core_client.transports.addresses import resolve
 from hivemind_core_client.wire.json_text import Json
-from hivemind_core_client.wire.keys import fingerprint
+from hivemind_core_client.wire.keys import BY_AUTHORITY, fingerprint
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
@@ -50,6 +51,7 @@ _PHASES = {"open": "tcp", "tcp": "tcp", "tls": "tls", "upgrade": "websocket", "f
 _KINDS: tuple[tuple[type[HiveMindError], str], ...] = (
     (HubUnreachable, "tcp"),
     (SecureConnectionFailed, "tls"),
+    (HubCertificateChanged, "tls"),
     (InvalidOption, "tls"),  # a CA file that cannot be read; every other option was looked at before
     (NotAHub, "websocket"),
     (KeyRefused, "key"),
@@ -174,7 +176,8 @@ def _place(error: HiveMindError, client: HiveMessageBusClient) -> str:
     if isinstance(error, HubTimeout):
         return _PHASES.get(error.phase, "password")
     if isinstance(error, IdentityFileError):
-        return "hub key" if "pinned_noise_keys" in error.about else "own Noise key"
+        kept = {"pinned_noise_keys": "hub key", "pinned_certificates": "tls"}
+        return next((kept[field] for field in error.about if field in kept), "own Noise key")
     if "noise_key" in error.about:
         return "own Noise key"
     if isinstance(error, NegotiationRefused) and not client.password:
@@ -188,8 +191,13 @@ def _note_session(found: Examination, client: HiveMessageBusClient, connection: 
     hub, agreed, address = client.hub, client.negotiated, client.profile.settings.address
     found.note("tcp", OK, str(address))
     if address.tls:
-        verified = connection.ca_file or connection.self_signed is False
-        found.note("tls", OK, "the certificate is verified" if verified else "any certificate is taken")
+        pin = client.identity.get_pinned_certificate(address.endpoint)
+        pinned = pin not in (None, BY_AUTHORITY) and client.allow_self_signed and not connection.ca_file
+        found.note(
+            "tls",
+            OK,
+            f"the certificate is the pinned one: {pin}" if pinned else "the certificate is verified",
+        )
     found.note("websocket", OK)
     name = who(hub.node_id) if hub and hub.node_id else ""
     found.note("key", OK, f"the hub is {name}" if name else "the hub does not say its name")

@@ -1,4 +1,4 @@
-"""`hivemind-client forget-server`: pin no static key for a hub any more."""
+"""`hivemind-client forget-server`: pin neither static key nor certificate for a hub any more."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hivemind_client_cli.addresses import pin_name
+from hivemind_client_cli.addresses import read
 from hivemind_client_cli.connection import read_identity
 from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.options import identity_option
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.peer_text import who
-from hivemind_client_cli.pins import pinned_hubs
+from hivemind_client_cli.pins import pinned_endpoints, pinned_hubs
 from hivemind_core_client.errors import IdentityNotSet, InvalidOption, Mend
 from hivemind_core_client.errors import forget_server as forget
 from hivemind_core_client.wire.keys import fingerprint
 
 if TYPE_CHECKING:
+    from hivemind_core_client.config.settings import Address
     from hivemind_core_client.identity import NodeIdentity
 
 
@@ -31,16 +32,23 @@ if TYPE_CHECKING:
     metavar="PORT",
     help="Port of the hub [default: as a client has it].",
 )
+@click.option("--certificate", is_flag=True, help="Forget its TLS certificate, and keep its static key.")
 @identity_option
 @reporting
 def forget_server(
-    output: Output, address: str | None, host: str | None, port: int | None, identity_file: str | None
+    output: Output,
+    address: str | None,
+    host: str | None,
+    port: int | None,
+    certificate: bool,
+    identity_file: str | None,
 ) -> None:
-    """Forget the static key that is pinned for the hub at HOST, port 5678 unless given.
+    """Forget what is pinned for the hub at HOST: its static key and its TLS certificate.
 
-    A hub of protocol version 3 is known by its static key, which is pinned on first contact; another key is refused.
-    Forget the pin only if the hub's owner says that the hub was set up anew, or set back to an older version: the key
-    that it shows next is pinned in its place, and an offer without Noise is taken until then. With http:// or https://
+    Without a port it is 5678. A hub of protocol version 3 is known by its static key, and one behind TLS by its
+    certificate, unless that verifies. Both are pinned on first contact, and others are refused then. Forget them only
+    if the hub's owner says that the hub was set up anew, has a new certificate, or was set back to an older version:
+    what it shows next is pinned in their place, and an offer without Noise is taken until then. With http:// or https://
     before HOST it is the pin of a client over HTTP, port 5679 unless given. `hivemind-client trust list` shows the
     pins, also one that cannot be read. Without HOST it is the hub of a client that is given --host and --port: what
     they leave out comes from the environment and the identity file.
@@ -48,23 +56,43 @@ def forget_server(
     if address is not None and (host is not None or port is not None):
         raise click.UsageError("give HOST[:PORT], or --host and --port")
     identity = read_identity(identity_file)
-    hub = pin_name(address) if address is not None else _hub_of(identity, host, port)
-    pinned = identity.pinned_noise_keys.get(hub)
-    if not identity.forget_noise_key(hub):
-        raise InvalidOption(f"no key is pinned for {hub}", _others(hub, sorted(pinned_hubs(identity))))
-    shown = fingerprint(bytes.fromhex(pinned)) if pinned else None
-    output.result({"file": identity.path, "hub": hub, "fingerprint": shown})
-    output.note(f"no key is pinned for {hub} any more; it was {shown or 'none that could be read'}")
+    hub = read(address) if address is not None else _hub_of(identity, host, port)
+    key = identity.pinned_noise_keys.get(hub.pin_name)
+    former = {
+        "fingerprint": fingerprint(bytes.fromhex(key)) if key and not certificate else None,
+        "certificate": identity.pinned_certificates.get(hub.endpoint),
+    }
+    gone = {"key"} if not certificate and identity.forget_noise_key(hub.pin_name) else set()
+    gone |= {"certificate"} if identity.forget_certificate(hub.endpoint) else set()
+    if not gone:
+        raise _nothing(identity, hub, certificate)
+    output.result({"file": identity.path, "hub": hub.pin_name, **former})
+    for what, before in (("key", former["fingerprint"]), ("certificate", former["certificate"])):
+        if what in gone:
+            output.note(
+                f"no {what} is pinned for {hub.pin_name} any more; it was {before or 'none that could be read'}"
+            )
 
 
-def _hub_of(identity: NodeIdentity, host: str | None, port: int | None) -> str:
+def _nothing(identity: NodeIdentity, hub: Address, certificate: bool) -> InvalidOption:
+    if certificate:
+        return InvalidOption(
+            f"no certificate is pinned for {hub.endpoint}", _others(hub.endpoint, pinned_endpoints(identity))
+        )
+    pins = sorted({*pinned_hubs(identity), *pinned_endpoints(identity)})
+    return InvalidOption(
+        f"no key is pinned for {hub.pin_name}, and no certificate", _others(hub.pin_name, pins)
+    )
+
+
+def _hub_of(identity: NodeIdentity, host: str | None, port: int | None) -> Address:
     """The hub that a client of this identity has. Raises IdentityNotSet without one."""
     from hivemind_core_client.config.settings import given
 
     address = given("host", host, identity.default_master)
     if not address:
         raise IdentityNotSet("host of a hub")
-    return pin_name(address, port, given("port", None, identity.default_port))
+    return read(address, port, given("port", None, identity.default_port))
 
 
 def _others(hub: str, pins: list[str]) -> Mend:

@@ -12,7 +12,7 @@ from hivemind_client_cli.options import connection_options, identity_option
 from hivemind_client_cli.output import Output, aligned
 from hivemind_client_cli.output_options import output_options, reporting
 from hivemind_client_cli.peer_text import fingerprint, who
-from hivemind_client_cli.pins import UNREADABLE, pinned_hubs
+from hivemind_client_cli.pins import UNREADABLE, pinned_endpoints, pinned_hubs
 from hivemind_client_cli.standard_input import stdin_bytes
 from hivemind_core_client.errors import Command, InvalidOption, Mend, UsageError
 from hivemind_core_client.wire.json_text import Json
@@ -114,7 +114,7 @@ def remove(output: Output, alias: str, identity_file: str | None) -> None:
 @identity_option
 @reporting
 def list_keys(output: Output, identity_file: str | None) -> None:
-    """List the trusted keys, the hubs with a pinned static key, and this node's own RSA key, by fingerprint.
+    """List the trusted keys, the hubs with a pinned key or certificate, and this node's own RSA key, by fingerprint.
 
     A fingerprint is the SHA-256 of the PEM text without its white space, or of the 32 bytes of a static key; the first
     16 digits are shown, all of them with --json. A pin that is no key is unreadable, and its hub is refused until
@@ -130,6 +130,10 @@ def list_keys(output: Output, identity_file: str | None) -> None:
             for alias, pem in keys.items()
         ],
         "pinned_hubs": [{"hub": hub, "fingerprint": pin} for hub, pin in pinned_hubs(identity).items()],
+        "pinned_certificates": [
+            {"hub": hub, "fingerprint": identity.pinned_certificates.get(hub)}
+            for hub in pinned_endpoints(identity)
+        ],
     }
     parts = [
         f"own RSA key  {short_fingerprint(identity.public_key)}",
@@ -143,6 +147,11 @@ def list_keys(output: Output, identity_file: str | None) -> None:
             for pin in data["pinned_hubs"]
         }
         parts += ["pinned hubs", aligned(pins, indent="  ")]
+    if data["pinned_certificates"]:
+        certificates = {
+            who(pin["hub"]): pin["fingerprint"] or UNREADABLE for pin in data["pinned_certificates"]
+        }
+        parts += ["pinned certificates", aligned(certificates, indent="  ")]
     output.result(data, "\n".join(parts))
 
 
