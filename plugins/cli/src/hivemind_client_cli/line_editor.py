@@ -4,62 +4,62 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Callable
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.formatted_text import ANSI, AnyFormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.output import create_output
 from prompt_toolkit.patch_stdout import patch_stdout
 
+from hivemind_client_cli.colours import Part, coloured, shows_colours
 from hivemind_client_cli.connection_reporter import ConnectionReporter
+from hivemind_client_cli.conversation import COMMANDS, Conversation
 from hivemind_client_cli.output import Output, shown
-from hivemind_client_cli.ovos_messages import SPEAK, as_text, utterance
 from hivemind_client_cli.user_folders import user_folder
-from hivemind_core_client.errors import HiveMindError
-from hivemind_core_client.message import HiveMessage, HiveMessageType
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
 
+_PROMPT = "you> "
 
-def chat(output: Output, client: HiveMessageBusClient, lang: str | None) -> None:
+
+def chat(output: Output, client: HiveMessageBusClient, lang: str | None, timeout: float = 10.0) -> None:
     """Read lines until Ctrl-D and send each; print what the hub says above the prompt.
 
-    Ctrl-C clears the line. A hub that goes away and comes back is remarked on, and the talk goes on.
+    Ctrl-C clears the line. A hub that goes away and comes back is remarked on, and the talk goes on. What stays without
+    an answer for `timeout` seconds is remarked on too.
     """
-    with contextlib.redirect_stdout(output.stdout), patch_stdout(raw=True):
-        client.on(HiveMessageType.BUS, lambda message: _show_message(output, message))
-        client.on("denied", lambda error: _show_error(output, error))
+    with contextlib.redirect_stdout(output.stdout), _above_the_prompt():
+        talk = Conversation(output, client, lang, timeout, lambda *parts: _show(output, *parts))
         if not output.quiet:
-            _show(output, "Type what you would say; Ctrl-D leaves.")
-        reporter = ConnectionReporter(client, output, lambda text: _show(output, f"[{text}]"))
+            _show(output, Part("remark", talk.greeting()))
+        reporter = ConnectionReporter(client, output, talk.remark)
         try:
-            for line in _lines(_session(output)):
-                _send(output, client, line, lang)
+            for line in _lines(_reader(output)):
+                talk.take(line)
+                if talk.is_over:
+                    return
         finally:
             reporter.stop()
+            talk.end()
 
 
-def _show(output: Output, text: str) -> None:
-    print(shown(output.masked(text)), flush=True)
+def _show(output: Output, *parts: Part) -> None:
+    styled = shows_colours(output.stdout)
+    safe = [Part(role, shown(output.masked(text))) for role, text in parts]
+    # In one piece, or the prompt may come between.
+    print("".join(coloured(*part) if styled else part.text for part in safe), flush=True)
 
 
-def _show_error(output: Output, error: HiveMindError) -> None:
-    _show(output, f"error: {output.worded(error)}")
-
-
-def _show_message(output: Output, message: HiveMessage) -> None:
-    """Show speech, and nothing of any other message."""
-    payload = message.raw_payload
-    if payload.get("type") == SPEAK:
-        _show(output, as_text(payload))
-
-
-def _lines(session: PromptSession[str]) -> Iterator[str]:
+def _lines(read: Callable[[], str]) -> Iterator[str]:
     while True:
         try:
-            line = session.prompt("> ").strip()
+            line = read().strip()
         except KeyboardInterrupt:
             continue
         except EOFError:
@@ -68,16 +68,43 @@ def _lines(session: PromptSession[str]) -> Iterator[str]:
             yield line
 
 
-def _send(output: Output, client: HiveMessageBusClient, line: str, lang: str | None) -> None:
-    try:
-        client.emit(utterance(line, lang))
-    except HiveMindError as error:
-        _show_error(output, error)
+def _is_dumb() -> bool:
+    """Whether the terminal can do nothing but print, such as a shell within Emacs."""
+    return os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+
+
+def _above_the_prompt() -> AbstractContextManager[None]:
+    """Within the block, what is printed goes above the line that is typed, where the terminal can do that."""
+    return contextlib.nullcontext() if _is_dumb() else patch_stdout(raw=True)
+
+
+def _reader(output: Output) -> Callable[[], str]:
+    """Reads one line. Raises EOFError at the end, and KeyboardInterrupt for Ctrl-C."""
+    if _is_dumb():
+        return lambda: _plain_line(output)
+    session = _session(output)
+    prompt: AnyFormattedText = _PROMPT
+    if shows_colours(output.stdout):
+        prompt = ANSI(coloured("sender", _PROMPT))
+    return lambda: session.prompt(prompt)
+
+
+def _plain_line(output: Output) -> str:
+    output.write(_PROMPT)
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line
 
 
 def _session(output: Output) -> PromptSession[str]:
     # The real stdout is named: patch_stdout stands in for sys.stdout.
-    return PromptSession(history=_history(), output=create_output(stdout=output.stdout))
+    return PromptSession(
+        history=_history(),
+        output=create_output(stdout=output.stdout),
+        completer=WordCompleter(list(COMMANDS), sentence=True),
+        complete_while_typing=False,
+    )
 
 
 def _history() -> History:

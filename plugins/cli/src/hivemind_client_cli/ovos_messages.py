@@ -36,6 +36,6 @@ def utterance(text: str, lang: str | None = None) -> HiveMessage:
 def as_text(message: Json) -> str:
     """What a person wants to see of an OVOS message: speech as it is, anything else as type and data."""
     data = message.get("data") or {}
-    if message["type"] == SPEAK and isinstance(data.get("utterance"), str):
+    if message["type"] in SPEECH and isinstance(data.get("utterance"), str):
         return str(data["utterance"])
     return f"{message['type']} {json.dumps(data, ensure_ascii=False, default=str)}"

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any, Callable
 
+from hivemind_client_cli.ovos_messages import utterance
 from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.message import HiveMessage
 from hivemind_core_client.plugins.contract import HubFacts, Negotiated
@@ -31,6 +32,7 @@ class FakeClient:
     useragent = "fake"
     host = "hub.invalid"
     port = 5678
+    session_id = "session-of-the-fake"
 
     def __init__(self, answer: Answer = lambda sent: (), refusal: Exception | None = None) -> None:
         self.answer = answer
@@ -67,6 +69,9 @@ class FakeClient:
         self.sent.append(sent)
         for each in self.answer(sent):
             self.hear(each)
+
+    def say(self, text: str, lang: str | None = None) -> None:
+        self.emit(utterance(text, lang))
 
     def hear(self, payload: Json) -> None:
         for handler in self._handlers:

@@ -41,7 +41,9 @@ class Prompt(int):
     """A step that waits for the prompt of this number, which no text on the screen tells of."""
 
 
-def talk(client: FakeClient, *steps: str | Prompt | Callable[[], None], quiet: bool = False) -> str:
+def talk(
+    client: FakeClient, *steps: str | Prompt | Callable[[], None], quiet: bool = False, timeout: float = 10.0
+) -> str:
     """Type the steps, or do them; returns what was shown."""
     screen = io.StringIO()
     output = Output(stdout=screen, quiet=quiet)
@@ -70,7 +72,7 @@ def talk(client: FakeClient, *steps: str | Prompt | Callable[[], None], quiet: b
         typist = threading.Thread(target=type_in)
         typist.start()
         with mock.patch.object(PromptSession, "prompt", counted):
-            chat(output, client, "en-US")  # type: ignore[arg-type]  # a stand-in for the client
+            chat(output, client, "en-US", timeout)  # type: ignore[arg-type]  # a stand-in for the client
         typist.join()
     return screen.getvalue()
 
@@ -105,9 +107,10 @@ def test_denials_and_unasked_speech_are_shown(home: Path) -> None:
         client.hear(message("speak", utterance="dinner is ready"))
         client.hear(message("other", utterance="not for ears"))
 
-    client = FakeClient(lambda sent: [message("hive.policy.denied", denied_type="recognizer_loop:utterance")])
+    names = ("recognizer_loop:utterance", "ovos.utterance.handle")
+    client = FakeClient(lambda sent: [message("hive.policy.denied", denied_type=name) for name in names])
     shown = talk(client, f"hello{ENTER}", Shown("allow-msg"), unasked, Shown("dinner is ready"), quiet=True)
-    assert "allow-msg recognizer_loop:utterance" in shown
+    assert shown.count("allow-msg recognizer_loop:utterance") == 1
     assert "dinner is ready" in shown
     assert "not for ears" not in shown
     assert "Ctrl-D leaves" not in shown
@@ -155,3 +158,96 @@ def test_without_a_place_for_history(home: Path, occupy: Callable[[Path], None])
     client = FakeClient(spoken)
     talk(client, f"hello{ENTER}")
     assert said(client) == ["hello"]
+
+
+def test_the_hub_is_named_and_both_sides_are_set_apart(home: Path) -> None:
+    shown = talk(FakeClient(spoken), f"hello{ENTER}", Shown("hub> you said: hello"))
+    assert "Connected to the hub hub-1 at hub.invalid:5678, protocol version 1, password." in shown
+    assert "you> " in shown
+
+
+def test_no_answer_is_told(home: Path) -> None:
+    client = FakeClient()
+    shown = talk(client, f"hello{ENTER}", Shown("[no answer to 'hello'"), timeout=0.05)
+    assert "allow-msg recognizer_loop:utterance" in shown
+
+
+def test_an_answer_is_all_that_was_waited_for(home: Path) -> None:
+    """Who spoke may have been anybody: it is not said that nothing came."""
+    timers: list[threading.Timer] = []
+
+    class Timer(threading.Timer):
+        def cancel(self) -> None:
+            timers.append(self)
+            super().cancel()
+
+    client = FakeClient()
+    speech = message("speak", utterance="dinner is ready")
+    with mock.patch.object(threading, "Timer", Timer):
+        talk(
+            client,
+            f"one{ENTER}two{ENTER}",
+            lambda: until(lambda: len(client.sent) == 2),
+            lambda: client.hear(speech),
+            Shown("dinner is ready"),
+        )
+    assert len(timers) >= 2
+
+
+def test_speech_by_two_names_is_said_once_and_its_lines_stand_below_each_other(home: Path) -> None:
+    def say() -> None:
+        for name in ("speak", "ovos.utterance.speak", "speak"):
+            client.hear(message(name, utterance="one\ntwo"))
+
+    client = FakeClient()
+    shown = talk(client, Shown("Ctrl-D leaves"), say, Shown("     two", times=2))
+    assert shown.count("hub> one") == 2 and shown.count("two") == 2
+
+
+def test_the_commands(home: Path) -> None:
+    client = FakeClient(spoken)
+    shown = talk(
+        client,
+        f"/help{ENTER}",
+        Shown("/session [new|NAME]"),
+        f"/lang{ENTER}",
+        Shown("[you type in en-US]"),
+        f"/lang pt-PT{ENTER}",
+        Shown("[you type in pt-PT]"),
+        f"/lang !!{ENTER}",
+        Shown("[!! is no language"),
+        f"/session{ENTER}",
+        Shown("[the session is session-of-the-fake]"),
+        f"/session mine{ENTER}",
+        Shown("[the session is mine]"),
+        f"/session new{ENTER}",
+        Shown("[the session is ", times=3),
+        f"/nonsense{ENTER}",
+        Shown("[there is no /nonsense"),
+        f"//say this{ENTER}",
+        Shown("you said: /say this"),
+        f"/quit{ENTER}",
+    )
+    assert said(client) == ["/say this"]
+    assert client.sent[0].raw_payload["data"]["lang"] == "pt-PT"
+    assert len(client.session_id) == 36
+    assert "error" not in shown
+
+
+def test_a_terminal_that_can_only_print(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("sys.stdin", io.StringIO("hello\n\n/help\nbye"))
+    client, screen = FakeClient(spoken), io.StringIO()
+    client.connect()
+    chat(Output(stdout=screen), client, None)  # type: ignore[arg-type]  # a stand-in for the client
+    assert said(client) == ["hello", "bye"]
+    assert "you> hub> you said: hello\n" in screen.getvalue() and "\x1b" not in screen.getvalue()
+
+
+def test_control_codes_of_peers_do_nothing(home: Path) -> None:
+    client = FakeClient()
+    evil = message("speak", utterance="a\x1b]0;owned\x07\x1b[2Jb\u202ec")
+    safe = "hub> a?]0;owned??[2Jb?c"
+    shown = talk(client, Shown("Ctrl-D leaves"), lambda: client.hear(evil), Shown(safe))
+    assert safe in shown
+    assert "\x1b]0" not in shown and "\x1b[2J" not in shown and "\u202e" not in shown

@@ -15,7 +15,7 @@ from hivemind_client_cli.connection import Connection
 from hivemind_client_cli.connection_reporter import ConnectionReporter
 from hivemind_client_cli.line_editor import chat
 from hivemind_client_cli.output import Output
-from hivemind_core_client.errors import ConnectionLost, Mend, Setting
+from hivemind_core_client.errors import ConnectionLost, Mend, MessageDenied, Setting
 from hivemind_core_client.plugins.manager import Plugins
 
 from .fakes import FakeClient, message
@@ -60,7 +60,9 @@ def a_line_that_is_not_sent(run: Any, patch: Patch) -> str:
 
 
 def a_line_that_is_denied(run: Any, patch: Patch) -> str:
-    patch.setattr(f"{FakeClient.__module__}.denial_of", lambda data: ERROR)
+    denied = MessageDenied("my.type")
+    denied.what, denied.mends = ERROR.what, ERROR.mends
+    patch.setattr(f"{FakeClient.__module__}.denial_of", lambda data: denied)
     return edited(FakeClient(lambda sent: [message("hive.policy.denied")]), lambda: "hello")
 
 

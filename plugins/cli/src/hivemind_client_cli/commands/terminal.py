@@ -27,21 +27,23 @@ _NEXT_ANSWER_WAIT_S = 0.3
 
 @command("terminal", epilog="Example: echo 'what time is it' | hivemind-client terminal")
 @click.option("--lang", metavar="LANG", help="Language of what you type [default: that of the hub].")
-@timeout_option(10.0, "Piped input: how long to wait for the answers to each line.")
+@timeout_option(10.0, "How long to wait for an answer before it is said that none came.")
 @connection_options
 @reporting
 def terminal(output: Output, connection: Connection, lang: str | None, timeout: float) -> None:
     """Talk to the hub line by line.
 
     At a terminal: a line editor with history; speech prints above the prompt, Ctrl-C clears the line, Ctrl-D
-    leaves. With piped input, or --json: each line is sent when the one before is answered; exit
-    code 4 when an answer did not come in time.
+    leaves. A line that begins with / is a command: /help shows them.
+
+    With piped input, or --json: each line is sent as it is when the one before is answered; exit code 4 when an answer
+    did not come in time.
     """
     with connected(output, connection) as client:
         if not output.json and stdin_is_terminal() and output.stdout.isatty():
             from hivemind_client_cli.line_editor import chat
 
-            chat(output, client, lang)
+            chat(output, client, lang, timeout)
         else:
             _answer_lines(output, client, lang, timeout)
 
