@@ -10,6 +10,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 #: The client that the hubs of these tests know.
 KEY, PASSWORD = "readme-key", "a-password-of-the-docs-long-and-random-4711"
+#: Tutorials whose code is in files that the reader writes: test_tutorials.py follows them.
+FOLLOWED = (
+    "tutorial-bridge.md",
+    "tutorial-first-satellite.md",
+    "tutorial-plugin.md",
+    "tutorial-service.md",
+)
 
 _FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<language>[^\s`]*)\s*$")
 _CODE = re.compile(r"`([^`\n]+)`")

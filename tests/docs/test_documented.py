@@ -19,7 +19,7 @@ from hivemind_core_client.message import HiveMessageType, HiveMindBinaryPayloadT
 from hivemind_core_client.plugins import contract, hookspecs
 from hivemind_core_client.testing import EmbeddedHub
 
-from .documents import all_blocks, page, pages
+from .documents import ROOT, all_blocks, page, pages
 
 #: The guide for authors of plugins.
 GUIDE_PAGES = [path for path in pages() if path.parent.name == "docs" and path.name.startswith("plugins")]
@@ -171,3 +171,20 @@ def test_a_verb_of_the_embedded_hub_is_documented(name: str) -> None:
 )
 def test_a_text_that_people_search_for_is_in_troubleshooting(text: str) -> None:
     assert text in page("docs/troubleshooting.md")
+
+
+#: The name of a variable of the environment, as a constant in the sources.
+_VARIABLE = re.compile(r"""["']((?:HIVEMIND_|XDG_)[A-Z_]+|NO_COLOR|OVOS_DEFAULT_LOG_LEVEL)["']""")
+
+
+def test_every_variable_of_the_environment_is_on_its_page() -> None:
+    sources = [
+        path for folder in ("hivemind_core_client", "plugins") for path in (ROOT / folder).rglob("*.py")
+    ]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources if "tests" not in path.parts)
+    # The contract's version stands in a plugin; that folder is set for `demo`, and nothing of ours lies in it.
+    read = {*_VARIABLE.findall(text)} - {"HIVEMIND_API_VERSION", "XDG_DATA_HOME"}
+    told = {*re.findall(r"^\| `([A-Z_]+)` \|", page("docs/environment.md"), re.MULTILINE)}
+    assert read - told == set()
+    # Names of the journal's are put together of two pieces.
+    assert [name for name in told if name not in text and name.rpartition("_")[0] not in text] == []

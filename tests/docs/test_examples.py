@@ -16,7 +16,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 from hivemind_core_client.plugins.manager import forget_plugins
 from hivemind_core_client.testing import EmbeddedHub
 
-from .documents import KEY, PASSWORD, ROOT, Block, all_blocks, pages
+from .documents import FOLLOWED, KEY, PASSWORD, ROOT, Block, all_blocks, pages
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -36,7 +36,7 @@ _SYBIL = Sybil(parsers=[PythonCodeBlockParser()])
 
 def _documents() -> Iterator[tuple[Document, int]]:
     for path in pages():
-        if path.name.startswith("tutorial-"):  # their code is in files: test_tutorials.py
+        if path.name in FOLLOWED:
             continue
         if sys.version_info < SINCE.get(path.name, (3, 9)):
             continue
