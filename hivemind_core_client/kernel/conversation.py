@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from attrs import field, frozen
 
+from hivemind_core_client.kernel.questions import names_of_asked
 from hivemind_core_client.wire.errors import (
     HiveMindError,
     HubCommand,
@@ -36,7 +37,8 @@ ASK_ID = "ask_id"
 #: Seconds of silence after which an answer is taken for whole, where the hub does not say so.
 QUIET_S = 1.0
 
-_UNAVAILABLE = "backend_unavailable"
+#: The codes of a denial that an allow-list mends; at another name the rest would be the same.
+_NOT_ALLOWED = ("", "acl_disallowed_type")
 #: After these nothing more is said: the utterance was dealt with, or it is our turn to speak.
 _HANDLED = frozenset({"ovos.utterance.handled", "ovos.utterance.cancelled"})
 _LISTENING = frozenset({"mycroft.mic.listen", "ovos.mic.listen"})
@@ -134,15 +136,15 @@ class Exchange:
 
     def deny(self, error: MessageDenied) -> bool:
         """True where this denial is about what was sent. What goes by another name too is to be sent by that."""
-        if self.to_send is not None or self.over or error.msg_type != self.sent_type:
+        if self.to_send is not None or self.over or error.msg_type not in names_of_asked(self._asked):
             return False
         self._denied = (*self._denied, self.sent_type)
-        allowed = getattr(error, "allowed", None)
-        others = [name for name in self._more_types if allowed is None or name in allowed]
-        if others and getattr(error, "code", "") != _UNAVAILABLE:
+        others = [name for name in self._more_types if error.allowed is None or name in error.allowed]
+        if others and error.code in _NOT_ALLOWED:
             self.sent_type = others[0]
             self._more_types = tuple(name for name in self._more_types if name != self.sent_type)
-            self.to_send = self._asked.copy(payload={**self._asked.raw_payload, "type": self.sent_type})
+            self._asked = self._asked.copy(payload={**self._asked.raw_payload, "type": self.sent_type})
+            self.to_send = self._asked
         else:
             self.error, self.over = self._with_all_mends(error), True
         self.changes += 1
@@ -182,7 +184,7 @@ class Exchange:
 
     def _with_all_mends(self, error: MessageDenied) -> HiveMindError:
         """The denial with what allows each of the names: it is enough to allow one."""
-        if getattr(error, "code", "") == _UNAVAILABLE:
+        if self.sent_type not in UTTERANCES or error.code not in _NOT_ALLOWED:
             return error
         names = [name for name in (*self._denied, *self._more_types) if name != error.msg_type]
         return error.with_mends(

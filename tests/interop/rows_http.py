@@ -27,6 +27,7 @@ from . import (
     rows_names,
     rows_noise,
     rows_query,
+    rows_talking,
     rows_waiting,
 )
 from .hubs import HubOptions, RealHub
@@ -57,6 +58,7 @@ _MODULES = {
         rows_noise,
         rows_forms,
         rows_buses,
+        rows_talking,
         rows_waiting,
     )
 }

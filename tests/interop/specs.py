@@ -87,6 +87,7 @@ HUBS: tuple[HubSpec, ...] = (
             "mesh": "it sends on the bare inner message, whose site and sender are lost, and only BUS",
             "query": "it answers no QUERY, CASCADE or PING",
             "upstream": "it connects with no hub above it",
+            "denials": "it drops what it does not allow, and does not say so",
             "http": "the releases of hivemind-http-protocol want a later hub",
         },
         # It reads and writes the file of all that it knows for each message.

@@ -22,6 +22,7 @@ from . import (
     rows_query,
     rows_readme,
     rows_slow,
+    rows_talking,
     rows_terminal,
     rows_types,
     rows_waiting,
@@ -34,6 +35,7 @@ from .table import FLEET, ROWS, Cell, runnable_cells
 #: The modules whose import fills the table.
 ROW_MODULES = (
     rows_client,
+    rows_talking,
     rows_waiting,
     rows_names,
     rows_mesh,

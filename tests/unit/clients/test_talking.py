@@ -10,8 +10,8 @@ from ovos_bus_client.message import Message
 
 from hivemind_core_client import Answer, HiveMessageBusClient
 from hivemind_core_client import errors as err
-from hivemind_core_client.testing import EmbeddedHub
-from tests.unit.client_support import PATIENCE, Log, Make, settled
+from hivemind_core_client.testing import Account, EmbeddedHub
+from tests.unit.client_support import PATIENCE, Log, Make, settled, until
 from tests.unit.support import PASSWORD, UTTERANCE
 
 #: What embedded hubs leave to the test to answer.
@@ -196,3 +196,59 @@ def test_the_session_of_a_message_is_the_one_that_answers(hub: EmbeddedHub, make
 def test_options_are_checked(options: Any, client: HiveMessageBusClient) -> None:
     with pytest.raises(err.InvalidOption):
         client.ask("hello", **options)
+
+
+# what the hub does not take
+
+NEWER = "ovos.utterance.handle"
+
+
+def choosy(*allowed: str) -> EmbeddedHub:
+    """A hub like 5.3 that takes these types alone."""
+    return EmbeddedHub([Account("k", PASSWORD, allowed=allowed)], like="5.3")
+
+
+def test_what_goes_by_the_newer_name_alone_is_asked_by_that(make: Make) -> None:
+    with choosy(NEWER) as hub, make(hub) as client:
+        own = Log()
+        client.on_mycroft(UTTERANCE, own)
+        for text in ("one", "two"):
+            assert client.ask(text, timeout=PATIENCE).text == f"you said: {text}"
+        types = [message["type"] for message in hub.received if message.msg_type == "bus"]
+        assert types == [UTTERANCE, NEWER, NEWER], "it is found out once"
+        settled(hub, client)
+        assert [message.data["utterances"] for message in own.calls].count(["one"]) == 1
+
+
+def test_many_at_once_find_out_by_which_name_they_go(make: Make) -> None:
+    with choosy(NEWER) as hub, make(hub) as client, ThreadPoolExecutor(8) as pool:
+        texts = [f"number {number}" for number in range(8)]
+        answers = list(pool.map(lambda text: client.ask(text, timeout=PATIENCE).text, texts))
+        assert answers == [f"you said: {text}" for text in texts]
+
+
+def test_where_no_utterance_is_taken_it_says_what_allows_them(make: Make) -> None:
+    with choosy("speak") as hub, make(hub) as client:
+        with pytest.raises(err.MessageDenied) as caught:
+            client.ask("may I", timeout=PATIENCE)
+        for name in (UTTERANCE, NEWER):
+            assert f"hivemind-core allow-msg {name} NODE_ID" in str(caught.value)
+        assert client.state == "connected" and len(client.waiters) == 0
+
+
+def test_what_is_said_goes_by_the_newer_name_too(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    with choosy(NEWER) as hub, make(hub) as client:
+        log = Log()
+        client.on_mycroft("speak", log)
+        client.say("good morning")
+        assert [message.data["utterance"] for message in log.wait(1)] == ["you said: good morning"]
+        assert until(lambda: len(client.waiters) == 0)
+    assert "denied" not in caplog.text
+
+
+def test_what_may_not_be_said_is_a_warning(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    with choosy("speak") as hub, make(hub) as client:
+        client.say("good morning")
+        assert until(lambda: f"allow-msg {UTTERANCE} NODE_ID" in caplog.text)
+        hub.broadcast(speak("something else"))
+        assert until(lambda: len(client.waiters) == 0)

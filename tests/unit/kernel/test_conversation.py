@@ -30,15 +30,6 @@ def heard(
     return conversation.taker(exchange)(message)
 
 
-def denied(
-    name: str, reason: str = "", code: str = "", allowed: Optional[tuple[str, ...]] = None
-) -> MessageDenied:
-    """What a hub says about a type that it does not take."""
-    error = MessageDenied(name, reason)
-    vars(error).update(code=code, allowed=allowed)
-    return error
-
-
 def answered(exchange: Exchange, complete: bool = True) -> Any:
     return exchange.answer(complete, 10.0, lambda: ConnectionLost("gone"))
 
@@ -117,7 +108,8 @@ def test_nonsense_is_spoken_as_nothing(data: Any) -> None:
 def test_contexts_that_are_none_belong_to_nobody_else() -> None:
     conversation = Conversation()
     exchange = opened(conversation)
-    for context in ([], {"session": "x"}, {"session": {}}):
+    contexts: list[Any] = [[], {"session": "x"}, {"session": {}}]
+    for context in contexts:
         assert heard(conversation, exchange, context=context, utterance="hello")
 
 
@@ -220,7 +212,9 @@ def test_it_is_our_turn_where_what_is_spoken_says_so() -> None:
 
 def test_a_hub_that_told_the_end_is_trusted_to_tell_it_until_it_does_not() -> None:
     conversation = Conversation()
-    heard(conversation, opened(conversation), "ovos.utterance.handled")
+    told = opened(conversation)
+    heard(conversation, told, "ovos.utterance.handled")
+    conversation.close(told)
     assert conversation.is_told
     exchange = opened(conversation)
     heard(conversation, exchange, context={ASK_ID: exchange.ask_id}, utterance="hello")
@@ -266,9 +260,9 @@ def test_what_is_denied_by_one_name_goes_by_the_other() -> None:
     conversation = Conversation()
     exchange = opened(conversation, "hello", "en-us")
     assert exchange.is_first
-    assert exchange.deny(denied(OLD))
+    assert exchange.deny(MessageDenied(OLD))
     assert not exchange.over and not exchange.is_first
-    assert not exchange.deny(denied(NEW)), "it is not sent yet"
+    assert not exchange.deny(MessageDenied(NEW)), "it is not sent yet"
     packet = exchange.take_packet()
     assert packet is not None and packet["type"] == NEW
     assert packet["data"] == {"utterances": ["hello"], "lang": "en-us"}
@@ -279,35 +273,42 @@ def test_what_is_denied_by_one_name_goes_by_the_other() -> None:
 
 def test_where_both_names_are_denied_both_mends_are_told() -> None:
     exchange = opened(Conversation())
-    exchange.deny(denied(OLD))
+    exchange.deny(MessageDenied(OLD))
     exchange.take_packet()
-    assert exchange.deny(denied(NEW, "not in allowed_types"))
+    assert exchange.deny(MessageDenied(NEW, "not in allowed_types"))
     assert exchange.over
     with pytest.raises(MessageDenied) as caught:
         answered(exchange, complete=False)
     for name in UTTERANCES:
         assert f"'hivemind-core allow-msg {name} NODE_ID'" in str(caught.value)
-    assert not exchange.deny(denied(NEW)), "it is over"
+    assert not exchange.deny(MessageDenied(NEW)), "it is over"
 
 
 def test_where_the_hub_lists_what_it_takes_the_other_name_is_not_tried_in_vain() -> None:
     exchange = opened(Conversation())
-    assert exchange.deny(denied(OLD, allowed=("speak",)))
+    assert exchange.deny(MessageDenied(OLD, allowed=("speak",)))
     assert exchange.over and exchange.take_packet() is None
     assert NEW in str(exchange.error)
 
 
 def test_where_the_bus_of_the_hub_is_away_another_name_is_no_help() -> None:
     exchange = opened(Conversation())
-    assert exchange.deny(denied(OLD, "no bus", "backend_unavailable"))
-    assert exchange.over and NEW not in str(exchange.error)
+    assert exchange.deny(MessageDenied(OLD, "no bus", "backend_unavailable"))
+    assert exchange.over and "allow-msg" not in str(exchange.error)
 
 
 def test_a_denial_of_something_else_is_for_somebody_else() -> None:
     exchange = opened(Conversation(), Message("my.question"))
-    assert not exchange.deny(denied("speak"))
-    assert exchange.deny(denied("my.question"))
+    assert not exchange.deny(MessageDenied("speak"))
+    assert exchange.deny(MessageDenied("my.question"))
     assert exchange.over and "allow-msg my.question" in str(exchange.error)
+
+
+def test_a_denial_of_sound_is_for_who_asked_with_it() -> None:
+    sound = HiveMessage(HiveMessageType.BINARY, b"sound")
+    exchange = opened(Conversation(), sound)
+    assert exchange.deny(MessageDenied("binary"))
+    assert exchange.over
 
 
 # what nobody waits for
@@ -333,10 +334,10 @@ def test_a_remark_takes_nothing_from_a_question() -> None:
 def test_a_remark_goes_by_the_other_name_and_its_last_denial_is_for_everybody() -> None:
     remark = Conversation().say("good morning", None, OWN)
     remark.take_packet()
-    assert remark.deny(denied(OLD))
+    assert remark.deny(MessageDenied(OLD))
     packet = remark.take_packet()
     assert packet is not None and packet["type"] == NEW
-    assert not remark.deny(denied(NEW))
+    assert not remark.deny(MessageDenied(NEW))
     assert remark.over
 
 
