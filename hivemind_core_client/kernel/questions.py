@@ -26,6 +26,7 @@ from hivemind_core_client.wire.errors import (
     QueryTimeout,
     again,
 )
+from hivemind_core_client.wire.hive_drawing import display_peer
 from hivemind_core_client.wire.mends import SHOW_PLUGINS
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, Payload
 
@@ -44,7 +45,7 @@ class HiveAnswer:
     """
 
     message: Any = field(repr=False)
-    responder: str
+    responder: str = field(repr=lambda peer: repr(display_peer(peer)))
     packet: HiveMessage
 
 

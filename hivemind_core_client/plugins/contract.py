@@ -33,6 +33,7 @@ from hivemind_core_client.plugins.transport_contract import (
 from hivemind_core_client.plugins.transport_contract import (
     TransportSettings as TransportSettings,
 )
+from hivemind_core_client.wire.hive_drawing import display_peer
 from hivemind_core_client.wire.hive_map import HiveMapper
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.log_lines import LogLines
@@ -200,14 +201,28 @@ Action = Union[
 Actions = Optional[Iterable[Action]]
 
 
+def _as_shown(peer: str) -> str:
+    return repr(display_peer(peer))
+
+
 @frozen
 class HubFacts:
-    """What the hub says of itself in its first HELLO; `payload` is all of it, as it came."""
+    """What the hub says of itself in its first HELLO.
 
-    node_id: str = ""
+    `node_id` is its name in the hive: hubs since 4.15 take their public key for that. `peer` is what it calls us before
+    it knows our session, `public_key` its RSA key (PEM text). Each is empty where the hub does not say it. `payload` is
+    all that it said, as it came. `name` is what to show people.
+    """
+
+    node_id: str = field(default="", repr=_as_shown)
     peer: str = ""
-    public_key: str = ""
+    public_key: str = field(default="", repr=_as_shown)
     payload: Json = field(factory=dict, repr=False, eq=False)
+
+    @property
+    def name(self) -> str:
+        """The hub's name on one line; a key by its fingerprint, `key:` and 16 hex digits. Empty where it has none."""
+        return display_peer(self.node_id or self.public_key)
 
 
 @frozen

@@ -21,6 +21,7 @@ from . import (
     rows_binary,
     rows_buses,
     rows_client,
+    rows_denied,
     rows_forms,
     rows_intercom,
     rows_mesh,
@@ -50,6 +51,7 @@ _MODULES = {
     module.__name__
     for module in (
         rows_client,
+        rows_denied,
         rows_names,
         rows_mesh,
         rows_query,

@@ -86,8 +86,8 @@ HUBS: tuple[HubSpec, ...] = (
             "noise": "it speaks versions 0 and 1 only",
             "mesh": "it sends on the bare inner message, whose site and sender are lost, and only BUS",
             "query": "it answers no QUERY, CASCADE or PING",
-            "upstream": "it connects with no hub above it",
             "denials": "it drops what it does not allow, and does not say so",
+            "upstream": "it connects with no hub above it",
             "http": "the releases of hivemind-http-protocol want a later hub",
         },
         # It reads and writes the file of all that it knows for each message.

@@ -11,6 +11,7 @@ from . import (
     rows_buses,
     rows_client,
     rows_command_line,
+    rows_denied,
     rows_fleet,
     rows_forms,
     rows_http,
@@ -36,6 +37,7 @@ from .table import FLEET, ROWS, Cell, runnable_cells
 ROW_MODULES = (
     rows_client,
     rows_talking,
+    rows_denied,
     rows_waiting,
     rows_names,
     rows_mesh,

@@ -13,7 +13,7 @@ import pytest
 from hivemind_core_client import NodeIdentity
 from hivemind_core_client.config.key_files import IdentityFile
 from hivemind_core_client.errors import IdentityFileError
-from hivemind_core_client.testing import EmbeddedHub
+from hivemind_core_client.testing import Account, EmbeddedHub
 from hivemind_core_client.wire.keys import fingerprint
 
 from .doctor_tools import at, failing, states
@@ -154,3 +154,25 @@ def test_test_identity_with_the_newest_hub(run: Any, newest: EmbeddedHub) -> Non
     out = run("test-identity", *login).expect(0).out
     assert out.endswith(", binary, handshake noise XXpsk2, protocol version 3\n")
     assert run("test-identity", *login, "--json").expect(0).json["protocol_version"] == 3
+
+
+WITHOUT_KEYS = [
+    ("test-identity",),
+    ("doctor",),
+    ("doctor", "--say", "hello"),
+    ("ping",),
+    ("query", "--utterance", "hello"),
+    ("cascade", "--utterance", "hello", "--timeout", "1"),
+]
+
+
+@pytest.mark.parametrize("command", WITHOUT_KEYS, ids=" ".join)
+def test_a_hub_that_is_named_by_its_key_is_shown_by_a_short_form(run: Any, command: tuple[str, ...]) -> None:
+    account = Account(KEY, PASSWORD, allowed=["recognizer_loop:utterance"])
+    with EmbeddedHub([account], like="5.3") as hub:
+        done = run(command[0], *LOGIN, "--host", hub.url, *command[1:]).expect(0)
+        assert "BEGIN PUBLIC" not in done.out + done.err and hub.public_key[40:80] not in done.out + done.err
+        if command == ("test-identity",):
+            assert "ok: hub key:" in done.out
+            said = run(*command, *LOGIN, "--host", hub.url, "--json").expect(0).json["hub"]
+            assert said["name"].startswith("key:") and said["public_key"] == hub.public_key

@@ -9,7 +9,7 @@ from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.options import connection_options, timeout_option
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
-from hivemind_client_cli.peer_text import handshake_of, who
+from hivemind_client_cli.peer_text import handshake_of
 
 
 @command(
@@ -30,10 +30,10 @@ def test_identity(output: Output, connection: Connection, timeout: float | None)
         data = {
             "connected": True,
             "protocol_version": agreed.version if agreed else None,
-            "hub": asdict(hub) if hub else None,
+            "hub": {"name": hub.name, **asdict(hub)} if hub else None,
             "negotiated": asdict(agreed) if agreed else None,
         }
-        text = f"ok: hub {who(hub.node_id) if hub and hub.node_id else 'without a name'}"
+        text = f"ok: hub {hub.name if hub and hub.name else 'without a name'}"
         if agreed:
             text += f", {agreed.cipher}, {agreed.encoding}, handshake {handshake_of(agreed)}"
             text += f", protocol version {agreed.version}"

@@ -19,7 +19,7 @@ from hivemind_client_cli.other_addresses import elsewhere
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.ovos_messages import HANDLED, SPEAK, UTTERANCE, bus_message, utterance_data
-from hivemind_client_cli.peer_text import handshake_of, who
+from hivemind_client_cli.peer_text import handshake_of
 from hivemind_core_client.errors import (
     Command,
     HiveMindError,
@@ -199,7 +199,7 @@ def _note_session(found: Examination, client: HiveMessageBusClient, connection: 
             f"the certificate is the pinned one: {pin}" if pinned else "the certificate is verified",
         )
     found.note("websocket", OK)
-    name = who(hub.node_id) if hub and hub.node_id else ""
+    name = hub.name if hub else ""
     found.note("key", OK, f"the hub is {name}" if name else "the hub does not say its name")
     if agreed:
         _note_agreement(found, client, agreed)
