@@ -1,54 +1,54 @@
 """Every error this library raises, in one tree.
 
-::
+```text
+HiveMindError
+├── UsageError                    the caller can mend it; nothing was sent
+│   ├── IdentityNotSet            (RuntimeError) no access key or no hub address
+│   ├── IdentityFileError         (ValueError) the identity file, or a key beside it, is unreadable or corrupt
+│   ├── InvalidCredential         (ValueError) a key, password or user agent the wire cannot carry
+│   ├── InvalidMessage            (ValueError) a message that has no form on the wire
+│   │   └── MetadataTooLarge      more metadata than a binary frame has room for
+│   ├── InvalidOption             (ValueError) an option whose value makes no sense
+│   ├── UnknownCipher             (ValueError) no plugin offers this cipher
+│   ├── UnknownEncoding           (ValueError) no plugin offers this encoding
+│   ├── InvalidKeySize            (ValueError) a key of a length the cipher does not take
+│   ├── EncryptionFailed          (SealingError, ValueError) a message could not be sealed
+│   └── NotConnected              (ConnectionError, RuntimeError) there is no session; nothing was sent
+│       └── ClientClosed          close() was called
+├── SealingError                  the key does not seal or open
+├── PluginError                   (RuntimeError) plugins that are needed are missing or blocked
+├── HubConnectionError            (ConnectionError, RuntimeError) the way to the hub
+│   ├── HubUnreachable            name or TCP: nobody listens there
+│   ├── SecureConnectionFailed    TLS: certificate or version
+│   ├── NotAHub                   something answers, but it speaks no WebSocket
+│   ├── ConnectionLost            the connection has ended
+│   └── HubTimeout                (TimeoutError) a phase of connecting ran into its deadline
+├── HubRefused                    (ConnectionError, PermissionError, RuntimeError) the hub or we said no: final
+│   ├── LoginRefused              what names us
+│   │   └── KeyRefused            the access key
+│   ├── PasswordRefused           the password
+│   ├── NegotiationRefused        cipher, encoding or handshake kind
+│   ├── VersionRefused            protocol version
+│   ├── HubKeyChanged             the hub's static key is not the pinned one
+│   └── HubCertificateChanged     the hub's TLS certificate is not the pinned one
+├── ProtocolError                 (ValueError) a peer misbehaved
+│   ├── FrameError                a frame that cannot be read
+│   │   ├── UnknownMessageType    a type or code that is not in the protocol
+│   │   ├── UnsupportedProtocolVersion
+│   │   ├── FrameTooLarge         a frame beyond the limits
+│   │   └── DecodingError         text that is not in the negotiated encoding
+│   │       └── MalformedBinaryFrame  bytes that are no binary frame
+│   ├── DecryptionFailed          (SealingError) the frame does not open with the negotiated key
+│   ├── CleartextRefused          a frame in the clear where only sealed ones are legal
+│   └── HandshakeError            an offer or envelope that breaks the rules
+│       └── HandshakeAgain        it failed, and is made anew at once in another way
+├── MessageDenied                 (PermissionError) the hub's policy did not take a message
+└── QueryTimeout                  (TimeoutError) nobody answered in time
+```
 
-    HiveMindError
-    ├── UsageError                    the caller can mend it; nothing was sent
-    │   ├── IdentityNotSet            (RuntimeError) no access key or no hub address
-    │   ├── IdentityFileError         (ValueError) the identity file, or a key beside it, is unreadable or corrupt
-    │   ├── InvalidCredential         (ValueError) a key, password or user agent the wire cannot carry
-    │   ├── InvalidMessage            (ValueError) a message that has no form on the wire
-    │   │   └── MetadataTooLarge      more metadata than a binary frame has room for
-    │   ├── InvalidOption             (ValueError) an option whose value makes no sense
-    │   ├── UnknownCipher             (ValueError) no plugin offers this cipher
-    │   ├── UnknownEncoding           (ValueError) no plugin offers this encoding
-    │   ├── InvalidKeySize            (ValueError) a key of a length the cipher does not take
-    │   ├── EncryptionFailed          (SealingError, ValueError) a message could not be sealed
-    │   └── NotConnected              (ConnectionError, RuntimeError) there is no session; nothing was sent
-    │       └── ClientClosed          close() was called
-    ├── SealingError                  the key does not seal or open
-    ├── PluginError                   (RuntimeError) plugins that are needed are missing or blocked
-    ├── HubConnectionError            (ConnectionError, RuntimeError) the way to the hub
-    │   ├── HubUnreachable            name or TCP: nobody listens there
-    │   ├── SecureConnectionFailed    TLS: certificate or version
-    │   ├── NotAHub                   something answers, but it speaks no WebSocket
-    │   ├── ConnectionLost            the connection has ended
-    │   └── HubTimeout                (TimeoutError) a phase of connecting ran into its deadline
-    ├── HubRefused                    (ConnectionError, PermissionError, RuntimeError) the hub or we said no: final
-    │   ├── LoginRefused              what names us
-    │   │   └── KeyRefused            the access key
-    │   ├── PasswordRefused           the password
-    │   ├── NegotiationRefused        cipher, encoding or handshake kind
-    │   ├── VersionRefused            protocol version
-    │   ├── HubKeyChanged             the hub's static key is not the pinned one
-    │   └── HubCertificateChanged     the hub's TLS certificate is not the pinned one
-    ├── ProtocolError                 (ValueError) a peer misbehaved
-    │   ├── FrameError                a frame that cannot be read
-    │   │   ├── UnknownMessageType    a type or code that is not in the protocol
-    │   │   ├── UnsupportedProtocolVersion
-    │   │   ├── FrameTooLarge         a frame beyond the limits
-    │   │   └── DecodingError         text that is not in the negotiated encoding
-    │   │       └── MalformedBinaryFrame  bytes that are no binary frame
-    │   ├── DecryptionFailed          (SealingError) the frame does not open with the negotiated key
-    │   ├── CleartextRefused          a frame in the clear where only sealed ones are legal
-    │   └── HandshakeError            an offer or envelope that breaks the rules
-    │       └── HandshakeAgain        it failed, and is made anew at once in another way
-    ├── MessageDenied                 (PermissionError) the hub's policy did not take a message
-    └── QueryTimeout                  (TimeoutError) nobody answered in time
-
-`UsageError` is local misuse, `ProtocolError` remote misbehaviour; a caller who only wants to know
-"did it work" catches `HiveMindError`. Each class carries `exit_code`, the code `hivemind-client`
-ends with: 1 failed, 2 wrong usage, 3 refused by the hub, 4 unreachable or timed out.
+A `UsageError` is yours to mend. A `ProtocolError` is what the hub or another node did wrong. Catch `HiveMindError` to
+catch them all. Each class has an `exit_code`, by which `hivemind-client` ends: 1 failed, 2 wrong usage, 3 refused by
+the hub, 4 unreachable or timed out.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ _LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".yaml": "yaml",
 _LINK = re.compile(r"\[(?P<text>[^]\[]*)\]\((?P<target>[^)\s#]*)(?P<anchor>#[^)\s]*)?\)")
 #: A link whose text is the path of a page: in the repository that is its name, on the site its title is.
 _PATH = re.compile(r"`?(?:\.\./)*[\w/-]+\.md`?")
+_NAMED = re.compile(r"docs/(?P<name>[\w-]+)\.md")
 _DRAWING = re.compile(r"^```mermaid\n(?P<drawing>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FENCED = re.compile(r"(^ *```.*?^ *```[ ]*$)", re.MULTILINE | re.DOTALL)
 
@@ -68,6 +69,22 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
         return f"![A drawing of what the text below says]({picture}){{ .drawing }}"
 
     return _outside_of_fences(_DRAWING.sub(drawn, markdown), lambda text: _LINK.sub(moved, text))
+
+
+def on_page_content(html: str, *, page: Any, **_: Any) -> str:
+    """Make links of the pages that docstrings name."""
+    if not page.file.src_uri.startswith("api-"):
+        return html
+
+    def linked(found: re.Match[str]) -> str:
+        name = found["name"]
+        return (
+            f'<a href="../{name}/">{_title(f"{name}.md")}</a>'
+            if (ROOT / f"docs/{name}.md").is_file()
+            else found[0]
+        )
+
+    return _NAMED.sub(linked, html)
 
 
 def _picture(page: str, number: int) -> str:
