@@ -15,24 +15,12 @@ from typing import Any, Callable, Optional, Protocol, Union
 from attrs import Factory, define, evolve, field, frozen
 from attrs.validators import instance_of
 
-from hivemind_core_client.plugins.transport_contract import (
-    AsyncCarrier as AsyncCarrier,
-)
-from hivemind_core_client.plugins.transport_contract import (
-    BlockingCarrier as BlockingCarrier,
-)
-from hivemind_core_client.plugins.transport_contract import (
-    Closed as Closed,
-)
-from hivemind_core_client.plugins.transport_contract import (
-    Frame as Frame,
-)
-from hivemind_core_client.plugins.transport_contract import (
-    Transport as Transport,
-)
-from hivemind_core_client.plugins.transport_contract import (
-    TransportSettings as TransportSettings,
-)
+from hivemind_core_client.plugins.transport_contract import AsyncCarrier as AsyncCarrier
+from hivemind_core_client.plugins.transport_contract import BlockingCarrier as BlockingCarrier
+from hivemind_core_client.plugins.transport_contract import Closed as Closed
+from hivemind_core_client.plugins.transport_contract import Frame as Frame
+from hivemind_core_client.plugins.transport_contract import Transport as Transport
+from hivemind_core_client.plugins.transport_contract import TransportSettings as TransportSettings
 from hivemind_core_client.wire.hive_drawing import display_peer
 from hivemind_core_client.wire.hive_map import HiveMapper
 from hivemind_core_client.wire.json_text import Json
