@@ -119,7 +119,7 @@ def _check_make(words: list[str]) -> None:
 
 
 def _check_pip(words: list[str]) -> None:
-    assert words[0] in ("install", "list", "uninstall"), words
+    assert words[0] in ("install", "list", "uninstall", "wheel"), words
     if words[0] == "uninstall":
         assert {word for word in words[1:] if not word.startswith("-")} <= _distributions(), words
     with (ROOT / "pyproject.toml").open("rb") as file:

@@ -43,6 +43,7 @@ class Browser:
         self._ask("Page.navigate", url=url)
         self._wait_for("Page.loadEventFired")
         self.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.evaluate("Promise.all(document.getAnimations().map(one => one.finished)).then(() => true)")
 
     def evaluate(self, script: str) -> Any:
         """What the script gives, or its promise comes to."""

@@ -24,7 +24,7 @@ PICTURES = ROOT / ".cache" / "pictures"
 PAGES = {
     "start": "",
     "tutorial": "tutorial-first-satellite/",
-    "api": "api-client/",
+    "api": "api-client/#hivemind_core_client.client.HiveMessageBusClient",
     "troubleshooting": "troubleshooting/",
     "architecture": "architecture/",
 }
