@@ -81,6 +81,30 @@ def send_and_wait_json(hub: RealHub, satellite: Satellite) -> None:
     assert "you said: as JSON" in json.dumps(json.loads(done.stdout)), str(done)
 
 
+@behaviour("`ask` prints the answer, and `say` is heard", COMMAND_LINE)
+def ask_and_say(hub: RealHub, satellite: Satellite) -> None:
+    satellite.set_identity()
+    done = satellite.command("ask", "what", "is", "one", "word").expect(0)
+    assert done.stdout == "you said: what is one word\n", str(done)
+    satellite.command("say", "a remark of one word").expect(0)
+    assert wait_until(
+        lambda: "a remark of one word" in json.dumps(hub.seen("recognizer_loop:utterance")), ANSWER_SECONDS
+    )
+
+
+@behaviour(
+    "`ask` and `say` that the hub denies: exit code 3, and the command that allows it",
+    COMMAND_LINE,
+    needs="query",
+)
+def ask_and_say_denied(hub: RealHub, satellite: Satellite) -> None:
+    satellite.set_identity()
+    hub.command("blacklist-msg", "recognizer_loop:utterance", str(satellite.node_id))
+    for verb in ("ask", "say"):
+        done = satellite.command(verb, "may I").expect(REFUSED)
+        assert "hivemind-core allow-msg recognizer_loop:utterance" in done.stderr, str(done)
+
+
 @behaviour("`terminal` fed by a pipe prints the answers", COMMAND_LINE)
 def terminal(hub: RealHub, satellite: Satellite) -> None:
     satellite.set_identity()

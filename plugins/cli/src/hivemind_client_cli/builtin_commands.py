@@ -38,6 +38,8 @@ def _of(section: str, **commands: tuple[str, str, str]) -> dict[str, BuiltinComm
 BUILTIN_COMMANDS: Mapping[str, BuiltinCommand] = {
     **_of(
         TALK,
+        ask=("talk", "ask", "Ask the assistant TEXT, and print the answer."),
+        say=("talk", "say", "Say TEXT to the assistant, and wait for no answer."),
         terminal=("terminal", "terminal", "Talk to the hub line by line."),
         listen=(
             "listen",

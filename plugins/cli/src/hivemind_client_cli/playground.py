@@ -85,8 +85,9 @@ class Playground:
         door = shlex.quote('{"door": "open"}')
         return {
             "Paste into a second terminal to talk": [
+                self._command(ASKING, "ask", shlex.quote("what time is it")),
                 self._command(ASKING, "terminal"),
-                self._command(ASKING, "doctor", "--say", shlex.quote("what time is it")),
+                self._command(ASKING, "doctor"),
             ],
             "Paste into a third one to see what reaches another satellite": [
                 self._command(LISTENING, "listen"),

@@ -30,6 +30,16 @@ def stdin_lines() -> Iterator[str | None]:
             yield None if line is None else line.strip()
 
 
+def stdin_text() -> str:
+    """All of it, each run of white space as one blank. Raises InvalidMessage for what is no text."""
+    from hivemind_core_client.errors import InvalidMessage, Mend
+
+    text = _text(stdin_bytes().read())
+    if text is None:
+        raise InvalidMessage("what is piped in is no UTF-8 text", Mend("send UTF-8", joint="; "))
+    return " ".join(text.split())
+
+
 def _text(data: bytes) -> str | None:
     """UTF-8 whatever the locale is, else what the locale says, but for one that takes any byte."""
     for encoding in ("utf-8-sig", getattr(sys.stdin, "encoding", None) or "utf-8"):

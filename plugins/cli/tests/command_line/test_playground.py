@@ -77,8 +77,9 @@ def test_what_is_printed_works_when_it_is_pasted(home: Path) -> None:
     with serving(**VARIABLES) as served:
         assert "It is " in served.paste(served.command("terminal"), "what time is it\n")
         assert served.line()["heard"] == "what time is it"
-        served.paste(served.command("doctor"))
+        assert "It is " in served.paste(served.command("ask"))
         assert served.line()["said"].startswith("It is ")
+        served.paste(served.command("doctor"))
         assert served.end(signal.SIGINT) == 0
     assert own.read_text() == '{"name": "mine"}'
     assert [each.name for each in own.parent.iterdir() if each.suffix == ".json"] == [own.name]
