@@ -25,7 +25,7 @@ from hivemind_core_client.errors import (
 )
 from hivemind_core_client.wire.mends import ADD_CLIENT, ASK_PASSWORD, LIST_CLIENTS, SET_KEY, SHOW_PLUGINS
 
-OK = "ok"
+OK, WARN = "ok", "warn"
 #: The checks, in their order.
 CHECKS = (
     "name",
@@ -100,6 +100,8 @@ class Examination:
     failed: str | None = None
     #: Where else the hub was looked for.
     attempts: list[Attempt] = field(factory=list)
+    #: The types that the hub says it takes from this key, None where it does not say.
+    allowed: tuple[str, ...] | None = None
     #: What the checks of plugins found.
     of_plugins: list[Checked] = field(factory=list)
 

@@ -113,15 +113,65 @@ def test_all_is_well(run: Any, hub: EmbeddedHub) -> None:
     data = run(*at(hub.port, "--json")).expect(0).json
     assert (data["failed"], data["error"], data["mend"], data["exit_code"]) == (None, None, None, 0)
     assert KEY not in done.out
-    assert not [each for each in hub.received if each.msg_type == "bus"]
+    sent = [each.raw_payload["type"] for each in hub.received if each.msg_type == "bus"]
+    assert {*sent} == {"hivemind.client.may_send"}, "nobody acts on that"
 
 
 def test_a_permission_is_tried_by_speaking(run: Any, hub: EmbeddedHub) -> None:
     data = run(*at(hub.port, "--say", "hello", "--json")).expect(0).json
     assert states(data)["permission"] == "ok"
-    data = run(*at(hub.port, "--say", "hush", "--timeout", "0.2", "--json")).expect(4).json
-    failing(data, "permission")
-    assert "allow-msg recognizer_loop:utterance" in data["mend"]
+    data = run(*at(hub.port, "--say", "hush", "--json")).expect(0).json
+    assert data["checks"][-1]["remark"] == "the hub dealt with it in silence"
+
+
+def test_a_permission_that_an_old_hub_does_not_give(run: Any) -> None:
+    with EmbeddedHub([Account(KEY, PASSWORD, allowed=())], like="4.0.0") as hub:
+        data = run(*at(hub.port, "--say", "hello", "--timeout", "0.2", "--json")).expect(4).json
+        failing(data, "permission")
+        assert "allow-msg recognizer_loop:utterance" in data["mend"]
+        done = run(*at(hub.port)).expect(0)
+    assert "skipped  not tried" in done.out and "--say" in done.out
+
+
+UTTERANCE = "recognizer_loop:utterance"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "state", "code", "said"),
+    [
+        ((UTTERANCE, "my.alarm"), "ok", 0, f"this key may send {UTTERANCE}, my.alarm"),
+        (("ovos.utterance.handle",), "ok", 0, "this key may send ovos.utterance.handle"),
+        (
+            ("my\x1b[2J",),
+            "warn",
+            0,
+            f"my?[2J, and no utterances; to talk: 'hivemind-core allow-msg {UTTERANCE}",
+        ),
+        ((), "failed", 3, "allows this key no type at all"),
+    ],
+    ids=["utterances", "their newer name", "others", "nothing"],
+)
+def test_what_this_key_may_send(run: Any, allowed: tuple[str, ...], state: str, code: int, said: str) -> None:
+    with EmbeddedHub([Account(KEY, PASSWORD, allowed=allowed)], like="4.15") as hub:
+        data = run(*at(hub.port, "--json")).expect(code).json
+        done = run(*at(hub.port)).expect(code)
+        assert not [
+            each for each in hub.received if each.msg_type == "bus" and UTTERANCE in str(each.raw_payload)
+        ]
+    assert (states(data)["permission"], data["allowed"]) == (state, [*allowed])
+    assert said in done.out
+    if code:
+        failing(data, "permission")
+        assert f"hivemind-core allow-msg {UTTERANCE} NODE_ID" in data["mend"]
+    assert "denied" not in done.err, "it is told once"
+
+
+def test_a_denial_says_what_may_be_sent(run: Any) -> None:
+    with EmbeddedHub([Account(KEY, PASSWORD, allowed=["my.alarm"])], like="4.15") as hub:
+        for args in (("--say", "hello"), ("--msg", "my.bell")):
+            data = run(*at(hub.port, *args, "--json")).expect(3).json
+            failing(data, "permission")
+            assert (data["type"], data["allowed"]) == ("MessageDenied", ["my.alarm"])
 
 
 def test_a_message_that_is_not_denied_proves_little(run: Any, hub: EmbeddedHub) -> None:
@@ -144,6 +194,7 @@ def test_a_denial(run: Any, hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch, a
         hub.broadcast(HiveMessage("bus", denied))
 
     monkeypatch.setattr(HiveMessageBusClient, "emit", emit)
+    args = (*args, "--timeout", "0.5")
     data = run(*at(hub.port, *args, "--json")).expect(3).json
     failing(data, "permission")
     assert "allow-msg 'my?.type' NODE_ID" in data["mend"]
@@ -313,7 +364,7 @@ def test_a_hub_that_says_our_secrets(
     monkeypatch.setattr(Output, "_secrets_in_results", lambda output: [])
     hide = Output.hide
     monkeypatch.setattr(Output, "hide", lambda output, *secrets: hide(output, *secrets, "pin9"))
-    done = run(*at(hub.port, "--say", "hello", *flags)).expect(3)
+    done = run(*at(hub.port, "--say", "hello", "--timeout", "0.5", *flags)).expect(3)
     assert "*** and *** and ***" in done.out
     for secret in (KEY, PASSWORD, "pin9"):
         assert secret not in done.out + done.err

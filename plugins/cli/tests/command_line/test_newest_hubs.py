@@ -41,7 +41,6 @@ def test_the_static_keys_of_both_are_looked_at(run: Any, newest: EmbeddedHub) ->
         data = run(*at(newest.port, "--json")).expect(0).json
         assert {name: state for name, state in states(data).items() if state != "ok"} == {
             "tls": "skipped",
-            "permission": "skipped",
         }
         remarks = {each["check"]: each["remark"] for each in data["checks"]}
         assert remarks["version"] == f"3, handshake noise {pattern}"
@@ -176,3 +175,24 @@ def test_a_hub_that_is_named_by_its_key_is_shown_by_a_short_form(run: Any, comma
             assert "ok: hub key:" in done.out
             said = run(*command, *LOGIN, "--host", hub.url, "--json").expect(0).json["hub"]
             assert said["name"].startswith("key:") and said["public_key"] == hub.public_key
+
+
+@pytest.mark.parametrize("allowed", ["recognizer_loop:utterance", "ovos.utterance.handle"])
+@pytest.mark.parametrize(
+    "words", [("ask", "hello"), ("say", "hello"), ("doctor", "--say", "hello")], ids=" ".join
+)
+def test_it_is_enough_that_a_hub_takes_one_name_of_an_utterance(
+    run: Any, words: tuple[str, ...], allowed: str
+) -> None:
+    with EmbeddedHub([Account(KEY, PASSWORD, allowed=[allowed])], like="5.3") as hub:
+        done = run(*words, *LOGIN, "--host", hub.url).expect(0)
+        assert hub.wait_for(allowed)[-1]["data"]["utterances"] == ["hello"]
+    assert done.err == ""
+
+
+@pytest.mark.parametrize("verb", ["ask", "say"])
+def test_a_hub_that_takes_neither_says_what_would_do(run: Any, verb: str) -> None:
+    with EmbeddedHub([Account(KEY, PASSWORD, allowed=["my.alarm"])], like="5.3") as hub:
+        error = run(verb, "hello", *LOGIN, "--host", hub.url).expect(3).err
+    for name in ("recognizer_loop:utterance", "ovos.utterance.handle"):
+        assert f"hivemind-core allow-msg {name} NODE_ID" in error

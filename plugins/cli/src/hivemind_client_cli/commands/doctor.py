@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hivemind_client_cli.answers import Inbox, confirm_receipt, no_answer
 from hivemind_client_cli.connection import Connection, prepared
 from hivemind_client_cli.doctor_checks import FAILED, SKIPPED, Checked, run_checks
 from hivemind_client_cli.examination import CHECKS, OK, Examination
@@ -18,10 +17,9 @@ from hivemind_client_cli.options import connection_options, json_object, timeout
 from hivemind_client_cli.other_addresses import elsewhere
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
-from hivemind_client_cli.ovos_messages import HANDLED, SPEAK, UTTERANCE, bus_message, utterance_data
 from hivemind_client_cli.peer_text import handshake_of
+from hivemind_client_cli.permission import Trial, examine_permission
 from hivemind_core_client.errors import (
-    Command,
     HiveMindError,
     HubCertificateChanged,
     HubKeyChanged,
@@ -30,13 +28,11 @@ from hivemind_core_client.errors import (
     IdentityFileError,
     InvalidOption,
     KeyRefused,
-    Mend,
     NegotiationRefused,
     NotAHub,
     PasswordRefused,
     SecureConnectionFailed,
     VersionRefused,
-    allow_msg,
 )
 from hivemind_core_client.transports.addresses import resolve
 from hivemind_core_client.wire.json_text import Json
@@ -61,11 +57,6 @@ _KINDS: tuple[tuple[type[HiveMindError], str], ...] = (
     (NegotiationRefused, "cipher"),
 )
 _WIDTH = 10
-_NOT_TRIED = Mend(
-    "not tried, since an utterance makes the assistant act; hubs from 4.15 on answer hive.policy.denied to what they "
-    "do not take, older ones drop it in silence. Try it: ",
-    Command(("doctor", "--say", "'what time is it'"), quoted=False),
-)
 
 
 @command("doctor", epilog="Example: hivemind-client doctor --say 'what time is it'")
@@ -96,9 +87,9 @@ def doctor(
     """Check the way to the hub step by step, and say what mends the first that fails.
 
     The steps: name, TCP, TLS, WebSocket, key, version, password, cipher, permission; with protocol version 3 also the
-    static keys by which hub and satellite know each other, 'hub key' and 'own Noise key'. The last step is skipped
-    unless --say or --msg is given: a hub tells whether it takes a message only by what it does with one. Checks of
-    plugins come after these.
+    static keys by which hub and satellite know each other, 'hub key' and 'own Noise key'. The last step says what the
+    hub takes from this key, if it tells: it is sent a message that nobody handles. --say and --msg send a real one.
+    Checks of plugins come after these.
 
     Where no hub answers, it is looked for by the other scheme, at the usual other port and by each family of addresses,
     and the command is printed that makes the one that works yours. Your key does not go anywhere in the clear that was
@@ -115,7 +106,7 @@ def doctor(
         _examine_name(found, client)
         if found.failed is None and _examine_session(found, client, connection):
             try:
-                _examine_permission(found, client, say, msg_type, payload, timeout)
+                examine_permission(found, client, Trial(say, msg_type, payload, timeout))
             except HiveMindError as error:
                 found.fail("permission", error)
         if found.may_be_elsewhere:
@@ -222,40 +213,6 @@ def _note_agreement(found: Examination, client: HiveMessageBusClient, agreed: Ne
     found.note("cipher", OK, f"{agreed.cipher}, {agreed.encoding}")
 
 
-def _examine_permission(
-    found: Examination,
-    client: HiveMessageBusClient,
-    say: str | None,
-    msg_type: str | None,
-    payload: Json,
-    timeout: float,
-) -> None:
-    inbox = Inbox(client, SPEAK, HANDLED, "complete_intent_failure")
-    sent_type = msg_type or UTTERANCE
-    data = payload if msg_type else utterance_data(say or "")
-    packet = bus_message(sent_type, data)
-    if say is None and msg_type is None:
-        client.round_trip()  # a hub that hangs up on our HELLO is found out here
-        found.note("permission", SKIPPED, _NOT_TRIED)
-        return
-    client.emit(packet)
-    if msg_type is not None:
-        confirm_receipt(client, inbox, packet, sent_type)
-        found.note(
-            "permission",
-            SKIPPED,
-            Mend(
-                f"{msg_type!r} was sent and not denied; a hub before 4.15 would drop it in silence if not allowed: ",
-                *allow_msg(msg_type).parts,
-            ),
-        )
-        return
-    answer = inbox.next(sent_type, timeout)
-    if answer is None:
-        raise no_answer(SPEAK, sent_type, timeout)
-    found.note("permission", OK, f"the hub answered {answer['type']!r}")
-
-
 def _report(output: Output, found: Examination, address: str) -> None:
     """Print what was found. Raises click's Exit with the code of the error, if there was one."""
     error, mend = found.error, found.mend_for(output.reader)
@@ -279,6 +236,7 @@ def _report(output: Output, found: Examination, address: str) -> None:
             "hub": address,
             "checks": rows + more,
             "attempts": attempts,
+            "allowed": None if found.allowed is None else list(found.allowed),
             "failed": failed,
             "error": problem,
             "type": None if error is None else type(error).__name__,
