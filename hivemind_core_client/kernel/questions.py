@@ -27,7 +27,7 @@ from hivemind_core_client.wire.errors import (
     again,
 )
 from hivemind_core_client.wire.hive_drawing import display_peer
-from hivemind_core_client.wire.mends import SHOW_PLUGINS
+from hivemind_core_client.wire.mends import INSTALL_INTERCOM, SHOW_PLUGINS
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, Payload
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def sealed_letter(registry: Registry, packet: HiveMessage, pubkey: str) -> HiveM
     if handler is None or handler.prepare is None:
         raise PluginError(
             "no plugin seals INTERCOM messages",
-            Mend("pip install 'hivemind-core-client[intercom]' (see ", SHOW_PLUGINS, ")", joint=": "),
+            Mend(INSTALL_INTERCOM, " (see ", SHOW_PLUGINS, ")", joint=": "),
         )
     letter = HiveMessage(HiveMessageType.INTERCOM, packet, target_pubkey=pubkey)
     return HiveMessage(HiveMessageType.PROPAGATE, letter)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+
+from hivemind_core_client.wire.errors import Install
 
 _PLUGIN = "hivemind_client_cli"
 #: Exit code of wrong usage, as the command line has it.
@@ -20,12 +21,6 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != _PLUGIN:  # it is there, and lacks something itself
             raise
-        sys.stderr.write(f"error: the command line is not installed: {_how_to_install()}\n")
+        sys.stderr.write(f"error: the command line is not installed: {Install('cli')}\n")
         sys.exit(_NOT_INSTALLED)
     run()
-
-
-def _how_to_install() -> str:
-    clone = Path(__file__).resolve().parents[2] / "plugins" / "cli"
-    beside = f" (or from this clone: pip install -e {clone})" if clone.is_dir() else ""
-    return f'pip install "hivemind-core-client[cli]"{beside}'

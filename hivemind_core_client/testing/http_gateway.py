@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Optional, TypeVar, Union
 from urllib.parse import parse_qs, quote, urlsplit
 
 from hivemind_core_client.testing.certificates import server_context
+from hivemind_core_client.wire.errors import Install
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Frame
@@ -27,9 +28,7 @@ try:
     from websockets.protocol import State
     from websockets.sync.client import ClientConnection, connect
 except ImportError as missing:
-    raise ImportError(
-        "the HTTP gateway needs the websockets package: pip install 'hivemind-core-client[testing]'"
-    ) from missing
+    raise ImportError(f"the HTTP gateway needs the websockets package: {Install('testing')}") from missing
 
 __all__ = ["HttpGateway"]
 

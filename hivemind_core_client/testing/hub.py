@@ -33,7 +33,7 @@ from hivemind_core_client.testing.hub_routing import (
 from hivemind_core_client.testing.hub_unwrapping import UnwrappingRouter
 from hivemind_core_client.testing.hub_upstream import Upstream
 from hivemind_core_client.testing.memory import MemoryListener
-from hivemind_core_client.wire.errors import HiveMindError, HubRefused, InvalidOption
+from hivemind_core_client.wire.errors import HiveMindError, HubRefused, Install, InvalidOption
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
 from hivemind_core_client.wire.packet import as_packet
 
@@ -45,9 +45,7 @@ try:
     from hivemind_core_client.testing.hub_listening import SocketListener
     from hivemind_core_client.testing.hub_sockets import InOrder, part
 except ImportError as missing:
-    raise ImportError(
-        "the embedded hub needs the websockets package: pip install 'hivemind-core-client[testing]'"
-    ) from missing
+    raise ImportError(f"the embedded hub needs the websockets package: {Install('testing')}") from missing
 
 if TYPE_CHECKING:
     from hivemind_core_client.sync.client import HiveMessageBusClient

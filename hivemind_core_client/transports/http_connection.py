@@ -14,7 +14,7 @@ from attrs import define, frozen
 from hivemind_core_client.kernel.bounds import trusted
 from hivemind_core_client.transports.log_filter import hide_logins
 from hivemind_core_client.transports.shared_socket import Buffer, SharedSocket
-from hivemind_core_client.wire.errors import FrameError, FrameTooLarge, HubConnectionError
+from hivemind_core_client.wire.errors import FrameError, FrameTooLarge, HubConnectionError, Install
 from hivemind_core_client.wire.json_text import Json, json_object
 from hivemind_core_client.wire.text import printable, text_of
 
@@ -22,9 +22,7 @@ try:
     import urllib3
     from urllib3.connection import HTTPConnection
 except ImportError as missing:
-    raise ImportError(
-        "the HTTP client needs the urllib3 package: pip install 'hivemind-core-client[http]'"
-    ) from missing
+    raise ImportError(f"the HTTP client needs the urllib3 package: {Install('http')}") from missing
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.settings import Address

@@ -17,7 +17,13 @@ from hivemind_core_client.transports.base import LAST_PING, Confirming
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.transports.slices import TURN_S
 from hivemind_core_client.transports.timing import deadline, within
-from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, HubTimeout, SecureConnectionFailed
+from hivemind_core_client.wire.errors import (
+    ConnectionLost,
+    HiveMindError,
+    HubTimeout,
+    Install,
+    SecureConnectionFailed,
+)
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.settings import Address
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
 
 _NEEDED = (
     "the asyncio client needs Python 3.10 or later and the packages websockets and aiohappyeyeballs: "
-    "pip install 'hivemind-core-client[async]'"
+    f"{Install('async')}"
 )
 
 if sys.version_info < (3, 10):

