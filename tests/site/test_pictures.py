@@ -98,3 +98,12 @@ def test_a_long_table_shows_the_rows_with_what_is_typed(address: str, window: Br
     assert 0 < len(shown) < rows
     assert all("access" in row.lower() and "key" in row.lower() for row in shown)
     assert any("refused the access key" in row for row in shown)
+
+
+def test_a_command_is_copied_without_prompt_and_output(address: str, window: Browser) -> None:
+    window.open(f"{address}tutorial-first-satellite/", *SIZES["desktop"])
+    copied = window.evaluate("""[...document.querySelectorAll("code")].map(code => {
+      code.setAttribute("data-md-copying", "")  // as the theme's button does
+      return code.innerText.trim()
+    })""")
+    assert "hivemind-client test-identity" in copied
