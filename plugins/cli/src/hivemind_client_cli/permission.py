@@ -12,12 +12,13 @@ from hivemind_client_cli.doctor_checks import SKIPPED
 from hivemind_client_cli.examination import OK, WARN, Examination
 from hivemind_client_cli.ovos_messages import bus_message
 from hivemind_client_cli.peer_text import plain
-from hivemind_core_client.errors import Command, HubCommand, Mend, MessageDenied, QueryTimeout, allow_msg
+from hivemind_core_client.errors import Command, Mend, MessageDenied, QueryTimeout, allow_msg
 from hivemind_core_client.kernel.conversation import UTTERANCES
 from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
+    from hivemind_core_client.plugins.contract import Negotiated
 
 #: A type that nobody handles. A hub that denies it names the types that it takes.
 _NOBODYS_TYPE = "hivemind.client.may_send"
@@ -61,6 +62,16 @@ def allowed_types(client: HiveMessageBusClient) -> tuple[str, ...] | None:
         client.remove("denied", heard)
 
 
+def tells_denials(agreed: Negotiated | None) -> bool:
+    """Whether a hub that has agreed on this is one of those that say what they deny."""
+    return agreed is not None and agreed.version >= _TELLING_VERSION
+
+
+def allow_talk() -> Mend:
+    """What lets this key send utterances."""
+    return allow_msg(UTTERANCES[0])
+
+
 def examine_permission(found: Examination, client: HiveMessageBusClient, trial: Trial) -> None:
     """Note what this key may send. Raises MessageDenied, QueryTimeout, and what ended the connection."""
     denials: list[MessageDenied] = []
@@ -100,9 +111,8 @@ def _send(found: Examination, client: HiveMessageBusClient, msg_type: str, data:
 def _ask_for_the_list(found: Examination, client: HiveMessageBusClient) -> None:
     """Note what the hub takes. Raises MessageDenied where that is nothing."""
     found.allowed = allowed = allowed_types(client)
-    agreed = client.negotiated
     if allowed is None:
-        tells = agreed is not None and agreed.version >= _TELLING_VERSION
+        tells = tells_denials(client.negotiated)
         told = Mend(
             "the hub denies this key nothing, as far as it tells; whether it answers is not tried: ", _TRY_IT
         )
@@ -112,9 +122,7 @@ def _ask_for_the_list(found: Examination, client: HiveMessageBusClient) -> None:
     if not allowed:
         raise MessageDenied(UTTERANCES[0], "it allows this key no type at all", allowed=())
     if {*UTTERANCES}.isdisjoint(allowed):
-        allow = HubCommand(("allow-msg", UTTERANCES[0], "NODE_ID"))
-        found.note(
-            "permission", WARN, Mend(f"this key may send {shown}, and no utterances; to talk: ", allow)
-        )
+        talk = Mend(f"this key may send {shown}, and no utterances; to talk: ", *allow_talk().parts)
+        found.note("permission", WARN, talk)
     else:
         found.note("permission", OK, f"this key may send {shown}")

@@ -145,7 +145,7 @@ UTTERANCE = "recognizer_loop:utterance"
             ("my\x1b[2J",),
             "warn",
             0,
-            f"my?[2J, and no utterances; to talk: 'hivemind-core allow-msg {UTTERANCE}",
+            f"my?[2J, and no utterances; to talk: run 'hivemind-core allow-msg {UTTERANCE}",
         ),
         ((), "failed", 3, "allows this key no type at all"),
     ],

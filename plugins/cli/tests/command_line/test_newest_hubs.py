@@ -196,3 +196,23 @@ def test_a_hub_that_takes_neither_says_what_would_do(run: Any, verb: str) -> Non
         error = run(verb, "hello", *LOGIN, "--host", hub.url).expect(3).err
     for name in ("recognizer_loop:utterance", "ovos.utterance.handle"):
         assert f"hivemind-core allow-msg {name} NODE_ID" in error
+
+
+def test_test_identity_says_what_this_key_may_send(run: Any) -> None:
+    allowed = ["my.alarm", "my\x1b[2J"]
+    with EmbeddedHub([Account(KEY, PASSWORD, allowed=allowed)], like="5.3") as hub:
+        at_hub = (*LOGIN, "--host", hub.url)
+        assert run("test-identity", *at_hub).expect(0).out.endswith(", this key may send my.alarm, my?[2J\n")
+        assert run("identity", "test", *at_hub, "--json").expect(0).json["allowed"] == allowed
+
+
+def test_test_identity_warns_where_nothing_may_be_sent(run: Any) -> None:
+    with EmbeddedHub([Account(KEY, PASSWORD)], like="5.3") as hub:
+        done = run("test-identity", *LOGIN, "--host", hub.url).expect(0)
+        assert "no type of message at all" in done.err
+        assert "hivemind-core allow-msg recognizer_loop:utterance NODE_ID" in done.err
+
+
+def test_test_identity_says_nothing_of_what_the_hub_does_not_tell(run: Any, newest: EmbeddedHub) -> None:
+    done = run("test-identity", *LOGIN, "--host", newest.url).expect(0)
+    assert "may send" not in done.out + done.err
