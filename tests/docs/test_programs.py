@@ -77,7 +77,7 @@ def the(stream: IO[str] | None) -> IO[str]:
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
 def test_an_example_is_started_here_and_listed(path: Path) -> None:
     assert path.name in {SATELLITE.name, BOT.name, f"{SERVICE}.py"}
-    assert f"(examples/{path.name})" in page("README.md")
+    assert f"(../examples/{path.name})" in page("docs/examples.md")
 
 
 # the minimal satellite

@@ -1,4 +1,4 @@
-"""The README's satellite that stays: run as its reader runs it, and ended with Ctrl-C."""
+"""The satellite that stays, of docs/examples.md: run as its reader runs it, and ended with Ctrl-C."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _environment(hub: EmbeddedHub, key: str = KEY) -> dict[str, str]:
 
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
-    (text,) = [block.text for block in blocks(ROOT / "README.md") if "run_forever" in block.text]
+    (text,) = [block.text for block in blocks(ROOT / "docs" / "examples.md") if "run_forever" in block.text]
     path = tmp_path / "satellite.py"
     path.write_text(text, encoding="utf-8")
     return path
@@ -81,7 +81,7 @@ def test_it_ends_when_it_is_refused(hub: EmbeddedHub, script: Path) -> None:
 def test_the_samples_of_test_identity_are_what_it_prints(versions: tuple[int, int]) -> None:
     with EmbeddedHub(clients={KEY: PASSWORD}, versions=versions) as hub:
         printed = _test_identity(hub)
-    samples = re.findall(r"^ok: hub .*$", page("README.md"), re.MULTILINE)
+    samples = re.findall(r"^ *(ok: hub .*)$", page("README.md") + page("docs/identity.md"), re.MULTILINE)
     shape = re.compile(r"(?<=^ok: hub )\S+(?=, )|AES-GCM|CHACHA20-POLY1305")
     assert shape.sub("…", printed.rstrip("\n")) in [shape.sub("…", sample) for sample in samples]
 
