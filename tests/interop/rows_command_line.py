@@ -275,10 +275,13 @@ def send_file(hub: RealHub, satellite: Satellite) -> None:
     )
 
 
-@behaviour("`doctor` finds nothing amiss, and the permission with `--say`", COMMAND_LINE)
+@behaviour("`doctor` finds nothing amiss, what this key may send, and an answer with `--say`", COMMAND_LINE)
 def doctor(hub: RealHub, satellite: Satellite) -> None:
     satellite.set_identity()
-    assert _states(satellite.command("doctor", "--json").expect(0))["permission"] == "skipped"
+    found = satellite.command("doctor", "--json").expect(0)
+    tells = "query" not in hub.spec.lacks
+    assert _states(found)["permission"] == ("ok" if tells else "skipped")
+    assert _json(found)["allowed"] == (["recognizer_loop:utterance"] if tells else None)
     states = _states(satellite.command("doctor", "--json", "--say", "am I heard").expect(0))
     assert {name for name, state in states.items() if state != "ok"} == {"tls"}, states
 

@@ -54,7 +54,7 @@ class HiveMindGroup(click.Group):
     `owners` says which plugin brought which subcommand, `conflicts` which names were brought twice, and `broken`
     which plugins failed to bring theirs, and why.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by the hub, 4 unreachable or timed out, 130 Ctrl-C.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused or denied by the hub, 4 unreachable or timed out, 130 Ctrl-C.
     """
 
     commands: LazyCommands

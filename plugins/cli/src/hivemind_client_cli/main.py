@@ -66,7 +66,7 @@ def _root() -> HiveMindGroup:
     def cli(ctx: click.Context) -> None:
         """Pair with a HiveMind hub and talk to it.
 
-        Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by the hub, 4 unreachable or timed out, 130
+        Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused or denied by the hub, 4 unreachable or timed out, 130
         Ctrl-C.
         """
         if ctx.invoked_subcommand is None:
