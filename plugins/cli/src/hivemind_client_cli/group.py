@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import click
 
@@ -132,9 +132,25 @@ class HiveMindGroup(click.Group):
         super().add_command(cmd, name)
         self.owners[name] = self._plugin
 
+    @overload
+    def command(self, func: Callable[..., Any], /) -> click.Command: ...
+
+    @overload
+    def command(
+        self, *args: Any, section: str | None = None, **kwargs: Any
+    ) -> Callable[[Callable[..., Any]], click.Command]: ...
+
     def command(self, *args: Any, section: str | None = None, **kwargs: Any) -> Any:
         """The decorator that adds a subcommand; `section` as `add_command` has it."""
         return self._adding(super().command(*args, **kwargs), section)
+
+    @overload
+    def group(self, func: Callable[..., Any], /) -> click.Group: ...
+
+    @overload
+    def group(
+        self, *args: Any, section: str | None = None, **kwargs: Any
+    ) -> Callable[[Callable[..., Any]], click.Group]: ...
 
     def group(self, *args: Any, section: str | None = None, **kwargs: Any) -> Any:
         """The decorator that adds a subcommand with subcommands; `section` as `add_command` has it."""

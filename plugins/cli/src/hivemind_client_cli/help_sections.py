@@ -30,9 +30,18 @@ def section_of(what: click.Command | click.Parameter) -> str | None:
 
 
 def put_into(section: str | None, what: click.Command | click.Parameter) -> None:
-    """Show a command or an option in this section. None, or one that it was put into before, changes nothing."""
-    if section is not None:
-        vars(what).setdefault(_ATTRIBUTE, section)
+    """Show a command or an option in this section. None, or one that it was put into before, changes nothing.
+
+    Raises ValueError for what is no title.
+    """
+    if section is None:
+        return
+    if not isinstance(section, str) or not section.strip() or not section.isprintable():
+        raise ValueError(
+            f"section is {section!r}; it must be the title of a part of the help, such as {TALK!r}"
+        )
+    known = section.strip().lower()
+    vars(what).setdefault(_ATTRIBUTE, known if known in (TALK, LOOK, SET_UP) else section.strip())
 
 
 def options_of(section: str, decorator: Decorator) -> Decorator:

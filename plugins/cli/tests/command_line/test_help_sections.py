@@ -76,6 +76,28 @@ def test_commands_of_plugins_stand_where_they_belong(run: Any) -> None:
     assert "ping Ping in another way." in sections(shown)["Look"], "where the one stood that it replaces"
 
 
+@pytest.mark.parametrize("section", ["", " ", 3, "\x1b[2J", ["talk"]], ids=repr)
+def test_what_is_no_section_costs_the_plugin_alone(run: Any, section: Any) -> None:
+    class Broken:
+        @hookimpl
+        def hivemind_cli_commands(self, cli: Any) -> None:
+            cli.add_command(click.Command("broken", help="Break it."), section=section)
+
+    done = run("--help", plugins=plugins_of(mine=Plugin(), broken=Broken())).expect(0)
+    assert "chat" in names("Talk", done.out)
+    assert "  broken " not in done.out
+    assert "plugin 'broken' could not add its commands" in done.err and "section is" in done.err
+
+
+def test_the_case_of_a_section_does_not_matter(run: Any) -> None:
+    class Loud:
+        @hookimpl
+        def hivemind_cli_commands(self, cli: Any) -> None:
+            cli.add_command(click.Command("shout", help="Shout it."), section="Set Up")
+
+    assert "shout" in names("Set up", run("--help", plugins=plugins_of(mine=Loud())).expect(0).out)
+
+
 def test_a_kept_command_stays_in_its_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = """
 from hivemind_core_client.plugins.hookspecs import hookimpl
