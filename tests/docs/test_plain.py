@@ -1,0 +1,53 @@
+"""The pages that newcomers read are in short sentences."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from .documents import ROOT, prose
+
+#: Words of the longest sentence that one can read once and understand.
+LONGEST = 40
+#: Pages for those who look inside, and pages that are generated.
+INSIDE = {
+    "architecture.md",
+    "command-line.md",
+    "ecosystem.md",
+    "interop.md",
+    "protocol.md",
+    "reference-names.md",
+}
+PAGES = [
+    path
+    for path in sorted((ROOT / "docs").glob("*.md"))
+    if path.name not in INSIDE and not path.name.startswith("plugins-")
+]
+#: What ends a line of thought: an empty line, a list item, a row of a table.
+_PIECES = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*|]|\d+\.) ?)")
+_SENTENCES = re.compile(r"(?<=[.!?:])(?:\*\*)?\s+(?=[A-Z`*\[…])")
+
+
+def sentences(text: str) -> list[str]:
+    """Without the rows of tables; code counts as one word, and so does the target of a link."""
+    pieces = [piece for piece in _PIECES.split(text) if not piece.lstrip().startswith("|")]
+    plain = [re.sub(r"`[^`]*`", "CODE", re.sub(r"\]\([^)]*\)", "]", piece)) for piece in pieces]
+    return [sentence for piece in plain for sentence in _SENTENCES.split(piece)]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_sentence_is_read_once(path: Path) -> None:
+    assert [one for one in sentences(prose(path)) if len(one.split()) > LONGEST] == []
+
+
+def test_sentences_are_told_apart() -> None:
+    assert sentences("One `a b c`. Two\ngoes on.\n\n- Three [x y](z.md)\n| a row |\n1. Four: `x`") == [
+        "One CODE.",
+        "Two\ngoes on.",
+        "- Three [x y]",
+        "1.",
+        "Four:",
+        "CODE",
+    ]
