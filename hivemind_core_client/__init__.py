@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from hivemind_core_client.http_client import HiveMindHTTPClient as HiveMindHTTPClient
     from hivemind_core_client.http_client import Polling as Polling
     from hivemind_core_client.identity import NodeIdentity
-    from hivemind_core_client.kernel.conversation import Answer
     from hivemind_core_client.kernel.delivery import Metrics, UnconfirmedMessages
     from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
     from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
+    from hivemind_core_client.wire.answer import Answer
 
 __version__ = "0.2.0"
 
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Answer": "kernel.conversation",
+    "Answer": "wire.answer",
     "AsyncFakeHiveMessageBus": "fakebus",
     "AsyncHiveMessageBusClient": "async_client",
     "Backoff": "kernel.policy",

@@ -42,6 +42,7 @@ HiveMindError
 │   ├── CleartextRefused          a frame in the clear where only sealed ones are legal
 │   └── HandshakeError            an offer or envelope that breaks the rules
 │       └── HandshakeAgain        it failed, and is made anew at once in another way
+├── NotUnderstood                 the hub heard no words in the audio
 ├── MessageDenied                 (PermissionError) the hub's policy did not take a message
 └── QueryTimeout                  (TimeoutError) nobody answered in time
 ```
@@ -111,6 +112,7 @@ from hivemind_core_client.wire.frame_errors import (
     UnsupportedProtocolVersion,
 )
 from hivemind_core_client.wire.mends import forget_certificate
+from hivemind_core_client.wire.sound_errors import NotUnderstood
 
 __all__ = [
     "Call",
@@ -151,6 +153,7 @@ __all__ = [
     "NegotiationRefused",
     "NotAHub",
     "NotConnected",
+    "NotUnderstood",
     "PasswordRefused",
     "PluginError",
     "ProtocolError",

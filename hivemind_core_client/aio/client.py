@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 from hivemind_core_client.aio.asking import AsyncAsker
 from hivemind_core_client.aio.base_worker import AsyncBaseWorker
-from hivemind_core_client.aio.connecting import until_connected, until_finished
+from hivemind_core_client.aio.connecting import enter, until_connected, until_finished
 from hivemind_core_client.aio.mailbox import AsyncMailbox, Running
+from hivemind_core_client.aio.sound import AsyncSound, ask_audio
 from hivemind_core_client.aio.talking import AsyncTalker
 from hivemind_core_client.aio.waiting import (
     AsyncEvent,
@@ -42,13 +43,14 @@ if TYPE_CHECKING:
 
     from hivemind_core_client.aio.answers import AsyncAnswerStream
     from hivemind_core_client.kernel.collect_calls import Enough
-    from hivemind_core_client.kernel.conversation import Answer
     from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.kernel.questions import HiveAnswer
     from hivemind_core_client.shell.protocols import Handler
     from hivemind_core_client.shell.slave_protocol import HiveMindSlaveProtocol
+    from hivemind_core_client.shell.sound import Audio, AudioAnswer
     from hivemind_core_client.shell.waiters import Names
     from hivemind_core_client.transports.base import AsyncTransport
+    from hivemind_core_client.wire.answer import Answer
     from hivemind_core_client.wire.hive_map import HiveMapper
 
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
@@ -161,12 +163,7 @@ class AsyncHiveMessageBusClient(BaseClient):
 
     async def __aenter__(self) -> AsyncHiveMessageBusClient:
         """Connect."""
-        if self._start(self.connect_retries):
-            try:
-                await self.connect()
-            except BaseException:  # such as Ctrl-C
-                await self.close()
-                raise
+        await enter(self)
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -201,13 +198,21 @@ class AsyncHiveMessageBusClient(BaseClient):
         """Say something to the hub as `ask` does, and wait for no answer: handlers get it. Raises like `emit`."""
         await self._talker.say(text, lang)
 
+    async def ask_audio(
+        self, audio: Audio, lang: Optional[str] = None, timeout: float = 10.0, speech: Optional[bool] = None
+    ) -> AudioAnswer:
+        """Say what is in a WAV file to the hub, and return what it says to that, as text and as speech.
+
+        `audio` is the path of the file, or its content in bytes. The hub understands it, answers as to `ask`, and
+        speaks the answer, unless `speech` is False (None: unless `sound.hear_answers` lets it speak anyway). Each of
+        these takes `timeout` seconds at most. Raises like `sound.transcribe`, `ask` and `sound.speak`.
+        """
+        return await ask_audio(self, audio, lang, timeout, speech)
+
     # sending
 
     async def emit(
-        self,
-        message: Any,
-        binary_type: AnyBinaryType = _UNDEFINED,
-        progress: Optional[Progress] = None,
+        self, message: Any, binary_type: AnyBinaryType = _UNDEFINED, progress: Optional[Progress] = None
     ) -> None:
         """Send a HiveMessage, or an OVOS Message as BUS, which reaches the local handlers of its type too.
 
@@ -242,10 +247,7 @@ class AsyncHiveMessageBusClient(BaseClient):
         return await self._asker.next(self._named(message_type), timeout)
 
     async def wait_for_payload(
-        self,
-        payload_type: Names,
-        message_type: Names = PAYLOAD_PACKETS,
-        timeout: Optional[float] = 3.0,
+        self, payload_type: Names, message_type: Names = PAYLOAD_PACKETS, timeout: Optional[float] = 3.0
     ) -> Optional[HiveMessage]:
         """The next `message_type` message whose payload is of `payload_type`; None after `timeout` seconds."""
         return await self._asker.next(payload_named(payload_type, message_type), timeout)
@@ -372,6 +374,7 @@ class AsyncHiveMessageBusClient(BaseClient):
         super()._make_parts()
         self._asker = AsyncAsker(self, self._calls, self._new_notifier, lambda: self._worker.lifecycle.loss())
         self._talker = AsyncTalker(self, self._new_notifier, lambda: self._worker.lifecycle.loss())
+        self.sound = AsyncSound(self, self._asker)
 
     def _new_event(self) -> AsyncEvent:
         return AsyncEvent()

@@ -11,6 +11,16 @@ if TYPE_CHECKING:
     from hivemind_core_client.aio.client import AsyncHiveMessageBusClient
 
 
+async def enter(client: AsyncHiveMessageBusClient) -> None:
+    """Connect, unless somebody did. Raises like `connect`, and leaves nothing behind then."""
+    if client._start(client.connect_retries):
+        try:
+            await client.connect()
+        except BaseException:  # such as Ctrl-C
+            await client.close()
+            raise
+
+
 async def until_connected(client: AsyncHiveMessageBusClient, retries: Optional[int], begins: bool) -> None:
     """Return when the session stands; `begins` where this call began to connect. Raises why there is none."""
     worker = client._worker

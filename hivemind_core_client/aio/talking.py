@@ -11,7 +11,8 @@ from hivemind_core_client.shell.listening import Listener, Prompter
 if TYPE_CHECKING:
     from hivemind_core_client.aio.client import AsyncHiveMessageBusClient
     from hivemind_core_client.aio.waiting import AsyncNotifier
-    from hivemind_core_client.kernel.conversation import Answer, Exchange
+    from hivemind_core_client.kernel.conversation import Exchange
+    from hivemind_core_client.wire.answer import Answer
     from hivemind_core_client.wire.errors import HiveMindError
 
 

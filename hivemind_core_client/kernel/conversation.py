@@ -5,9 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
-from attrs import field, frozen
-
 from hivemind_core_client.kernel.questions import names_of_asked
+from hivemind_core_client.wire.answer import Answer
 from hivemind_core_client.wire.errors import (
     HiveMindError,
     HubCommand,
@@ -22,8 +21,6 @@ from hivemind_core_client.wire.packet import as_packet
 from hivemind_core_client.wire.text import text_or_empty
 
 if TYPE_CHECKING:
-    from ovos_bus_client.message import Message
-
     from hivemind_core_client.wire.denials import MessageDenied
 
 X = TypeVar("X", bound="Exchange")
@@ -50,30 +47,6 @@ _GRACE_S = 0.1
 _MOST_MESSAGES, _MOST_BYTES = 1000, 16 * 2**20
 #: Of so many utterances that nobody waits for it is known at a time what became of them.
 _MOST_REMARKS = 32
-
-
-@frozen
-class Answer:
-    """What the hub said to a question.
-
-    `text` is all of it as one text, and `str(answer)` is the same. `messages` are the OVOS Messages that said it, in
-    their order. `lang` is the language that the hub named, such as `en-us`, else the one of the question; it may be
-    empty. `complete` is False where time or connection ran out before the hub was done. `expects_response` is True
-    where the hub asks something in turn. An answer in which nothing was said is false.
-    """
-
-    text: str
-    messages: tuple[Message, ...] = field(default=(), repr=False)
-    lang: str = ""
-    complete: bool = True
-    expects_response: bool = False
-
-    def __str__(self) -> str:
-        return self.text
-
-    def __bool__(self) -> bool:
-        """Whether anything was said."""
-        return bool(self.messages)
 
 
 class Exchange:

@@ -22,7 +22,10 @@ class BinaryDataCallbacks:
         self, bin_data: bytes, utterance: Optional[str], lang: Optional[str], file_name: str
     ) -> None:
         """Synthesized speech, an audio file of `utterance`."""
-        self._ignored("TTS audio", bin_data)
+        expected = self.__dict__.get("_expected", 0)
+        self.__dict__["_expected"] = max(0, expected - 1)
+        if not expected:  # else whoever asked for it has it
+            self._ignored("TTS audio", bin_data)
 
     def handle_receive_file(self, bin_data: bytes, file_name: str) -> None:
         """A file."""
@@ -58,3 +61,9 @@ class BinaryDataCallbacks:
         lines = self.__dict__.setdefault("_lines", LogLines())  # whose subclasses need not call a constructor
         text = "ignored %s of %d bytes: the bin_callbacks in use do not take it"
         lines.write(time.monotonic(), log.warning, text, what, len(data), kind=what)
+
+
+def expect_speech(callbacks: object) -> None:
+    """One piece of speech will come that somebody waits for: who takes none of it need not be told of it."""
+    if isinstance(callbacks, BinaryDataCallbacks):  # its subclasses need not call a constructor
+        callbacks.__dict__["_expected"] = callbacks.__dict__.get("_expected", 0) + 1

@@ -22,8 +22,9 @@ from hivemind_core_client.shell.waiters import (
 )
 from hivemind_core_client.sync.asking import Asker
 from hivemind_core_client.sync.base_worker import BaseWorker
-from hivemind_core_client.sync.connecting import until_connected, until_finished
+from hivemind_core_client.sync.connecting import enter, until_connected, until_finished
 from hivemind_core_client.sync.mailbox import Mailbox, Running
+from hivemind_core_client.sync.sound import Sound, ask_audio
 from hivemind_core_client.sync.talking import Talker
 from hivemind_core_client.sync.waiting import (
     Event,
@@ -39,14 +40,15 @@ if TYPE_CHECKING:
     from ovos_bus_client.message import Message
 
     from hivemind_core_client.kernel.collect_calls import Enough
-    from hivemind_core_client.kernel.conversation import Answer
     from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.kernel.questions import HiveAnswer
     from hivemind_core_client.shell.protocols import Handler
     from hivemind_core_client.shell.slave_protocol import HiveMindSlaveProtocol
+    from hivemind_core_client.shell.sound import Audio, AudioAnswer
     from hivemind_core_client.shell.waiters import Names
     from hivemind_core_client.sync.answers import AnswerStream
     from hivemind_core_client.transports.base import Transport
+    from hivemind_core_client.wire.answer import Answer
     from hivemind_core_client.wire.hive_map import HiveMapper
 
 _UNDEFINED = HiveMindBinaryPayloadType.UNDEFINED
@@ -137,12 +139,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
 
     def __enter__(self) -> HiveMessageBusClient:
         """Connect."""
-        if self._start(self.connect_retries):
-            try:
-                self.connect()
-            except BaseException:  # such as Ctrl-C
-                self.close()
-                raise
+        enter(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -177,13 +174,21 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
         """Say something to the hub as `ask` does, and wait for no answer: handlers get it. Raises like `emit`."""
         self._talker.say(text, lang)
 
+    def ask_audio(
+        self, audio: Audio, lang: Optional[str] = None, timeout: float = 10.0, speech: Optional[bool] = None
+    ) -> AudioAnswer:
+        """Say what is in a WAV file to the hub, and return what it says to that, as text and as speech.
+
+        `audio` is the path of the file, or its content in bytes. The hub understands it, answers as to `ask`, and
+        speaks the answer, unless `speech` is False (None: unless `sound.hear_answers` lets it speak anyway). Each of
+        these takes `timeout` seconds at most. Raises like `sound.transcribe`, `ask` and `sound.speak`.
+        """
+        return ask_audio(self, audio, lang, timeout, speech)
+
     # sending
 
     def emit(
-        self,
-        message: Any,
-        binary_type: AnyBinaryType = _UNDEFINED,
-        progress: Optional[Progress] = None,
+        self, message: Any, binary_type: AnyBinaryType = _UNDEFINED, progress: Optional[Progress] = None
     ) -> None:
         """Send a HiveMessage, or an OVOS Message as BUS, which reaches the local handlers of its type too.
 
@@ -216,10 +221,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
         return self._asker.next(self._named(message_type), timeout)
 
     def wait_for_payload(
-        self,
-        payload_type: Names,
-        message_type: Names = PAYLOAD_PACKETS,
-        timeout: Optional[float] = 3.0,
+        self, payload_type: Names, message_type: Names = PAYLOAD_PACKETS, timeout: Optional[float] = 3.0
     ) -> Optional[HiveMessage]:
         """The next `message_type` message whose payload is of `payload_type`; None after `timeout` seconds."""
         return self._asker.next(payload_named(payload_type, message_type), timeout)
@@ -317,6 +319,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
         super()._make_parts()
         self._asker = Asker(self, self._calls, self._new_notifier, lambda: self._worker.lifecycle.loss())
         self._talker = Talker(self, self._new_notifier, lambda: self._worker.lifecycle.loss())
+        self.sound = Sound(self, self._asker)
 
     def _new_event(self) -> Event:
         return Event()

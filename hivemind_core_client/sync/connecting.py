@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from hivemind_core_client.sync.client import HiveMessageBusClient
 
 
+def enter(client: HiveMessageBusClient) -> None:
+    """Connect, unless somebody did. Raises like `connect`, and leaves nothing behind then."""
+    if client._start(client.connect_retries):
+        try:
+            client.connect()
+        except BaseException:  # such as Ctrl-C
+            client.close()
+            raise
+
+
 def until_connected(client: HiveMessageBusClient, retries: Optional[int], begins: bool) -> None:
     """Return when the session stands; `begins` where this call began to connect. Raises why there is none."""
     worker = client._worker

@@ -10,9 +10,10 @@ from hivemind_core_client.kernel.conversation import Conversation
 from hivemind_core_client.shell.listening import Listener, Prompter
 
 if TYPE_CHECKING:
-    from hivemind_core_client.kernel.conversation import Answer, Exchange
+    from hivemind_core_client.kernel.conversation import Exchange
     from hivemind_core_client.sync.client import HiveMessageBusClient
     from hivemind_core_client.sync.waiting import Notifier
+    from hivemind_core_client.wire.answer import Answer
     from hivemind_core_client.wire.errors import HiveMindError
 
 

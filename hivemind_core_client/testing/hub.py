@@ -30,6 +30,7 @@ from hivemind_core_client.testing.hub_routing import (
     ToUpstream,
     utterance_of,
 )
+from hivemind_core_client.testing.hub_sound import Ears, HubSound, Voice
 from hivemind_core_client.testing.hub_unwrapping import UnwrappingRouter
 from hivemind_core_client.testing.hub_upstream import Upstream
 from hivemind_core_client.testing.memory import MemoryListener
@@ -83,7 +84,8 @@ class EmbeddedHub:
     INTERCOM for the hub itself is not opened. `accounts` are the clients it knows, by access key: what is changed there
     counts from the next login, as when a hub's owner deletes a client or gives it another password. Who comes while
     `most_clients` are connected is hung up on. `plugins` bring ciphers, encodings and serializers, `handshakes` kinds.
-    With a `memory` name it opens no socket: clients of this process reach it at `memory:NAME`.
+    With a `memory` name it opens no socket: clients of this process reach it at `memory:NAME`. `ears(samples)` returns
+    the text of audio, and `voice(text)` the audio file of a text: see `client.sound`.
 
     Raises InvalidOption for accounts of the same name, and for an account that the other hub does not have.
     """
@@ -106,6 +108,8 @@ class EmbeddedHub:
         plugins: Optional[Iterable[Any]] = None,
         memory: Optional[str] = None,
         handshakes: Iterable[NewHandshake] = (),
+        ears: Optional[Ears] = None,
+        voice: Optional[Voice] = None,
     ) -> None:
         self.host = "127.0.0.1"
         self.port = port
@@ -114,6 +118,7 @@ class EmbeddedHub:
         self.site_id = site_id
         self.accounts = accounts_of(clients)
         self._agent = agent
+        self._sound = HubSound(ears, voice)
         self._registry = load_plugins(plugins).require()
         self._likeness = likeness = likeness_of(like)
         private, public = keys or (_shared_keys() if upstream is None else generate_rsa_key())
@@ -314,6 +319,8 @@ class EmbeddedHub:
             admin = has_right(link.account, HiveMessageType.BROADCAST)
             for order in self._router.route(link.peer, admin, message) if orders is None else orders:
                 self._carry_out(order, connection, link)
+        for answer in self._sound.answers(message) if link.ready and orders is None else ():
+            self._clients.try_to_send(connection, answer)
 
     def _arrived(self, link: HubLink, message: HiveMessage) -> None:
         hub_bounds.keep(self.received, message)

@@ -13,6 +13,7 @@ import pytest
 from sybil import Document, Example, Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
+from hivemind_client_binary_tts import wav_bytes
 from hivemind_core_client.plugins.manager import forget_plugins
 from hivemind_core_client.testing import EmbeddedHub
 
@@ -69,7 +70,12 @@ def hub() -> Iterator[EmbeddedHub]:
     def agent(utterance: str) -> str:
         return f"you said: {utterance}"
 
-    with EmbeddedHub(clients={KEY: PASSWORD}, agent=agent) as running:
+    with EmbeddedHub(
+        clients={KEY: PASSWORD},
+        agent=agent,
+        ears=lambda samples: "what time is it",
+        voice=lambda text: wav_bytes(bytes(3200)),
+    ) as running:
         yield running
 
 
@@ -81,12 +87,22 @@ def _as_if_paired(hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     for name, value in values.items():
         monkeypatch.setenv(f"HIVEMIND_{name}", value)
     monkeypatch.chdir(tmp_path)
+    _install(tmp_path / "bin", monkeypatch)
     yield
     # An example may set variables, which other tests of this process must not find.
     for name in os.environ.keys() - before.keys():
         del os.environ[name]
     os.environ.update(before)
     forget_plugins()
+
+
+def _install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A player and a recorder on the PATH, which need no sound device: silence is recorded, for a moment."""
+    folder.mkdir()
+    for name, script in (("ffplay", ""), ("arecord", "head -c 16384 /dev/zero")):
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
 
 
 @pytest.mark.parametrize(("document", "number"), list(_documents()), ids=_name)
@@ -107,6 +123,7 @@ def test_an_example_that_needs_a_newer_python_says_so() -> None:
         "plugins-messages.md",
         "security.md",
         "testing.md",
+        "tutorial-sound.md",
     }
     assert _since("# Python 3.12 or later\nx = 1") == (3, 12)
 

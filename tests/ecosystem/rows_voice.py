@@ -6,62 +6,24 @@ import json
 from hashlib import md5
 from pathlib import Path
 
-from tests.interop.hubs import BinaryProtocol, HubOptions, Json, RealHub
-from tests.interop.packages import Package
+from tests.interop import voice
+from tests.interop.hubs import Json, RealHub
 from tests.interop.processes import Process
+from tests.interop.voice_plugins.player import PARTIAL
+from tests.interop.voice_plugins.sound import heard
 
 from .environments import OVOS, EnvironmentSpec
 from .running import Run
 from .table import program
-from .voice_plugins.player import PARTIAL
-from .voice_plugins.sound import heard
 
-#: The plugins that stand for microphone, voice activity detection, wake word, STT and TTS, by their names.
-_MIC, _VAD, _WAKE_WORD, _STT, _TTS = "test-mic", "test-vad", "test-wake-word", "test-stt", "test-tts"
-_FOLDER = Path(__file__).with_name("voice_plugins")
-_PACKAGE = Package(
-    _FOLDER,
-    f"""\
-[opm.microphone]
-{_MIC} = voice_plugins.ears:OneQuestion
-[opm.VAD]
-{_VAD} = voice_plugins.ears:Voice
-[opm.wake_word]
-{_WAKE_WORD} = voice_plugins.ears:AnySound
-[opm.stt]
-{_STT} = voice_plugins.ears:Understands
-[opm.tts]
-{_TTS} = voice_plugins.mouth:Speaks
-""",
-)
 #: What a satellite with ears of its own calls what it understood.
 _HANDLE = "ovos.utterance.handle"
 SITE = "kitchen"
-_WORD = "any_sound"
-_HOTWORDS = {_WORD: {"module": _WAKE_WORD, "active": True}}
 #: Two seconds of speech, some of silence, and the time that the slowest takes to start.
 _SPOKEN_SECONDS = 60.0
 
-_LISTENER = "ovos-simple-listener==0.3.3a2"
-_HUB_PLUGIN = "hivemind-audio-binary-protocol-plugin"
 #: A hub that hears and speaks for its satellites.
-HEARING = HubOptions(
-    binary=BinaryProtocol(
-        name="voice",
-        module=_HUB_PLUGIN,
-        settings=json.dumps(
-            {
-                "stt": {"module": _STT},
-                "tts": {"module": _TTS},
-                "vad": {"module": _VAD},
-                "wake_word": _WORD,
-                "hotwords": _HOTWORDS,
-            }
-        ),
-        package=_PACKAGE,
-        requirements=("hivemind-audio-binary-protocol==2.2.2a1", _LISTENER),
-    )
-)
+HEARING = voice.hearing(voice.TTS)
 
 _SHARED = (
     *(requirement for requirement in OVOS if not requirement.startswith("ovos-config")),
@@ -72,7 +34,7 @@ _SHARED = (
     "pybase64==1.5.1",
     # hivemind-ggwave imports distutils, which Python 3.12 has no more.
     "setuptools<81",
-    _LISTENER,
+    voice.LISTENER,
 )
 #: Their plugins for real microphones, STT and TTS are left out: those of the tests stand in their place.
 _SATELLITES = ("hivemind-ggwave==0.0.3a3", "hivemind-voice-relay==1.4.1a1", "HiveMind-voice-sat==2.2.7a1")
@@ -94,7 +56,7 @@ class Speaker:
         self._run = run
         self._played = run.home / "played"
         self._played.mkdir()
-        run.env["PYTHONPATH"] = str(_PACKAGE.write(run.home / "plugins"))
+        run.env["PYTHONPATH"] = str(voice.PACKAGE.write(run.home / "plugins"))
         config = Path(run.env["XDG_CONFIG_HOME"]) / "mycroft" / "mycroft.conf"
         config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(json.dumps({**self._settings(), **settings}), encoding="utf-8")
@@ -126,19 +88,19 @@ class Speaker:
         return [heard(path.read_bytes()) for path in sounds]
 
     def _settings(self) -> Json:
-        python, player = self._run.venv.command("python"), _FOLDER / "player.py"
+        python, player = self._run.venv.command("python"), voice.FOLDER / "player.py"
         unused = ("hey_mycroft", "stop_recording", "wake_up")
         return {
             "play_wav_cmdline": f"{python} {player} {self._played} %1",
             "confirm_listening": False,
-            "stt": {"module": _STT, "fallback_module": ""},
-            "tts": {"module": _TTS, "fallback_module": ""},
+            "stt": {"module": voice.STT, "fallback_module": ""},
+            "tts": {"module": voice.TTS, "fallback_module": ""},
             "listener": {
-                "microphone": {"module": _MIC, _MIC: {"question": self.question}},
-                "VAD": {"module": _VAD},
-                "wake_word": _WORD,
+                "microphone": {"module": voice.MIC, voice.MIC: {"question": self.question}},
+                "VAD": {"module": voice.VAD},
+                "wake_word": voice.WORD,
             },
-            "hotwords": {**_HOTWORDS, **{word: {"active": False} for word in unused}},
+            "hotwords": {**voice.HOTWORDS, **{word: {"active": False} for word in unused}},
         }
 
 

@@ -20,7 +20,7 @@ from websocket import create_connection
 from .answerer import READY
 from .packages import Package
 from .processes import HarnessError, LineServer, Process, free_port, is_listening, tail, wait_until
-from .specs import Environment, HubSpec, environment
+from .specs import Environment, HubSpec, beside, environment
 
 Json = dict[str, Any]
 
@@ -40,7 +40,8 @@ class BinaryProtocol:
     """What a hub does with binary data.
 
     `module` is the name of an entry point, and `settings` are its own, as JSON text. `package` lies on the hub's path.
-    `requirements` are pip arguments: with these the hub has an environment of its own, called by `name`.
+    `requirements` are pip arguments: these packages are there too, without what they require, in a folder of that
+    `name`. Programs in the folder `programs` are found before those of the machine.
     """
 
     name: str
@@ -48,6 +49,7 @@ class BinaryProtocol:
     settings: str
     package: Package
     requirements: tuple[str, ...] = ()
+    programs: Optional[Path] = None
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,9 @@ class RealHub:
         self._read_to, self._end_of_log = 0, ""
         self._probe_key: str | None = None
         binary = options.binary
-        self._venv: Environment = environment(
-            spec if binary is None else spec.extended(binary.name, binary.requirements)
+        self._venv: Environment = environment(spec)
+        self._more = (
+            beside(spec, binary.name, binary.requirements) if binary and binary.requirements else None
         )
         self._home = Path(tempfile.mkdtemp(prefix="hivemind-interop-"))
         self._env = xdg_environment(self._home)
@@ -176,7 +179,12 @@ class RealHub:
         """Start a hub that was killed, on the same port."""
         env, binary = self._env, self.options.binary
         if binary is not None:
-            env = {**env, "PYTHONPATH": str(binary.package.write(self._home / "plugins"))}
+            plugins = binary.package.write(self._home / "plugins")
+            env = {
+                **env,
+                "PYTHONPATH": _joined(plugins, self._more),
+                "PATH": _joined(binary.programs, os.environ.get("PATH")),
+            }
         hub = Process(
             f"{self.spec.name} hub",
             [self._venv.command("hivemind-core"), "listen"],
@@ -431,6 +439,10 @@ class HubPool:
         for hub in self._hubs.values():
             hub.stop()
         self._hubs.clear()
+
+
+def _joined(*folders: object) -> str:
+    return os.pathsep.join(str(folder) for folder in folders if folder)
 
 
 def _write_json(path: Path, content: Json) -> None:

@@ -13,7 +13,9 @@ from typing import Any
 _VERB_SECONDS = 90.0
 _END_SECONDS = 10.0
 #: Attributes of a client that are themselves bound to its loop.
-_BOUND = frozenset({"internal_bus"})
+_BOUND = frozenset({"internal_bus", "sound"})
+#: What tells that an object belongs to a loop: it can be iterated over there, or entered.
+_ON_A_LOOP = ("__aiter__", "__aenter__")
 
 
 class EventLoop:
@@ -77,7 +79,8 @@ class EventLoop:
 class Blocking:
     """Stands for an object that belongs to an event loop: its methods block, its attributes are passed through.
 
-    What can be iterated with `async for` can be with `for`, and what a method returns that can be, too.
+    What can be iterated with `async for` can be with `for`, and entered with `async with` by `with`; so can what a
+    method returns.
     """
 
     def __init__(self, loop: EventLoop, target: Any) -> None:
@@ -92,6 +95,13 @@ class Blocking:
     def __setattr__(self, name: str, value: Any) -> None:
         self._loop.run(setattr, self._target, name, value)
 
+    def __enter__(self) -> Blocking:
+        self._loop.run(self._target.__aenter__)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._loop.run(self._target.__aexit__, *exception)
+
     def __iter__(self) -> Iterator[Any]:
         items = self._loop.run(self._target.__aiter__)
         while True:
@@ -102,7 +112,8 @@ class Blocking:
 
     def _call(self, method: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         result = self._loop.run(method, *arguments, **named)
-        return Blocking(self._loop, result) if hasattr(result, "__aiter__") else result
+        belongs = any(hasattr(result, name) for name in _ON_A_LOOP)
+        return Blocking(self._loop, result) if belongs else result
 
 
 class OnLoop(Blocking):

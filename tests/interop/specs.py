@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
@@ -52,14 +52,6 @@ class HubSpec:
         """How reports name it."""
         return f"hivemind-core {self.version}"
 
-    def extended(self, name: str, requirements: tuple[str, ...]) -> HubSpec:
-        """This release with more in its environment, which is another one then; this one if there is no more."""
-        if not requirements:
-            return self
-        return replace(
-            self, version=f"{self.version}-{name}", requirements=(*self.requirements, *requirements)
-        )
-
 
 HUBS: tuple[HubSpec, ...] = (
     HubSpec(
@@ -89,6 +81,7 @@ HUBS: tuple[HubSpec, ...] = (
             "denials": "it drops what it does not allow, and does not say so",
             "upstream": "it connects with no hub above it",
             "http": "the releases of hivemind-http-protocol want a later hub",
+            "sound": "it is tried with hivemind-core 5, which it was made for",
         },
         # It reads and writes the file of all that it knows for each message.
         keys=20,
@@ -122,6 +115,7 @@ HUBS: tuple[HubSpec, ...] = (
         lacks={
             "binary frames": "its answers to QUERY do not fit into binary frames, so only BINARY is sent in those",
             "pieces": "it breaks on a message of protocol version 3 in pieces",
+            "sound": "it is tried with hivemind-core 5, which it was made for",
         },
         settings=(*_COMMON_SETTINGS, "min_protocol_version", "upper", "http"),
         allowed=("recognizer_loop:utterance",),
@@ -187,6 +181,27 @@ def environment(spec: HubSpec) -> Environment:
         if not _is_complete(root, spec):
             _install(root, spec, python)
     return Environment(root)
+
+
+def beside(spec: HubSpec, name: str, requirements: tuple[str, ...]) -> Path:
+    """A folder for a PYTHONPATH with more than a hub has, made on first use and kept beside the environments.
+
+    `requirements` are installed without what they require themselves: that is among them, or the hub has it. Raises
+    HarnessError if the installation fails.
+    """
+    venv = environment(spec)
+    folder = _cache() / f"beside-{name}-py{python_version(venv.command('python'))}"
+    marker, text = folder / _MARKER, "\n".join(requirements) + "\n"
+    with locked(folder.with_suffix(".lock")):
+        if not marker.exists() or marker.read_text(encoding="utf-8") != text:
+            shutil.rmtree(folder, ignore_errors=True)
+            pip = [venv.command("python"), "-m", "pip", "-q", "--disable-pip-version-check"]
+            run(
+                [*pip, "install", "--no-deps", "--target", str(folder), *requirements],
+                seconds=_INSTALL_SECONDS,
+            )
+            marker.write_text(text, encoding="utf-8")
+    return folder
 
 
 def interpreter() -> str:

@@ -94,6 +94,8 @@ class OnLoop:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.client, name)
+        if name == "sound":
+            return Verbs(self, found)
         if not inspect.iscoroutinefunction(found):
             return found
         return lambda *arguments, **options: self._plain(self.wait(found(*arguments, **options)))
@@ -133,6 +135,35 @@ class OnLoop:
         self.loop.close()
         assert left == set()
         assert self.complaints == []
+
+
+class Verbs:
+    """What a client has verbs in, `sound` and what that makes: what is awaited there waits here."""
+
+    def __init__(self, client: OnLoop, target: Any) -> None:
+        self._client = client
+        self._target = target
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        if not inspect.ismethod(found):
+            return found
+        return lambda *arguments, **options: self._call(found, *arguments, **options)
+
+    def __enter__(self) -> Verbs:
+        self._client.wait(self._target.__aenter__())
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._client.wait(self._target.__aexit__(*exception))
+
+    def _call(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        async def call() -> Any:
+            result = method(*arguments, **options)
+            return await result if inspect.isawaitable(result) else result
+
+        result = self._client.wait(call())
+        return Verbs(self._client, result) if hasattr(result, "__aenter__") else result
 
 
 class Stream:

@@ -47,6 +47,7 @@ COROUTINES = {
     "__aexit__",
     "answer",
     "ask",
+    "ask_audio",
     "cascade",
     "close",
     "close_connection",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hivemind_client_binary_tts.names import safe_file_name
     from hivemind_client_binary_tts.player import Player
+    from hivemind_client_binary_tts.playing import PlayingCallbacks
     from hivemind_client_binary_tts.saving import SavingCallbacks
     from hivemind_client_binary_tts.sending import (
         check_size,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Player",
+    "PlayingCallbacks",
     "SavingCallbacks",
     "check_size",
     "safe_file_name",
@@ -41,6 +43,7 @@ __all__ = [
 
 _HOMES = {
     "Player": f"{__name__}.player",
+    "PlayingCallbacks": f"{__name__}.playing",
     "SavingCallbacks": f"{__name__}.saving",
     "safe_file_name": f"{__name__}.names",
     "safe_label": "hivemind_core_client.wire.text",

@@ -1,0 +1,123 @@
+"""Sound between a client and its hub: the hub hears what is asked, and speaks what it answers."""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any, Optional
+
+from hivemind_core_client.aio.microphone import AsyncMicrophone
+from hivemind_core_client.aio.waiting import AsyncNotifier, off_loop
+from hivemind_core_client.shell import sound
+from hivemind_core_client.shell.callbacks import expect_speech
+from hivemind_core_client.shell.chunks import TEN_SECONDS
+from hivemind_core_client.shell.waiters import checked_seconds
+from hivemind_core_client.wire.ovos import to_message
+from hivemind_core_client.wire.packet import as_packet
+
+if TYPE_CHECKING:
+    from ovos_bus_client.message import Message
+
+    from hivemind_core_client.aio import asking
+    from hivemind_core_client.aio.client import AsyncHiveMessageBusClient
+    from hivemind_core_client.shell.chunks import OnDrop
+    from hivemind_core_client.shell.sound import Audio, AudioAnswer, Speech
+
+
+class AsyncSound:
+    """What a client does with sound, at a hub with a plugin for it, such as hivemind-audio-binary-protocol.
+
+    It is `client.sound`.
+    """
+
+    def __init__(self, client: AsyncHiveMessageBusClient, asker: asking.AsyncAsker) -> None:
+        self._client = client
+        self._asker = asker
+        #: Who waits for the text of audio: hubs name none in their answer, so it is one at a time.
+        self._line: deque[object] = deque()
+        self._left = AsyncNotifier()
+        #: Whether the hub speaks all that it says: `hear_answers` sets it.
+        self.hears = False
+
+    async def transcribe(self, audio: Audio, lang: Optional[str] = None, timeout: float = 10.0) -> str:
+        """Have the hub write down what is said in a WAV file; `audio` is its path, or its content in bytes.
+
+        `lang` is a language tag such as `en-US`; None leaves it to the hub. Other forms than 16,000 Hz, 16 bit and one
+        channel are converted. Raises InvalidOption or InvalidMessage for audio that cannot be sent, NotUnderstood for
+        audio without words, QueryTimeout when the hub sends no text within `timeout` seconds, MessageDenied, and like
+        `emit`.
+        """
+        seconds = checked_seconds("timeout", timeout)
+        packet = sound.to_transcribe(await off_loop(partial(sound.samples_of, audio)), lang)
+        place = object()
+        self._line.append(place)
+        try:
+            await self._left.wait_until(lambda: self._line[0] is place, None)
+            answer = await self._asker.reply(packet, sound.is_transcript, seconds)
+        finally:
+            self._line.remove(place)
+            self._left.notify()
+        return sound.transcript(answer, seconds)
+
+    async def speak(self, text: str, lang: Optional[str] = None, timeout: float = 10.0) -> list[Speech]:
+        """Have the hub speak a text to us; returns the speech, one Speech for each sentence.
+
+        It goes to `bin_callbacks` too: those of the plugin binary_tts save it and play it. `lang` is a language tag;
+        None leaves it to the hub. Raises QueryTimeout when the hub sends nothing for a sentence within `timeout`
+        seconds, MessageDenied where it does not take `speak:synth` from here, and like `emit`.
+        """
+        seconds = checked_seconds("timeout", timeout)
+        return [await self._spoken(piece, lang, seconds) for piece in sound.pieces(text)]
+
+    def hear_answers(self, hear: bool = True) -> None:
+        """Have the hub speak all that it says, from now on; with False no more.
+
+        Each `speak` message is sent back for its sound, which comes to `bin_callbacks`. The hub must allow
+        `speak:synth`: a denial is logged with the command that allows it.
+        """
+        change = self._client.on_mycroft if hear else self._client.remove_mycroft
+        if hear is not self.hears:
+            for name in sound.SPOKEN:
+                change(name, self._have_spoken)
+        self.hears = hear
+
+    def microphone(
+        self, lang: Optional[str] = None, max_bytes: int = TEN_SECONDS, on_drop: Optional[OnDrop] = None
+    ) -> AsyncMicrophone:
+        """A stream of audio to the hub, which listens for its wake word in it; see what is returned.
+
+        `max_bytes` of audio may wait for the hub (default: ten seconds of it), and `on_drop(bytes)` is called when
+        some was dropped. Raises InvalidOption for a bound that is too low.
+        """
+        return AsyncMicrophone(self._client, lang, max_bytes, on_drop)
+
+    async def _spoken(self, piece: str, lang: Optional[str], seconds: float) -> Speech:
+        wait = sound.SpeechWait(piece)
+        expect_speech(self._client.bin_callbacks)
+        packet = as_packet(to_message(sound.to_synthesize(piece, lang)))
+        answer = await self._asker.reply(packet, wait.matches, seconds)
+        if answer is None and not wait.others:
+            raise sound.no_speech(seconds)
+        return sound.speech_of(answer or wait.others[0])
+
+    async def _have_spoken(self, message: Message) -> None:
+        lang: Any = message.data.get("lang")
+        for piece in sound.pieces(str(message.data.get("utterance") or "")):
+            request = sound.to_synthesize(piece, lang if isinstance(lang, str) else None)
+            await self._client.emit(to_message({**request, "context": dict(message.context)}))
+
+
+async def ask_audio(
+    client: AsyncHiveMessageBusClient,
+    audio: Audio,
+    lang: Optional[str],
+    timeout: float,
+    speech: Optional[bool],
+) -> AudioAnswer:
+    """Say what is in a WAV file, and return what is said to that; see the client's `ask_audio`."""
+    question = await client.sound.transcribe(audio, lang, timeout)
+    answer = await client.ask(question, lang, timeout)
+    spoken: list[Speech] = []
+    if answer.text and (not client.sound.hears if speech is None else speech):
+        spoken = await client.sound.speak(answer.text, answer.lang or lang, timeout)
+    return sound.audio_answer(answer, question, spoken)
