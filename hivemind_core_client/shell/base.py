@@ -7,7 +7,7 @@ import ssl
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable, Mapping
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, TypeVar, Union
 
 from attrs import evolve
 
@@ -29,6 +29,7 @@ from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.shell import forking
 from hivemind_core_client.shell.attributes import ClientAttributes
 from hivemind_core_client.shell.callbacks import BinaryDataCallbacks
+from hivemind_core_client.shell.constructing import check_options, keep_signature
 from hivemind_core_client.shell.handlers import Emitter, Handlers
 from hivemind_core_client.shell.local_bridge import LocalBusBridge
 from hivemind_core_client.shell.open_calls import OpenCalls
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.shell.worker import SharedWorker
 
 log = logging.getLogger(__name__)
+C = TypeVar("C", bound="BaseClient")
 
 
 class BaseClient(ClientAttributes, metaclass=ABCMeta):
@@ -65,6 +67,11 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
     connected_event: EventProtocol
     handshake_event: EventProtocol
     _worker: SharedWorker
+
+    def __new__(cls: type[C], *_: Any, **options: Any) -> C:
+        """A client that is not set up yet. Raises TypeError for an option that there is not."""
+        check_options(cls, options)
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -235,6 +242,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
     def __init_subclass__(cls, **options: Any) -> None:
         """Say so where a subclass waits for frames as it would get them from an OVOS client."""
         super().__init_subclass__(**options)
+        keep_signature(cls)
         if "on_message" in vars(cls):
             log.warning(
                 "%s.on_message is never called: frames go to the kernel, messages to on()", cls.__qualname__
@@ -360,3 +368,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
                 self.started_running = False
                 self.connected_event.clear()
                 self.handshake_event.clear()
+
+
+#: By which Python names it in an error, for a class of somebody else that hands options on.
+BaseClient.__init__.__qualname__ = "HiveMessageBusClient.__init__"
