@@ -63,9 +63,9 @@ import_module("hivemind_core_client.transports.websocket_asyncio")
 class AsyncHiveMessageBusClient(BaseClient):
     """A satellite's connection with its hub, in the place of an OVOS bus, on one event loop.
 
-    `key`, `password`, `host` and `port` come from the argument, else the environment (HIVEMIND_KEY, …), else
-    `identity` (a NodeIdentity; default: the shared identity file); arguments are never written
-    back. `host` may be `h`, `ws://h`, `wss://h/path`, `http://h` or the URL of another transport that is installed.
+    `key`, `password`, `host` and `port` come from the argument, else the environment (HIVEMIND_KEY, …), else the
+    profile called `profile`, else `identity` (a NodeIdentity; default: the shared identity file); arguments are never
+    written back. `host` may be `h`, `ws://h`, `wss://h/path`, `http://h` or the URL of another installed transport.
     `crypto_key` is a pre-shared key of 16, 24 or 32 characters (protocol version 0). `self_signed` True pins a
     certificate that does not verify, False refuses it; `ca_file` or `ssl_context` verify. `compress` is True, False,
     or None for whichever is shorter; `binarize` allows binary frames where the hub does. `internal_bus` is the OVOS bus

@@ -10,11 +10,11 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterator, MutableMapping
 from typing import Any
 
 from hivemind_core_client.config.home import at_home, config_home
-from hivemind_core_client.config.identity_text import as_text, parse
+from hivemind_core_client.config.identity_text import parse
 from hivemind_core_client.wire.errors import (
     Command,
     IdentityFileError,
@@ -23,7 +23,6 @@ from hivemind_core_client.wire.errors import (
     Mend,
     Setting,
 )
-from hivemind_core_client.wire.text import safe_label
 
 try:
     import fcntl
@@ -181,11 +180,20 @@ def _reason(exc: Exception) -> str:
 
 
 def read_object(path: str) -> dict[str, Any] | None:
-    """The JSON object in the identity file `path`; None if there is no such file.
+    """The fields of the identity file `path`; None if there is no such file. Raises like `json_object`."""
+    mend = Mend("correct it, or move it away and run ", Command(("set-identity",)))
+    found = json_object(path, "identity file", mend, place_of(path))
+    return None if found is None else _with_pins(found)
+
+
+def json_object(
+    path: str, what: str, mend: Mend, place: IdentityPlace | None = None
+) -> dict[str, Any] | None:
+    """The JSON object in the file `path`, which messages call `what`; None if there is no such file.
 
     Raises IdentityFileError, which never quotes the content, if it cannot be read or is something else.
     """
-    raw = read_private(path, "identity file")
+    raw = read_private(path, what)
     if raw is None:
         return None
     value: Any = None
@@ -197,13 +205,9 @@ def read_object(path: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         problem = "is no valid JSON"
     if isinstance(value, dict):
-        return _with_pins(value)
+        return value
     # Raised out here: a JSONDecodeError carries the whole text, secrets and all.
-    raise IdentityFileError(
-        f"the identity file {path!r} {problem}; it was left as it is",
-        Mend("correct it, or move it away and run ", Command(("set-identity",))),
-        place=place_of(path),
-    )
+    raise IdentityFileError(f"the {what} {path!r} {problem}; it was left as it is", mend, place=place)
 
 
 def _with_pins(data: dict[str, Any]) -> dict[str, Any]:
@@ -245,6 +249,9 @@ class IdentityFile(MutableMapping[str, Any]):
         IdentityFileError: a file is there that cannot be read or understood.
     """
 
+    #: What errors call it.
+    what = "identity file"
+
     def __init__(self, path: str) -> None:
         self.path = path
         self._data: dict[str, Any] = {}
@@ -273,7 +280,7 @@ class IdentityFile(MutableMapping[str, Any]):
         self._journal = {step: old for step, old in self._journal.items() if step[0] != field}
         self._journal[(field,)] = value
 
-    def set_entry(self, field: str, entry: str, value: str | None) -> None:
+    def set_entry(self, field: str, entry: str, value: Any) -> None:
         """Set, or with None remove, one `entry` of the object in `field`; its other entries are untouched."""
         step, new = (field, entry), _GONE if value is None else value
         self._apply(self._data, step, new)
@@ -292,14 +299,18 @@ class IdentityFile(MutableMapping[str, Any]):
 
     def reload(self) -> None:
         """Read the file again and forget what was assigned; nothing changes on IdentityFileError."""
-        self._load(read_object(self.path) or {})
+        self._load(self.read() or {})
+
+    def read(self) -> dict[str, Any] | None:
+        """The fields as the file has them now; None if there is none. Raises IdentityFileError."""
+        return read_object(self.path)
 
     def current(self, field: str) -> Any:
         """What the file holds now in `field`, whatever was read or assigned before; an empty dict where it is missing.
 
         Raises IdentityFileError.
         """
-        data = read_object(self.path)
+        data = self.read()
         return (self._loaded if data is None else data).get(field, {})
 
     def store(self) -> None:
@@ -320,13 +331,13 @@ class IdentityFile(MutableMapping[str, Any]):
             json.dumps([value for value in steps.values() if value is not _GONE])
         except (TypeError, ValueError) as error:
             raise InvalidOption(
-                f"the identity file {self.path!r} holds JSON only; nothing was written"
+                f"the {self.what} {self.path!r} holds JSON only; nothing was written"
             ) from error
         with only_one_writer(file_folder(self.path)):
             return self._write(steps)
 
     def _write(self, steps: dict[tuple[str, ...], Any]) -> dict[str, Any]:
-        data = read_object(self.path)
+        data = self.read()
         if data is None:
             data = copy.deepcopy(self._loaded)
             before = None
@@ -337,7 +348,7 @@ class IdentityFile(MutableMapping[str, Any]):
         if data == before:  # comments, and whatever form it was given, stay
             tighten(self.path)
         else:
-            write_private(self.path, json.dumps(data, indent=4).encode("ascii") + b"\n", "identity file")
+            write_private(self.path, json.dumps(data, indent=4).encode("ascii") + b"\n", self.what)
         return data
 
 
@@ -377,12 +388,6 @@ def _lock(handle: int, folder: str) -> None:
         except OSError:  # such as a file system without locks
             return None
         time.sleep(_LOCK_PAUSE)
-
-
-def noise_key_name(fields: Mapping[str, Any]) -> str:
-    """The name of the file of the Noise key, where an identity with these fields does not name another."""
-    owner = as_text(fields.get("name")) or UNNAMED
-    return safe_label(f"{owner}_noise.key", "node_noise.key")
 
 
 def file_folder(path: str) -> str:

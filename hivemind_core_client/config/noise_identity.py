@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Mapping
+from typing import Any
 
+from hivemind_core_client.config.identity_text import as_text
 from hivemind_core_client.config.key_files import (
     PINS,
+    UNNAMED,
     IdentityFile,
     identity_at,
-    noise_key_name,
     place_of,
 )
 from hivemind_core_client.config.static_keys import existing_static_key, static_key_at
@@ -18,6 +21,7 @@ from hivemind_core_client.config.stored_identity import StoredIdentity
 from hivemind_core_client.wire.errors import IdentityFileError, InvalidOption, Mend, forget_server
 from hivemind_core_client.wire.keys import STATIC_KEY_BYTES
 from hivemind_core_client.wire.keys import static_key as key_of_hex
+from hivemind_core_client.wire.text import safe_label
 
 #: How many derived keys are remembered; the oldest goes first.
 MOST_DERIVED = 16
@@ -39,7 +43,9 @@ class NoiseIdentity(StoredIdentity):
         that folder.
         """
         stored = self.IDENTITY_FILE.get("noise_key")
-        return self._key_path(stored if isinstance(stored, str) else None, noise_key_name(self.IDENTITY_FILE))
+        return self._key_path(
+            stored if isinstance(stored, str) else None, _noise_key_name(self.IDENTITY_FILE)
+        )
 
     @noise_key.setter
     def noise_key(self, value: str | os.PathLike[str] | None) -> None:
@@ -147,3 +153,9 @@ class NoiseIdentity(StoredIdentity):
 def _entry(owner: str, node_id: str) -> str:
     """What a derived key is filed under: neither the access key nor the hub shows."""
     return hashlib.sha256(f"{len(owner)}:{owner}{node_id}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _noise_key_name(fields: Mapping[str, Any]) -> str:
+    """The name of the file of the Noise key, where an identity with these fields does not name another."""
+    owner = as_text(fields.get("name")) or UNNAMED
+    return safe_label(f"{owner}_noise.key", "node_noise.key")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from hivemind_core_client.config.keepalive import INTERVAL_VARIABLES, TIMEOUT_VARIABLES, seconds_in
@@ -26,11 +26,13 @@ def compression(wanted: Any) -> Optional[bool]:
     raise InvalidOption(f"compress is {wanted!r}; it must be True, False or None")
 
 
-def ping_seconds(interval: Optional[float], timeout: Optional[float]) -> tuple[float, float]:
-    """Both as they were given, else as the environment has them, else the defaults."""
+def ping_seconds(
+    interval: Optional[float], timeout: Optional[float], kept: Mapping[str, Any]
+) -> tuple[float, float]:
+    """Both as they were given, else as the environment has them, else as they are kept, else the defaults."""
     return (
-        _first(interval, INTERVAL_VARIABLES, _PING_INTERVAL_S),
-        _first(timeout, TIMEOUT_VARIABLES, _PING_TIMEOUT_S),
+        _first(interval, INTERVAL_VARIABLES, kept.get("websocket_ping_interval", _PING_INTERVAL_S)),
+        _first(timeout, TIMEOUT_VARIABLES, kept.get("websocket_ping_timeout", _PING_TIMEOUT_S)),
     )
 
 

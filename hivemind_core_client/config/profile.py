@@ -12,6 +12,7 @@ from attrs import evolve
 
 from hivemind_core_client.config.hub_keys import HubKeys
 from hivemind_core_client.config.identity import NodeIdentity
+from hivemind_core_client.config.kept_options import Profile
 from hivemind_core_client.config.key_files import IdentityFile, place_of
 from hivemind_core_client.config.plugin_settings import settings_of
 from hivemind_core_client.config.rsa_keys import public_key_of
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.plugins.manager import Plugins
     from hivemind_core_client.plugins.registry import Registry
 
+_NO_PROFILE = Profile()
 #: The last protocol version whose frames may be text, and come in any order.
 _LAST_WITHOUT_COUNTING = 2
 
@@ -95,6 +97,9 @@ class ClientProfile:
         self._hub_key = hub_key
         self._given: dict[str, object] = {}
         self._scheme = settings.address.scheme
+        self._kept = _NO_PROFILE
+        #: The name of the user's profile that it was made of; empty for none.
+        self.name = ""
         #: The hub's address as it was given, with its scheme if it had one.
         self.given_host = str(settings.address)
         self._hub_keys = HubKeys(identity, settings)
@@ -107,19 +112,24 @@ class ClientProfile:
         useragent: str,
         plugins: Plugins,
         scheme: str = "ws",
+        kept: Profile = _NO_PROFILE,
         **options: Any,
     ) -> ClientProfile:
-        """The profile of a client's arguments; `scheme` is that of an address without one.
+        """The profile of a client's arguments; `scheme` is that of an address without one, `kept` goes behind them.
 
         Raises IdentityNotSet, InvalidCredential or InvalidOption.
         """
-        identity = identity if identity is not None else NodeIdentity()
+        if identity is None:
+            identity = NodeIdentity(kept.options.get("identity_file"))
         transports = plugins.require().transports
-        settings = resolve(identity, **credentials, useragent=useragent, scheme=scheme, transports=transports)
+        settings = resolve(
+            identity, **credentials, useragent=useragent, scheme=scheme, transports=transports, kept=kept
+        )
         made = cls(settings, identity, plugins, **options)
         made._given = {**credentials, "useragent": useragent}
-        made._scheme = scheme
-        made.given_host = str(given("host", credentials.get("host"), identity.default_master))
+        made._scheme, made._kept, made.name = scheme, kept, kept.name
+        stored = kept.options.get("host") or identity.default_master
+        made.given_host = str(given("host", credentials.get("host"), stored))
         return made
 
     def link_options(self) -> LinkOptions:
@@ -159,8 +169,10 @@ class ClientProfile:
 
         The next connection uses it. Raises like `of`, and InvalidOption for an address of another transport.
         """
-        transports = self.registry.transports
-        found = resolve(self.identity, **self._given, scheme=self._scheme, transports=transports)  # type: ignore[arg-type]  # as they were given
+        transports, given_ones = self.registry.transports, dict[str, Any](self._given)
+        found = resolve(
+            self.identity, **given_ones, scheme=self._scheme, transports=transports, kept=self._kept
+        )
         if transports[found.address.scheme] is not self.transport:
             raise InvalidOption(
                 f"the hub is at {found.address} now, for which this client has another transport",
@@ -201,6 +213,10 @@ class ClientProfile:
             return (_in_a_row("set in the environment, which goes before the identity file: ", variables),)
         if isinstance(error, HubRefused) and any(self._given.get(name) for name in names):
             return (_in_a_row("passed to the client, which goes before the identity file: ", names),)
+        kept = [name for name in names if name in self._kept.options]
+        if kept:
+            what = f"kept in the profile {self.name!r}, which goes before the identity file: "
+            return (_in_a_row(what, kept),)
         return ()
 
     def _credentials(self) -> Credentials:

@@ -19,6 +19,7 @@ from hivemind_core_client.config.addresses import port_of as port_of
 from hivemind_core_client.config.addresses import read_address as read_address
 from hivemind_core_client.config.addresses import read_port as read_port
 from hivemind_core_client.config.given_texts import checked_text, cut, site_of, variable
+from hivemind_core_client.config.kept_options import Profile
 from hivemind_core_client.config.key_files import UNNAMED
 from hivemind_core_client.wire.errors import IdentityNotSet, InvalidCredential, InvalidOption, Mend, Setting
 
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 DEFAULT_USERAGENT = "HiveMindSatellite"
+_NO_PROFILE = Profile()
 
 #: What Kubernetes and Docker put into `HIVEMIND_PORT` for a service, or a linked container, called hivemind.
 _SERVICE_LINK = re.compile(r"\s*(tcp|udp|sctp)://", re.IGNORECASE)
@@ -106,14 +108,16 @@ def _warn_of_link(name: str, value: str) -> None:
 
 
 @contextlib.contextmanager
-def _naming(name: str, argument: Any) -> Iterator[None]:
-    """Within the block, an error about a value that came from the environment names the variable."""
+def _naming(name: str, argument: Any, kept: Profile) -> Iterator[None]:
+    """Within the block, an error about a value that came from the environment or the profile says so."""
     try:
         yield
     except (InvalidOption, InvalidCredential) as error:
         source = variable_of(name, argument)
         if source is not None:
             error.mends += (Mend("(from the environment variable ", Setting(source), ")", joint=" "),)
+        elif argument in (None, "") and name in kept.options:
+            error.mends += (Mend(f"(from the profile {kept.name!r})", joint=" "),)
         raise
 
 
@@ -129,36 +133,42 @@ def resolve(
     site_id: Optional[str] = None,
     scheme: str = "ws",
     transports: Optional[Mapping[str, Transport]] = None,
+    kept: Profile = _NO_PROFILE,
 ) -> Settings:
     """What to connect with; an address without a scheme is one of `scheme`. None for `transports` is the built-in ones.
 
+    What is `kept` in a profile goes before the identity. A port belongs to its host, and a password to its key: that of
+    the identity does not count where the profile has a host, or a key.
+
     Raises IdentityNotSet without a key or a hub, InvalidCredential or InvalidOption for unusable values.
     """
-    access_key = given("key", key, identity.access_key)
+    access_key = given("key", key, kept.options.get("key") or identity.access_key)
     if not access_key:
         raise IdentityNotSet("access key")
-    hub = given("host", host, identity.default_master)
+    hub = given("host", host, kept.options.get("host") or identity.default_master)
     if not hub:
         raise IdentityNotSet("host of a hub")
-    name = useragent or _stored_name(identity) or DEFAULT_USERAGENT
-    with _naming("key", key):
+    name = useragent or kept.options.get("useragent") or _stored_name(identity) or DEFAULT_USERAGENT
+    with _naming("key", key, kept):
         access_key = without_colon("access key", access_key)
-    with _naming("host", host):
+    with _naming("host", host, kept):
         read_address(hub, DEFAULT_PORT, scheme=scheme, transports=transports)
-    with _naming("port", port):
-        stored = given("port", None, identity.default_port)
+    with _naming("port", port, kept):
+        own_port = None if kept.options.get("host") else identity.default_port
+        stored = given("port", None, kept.options.get("port") or own_port)
         address = read_address(hub, port, stored, scheme=scheme, transports=transports)
-    with _naming("password", password):
-        secret = checked_text("password", given("password", password, identity.password))
-    with _naming("site_id", site_id):
-        site = site_of(given("site_id", site_id, identity.site_id))
+    with _naming("password", password, kept):
+        own = None if kept.options.get("key") else identity.password
+        secret = checked_text("password", given("password", password, kept.options.get("password") or own))
+    with _naming("site_id", site_id, kept):
+        site = site_of(given("site_id", site_id, kept.options.get("site_id") or identity.site_id))
     return Settings(
         key=access_key,
         address=address,
         useragent=without_colon("user agent", name),
         site_id=site,
         password=secret,
-        crypto_key=read_crypto_key(crypto_key),
+        crypto_key=read_crypto_key(crypto_key or kept.options.get("crypto_key")),
     )
 
 

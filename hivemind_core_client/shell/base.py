@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, TypeVar, Un
 from attrs import evolve
 
 from hivemind_core_client.config.certificate_pins import CertificatePins
-from hivemind_core_client.config.options import check_switches, compression, opening_seconds, ping_seconds
+from hivemind_core_client.config.kept_options import DEFAULT_ON, DEFAULT_QUERY_SECONDS
+from hivemind_core_client.config.options import (
+    check_switches,
+    compression,
+    opening_seconds,
+    ping_seconds,
+)
 from hivemind_core_client.config.profile import ClientProfile
+from hivemind_core_client.config.profiles import chosen_profile
 from hivemind_core_client.config.settings import (
     DEFAULT_PORT,
     DEFAULT_USERAGENT,
@@ -81,10 +88,10 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         host: Optional[str] = None,
         port: Optional[int] = None,
         useragent: str = "",
-        self_signed: bool = True,
+        self_signed: bool = DEFAULT_ON,
         share_bus: bool = False,
-        compress: Optional[bool] = True,
-        binarize: bool = True,
+        compress: Optional[bool] = DEFAULT_ON,
+        binarize: bool = DEFAULT_ON,
         identity: Optional[NodeIdentity] = None,
         internal_bus: Any = None,
         bin_callbacks: Optional[BinaryDataCallbacks] = None,
@@ -103,10 +110,14 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         deadlines: Optional[Deadlines] = None,
         backoff: Optional[Backoff] = None,
         limits: Optional[Limits] = None,
-        query_timeout: float = 30.0,
+        query_timeout: float = DEFAULT_QUERY_SECONDS,
         transport_options: Optional[Mapping[str, Any]] = None,
         plugin_settings: Optional[Mapping[str, Any]] = None,
+        profile: Optional[str] = None,
     ) -> None:
+        kept = chosen_profile(profile, identity)
+        self_signed = kept.over_default("self_signed", self_signed)
+        binarize = kept.over_default("binarize", binarize)
         check_switches(self_signed=self_signed, share_bus=share_bus, binarize=binarize)
         # No super(): the OVOS client, a base of a subclass, would read the OVOS configuration and make a WebSocket.
         self.profile = ClientProfile.of(
@@ -119,28 +130,36 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
                 "port": port,
             },
             useragent,
-            load_plugins(plugins, blocked_plugins),
+            load_plugins(kept.over("plugins", plugins), kept.over("blocked_plugins", blocked_plugins)),
             self._scheme,
+            kept,
             binarize=binarize,
-            compress=compression(compress),
-            ciphers=ciphers,
-            encodings=encodings,
-            max_protocol_version=max_protocol_version,
+            compress=compression(kept.over_default("compress", compress)),
+            ciphers=kept.over("ciphers", ciphers),
+            encodings=kept.over("encodings", encodings),
+            max_protocol_version=kept.over("max_protocol_version", max_protocol_version),
             limits=one_of(Limits, "limits", limits),
-            hub_key=hub_key,
-            query_timeout=checked_seconds("query_timeout", query_timeout),
-            plugin_settings=plugin_settings,
+            hub_key=kept.over("hub_key", hub_key),
+            query_timeout=checked_seconds("query_timeout", kept.over_default("query_timeout", query_timeout)),
+            plugin_settings=kept.merged("plugin_settings", plugin_settings),
         )
         self._host = self.profile.given_host  # read by programs that were written for the reference client
         self.share_bus = share_bus
         self.bin_callbacks = bin_callbacks or BinaryDataCallbacks()
         self.cascade_select_callback: Pick = first_answer
-        self._opening_seconds = opening_seconds(websocket_connect_timeout)
+        self._opening_seconds = opening_seconds(
+            kept.over("websocket_connect_timeout", websocket_connect_timeout)
+        )
         self.deadlines = one_of(Deadlines, "deadlines", deadlines).opening_within(self._opening_seconds)
         self._backoff = one_of(Backoff, "backoff", backoff)
-        self._tls = Tls(self_signed, ca_file, ssl_context, CertificatePins(lambda: self.profile.identity))
-        self._ping = ping_seconds(websocket_ping_interval, websocket_ping_timeout)
-        self._transport_memory = TransportMemory(transport_options)
+        self._tls = Tls(
+            self_signed,
+            kept.over("ca_file", ca_file),
+            ssl_context,
+            CertificatePins(lambda: self.profile.identity),
+        )
+        self._ping = ping_seconds(websocket_ping_interval, websocket_ping_timeout, kept.options)
+        self._transport_memory = TransportMemory(kept.merged("transport_options", transport_options))
         self._make_parts()
         forking.watch(self)
         if internal_bus is not None:

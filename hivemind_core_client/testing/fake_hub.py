@@ -109,7 +109,8 @@ def completed(given: dict[str, Any]) -> dict[str, Any]:
     host = given.get("host") or identity.default_master or NODE_ID
     port = Address.read(host, given.get("port"), identity.default_port).port
     key = given.get("key") or identity.access_key or "fake-key"
-    return {**given, "identity": identity, "key": key, "host": host, "port": port}
+    profile = given.get("profile") or ""  # else that of the environment
+    return {**given, "identity": identity, "key": key, "host": host, "port": port, "profile": profile}
 
 
 def agreed(profile: ClientProfile) -> Negotiated:

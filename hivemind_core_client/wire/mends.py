@@ -11,6 +11,8 @@ RESET_PGP = Command(("reset-pgp",), call=Call("identity.create_keys"))
 SHOW_KEY_THERE = Command(("trust", "show"), elsewhere=True)
 SET_IDENTITY = Command(("set-identity",))
 SET_KEY = Command(("set-identity", "--key", "KEY"))
+LIST_PROFILES = Command(("profile", "list"), takes_identity=False)
+USE_PROFILE = Command(("profile", "use", "NAME"), takes_identity=False)
 ASK_PASSWORD = Command(("set-identity", "--ask-password"))
 #: It prints the key and the password of a new client.
 ADD_CLIENT = HubCommand(("add-client",))

@@ -89,6 +89,11 @@ BUILTIN_COMMANDS: Mapping[str, BuiltinCommand] = {
     **_of(
         SET_UP,
         identity=("identity_group", "identity", "Set, show and test the credentials of this satellite."),
+        profile=(
+            "profile",
+            "profile",
+            "Keep all that a connection needs under a name: hub, credentials, TLS, protocol, plugins.",
+        ),
         trust=(
             "trust",
             "trust",

@@ -30,6 +30,7 @@ class Connection:
     max_protocol: int | None = None
     ciphers: tuple[str, ...] = ()
     identity_file: str | None = None
+    profile: str | None = None
 
     def client(self) -> HiveMessageBusClient:
         """A client that is not connected yet."""
@@ -51,6 +52,7 @@ class Connection:
             ca_file=self.ca_file,
             max_protocol_version=self.max_protocol,
             ciphers=self.ciphers or None,
+            profile=self.profile,
             **more,
         )
 
@@ -66,6 +68,8 @@ def prepared(output: Output, connection: Connection) -> Iterator[HiveMessageBusC
 
     output.hide(connection.key, connection.password, connection.crypto_key)
     client = connection.client()
+    if connection.identity_file is None:
+        output.identity_file = _identity_of(connection.profile)
     output.hide(client.key, client.password, *login_texts(client.useragent, client.key))
     client.bin_callbacks = QuietCallbacks()
     try:
@@ -106,8 +110,16 @@ def _given_up(client: HiveMessageBusClient, timeout: float | None) -> Iterator[N
         timer.cancel()
 
 
+def _identity_of(profile: str | None) -> str | None:
+    """The identity file that the chosen profile names, if it does."""
+    from hivemind_core_client.config.profiles import chosen_profile
+
+    named: str | None = chosen_profile(profile).options.get("identity_file")
+    return named
+
+
 def read_identity(path: str | None) -> NodeIdentity:
-    """The identity in `path`, or the user's own when None. Raises IdentityFileError."""
+    """The identity in `path`; when None that of the chosen profile, or the user's own. Raises IdentityFileError."""
     from hivemind_core_client.identity import NodeIdentity
 
-    return NodeIdentity(path) if path else NodeIdentity()
+    return NodeIdentity(path or _identity_of(None))

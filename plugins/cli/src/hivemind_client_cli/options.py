@@ -16,6 +16,7 @@ from hivemind_client_cli.help_sections import CONNECTION, options_of
 from hivemind_client_cli.misuse import Misuse
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import Decorator, Function, app_option, reporting, stacked
+from hivemind_client_cli.profile_names import complete_profile
 from hivemind_client_cli.standard_input import stdin_bytes, stdin_is_terminal
 from hivemind_core_client.errors import Mend
 from hivemind_core_client.wire.json_text import Json
@@ -142,6 +143,15 @@ new_identity_option = _file_option(may_be_new=True, own=True)
 own_identity_option = _file_option(own=True)
 
 
+profile_option = click.option(
+    "--profile",
+    metavar="NAME",
+    callback=filled,
+    shell_complete=complete_profile,
+    help="Take what is not given from the profile NAME [default: HIVEMIND_PROFILE, else the one in use].",
+)
+
+
 def choose_password(password: str | None, password_file: str | None, ask_password: bool) -> str | None:
     """The password from whichever option was given, or None.
 
@@ -188,6 +198,11 @@ def has_terminal() -> bool:
 
 def connection_options(function: Function) -> Function:
     """Give a command the options of a connection, and a `Connection` as the argument `connection`."""
+    return options_of(CONNECTION, profile_option)(connection_options_without_profile(function))
+
+
+def connection_options_without_profile(function: Function) -> Function:
+    """The same but `--profile`, for the command that makes profiles."""
 
     @functools.wraps(function)
     def run(
@@ -212,6 +227,7 @@ def connection_options(function: Function) -> Function:
         connection = Connection(
             password=choose_password(password, password_file, ask_password),
             crypto_key=read_secret(crypto_key_file, "pre-shared key") if crypto_key_file else None,
+            profile=kwargs.pop("profile", None),
             **{name: kwargs.pop(name) for name in names},
         )
         function(*args, connection=connection, **kwargs)

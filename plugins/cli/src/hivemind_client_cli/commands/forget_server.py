@@ -87,12 +87,18 @@ def _nothing(identity: NodeIdentity, hub: Address, certificate: bool) -> Invalid
 
 def _hub_of(identity: NodeIdentity, host: str | None, port: int | None) -> Address:
     """The hub that a client of this identity has. Raises IdentityNotSet without one."""
+    from hivemind_core_client.config.profiles import chosen_profile
     from hivemind_core_client.config.settings import given
 
-    address = given("host", host, identity.default_master)
+    kept = chosen_profile().options
+    address = given("host", host, kept.get("host") or identity.default_master)
     if not address:
         raise IdentityNotSet("host of a hub")
-    return read(address, port, given("port", None, identity.default_port))
+    return read(
+        address,
+        port,
+        given("port", None, kept.get("port") or (None if kept.get("host") else identity.default_port)),
+    )
 
 
 def _others(hub: str, pins: list[str]) -> Mend:
