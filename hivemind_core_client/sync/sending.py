@@ -98,21 +98,24 @@ class Sender:
 
         Raises like the worker's `send`.
         """
-        connection = self.connection
-        if connection is None or self._lifecycle.state is not ClientState.CONNECTED:
-            connection = self._session()
-        link = connection.link
-        told: Optional[Follow] = None
-        if link.sent_in_turn and message.msg_type in link.sent_in_turn:
-            prepared, told = self._turns.leaving(link.leaving(message), self._deadlines.send)
-        else:
-            prepared = link.prepare(message)
-        try:
-            with connection.writing:
-                events, ask = self._write(connection, prepared, progress, told)
-        except ConnectionLost as error:
-            raise self._why_broken(connection, error) from error
-        return prepared, events, ask
+        while True:
+            connection = self.connection
+            if connection is None or self._lifecycle.state is not ClientState.CONNECTED:
+                connection = self._session()
+            link = connection.link
+            told: Optional[Follow] = None
+            if link.sent_in_turn and message.msg_type in link.sent_in_turn:
+                prepared, told = self._turns.leaving(link.leaving(message), self._deadlines.send)
+            else:
+                prepared = link.prepare(message)
+            try:
+                with connection.writing:
+                    # Where the session ended meanwhile nothing is sealed yet, so the message goes in the next one.
+                    if connection is self.connection and connection is not self.ended:
+                        events, ask = self._write(connection, prepared, progress, told)
+                        return prepared, events, ask
+            except ConnectionLost as error:
+                raise self._why_broken(connection, error) from error
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Optional
 
 import pytest
@@ -20,7 +21,7 @@ from hivemind_core_client.plugins.hookspecs import hookimpl
 from hivemind_core_client.plugins.manager import forget_plugins
 from hivemind_core_client.shell.lanes import Call
 from hivemind_core_client.testing import EmbeddedHub
-from tests.unit.client_support import PATIENCE, Log, Make, until
+from tests.unit.client_support import PATIENCE, Log, Make, settled, until
 
 RING = HiveMessage("3rdparty", {"rings": 1})
 #: What is to be quick takes less than this, in seconds.
@@ -482,3 +483,28 @@ def test_a_report_is_a_copy() -> None:
     client.plugin_report()[-1].failures = 7
     last: Optional[Any] = client.plugin_report()[-1]
     assert last is not None and last.failures == 0
+
+
+def test_what_is_prepared_while_the_session_ends_goes_in_the_next_one(
+    hub: EmbeddedHub, make: Make, gate: Gate
+) -> None:
+    def prepare(context: Context, message: HiveMessage) -> HiveMessage:
+        gate()
+        return message
+
+    door = Door(lambda context, message: [], prepare=prepare)
+    patient = Deadlines(send=PATIENCE, close=0.3)
+    with make(hub, plugins=[door], deadlines=patient) as client, ThreadPoolExecutor(1) as pool:
+        closed = Log()
+        client.on("close", closed)
+        sent = pool.submit(client.emit, RING)
+        assert gate.reached.wait(PATIENCE)
+        hub.drop()
+        closed.wait(1)
+        assert until(lambda: client.state == "connected")
+        gate.open.set()
+        sent.result(PATIENCE)
+        hub.wait_for("3rdparty")
+        settled(hub, client)
+        assert len(hub.wait_for("3rdparty")) == 1
+        assert gate.passed == 2, "it is prepared for the session that it goes in"
