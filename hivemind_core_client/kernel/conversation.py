@@ -169,7 +169,12 @@ class Exchange:
         mends = [Mend("is an OVOS (or other agent) running behind the hub?")]
         if self.ask_id:
             mends.append(
-                Mend("old hubs drop what they do not allow, and do not say so: ", allow, " allows it")
+                Mend(
+                    "Old hubs drop what they do not allow, and do not say so: ",
+                    allow,
+                    " allows it",
+                    joint=" ",
+                )
             )
         return QueryTimeout(f"nobody answered within {seconds:g} s, and the hub did not say why", *mends)
 

@@ -25,6 +25,7 @@ from ovos_bus_client.message import Message
 from hivemind_core_client import (
     Backoff,
     Deadlines,
+    HiveMessage,
     HiveMessageBusClient,
     HiveMindError,
     HiveMindHTTPClient,
@@ -40,6 +41,7 @@ KINDS = ["threads", "asyncio", "http"] if sys.version_info >= (3, 10) else ["thr
 VERSIONS = [(0, 1), (3, 3)] if sys.version_info >= (3, 10) else [(0, 1)]
 KEY, PASSWORD = "storm-key", "a password of the storm, long and random enough"
 _EMITTERS = 4
+_TYPE = "storm.number"
 #: After how many bytes a connection is cut, at least and at most; the handshake takes some 3,000 of them.
 _UP_BYTES, _DOWN_BYTES = (3_000, 600_000), (2_500, 30_000)
 #: Of HTTP, where each request has its headers, and answers are many.
@@ -61,7 +63,7 @@ class Sent:
     def doubt(self, messages: UnconfirmedMessages) -> None:
         """A handler of "doubt"."""
         self.more += messages.more
-        self.in_doubt += [message.payload.data["utterances"][0] for message in messages.messages]
+        self.in_doubt += [message.payload.data["text"] for message in messages.messages]
 
 
 @frozen
@@ -102,11 +104,25 @@ class Books:
         )
 
 
+class _Received(list[HiveMessage]):
+    """What came to the hub, which forgets it. Nothing is answered, so that a hub is as quick as it can be."""
+
+    def __init__(self, texts: list[str]) -> None:
+        super().__init__()
+        self._texts = texts
+
+    def append(self, message: HiveMessage) -> None:
+        """Note the text of a number."""
+        if message.msg_type == "bus" and message["type"] == _TYPE:
+            self._texts.append(message["data"]["text"])
+
+
 def storm(kind: str, versions: tuple[int, int], messages: int, seed: int) -> Books:
     """Send so many messages through a storm, by a client of this kind."""
     arrived: list[str] = []
     began = time.monotonic()
-    with EmbeddedHub({KEY: PASSWORD}, agent=arrived.append, versions=versions) as hub:
+    with EmbeddedHub({KEY: PASSWORD}, versions=versions) as hub:
+        hub.received = _Received(arrived)
         gateway = HttpGateway(hub.url).start() if kind == "http" else None
         target = hub.port if gateway is None else int(gateway.url.rpartition(":")[2])
         up = _UP_BYTES if gateway is None else _HTTP_BYTES
@@ -156,8 +172,8 @@ def _options(kind: str, breaker: Breaker) -> dict[str, Any]:
     return {**options, "polling": Polling(0.01, 0.05)} if kind == "http" else options
 
 
-def _utterance(text: str) -> Message:
-    return Message("recognizer_loop:utterance", {"utterances": [text]})
+def _number(text: str) -> Message:
+    return Message(_TYPE, {"text": text})
 
 
 def _threads(kind: str, breaker: Breaker, messages: int) -> tuple[Sent, Metrics]:
@@ -173,7 +189,7 @@ def _threads(kind: str, breaker: Breaker, messages: int) -> tuple[Sent, Metrics]
             while client.metrics.unconfirmed > _MOST_UNCONFIRMED:
                 time.sleep(_PAUSE_S)
             try:
-                client.emit(_utterance(text))
+                client.emit(_number(text))
             except HiveMindError:
                 sent.raised.append(text)
             else:
@@ -203,7 +219,7 @@ def _asyncio(kind: str, breaker: Breaker, messages: int) -> tuple[Sent, Metrics]
                 while client.metrics.unconfirmed > _MOST_UNCONFIRMED:
                     await asyncio.sleep(_PAUSE_S)
                 try:
-                    await client.emit(_utterance(text))
+                    await client.emit(_number(text))
                 except HiveMindError:
                     sent.raised.append(text)
                 else:

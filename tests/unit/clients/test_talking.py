@@ -66,13 +66,6 @@ def test_an_answer_of_several_sentences_is_whole(make: Make) -> None:
         assert len(answer.messages) == 3
 
 
-def test_nothing_said_and_the_end_told_is_an_empty_answer(make: Make) -> None:
-    with EmbeddedHub({"k": PASSWORD}, lambda text: None) as hub, make(hub) as client:
-        answer = client.ask("hm", timeout=PATIENCE)
-        assert not answer
-        assert (answer.text, answer.messages, answer.complete) == ("", (), True)
-
-
 def test_each_of_many_at_once_gets_its_own(make: Make) -> None:
     """On one connection and in one session."""
     with EmbeddedHub({"k": PASSWORD}) as hub, make(hub) as client, ThreadPoolExecutor(8) as pool:
@@ -131,6 +124,14 @@ def test_a_conversation_keeps_its_session_through_reconnections(
 def test_a_message_is_asked_as_it_is(client: HiveMessageBusClient, replying: Replying) -> None:
     answer = replying.to(client, speak("forty-two"), quiet=0.05)
     assert (answer.text, answer.complete) == ("forty-two", True)
+
+
+def test_nothing_said_and_the_end_told_is_an_empty_answer(
+    client: HiveMessageBusClient, replying: Replying
+) -> None:
+    answer = replying.to(client, Message("ovos.utterance.handled"))
+    assert not answer
+    assert (answer.text, answer.messages, answer.complete) == ("", (), True)
 
 
 def test_a_hub_that_does_not_tell_the_end_is_done_when_it_is_quiet(
