@@ -68,7 +68,8 @@ class EmbeddedHub:
     """A hub for tests and demos: protocol versions 0, 1 and 3, and the routing of hub 4.15.
 
     `clients` maps access keys to passwords, or lists Accounts. `agent(utterance)` returns what is spoken: a
-    text, several, or None for silence. `ciphers` and `encodings` restrict what is allowed; `binarize`
+    text, several, or None for silence. Then the hub says
+    `ovos.utterance.handled`, as OVOS does. `ciphers` and `encodings` restrict what is allowed; `binarize`
     allows binary frames. `tls` is True for a certificate made on the spot (`hub.ca_file`), or a server's
     SSLContext. `port` 0 takes a free one, which a restarted hub keeps. `site_id` is the hub's site.
 
