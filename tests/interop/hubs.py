@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import tempfile
 import time
 from collections.abc import Mapping
@@ -57,7 +58,7 @@ class HubOptions:
     """What a hub is started with; None leaves the hub's own default. Hubs of equal options are shared.
 
     `name` is the hub's site id, and what utterances call it (answerer.py). `binary` is what it loads for binary data.
-    `http` lets it listen for HTTP too. `upper` are the options of the hub above.
+    `http` lets it listen for HTTP too, and `tls` for TLS alone. `upper` are the options of the hub above.
     """
 
     binarize: bool = False
@@ -67,6 +68,7 @@ class HubOptions:
     name: str = "hub"
     binary: Optional[BinaryProtocol] = None
     http: bool = False
+    tls: bool = False
     upper: Optional[HubOptions] = None
 
     def known_to(self, spec: HubSpec) -> HubOptions:
@@ -79,14 +81,16 @@ class HubOptions:
         settings: Json = {
             "binarize": self.binarize,
             "presence": {"enabled": False},
-            "network_protocol": {"hivemind-websocket-plugin": {"host": HOST, "port": hub_port, "ssl": False}},
+            "network_protocol": {
+                "hivemind-websocket-plugin": {"host": HOST, "port": hub_port, "ssl": self.tls}
+            },
             "agent_protocol": {
                 "module": "hivemind-ovos-agent-plugin",
                 "hivemind-ovos-agent-plugin": {"host": HOST, "port": bus_port},
             },
         }
         if self.http:
-            plugin = {"host": HOST, "port": http_port, "ssl": False}
+            plugin = {"host": HOST, "port": http_port, "ssl": self.tls}
             if self.binary is not None:  # it keeps 256 frames for a client by default, of 65 kB each
                 plugin["max_undelivered"] = 1024
             settings["network_protocol"]["hivemind-http-plugin"] = plugin
@@ -363,7 +367,11 @@ class RealHub:
     def _probe_arrives(self) -> bool:
         before = len(self.seen(_CONNECTED))
         token = base64.b64encode(f"probe:{self._probe_key}".encode()).decode()
-        connection = create_connection(f"ws://{self.host}:{self.port}?authorization={token}", timeout=5.0)
+        connection = create_connection(
+            f"{'wss' if self.options.tls else 'ws'}://{self.host}:{self.port}?authorization={token}",
+            timeout=5.0,
+            sslopt={"cert_reqs": ssl.CERT_NONE},
+        )
         try:
             return wait_until(lambda: len(self.seen(_CONNECTED)) > before, seconds=1.0)
         finally:

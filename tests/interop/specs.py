@@ -148,7 +148,7 @@ HUBS: tuple[HubSpec, ...] = (
             "older versions": "it speaks version 3 only",
             "binary frames": "its answers to QUERY do not fit into binary frames, so only BINARY is sent in those",
         },
-        settings=(*_COMMON_SETTINGS, "min_protocol_version", "upper", "http"),
+        settings=(*_COMMON_SETTINGS, "min_protocol_version", "upper", "http", "tls"),
         allowed=("recognizer_loop:utterance",),
         legacy_key=None,
     ),
