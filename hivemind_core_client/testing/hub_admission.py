@@ -8,6 +8,7 @@ from typing import Optional, Protocol
 from hivemind_core_client.testing.hub_accounts import Account
 from hivemind_core_client.testing.hub_likeness import Ended, Likeness
 from hivemind_core_client.testing.hub_routing import Expel, Order, ToPeer, checked_inner, utterance_of
+from hivemind_core_client.wire.denials import BINARY, DENIED
 from hivemind_core_client.wire.errors import FrameError
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.message import AnyMessageType, HiveMessage, HiveMessageType
@@ -69,7 +70,7 @@ class Admission:
 
     def _dropped(self, sender: Sender, message: HiveMessage, denied: str) -> Iterator[Order]:
         if self._likeness.tells_denials:
-            yield ToPeer(sender.peer, _denial(sender.peer, denied, self._allowed(sender.account)))
+            yield ToPeer(sender.peer, _denial(sender.peer, message, denied, self._allowed(sender.account)))
         if self._likeness.ends_denied_query and message.msg_type is HiveMessageType.QUERY:
             yield ToPeer(sender.peer, self._no_answer(sender.peer, message.metadata))
 
@@ -88,10 +89,15 @@ class Admission:
         return not isinstance(session, dict) or session.get("session_id") in (None, _DEFAULT)
 
     def _denied(self, account: Account, message: HiveMessage) -> str:
-        """The OVOS type that this client may not send, and for which a message is dropped; an empty text for none."""
+        """What this client may not send, and for which a message is dropped: an OVOS type, or binary data.
+
+        An empty text for none. Who may send nothing may send no binary data either.
+        """
         allowed = self._allowed(account)
         if allowed is None:
             return ""
+        if message.msg_type is HiveMessageType.BINARY:
+            return "" if allowed or not self._likeness.tells_denials else BINARY
         if message.msg_type is _BUS:
             asked = message["type"]
         elif message.msg_type in _QUESTIONS and not message.metadata.get("is_response"):
@@ -137,13 +143,19 @@ def _is_whole(message: HiveMessage) -> bool:
     return True
 
 
-def _denial(peer: str, denied: str, allowed: Optional[tuple[str, ...]]) -> HiveMessage:
-    """What a hub says to a client that sent a type which it is not allowed, with the fields of hubs 4.15 and 5.3."""
+def _denial(peer: str, message: HiveMessage, denied: str, allowed: Optional[tuple[str, ...]]) -> HiveMessage:
+    """What a hub says to a client that sent what it is not allowed, with the fields of hubs 4.15 and 5.3."""
     data: Json = {
         "denied_type": denied,
         "code": "acl_disallowed_type",
         "reason": f"{denied} not in allowed_types",
         "data": {"msg_type": denied, "allowed": list(allowed or ())},
     }
+    if denied == BINARY:
+        data["bin_type"] = str(int(message.bin_type))
+        data["reason"], data["data"] = (
+            "a client with no allowed_types may send no binary data",
+            {"allowed": []},
+        )
     context = {"source": "hivemind-core", "destination": peer}
-    return HiveMessage(_BUS, {"type": "hive.policy.denied", "data": data, "context": context})
+    return HiveMessage(_BUS, {"type": DENIED, "data": data, "context": context})

@@ -12,6 +12,7 @@ from ovos_bus_client.message import Message
 
 from hivemind_core_client import HiveMessage, HiveMessageBusClient, HiveMessageType
 from hivemind_core_client.errors import MessageDenied
+from hivemind_core_client.message import HiveMindBinaryPayloadType
 from hivemind_core_client.testing import Account, EmbeddedHub
 from tests.unit.client_support import PATIENCE, Log, Make, settled, until, utterance
 from tests.unit.support import PASSWORD, UTTERANCE
@@ -130,3 +131,14 @@ def test_a_hub_that_denies_without_end_fills_no_memory(make: Make, caplog: pytes
             hub.broadcast(Message(DENIAL, {"denied_type": "x"}))
         settled(hub, client)
         assert caplog.text.count(DENIAL) < 10
+
+
+def test_who_may_send_nothing_may_send_no_binary_data(make: Make) -> None:
+    file = HiveMessage("bin", b"x" * 30, bin_type=HiveMindBinaryPayloadType.FILE)
+    with EmbeddedHub([Account("k", PASSWORD)], like="5.3") as hub, make(hub) as client:
+        told = Log()
+        client.on("denied", told)
+        client.emit(file)
+        (error,) = told.wait(1)
+        assert (error.msg_type, error.allowed) == ("binary", ())
+        assert "Run 'hivemind-core allow-msg TYPE NODE_ID'" in str(error)

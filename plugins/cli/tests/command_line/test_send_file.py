@@ -17,7 +17,7 @@ from hivemind_client_cli.connection import Connection
 from hivemind_core_client import HiveMessageBusClient
 from hivemind_core_client.errors import ConnectionLost, HubTimeout, Install
 from hivemind_core_client.message import HiveMessage
-from hivemind_core_client.testing import EmbeddedHub
+from hivemind_core_client.testing import Account, EmbeddedHub
 
 from .fakes import FakeClient, message
 from .tools import KEY, PASSWORD, command, environment
@@ -58,7 +58,8 @@ def args(hub: EmbeddedHub, file: Path, *more: str) -> tuple[str, ...]:
 def test_the_hub_gets_the_bytes(run: Any, hub: EmbeddedHub, file: Path) -> None:
     done = run(*args(hub, file)).expect(0)
     assert done.out.startswith("sent notes.txt, 293.0 KiB in ")
-    assert done.out.endswith("/s\n")
+    first, second = done.out.splitlines()
+    assert first.endswith("/s") and second.startswith("not known: whether the hub keeps it")
     assert done.err == "", "no bar without a terminal"
     (found,) = hub.wait_for("bin")
     assert found.raw_payload == file.read_bytes()
@@ -190,3 +191,10 @@ def test_looks_of_the_bar() -> None:
         "3.0 GiB",
         "4096.0 GiB",
     ]
+
+
+def test_a_hub_that_takes_nothing_from_here(run: Any, file: Path) -> None:
+    with EmbeddedHub([Account(KEY, PASSWORD)], like="5.3") as hub:
+        done = run(*args(hub, file)).expect(3)
+    assert "does not take binary data from here" in done.err and "allow-msg TYPE NODE_ID" in done.err
+    assert "sent" not in done.out

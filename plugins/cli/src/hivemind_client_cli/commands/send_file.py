@@ -82,6 +82,9 @@ def send_file(
         }
     )
     output.note(f"sent {label}, {amount(size)} in {seconds:.2f} s, {amount(rate)}/s")
+    output.note(
+        "not known: whether the hub keeps it. A hub without a plugin for binary data drops files, and says nothing"
+    )
 
 
 @contextlib.contextmanager
