@@ -250,6 +250,6 @@ def _audioop() -> Any:
     except ImportError as error:
         raise InvalidMessage(
             "hubs hear WAV files of 16,000 Hz, 16 bit and one channel, and this one has another form",
-            Mend("install what converts it: `pip install audioop-lts`"),
+            Mend("run `pip install audioop-lts`, and it is converted"),
             _CONVERT,
         ) from error

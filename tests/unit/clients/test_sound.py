@@ -184,6 +184,23 @@ def test_a_long_text_is_spoken_in_pieces_that_fit_a_frame(client: HiveMessageBus
     assert client.sound.speak(" \n") == []
 
 
+def test_speech_of_a_text_that_the_hub_has_changed_is_taken(make: Make) -> None:
+    with EmbeddedHub({"k": PASSWORD}, **NEWEST) as hub, make(hub) as client, ThreadPoolExecutor(1) as threads:
+        speaking = threads.submit(client.sound.speak, "hello", None, 1.0)
+        hub.wait_for("bus")
+        hub.send_tts(b"RIFF", "ahoy")
+        (spoken,) = speaking.result(PATIENCE)
+    assert (spoken.text, spoken.data) == ("ahoy", b"RIFF")
+
+
+def test_what_converts_audio_is_named_where_it_is_missing(
+    client: HiveMessageBusClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "audioop", None)
+    with pytest.raises(InvalidMessage, match=r"another form.*pip install audioop-lts.*ffmpeg"):
+        client.sound.transcribe(wav(bytes(100), rate=8000))
+
+
 def test_all_that_the_hub_says_is_heard_once_that_is_wished(
     hub: EmbeddedHub, client: HiveMessageBusClient, speech: Speech
 ) -> None:
