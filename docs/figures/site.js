@@ -1,9 +1,9 @@
-// Long tables get a box that shows the rows with what is typed. On a phone, rows of three cells stand as blocks.
+// Long tables get a box that shows the rows with what is typed. On a phone, rows with much text stand as blocks.
 document.addEventListener("DOMContentLoaded", () => {
   for (const table of document.querySelectorAll(".md-typeset table:not([class])")) {
     const rows = [...table.tBodies[0].rows]
     const names = [...table.rows[0].cells].map(cell => cell.textContent)
-    if (names.length === 3) {
+    if (names.length > 2 && rows.some(row => [...row.cells].some(cell => cell.textContent.length > 60))) {
       table.dataset.rows = "blocks"
       for (const row of rows) [...row.cells].forEach((cell, column) => (cell.dataset.name = names[column]))
     }

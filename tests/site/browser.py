@@ -32,9 +32,11 @@ class Browser:
         for domain in ("Page", "Network", "Log", "Runtime"):
             self._ask(f"{domain}.enable")
 
-    def open(self, url: str, width: int, height: int) -> None:
-        """Returns when the page and all that it loads are there."""
+    def open(self, url: str, width: int, height: int, scheme: str = "light") -> None:
+        """Returns when the page and all that it loads are there, for a reader who likes this scheme of colours."""
         self.complaints.clear()
+        wish = {"name": "prefers-color-scheme", "value": scheme}
+        self._ask("Emulation.setEmulatedMedia", features=[wish])
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self._ask("Emulation.setDeviceMetricsOverride", **size)
         # Or a page of which only the anchor differs would not be loaded.

@@ -5,11 +5,13 @@ It is not installed for this: where a machine has none, these tests are skipped 
 
 from __future__ import annotations
 
+import re
 import struct
 import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ PAGES = {
     "start": "",
     "tutorial": "tutorial-first-satellite/",
     "api": "api-client/#hivemind_core_client.client.HiveMessageBusClient",
+    "errors": "errors/#local-misuse-nothing-was-sent",
     "troubleshooting": "troubleshooting/",
     "architecture": "architecture/",
 }
@@ -73,6 +76,14 @@ def test_a_page_is_whole_and_fits_its_window(name: str, size: str, address: str,
         "[...new Set(performance.getEntriesByType('resource').map(one => new URL(one.name).host))]"
     )
     assert hosts == [address.split("/")[2]], "something is loaded from elsewhere"
+
+
+def test_there_is_a_dark_scheme(address: str, tmp_path: Path) -> None:
+    with browser(tmp_path) as window:  # the theme notes what it has shown: this one has seen nothing yet
+        window.open(address + PAGES["tutorial"], *SIZES["desktop"], scheme="dark")
+        (PICTURES / "tutorial-dark.png").write_bytes(window.picture())
+        ground = window.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert all(int(part) < 60 for part in re.findall(r"\d+", ground)[:3]), ground
 
 
 def test_a_word_is_found_on_the_site(address: str, window: Browser) -> None:
