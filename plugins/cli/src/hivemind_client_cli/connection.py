@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
     from hivemind_core_client.identity import NodeIdentity
 
+#: What `profile` is where none is to count, not even the one that HIVEMIND_PROFILE names.
+NO_PROFILE = ""
+
 
 @frozen
 class Connection:

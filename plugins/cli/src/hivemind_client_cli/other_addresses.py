@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from hivemind_client_cli.connection import Connection
+from hivemind_client_cli.connection import NO_PROFILE, Connection, read_identity
 from hivemind_core_client.config.addresses import Address, HttpAddress
 from hivemind_core_client.config.settings import variable_of
 from hivemind_core_client.errors import (
@@ -31,6 +31,7 @@ from hivemind_core_client.transports.addresses import resolve
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
+    from hivemind_core_client.config.kept_options import Profile
 
 WORKS, ANSWERS, FAILED = "works", "answers", "failed"
 #: How long each phase of an attempt may take.
@@ -121,6 +122,7 @@ def _stranger(place: Address) -> HiveMessageBusClient:
         host=host_of(place),
         port=place.port,
         identity=NodeIdentity({}),
+        profile=NO_PROFILE,
         # Whether the certificate verifies is seen when the credentials go there.
         ssl_context=Tls().make_context(),
         deadlines=Deadlines(
@@ -153,7 +155,12 @@ def host_of(place: Address) -> str:
 
 
 def mend_of(place: Address, connection: Connection) -> Mend:
-    """The exact command that makes this address the one that is used."""
+    """The exact command that makes this address the one that is used: in the identity, or the profile that has one."""
+    from hivemind_core_client.config.profiles import chosen_profile
+
+    profile = chosen_profile(
+        connection.profile, read_identity(connection.identity_file) if connection.identity_file else None
+    )
     chosen = ("--host", host_of(place), "--port", str(place.port))
     variables = [
         Setting(f"{name}={value}")
@@ -168,6 +175,17 @@ def mend_of(place: Address, connection: Connection) -> Mend:
         return Mend("the hub answers at ", str(place), ": export", *parts)
     given = connection.host is not None or connection.port is not None
     instead = (f"; or here {' '.join(chosen)}",) if given else ()
-    return Mend(
-        "the hub answers at ", str(place), ": ", Command(("set-identity", *chosen), quoted=False), *instead
-    )
+    profile = _profile_of(connection)
+    command = Command(("set-identity", *chosen), quoted=False)
+    if profile.options.get("host") and connection.host is None:
+        words = ("profile", "add", profile.name, "--change", *chosen)
+        command = Command(words, takes_identity=False, quoted=False)
+    return Mend("the hub answers at ", str(place), ": ", command, *instead)
+
+
+def _profile_of(connection: Connection) -> Profile:
+    """What goes behind the options of this connection."""
+    from hivemind_core_client.config.profiles import chosen_profile
+
+    file = connection.identity_file
+    return chosen_profile(connection.profile, read_identity(file) if file else None)

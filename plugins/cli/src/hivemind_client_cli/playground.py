@@ -15,6 +15,7 @@ from attrs import frozen
 
 from hivemind_client_cli.output import Output, aligned
 from hivemind_client_cli.program import typed_elsewhere
+from hivemind_core_client.config.profiles import VARIABLE
 from hivemind_core_client.config.settings import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Playground:
 
 def _without_variables() -> list[str]:
     """What leaves variables out that are set here, and would go before the identity file."""
-    named = [name for name in ENVIRONMENT.values() if os.environ.get(name)]
+    named = [name for name in (*ENVIRONMENT.values(), VARIABLE) if os.environ.get(name)]
     return ["env", *(word for name in named for word in ("-u", name))] if named else []
 
 

@@ -104,6 +104,16 @@ def test_a_variable_that_goes_first_is_what_has_to_change(
     run("test-identity", *LOGIN).expect(0)
 
 
+def test_a_profile_that_has_the_address_is_what_has_to_change(run: Any, tls_hub: EmbeddedHub) -> None:
+    address = ("--host", "ws://127.0.0.1", "--port", str(tls_hub.port))
+    run("profile", "add", "kitchen", *LOGIN, *address, "--use").expect(0)
+    mend = run("doctor", "--json").expect(4).json["mend"]
+    words = shlex.split(mend.rpartition("hivemind-client ")[2])
+    assert words[:4] == ["profile", "add", "kitchen", "--change"]
+    run(*words).expect(0)
+    run("test-identity").expect(0)
+
+
 def test_a_hub_that_is_there_is_looked_for_nowhere_else(run: Any, hub: EmbeddedHub) -> None:
     assert run(*at(hub.port, "--json")).expect(0).json["attempts"] == []
     refused = ("doctor", "--key", "key-of-nobody", "--host", hub.url, "--json")

@@ -177,6 +177,7 @@ def test_demo_json_in_a_process_with_credentials_around() -> None:
         "HIVEMIND_KEY": "a:b",
         "HIVEMIND_PASSWORD": "other",
         "HIVEMIND_HOST": "hub.invalid",
+        "HIVEMIND_PROFILE": "mine",
     }
     data = spawn("demo", "hello there", "--json", **variables).expect(0).json
     assert data["answer"] == "You said: hello there"

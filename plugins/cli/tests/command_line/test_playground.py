@@ -19,7 +19,7 @@ from hivemind_client_cli import program
 from .tools import command, environment, until
 
 #: What goes before an identity file, and would break every command that is pasted.
-VARIABLES = {"HIVEMIND_KEY": "another-key", "HIVEMIND_HOST": "hub.invalid"}
+VARIABLES = {"HIVEMIND_KEY": "another-key", "HIVEMIND_HOST": "hub.invalid", "HIVEMIND_PROFILE": "mine"}
 
 
 class Served:

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from hivemind_client_cli import ovos_messages
 from hivemind_client_cli.answers import Inbox, no_answer
-from hivemind_client_cli.connection import Connection, connected
+from hivemind_client_cli.connection import NO_PROFILE, Connection, connected
 from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.options import timeout_option
 from hivemind_client_cli.output import Output, aligned, milliseconds
@@ -84,6 +84,7 @@ def _show(output: Output, folder: str, hub_type: type[EmbeddedHub], utterance: s
             port=hub.port,
             site_id="demo",
             identity_file=os.path.join(folder, "_identity.json"),
+            profile=NO_PROFILE,
         )
         output.note(f"A hub in this process at {hub.url}, and a satellite that pairs with it.\n")
         conversation = _converse(output, connection, utterance, timeout)
