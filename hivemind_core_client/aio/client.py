@@ -75,7 +75,8 @@ class AsyncHiveMessageBusClient(BaseClient):
     `query_timeout` bounds the wait for the answer to a QUERY, in seconds (0: for ever).
     Pings go out after `websocket_ping_interval` seconds of silence (0: never; default: 30), and a connection is lost
     when none is answered within `websocket_ping_timeout` seconds (20). `websocket_connect_timeout` bounds each phase up
-    to the hub's HELLO. `transport_options` are for the transport of the address, by name.
+    to the hub's HELLO. `transport_options` are for the transport of the address, by name. `trace` is called with a line
+    for each thing that the connection does; True prints them on stderr (default: HIVEMIND_TRACE says).
 
     Verbs are awaited where they wait. Handlers may be functions or coroutine functions: functions run in order,
     coroutines beside them. `async for message in client:` gives every HiveMessage that arrives. All calls belong to the

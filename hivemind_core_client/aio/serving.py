@@ -129,7 +129,7 @@ class AsyncServingWorker(AsyncBaseWorker):
             writing = AsyncWritingLock(self._deadlines.write, self.lifecycle.hub_is_stuck)
             self.delivery = delivery = self.ledger.opened()
             transport = self._new_transport()
-            transport.confirm_to(delivery)
+            self._acquaint(transport)
             self._sender.connection = connection = AsyncConnection(link, transport, writing, delivery)
             await self._serve(connection)
         except HiveMindError as error:
@@ -165,9 +165,9 @@ class AsyncServingWorker(AsyncBaseWorker):
         link.opened()
         while link.phase is not None:
             phase = link.phase
-            await transport.within(
-                phase, self._deadlines.of(phase), partial(self._run_phase, connection, phase)
-            )
+            seconds = self._deadlines.of(phase)
+            with self._tracer.phase(phase, seconds):
+                await transport.within(phase, seconds, partial(self._run_phase, connection, phase))
         while True:
             incoming = await transport.receive()
             if isinstance(incoming, Closed):

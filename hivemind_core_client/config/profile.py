@@ -35,6 +35,7 @@ from hivemind_core_client.wire.mends import ADD_CLIENT, SET_KEY, SHOW_PLUGINS
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.policy import Limits
+    from hivemind_core_client.kernel.tracer import Tracer
     from hivemind_core_client.plugins.contract import Transport
     from hivemind_core_client.plugins.manager import Plugins
     from hivemind_core_client.plugins.registry import Registry
@@ -62,7 +63,10 @@ class ClientProfile:
         hub_key: Optional[str],
         query_timeout: float,
         plugin_settings: Optional[Mapping[str, Any]] = None,
+        tracer: Optional[Tracer] = None,
     ) -> None:
+        #: Whom to tell what a connection does; None where nobody asked for that.
+        self.tracer = tracer
         self.settings = settings
         self.identity = identity
         self.plugins = plugins

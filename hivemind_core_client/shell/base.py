@@ -29,6 +29,7 @@ from hivemind_core_client.config.settings import (
     without_colon,
 )
 from hivemind_core_client.config.tls import Tls
+from hivemind_core_client.config.tracing import tracer_of
 from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
 from hivemind_core_client.kernel.questions import first_answer
@@ -114,6 +115,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         transport_options: Optional[Mapping[str, Any]] = None,
         plugin_settings: Optional[Mapping[str, Any]] = None,
         profile: Optional[str] = None,
+        trace: Union[bool, Callable[[str], Any], None] = None,
     ) -> None:
         kept = chosen_profile(profile, identity)
         self_signed = kept.over_default("self_signed", self_signed)
@@ -142,6 +144,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
             hub_key=kept.over("hub_key", hub_key),
             query_timeout=checked_seconds("query_timeout", kept.over_default("query_timeout", query_timeout)),
             plugin_settings=kept.merged("plugin_settings", plugin_settings),
+            tracer=tracer_of(trace),
         )
         self._host = self.profile.given_host  # read by programs that were written for the reference client
         self.share_bus = share_bus

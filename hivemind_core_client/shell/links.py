@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hivemind_core_client.kernel.bounds import frame_size
 from hivemind_core_client.kernel.events import Measured
 from hivemind_core_client.kernel.link import Link
+from hivemind_core_client.kernel.tracing import TracedLink
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
@@ -36,10 +37,25 @@ class MeasuringLink(Link):
         return super()._broken(error)
 
 
+class _TracedLink(TracedLink, Link):
+    """Tells what happens."""
+
+
+class _TracedMeasuringLink(TracedLink, MeasuringLink):
+    """Tells what happens, and says how many bytes a message had."""
+
+
 def new_link(profile: ClientProfile, in_turn: bool = True) -> Link:
-    """A Link for the next connection, with the settings as they are now; one that measures, where a plugin observes.
+    """A Link for the next connection, with the settings as they are now.
+
+    It measures where a plugin observes, and tells what happens where somebody traces.
 
     Handlers of plugins are called in turn, or with `in_turn` False at once.
     """
-    kind = MeasuringLink if profile.plugins.observes("hivemind_message_arrived") else Link
-    return kind(profile.registry, profile.renew_context(), profile.link_options(), in_turn)
+    measures, tracer = profile.plugins.observes("hivemind_message_arrived"), profile.tracer
+    parts = (profile.registry, profile.renew_context(), profile.link_options(), in_turn)
+    if tracer is None:
+        return (MeasuringLink if measures else Link)(*parts)
+    link = (_TracedMeasuringLink if measures else _TracedLink)(*parts)
+    link.tracer = tracer
+    return link

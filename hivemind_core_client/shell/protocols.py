@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 if TYPE_CHECKING:
+    from hivemind_core_client.kernel.delivery import Delivery
+    from hivemind_core_client.kernel.tracer import Tracer
     from hivemind_core_client.shell.lanes import Lanes
 
 Job = Callable[[], None]
@@ -78,3 +80,13 @@ class EventProtocol(Protocol):
 
     def clear(self) -> None:
         """Make those wait who come from now on."""
+
+
+class AnyTransport(Protocol):
+    """What both shells tell a transport before it is opened."""
+
+    def confirm_to(self, delivery: Delivery) -> None:
+        """Tell `delivery` of pings and of their pongs."""
+
+    def trace_to(self, tracer: Tracer) -> None:
+        """Tell `tracer` of the phases."""

@@ -8,6 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from hivemind_core_client.kernel.delivery import Ledger
@@ -20,6 +21,7 @@ from hivemind_core_client.kernel.events import (
     RunInTurn,
 )
 from hivemind_core_client.kernel.lifecycle import ClientState, ConnectionLifecycle, Step
+from hivemind_core_client.kernel.tracer import SILENT, TracedLife, Tracer, TracingDelivery
 from hivemind_core_client.wire.errors import FrameTooLarge
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.kernel.policy import Backoff, Deadlines
     from hivemind_core_client.plugins.contract import Context, MessageHandler
-    from hivemind_core_client.shell.protocols import MailboxProtocol
+    from hivemind_core_client.shell.protocols import AnyTransport, MailboxProtocol
     from hivemind_core_client.shell.router import EventRouter
     from hivemind_core_client.wire.errors import HiveMindError
     from hivemind_core_client.wire.message import AnyMessageType, HiveMessage
@@ -58,7 +60,8 @@ class SharedWorker(ABC):
         self._is_detached = False
         #: The Link of the present or last connection.
         self.link: Optional[Link] = None
-        self.lifecycle = ConnectionLifecycle(
+        self._tracer = SILENT if profile.tracer is None else profile.tracer
+        self.lifecycle = _lifecycle_of(profile.tracer)(
             lambda: str(profile.settings.address),
             deadlines,
             backoff,
@@ -156,6 +159,14 @@ class SharedWorker(ABC):
                 now[type(event)](event)
         return bool(events)
 
+    def _acquaint(self, transport: AnyTransport) -> None:
+        """Have a new transport tell of its pings, and of its phases where somebody traces."""
+        delivery: Any = self.delivery
+        if self._tracer is not SILENT:
+            transport.trace_to(self._tracer)
+            delivery = TracingDelivery(delivery, self._tracer)
+        transport.confirm_to(delivery)
+
     @abstractmethod
     def start(self, retries: Optional[int]) -> None:
         """Begin. Before the first session stands, give up after `retries` more attempts; None never gives up."""
@@ -248,6 +259,14 @@ class SharedWorker(ABC):
         self.rejected += 1
         where = self._profile.settings.address
         self._profile.context.note(log.warning, "dropped a frame from %s: %s", where, event.error)
+
+
+class _TracedLifecycle(TracedLife, ConnectionLifecycle):
+    """A lifecycle that tells what happens in it."""
+
+
+def _lifecycle_of(tracer: Optional[Tracer]) -> Callable[..., ConnectionLifecycle]:
+    return ConnectionLifecycle if tracer is None else partial(_TracedLifecycle, tracer)
 
 
 def _ignore(*_: object) -> None:

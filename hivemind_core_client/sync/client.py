@@ -69,7 +69,8 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
     `query_timeout` bounds the wait for the answer to a QUERY, in seconds (0: for ever).
     Pings go out after `websocket_ping_interval` seconds of silence (0: never; default: 30), and a connection is lost
     when none is answered within `websocket_ping_timeout` seconds (20). `websocket_connect_timeout` bounds each phase up
-    to the hub's HELLO. `transport_options` are for the transport of the address, by name.
+    to the hub's HELLO. `transport_options` are for the transport of the address, by name. `trace` is called with a line
+    for each thing that the connection does; True prints them on stderr (default: HIVEMIND_TRACE says).
 
     Raises IdentityNotSet, InvalidCredential, InvalidOption, UnknownCipher, UnknownEncoding or PluginError.
     """

@@ -128,7 +128,7 @@ class ServingWorker(BaseWorker):
             writing = WritingLock(self._deadlines.write, self.lifecycle.hub_is_stuck)
             self.delivery = delivery = self.ledger.opened()
             transport = self._new_transport()
-            transport.confirm_to(delivery)
+            self._acquaint(transport)
             self._sender.connection = connection = Connection(link, transport, writing, delivery)
             self._serve(connection)
         except HiveMindError as error:
@@ -164,7 +164,9 @@ class ServingWorker(BaseWorker):
         link.opened()
         while link.phase is not None:
             phase = link.phase
-            transport.within(phase, self._deadlines.of(phase), partial(self._run_phase, connection, phase))
+            seconds = self._deadlines.of(phase)
+            with self._tracer.phase(phase, seconds):
+                transport.within(phase, seconds, partial(self._run_phase, connection, phase))
         while True:
             incoming = transport.receive()
             if isinstance(incoming, Closed):

@@ -110,7 +110,15 @@ def completed(given: dict[str, Any]) -> dict[str, Any]:
     port = Address.read(host, given.get("port"), identity.default_port).port
     key = given.get("key") or identity.access_key or "fake-key"
     profile = given.get("profile") or ""  # else that of the environment
-    return {**given, "identity": identity, "key": key, "host": host, "port": port, "profile": profile}
+    return {
+        "trace": False,
+        **given,
+        "identity": identity,
+        "key": key,
+        "host": host,
+        "port": port,
+        "profile": profile,
+    }
 
 
 def agreed(profile: ClientProfile) -> Negotiated:

@@ -45,6 +45,10 @@ class AsyncCarrying(Carrying):
 
     async def open(self, url: str) -> None:
         """Connect. Raises HubUnreachable, HubTimeout, or what the carrier says of the hub."""
+        with self._tracer.phase("open", self._open_seconds):
+            await self._open()
+
+    async def _open(self) -> None:
         opening = self._begin(_harmless(self._carrier.open))
         if not await self._done(opening, self._open_seconds):
             raise self._late()

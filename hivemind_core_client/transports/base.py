@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable, Optional, Protocol, TypeVar, Union
 
 from hivemind_core_client.kernel.delivery import Delivery, Ledger
+from hivemind_core_client.kernel.tracer import SILENT, Tracer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -26,11 +27,17 @@ class Confirming:
     _asks = True
     #: Of a transport that nobody counts for.
     _delivery = Ledger().opened()
+    #: Told of the phases until the connection is open.
+    _tracer = SILENT
 
     def confirm_to(self, delivery: Delivery) -> None:
         """Before `open`: tell `delivery` of pings and of their pongs."""
         self._delivery = delivery
         delivery.asks = self._asks
+
+    def trace_to(self, tracer: Tracer) -> None:
+        """Before `open`: tell `tracer` of the phases."""
+        self._tracer = tracer
 
 
 class Transport(Protocol):
@@ -38,6 +45,9 @@ class Transport(Protocol):
 
     def confirm_to(self, delivery: Delivery) -> None:
         """Before `open`: tell `delivery` of pings and of their pongs."""
+
+    def trace_to(self, tracer: Tracer) -> None:
+        """Before `open`: tell `tracer` of the phases."""
 
     def open(self, url: str) -> None:
         """Connect. Raises a HubConnectionError, InvalidOption, or KeyRefused when the hub does not know the key."""
@@ -81,6 +91,9 @@ class AsyncTransport(Protocol):
 
     def confirm_to(self, delivery: Delivery) -> None:
         """Before `open`: tell `delivery` of pings and of their pongs."""
+
+    def trace_to(self, tracer: Tracer) -> None:
+        """Before `open`: tell `tracer` of the phases."""
 
     async def open(self, url: str) -> None:
         """Connect. Raises a HubConnectionError, InvalidOption, or KeyRefused when the hub does not know the key."""

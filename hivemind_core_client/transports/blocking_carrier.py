@@ -46,6 +46,10 @@ class BlockingCarrying(Carrying):
 
     def open(self, url: str) -> None:
         """Connect. Raises HubUnreachable, HubTimeout, or what the carrier says of the hub."""
+        with self._tracer.phase("open", self._open_seconds):
+            self._open()
+
+    def _open(self) -> None:
         opening = self._reading.begin(partial(_harmless, self._carrier.open))
         wait([opening], self._open_seconds)
         if not opening.done():

@@ -105,7 +105,8 @@ class HttpTransport(Confirming):
         """
         self._login = url.rpartition("authorization=")[2]
         self._first = self._dial()
-        with self._deadline("upgrade", self._deadlines.upgrade):
+        seconds = self._deadlines.upgrade
+        with self._tracer.phase("login", seconds), self._deadline("upgrade", seconds):
             try:
                 if self._request("POST", "disconnect", None).body.get("status") == "Disconnected":
                     log.info("a session that %s still had for this access key has ended", self._address)
@@ -382,7 +383,7 @@ class HttpTransport(Confirming):
                 tcp.shut(connected)
 
         try:
-            connected = tcp.dial(self._address, self._tls, self._deadlines, keep)
+            connected = tcp.dial(self._address, self._tls, self._deadlines, keep, self._tracer)
         except HubConnectionError:
             for each in opened:
                 each.close()

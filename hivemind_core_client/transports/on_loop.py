@@ -17,6 +17,7 @@ from hivemind_core_client.wire.errors import HubUnreachable
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.delivery import Delivery
     from hivemind_core_client.kernel.progress import Progress
+    from hivemind_core_client.kernel.tracer import Tracer
     from hivemind_core_client.plugins.contract import Frame, TransportSettings
     from hivemind_core_client.transports.base import AsyncTransport
     from hivemind_core_client.transports.failures import Closed
@@ -51,6 +52,10 @@ class OnLoop:
     def confirm_to(self, delivery: Delivery) -> None:
         """Before `open`: tell `delivery` of pings and of their pongs."""
         self._inner.confirm_to(delivery)
+
+    def trace_to(self, tracer: Tracer) -> None:
+        """Before `open`: tell `tracer` of the phases."""
+        self._inner.trace_to(tracer)
 
     def open(self, url: str) -> None:
         """Connect. Raises what the transport raises, and HubTimeout for one that keeps its loop to itself."""

@@ -15,6 +15,7 @@ from hivemind_core_client.transports.timing import deadline, within
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.delivery import Delivery
     from hivemind_core_client.kernel.progress import Progress
+    from hivemind_core_client.kernel.tracer import Tracer
     from hivemind_core_client.plugins.contract import Frame, TransportSettings
     from hivemind_core_client.transports.base import Transport
     from hivemind_core_client.transports.failures import Closed
@@ -35,6 +36,10 @@ class OnThreads:
     def confirm_to(self, delivery: Delivery) -> None:
         """Before `open`: tell `delivery` of pings and of their pongs."""
         self._inner.confirm_to(delivery)
+
+    def trace_to(self, tracer: Tracer) -> None:
+        """Before `open`: tell `tracer` of the phases."""
+        self._inner.trace_to(tracer)
 
     async def open(self, url: str) -> None:
         """Connect. Raises what the transport raises."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable, Optional, Protocol
 
+from hivemind_core_client.kernel.tracer import SILENT, Tracer
 from hivemind_core_client.transports import failures
 from hivemind_core_client.transports.addresses import begun, connect_tcp
 from hivemind_core_client.wire.errors import HubConnectionError, HubTimeout, SecureConnectionFailed
@@ -59,9 +60,15 @@ def deadline(
 
 
 def dial(
-    address: Address, tls: Tls, deadlines: Deadlines, keep: Callable[[socket.socket], None]
+    address: Address,
+    tls: Tls,
+    deadlines: Deadlines,
+    keep: Callable[[socket.socket], None],
+    tracer: Tracer = SILENT,
 ) -> socket.socket:
     """A connection, TLS included. `keep` is told each socket at once, so that another thread can `shut` it.
+
+    `tracer` is told of both phases.
 
     Raises HubUnreachable, HubTimeout, SecureConnectionFailed or HubCertificateChanged, InvalidOption for a CA file that
     cannot be read, and IdentityFileError for such a pin.
@@ -69,12 +76,14 @@ def dial(
     verification = tls.verification() if address.tls else None
     while True:
         context = verification.make_context() if verification is not None else None
-        connected = _tcp(address, deadlines.tcp)
+        with tracer.phase("tcp", deadlines.tcp):
+            connected = _tcp(address, deadlines.tcp)
         keep(connected)
         if verification is None or context is None:
             return connected
         try:
-            return _handshake_tls(connected, address, context, deadlines.tls, keep)
+            with tracer.phase("tls", deadlines.tls):
+                return _handshake_tls(connected, address, context, deadlines.tls, keep)
         except SecureConnectionFailed as failure:
             connected.close()
             if not verification.fails(failure.__cause__):

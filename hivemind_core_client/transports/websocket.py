@@ -79,10 +79,11 @@ class WebSocketTransport(Confirming):
 
     def open(self, url: str) -> None:
         """TCP, TLS, upgrade. Raises a HubConnectionError, InvalidOption, or KeyRefused where the key is not taken."""
-        connected = tcp.dial(self._address, self._tls, self._deadlines, self._keep)
+        connected = tcp.dial(self._address, self._tls, self._deadlines, self._keep, self._tracer)
         self._shared = shared = SharedSocket(connected, self._deadlines.write)
         self._keep(shared)
-        self._ws = self._upgrade(shared, url)
+        with self._tracer.phase("upgrade", self._deadlines.upgrade):
+            self._ws = self._upgrade(shared, url)
         self._tls.keep()
 
     def within(self, phase: str, seconds: float, work: Callable[[], T]) -> T:

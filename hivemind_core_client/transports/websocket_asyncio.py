@@ -78,9 +78,7 @@ class AsyncWebSocketTransport(Confirming):
     async def open(self, url: str) -> None:
         """TCP, TLS, upgrade. Raises a HubConnectionError, InvalidOption, or KeyRefused where the key is not taken."""
         stream = await self._dial(url)
-        await deadline(
-            self._address, "upgrade", self._deadlines.upgrade, stream.upgrade("hivemind-core-client")
-        )
+        await self._phase("upgrade", self._deadlines.upgrade, stream.upgrade("hivemind-core-client"))
         if self._address.tls:
             await asyncio.to_thread(self._tls.keep)
 
@@ -89,7 +87,7 @@ class AsyncWebSocketTransport(Confirming):
         verification = await asyncio.to_thread(self._tls.verification) if self._address.tls else None
         while True:
             context = verification.make_context() if verification is not None else None
-            connected = await deadline(self._address, "tcp", self._deadlines.tcp, self._connected())
+            connected = await self._phase("tcp", self._deadlines.tcp, self._connected())
             self._stream = stream = self._new_stream(url)
             try:
                 await self._secure(connected, stream, context)
@@ -98,6 +96,10 @@ class AsyncWebSocketTransport(Confirming):
                 await self.release()
                 if verification is None or not verification.fails(failure.__cause__):
                     raise
+
+    async def _phase(self, name: str, seconds: float, waiting: Awaitable[T]) -> T:
+        with self._tracer.phase(name, seconds):
+            return await deadline(self._address, name, seconds, waiting)
 
     async def within(self, phase: str, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
         """The result of `work()`. Raises HubTimeout when it has not come within `seconds`."""
@@ -222,7 +224,10 @@ class AsyncWebSocketTransport(Confirming):
             else asyncio.get_running_loop().create_connection(lambda: stream, sock=connected)
         )
         try:
-            await deadline(self._address, "tls", self._deadlines.tls, made)
+            if tls is None:
+                await deadline(self._address, "tls", self._deadlines.tls, made)
+            else:
+                await self._phase("tls", self._deadlines.tls, made)
         except HubTimeout:
             raise
         except (OSError, ValueError) as error:

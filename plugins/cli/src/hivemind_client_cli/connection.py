@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from hivemind_client_cli.output import Output
 
@@ -34,6 +34,8 @@ class Connection:
     ciphers: tuple[str, ...] = ()
     identity_file: str | None = None
     profile: str | None = None
+    #: Called with each line of the trace; None leaves it to the environment.
+    trace: Callable[[str], object] | None = field(default=None, repr=False, eq=False)
 
     def client(self) -> HiveMessageBusClient:
         """A client that is not connected yet."""
@@ -56,6 +58,7 @@ class Connection:
             max_protocol_version=self.max_protocol,
             ciphers=self.ciphers or None,
             profile=self.profile,
+            trace=self.trace,
             **more,
         )
 
@@ -70,6 +73,8 @@ def prepared(output: Output, connection: Connection) -> Iterator[HiveMessageBusC
     from hivemind_core_client.config.settings import login_texts
 
     output.hide(connection.key, connection.password, connection.crypto_key)
+    if output.trace:
+        connection = evolve(connection, trace=output.traced)
     client = connection.client()
     if connection.identity_file is None:
         output.identity_file = _identity_of(connection.profile)

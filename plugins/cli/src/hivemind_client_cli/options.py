@@ -15,7 +15,14 @@ from hivemind_client_cli.connection import Connection, connected
 from hivemind_client_cli.help_sections import CONNECTION, options_of
 from hivemind_client_cli.misuse import Misuse
 from hivemind_client_cli.output import Output
-from hivemind_client_cli.output_options import Decorator, Function, app_option, reporting, stacked
+from hivemind_client_cli.output_options import (
+    Decorator,
+    Function,
+    app_option,
+    reporting,
+    stacked,
+    trace_option,
+)
 from hivemind_client_cli.profile_names import complete_profile
 from hivemind_client_cli.standard_input import stdin_bytes, stdin_is_terminal
 from hivemind_core_client.errors import Mend
@@ -285,6 +292,7 @@ _stacked_connection_options = stacked(
         help="A cipher to allow, such as that of a plugin. May be repeated: the best first.",
     ),
     identity_option,
+    trace_option,
 )
 
 

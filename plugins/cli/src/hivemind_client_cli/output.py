@@ -87,8 +87,9 @@ class Output:
     """Where one run of the command prints, and in which form.
 
     `json` prints JSON and nothing else on stdout, `quiet` leaves out everything but results and errors,
-    `verbose` shows what the library logs and where an unexpected error came from. `identity_file` is what was
-    given as such: the commands that an error names are for that file. `app` is the application whose identity is used.
+    `trace` shows each step of a connection, `verbose` shows what the library logs and where an unexpected error came
+    from. `identity_file` is what was given as such: the commands that an error names are for that file. `app` is the
+    application whose identity is used.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Output:
         quiet: bool = False,
         verbose: bool = False,
         identity_file: str | None = None,
+        trace: bool = False,
     ) -> None:
         # Bound now, so that results still reach it while what libraries print is sent to stderr.
         self.stdout: Any = stdout if stdout is not None else sys.stdout or _Missing()
@@ -105,6 +107,7 @@ class Output:
         self.quiet = quiet
         self.verbose = verbose
         self.identity_file = identity_file
+        self.trace = trace
         self.app: str | None = None
         self._secrets: list[str] = []
 
@@ -169,6 +172,10 @@ class Output:
         """Print a remark for people on stderr; not at all with `--quiet`."""
         if not self.quiet:
             to_stderr(self.masked(text))
+
+    def traced(self, line: str) -> None:
+        """Print a line of the trace on stderr, with `--quiet` too: it was asked for."""
+        to_stderr(self.masked(line), "remark")
 
     def error(self, text: str, kind: str, exit_code: int) -> None:
         """Print `error: text` on stderr, and with `--json` an object that says the same on stdout."""
@@ -253,10 +260,12 @@ def _without_any(secrets: list[str], value: Any) -> Any:
     return value
 
 
-def to_stderr(text: str) -> None:
-    """Print a line on stderr, safe for a terminal; errors of stderr itself are ignored."""
+def to_stderr(text: str, role: str | None = None) -> None:
+    """Print a line on stderr, safe for a terminal, and in the colour of its role; errors of stderr are ignored."""
+    safe = shown(text)
     with contextlib.suppress(OSError, ValueError):
-        click.echo(shown(text), err=True)
+        styled = role is not None and shows_colours(sys.stderr)
+        click.echo(coloured(role, safe) if role is not None and styled else safe, err=True)
 
 
 def shown(text: str) -> str:

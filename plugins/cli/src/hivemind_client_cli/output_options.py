@@ -37,6 +37,9 @@ def _flag(*names: str, text: str) -> Decorator:
     return click.option(*names, is_flag=True, expose_value=False, is_eager=True, callback=remember, help=text)
 
 
+#: `--trace`, of each command that connects.
+trace_option = _flag("--trace", text="Show each step of the connection on stderr: phases, frames, timers.")
+
 #: `--json`, `--quiet` and `--verbose`.
 output_options = options_of(
     GENERAL,

@@ -20,7 +20,7 @@ from hivemind_client_cli.connection import NO_PROFILE, Connection, connected
 from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.options import timeout_option
 from hivemind_client_cli.output import Output, aligned, milliseconds
-from hivemind_client_cli.output_options import reporting
+from hivemind_client_cli.output_options import reporting, trace_option
 from hivemind_client_cli.ovos_messages import SPEAK, UTTERANCE, as_text
 from hivemind_client_cli.peer_text import handshake_of
 from hivemind_client_cli.playground import Playground
@@ -45,6 +45,7 @@ _USER_FOLDERS = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STAT
     help="Leave the hub running to play with, and print commands for other terminals.",
 )
 @timeout_option(10.0, "How long to wait for the answer.")
+@trace_option
 @reporting
 def demo(output: Output, utterance: str | None, serve: bool, timeout: float) -> None:
     """Pair with a hub inside this process and ask it UTTERANCE.
