@@ -26,6 +26,7 @@ from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
+    from hivemind_core_client.plugins.contract import Negotiated
 
 E = TypeVar("E", bound=HiveMindError)
 
@@ -33,6 +34,8 @@ E = TypeVar("E", bound=HiveMindError)
 _POLL_S = 0.1
 #: How long a hub may take to answer the WebSocket ping that follows a message.
 _RECEIPT_WAIT_S = 2.0
+#: The highest protocol version of hub 4.0.0, and what it does.
+_FOUR_SPEAKS = 1
 _FOUR_DROPS = (
     "hub 4.0.0 does that on every PROPAGATE, after passing it on to the other satellites, and on every ESCALATE "
     "(docs/protocol.md)"
@@ -114,10 +117,10 @@ def confirm_receipt(
     except TimeoutError:
         pass
     except (ConnectionLost, NotConnected) as error:
-        raise dropped(Dropped, sent, name, error) from error
+        raise dropped(Dropped, sent, name, error, client.negotiated) from error
     # Not the state of the client, which may be connected again by now.
     if inbox.ended.is_set():
-        raise dropped(Dropped, sent, name, client.last_error)
+        raise dropped(Dropped, sent, name, client.last_error, client.negotiated)
     return confirmed
 
 
@@ -153,16 +156,26 @@ def _answer(
     try:
         answer = inbox.next(outgoing.msg_type, outgoing.timeout)
     except ConnectionLost as error:
-        raise dropped(ConnectionLost, packet, outgoing.msg_type, error) from error
+        raise dropped(ConnectionLost, packet, outgoing.msg_type, error, client.negotiated) from error
     if answer is None:
         raise no_answer(outgoing.wait, outgoing.msg_type, outgoing.timeout)
     return answer
 
 
-def dropped(kind: type[E], sent: HiveMessage, name: str, cause: HiveMindError | None) -> E:
-    """The error for a connection that ended on `sent`, an OVOS message `name` that may be wrapped."""
+def dropped(
+    kind: type[E],
+    sent: HiveMessage,
+    name: str,
+    cause: HiveMindError | None,
+    agreed: Negotiated | None = None,
+) -> E:
+    """The error for a connection that ended on `sent`, an OVOS message `name` that may be wrapped.
+
+    `agreed` tells which hub it may have been: 4.0.0 speaks no protocol version above 1.
+    """
     what = f"the hub dropped the connection on {name!r}, and may or may not have handled it"
-    if sent.msg_type in (HiveMessageType.PROPAGATE, HiveMessageType.ESCALATE):
+    is_old = agreed is not None and agreed.version <= _FOUR_SPEAKS
+    if is_old and sent.msg_type in (HiveMessageType.PROPAGATE, HiveMessageType.ESCALATE):
         return kind(f"{what}; {_FOUR_DROPS}")
     return kind(what) if cause is None else kind.because(what, cause)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from hivemind_client_cli.connection import Connection
 from hivemind_core_client.errors import (
@@ -93,6 +94,8 @@ def test_an_answer_that_cannot_come_since_the_hub_dropped_the_connection(
     fake.answer = drop
     done = run(name, "--msg", "my.alarm", "--wait", "my.reply").expect(4)
     assert "hub 4.0.0 does that on every PROPAGATE" in done.err
+    fake.negotiated = evolve(fake.negotiated, version=3)
+    assert "hub 4.0.0 does that" not in run(name, "--msg", "my.alarm", "--wait", "my.reply").expect(4).err
 
 
 def test_a_payload_that_is_too_deep(run: Any, fake: FakeClient) -> None:
