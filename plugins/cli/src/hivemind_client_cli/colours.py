@@ -28,9 +28,14 @@ class Part(NamedTuple):
     text: str
 
 
+def is_dumb() -> bool:
+    """Whether the terminal can do nothing but print, such as a shell within Emacs."""
+    return os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+
+
 def shows_colours(stream: Any) -> bool:
     """Whether a stream is a terminal with colours. `NO_COLOR`, whatever it holds, and `TERM=dumb` say no."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if os.environ.get("NO_COLOR") or is_dumb():
         return False
     isatty = getattr(stream, "isatty", None)
     return bool(isatty is not None and isatty())

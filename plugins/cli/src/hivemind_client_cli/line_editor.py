@@ -16,7 +16,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.output import create_output
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from hivemind_client_cli.colours import Part, coloured, shows_colours
+from hivemind_client_cli.colours import Part, coloured, is_dumb, shows_colours
 from hivemind_client_cli.connection_reporter import ConnectionReporter
 from hivemind_client_cli.conversation import COMMANDS, Conversation
 from hivemind_client_cli.output import Output, shown
@@ -68,19 +68,14 @@ def _lines(read: Callable[[], str]) -> Iterator[str]:
             yield line
 
 
-def _is_dumb() -> bool:
-    """Whether the terminal can do nothing but print, such as a shell within Emacs."""
-    return os.environ.get("TERM", "").lower() in ("dumb", "unknown")
-
-
 def _above_the_prompt() -> AbstractContextManager[None]:
     """Within the block, what is printed goes above the line that is typed, where the terminal can do that."""
-    return contextlib.nullcontext() if _is_dumb() else patch_stdout(raw=True)
+    return contextlib.nullcontext() if is_dumb() else patch_stdout(raw=True)
 
 
 def _reader(output: Output) -> Callable[[], str]:
     """Reads one line. Raises EOFError at the end, and KeyboardInterrupt for Ctrl-C."""
-    if _is_dumb():
+    if is_dumb():
         return lambda: _plain_line(output)
     session = _session(output)
     prompt: AnyFormattedText = _PROMPT

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from hivemind_client_cli.answers import Inbox, confirm_receipt
+from hivemind_client_cli.colours import columns_of, fitted, is_dumb
 from hivemind_client_cli.connection import Connection, connected
 from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.options import connection_options, filled, timeout_option
@@ -91,7 +92,7 @@ def send_file(
 def _bar(output: Output, label: str) -> Iterator[Progress | None]:
     """Within the block: a function that draws the bar on stderr, or None if stderr is no terminal."""
     stream = sys.stderr
-    if output.json or output.quiet or stream is None or not stream.isatty():
+    if output.json or output.quiet or stream is None or not stream.isatty() or is_dumb():
         yield None
         return
     drawn = 0.0
@@ -103,7 +104,9 @@ def _bar(output: Output, label: str) -> Iterator[Progress | None]:
             return
         drawn = now
         with contextlib.suppress(OSError, ValueError):
-            stream.write(f"\r{bar(label, sent, total)}\x1b[K")
+            columns = columns_of(stream) or 80
+            # A row that is full would wrap, and the next drawing would not stand in its place.
+            stream.write(f"\r{fitted(bar(label, sent, total), columns - 1)}\x1b[K")
             stream.flush()
 
     try:
