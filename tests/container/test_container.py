@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import stat
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hivemind_core_client.testing import EmbeddedHub
+from tests import programs
 
 from .recipe import Image
 
@@ -55,16 +55,9 @@ def pair(image: Image, hub: EmbeddedHub) -> None:
 @contextmanager
 def started(image: Image) -> Iterator[subprocess.Popen[str]]:
     """The image as it stands, its program being process 1 as in a container."""
-    with subprocess.Popen(
-        image.command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        killer = threading.Timer(PATIENCE, process.kill)
-        killer.start()
-        try:
-            yield process
-        finally:
-            killer.cancel()
-            process.kill()
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with programs.started(image.command(), seconds=PATIENCE, **pipes) as process:
+        yield process
 
 
 def stop(image: Image, process: subprocess.Popen[str]) -> None:

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from urllib.error import HTTPError
 import pytest
 
 from hivemind_core_client.testing import EmbeddedHub
+from tests import programs
 
 from .documents import KEY, PASSWORD, ROOT, page
 
@@ -56,17 +56,12 @@ def environment(hub: EmbeddedHub, key: str = KEY) -> dict[str, str]:
 
 @contextmanager
 def started(*command: str, hub: EmbeddedHub, **pipes: Any) -> Iterator[subprocess.Popen[str]]:
-    """A program that is killed when it takes too long, or is still there at the end."""
-    with subprocess.Popen(
-        [sys.executable, *command], env=environment(hub), stdin=subprocess.PIPE, text=True, **pipes
+    """A program of examples/, paired with the hub by its environment."""
+    line = [sys.executable, *command]
+    with programs.started(
+        line, seconds=PATIENCE, env=environment(hub), stdin=subprocess.PIPE, **pipes
     ) as process:
-        killer = threading.Timer(PATIENCE, process.kill)
-        killer.start()
-        try:
-            yield process
-        finally:
-            killer.cancel()
-            process.kill()
+        yield process
 
 
 def the(stream: IO[str] | None) -> IO[str]:

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from hivemind_core_client.testing import EmbeddedHub
+from tests.programs import started
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "deploy" / "hivemind-client.service"
@@ -97,22 +97,16 @@ def pair(hub: EmbeddedHub, environment: dict[str, str], key: str = KEY) -> None:
 def service(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """The program of the unit, started as the unit says."""
     (command,) = settings()["ExecStart"]
-    with subprocess.Popen(
+    with started(
         line(*command.split()[1:]),
+        seconds=PATIENCE,
         env=environment,
         cwd=environment["XDG_CONFIG_HOME"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     ) as process:
-        killer = threading.Timer(PATIENCE, process.kill)
-        killer.start()
-        try:
-            yield process
-        finally:
-            killer.cancel()
-            process.kill()
+        yield process
 
 
 @on_linux

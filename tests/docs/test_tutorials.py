@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 
 from hivemind_core_client.testing import EmbeddedHub
+from tests.programs import started
 
 from .documents import FOLLOWED, KEY, PASSWORD, ROOT, blocks
 
@@ -89,21 +89,15 @@ class Reader:
     def starts(self, command: str, port: str) -> Iterator[subprocess.Popen[str]]:
         """Starts what stays, at any port in place of `port`. It is killed when it takes too long, or at the end."""
         assert command in dict(self.commands()), command
-        with subprocess.Popen(
+        with started(
             shlex.split(command.replace(port, "0")),
+            seconds=PATIENCE,
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
         ) as process:
-            killer = threading.Timer(PATIENCE, process.kill)
-            killer.start()
-            try:
-                yield process
-            finally:
-                killer.cancel()
-                process.kill()
+            yield process
 
 
 def as_paired(hub: EmbeddedHub) -> dict[str, str]:
