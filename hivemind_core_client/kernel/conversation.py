@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from hivemind_core_client.kernel.questions import names_of_asked
 from hivemind_core_client.wire.answer import Answer
+from hivemind_core_client.wire.denials import allow_command
 from hivemind_core_client.wire.errors import (
     HiveMindError,
-    HubCommand,
     InvalidOption,
     Mend,
     QueryTimeout,
@@ -160,18 +160,15 @@ class Exchange:
         if self.sent_type not in UTTERANCES or error.code not in _NOT_ALLOWED:
             return error
         names = [name for name in (*self._denied, *self._more_types) if name != error.msg_type]
-        return error.with_mends(
-            *(Mend(HubCommand(("allow-msg", name, "NODE_ID")), joint=", or ") for name in names)
-        )
+        return error.with_mends(*(Mend(allow_command(name), joint=", or ") for name in names))
 
     def _silence(self, seconds: float) -> QueryTimeout:
-        allow = HubCommand(("allow-msg", self.sent_type, "NODE_ID"))
         mends = [Mend("is an OVOS (or other agent) running behind the hub?")]
         if self.ask_id:
             mends.append(
                 Mend(
                     "Old hubs drop what they do not allow, and do not say so: ",
-                    allow,
+                    allow_command(self.sent_type),
                     " allows it",
                     joint=" ",
                 )
@@ -203,7 +200,8 @@ class Conversation:
 
     def __init__(self) -> None:
         self.is_told = False
-        self._open: list[Exchange] = []
+        #: In the order in which they were opened. Threads come and go: each step of theirs is one step of a dict.
+        self._open: dict[Exchange, None] = {}
         self._types: tuple[str, ...] = UTTERANCES
         self._last: tuple[Optional[HiveMessage], Optional[Exchange]] = (None, None)
 
@@ -216,7 +214,7 @@ class Conversation:
 
     def say(self, text: Any, lang: Optional[str], session_id: str) -> Remark:
         """Open what nobody waits for; it is closed by itself. Raises like `ask`."""
-        remarks = [each for each in self._open if isinstance(each, Remark)]
+        remarks = [each for each in list(self._open) if isinstance(each, Remark)]
         for each in remarks[: 1 - _MOST_REMARKS]:
             each.over = True
         return self._opened(Remark, text, lang, session_id)
@@ -225,17 +223,22 @@ class Conversation:
         """It hears no more. Idempotent."""
         if exchange.heard and not (exchange.ended or exchange.over):
             self.is_told = False  # a hub that told it once may be another one by now
-        self._open = [other for other in self._open if other is not exchange]
-        self._last = (None, None)
+        if not exchange.heard and not exchange.ended:
+            self._types = UTTERANCES  # so may one that took the newer name
+        self._open.pop(exchange, None)
+        if not self._open:
+            self._last = (None, None)
 
     def taker(self, exchange: Exchange) -> Callable[[HiveMessage], bool]:
         """What all that arrives is shown to; True where it was for this exchange."""
 
         def take(message: HiveMessage) -> bool:
             # All are asked about one message, and who takes it may be another one after that.
-            if self._last[0] is not message:
-                self._last = (message, self._owner(message))
-            if self._last[1] is not exchange:
+            last, owner = self._last
+            if last is not message:
+                owner = self._owner(message)
+                self._last = (message, owner)
+            if owner is not exchange:
                 return False
             self._note(exchange, message)
             return True
@@ -257,13 +260,15 @@ class Conversation:
         if packet.msg_type is HiveMessageType.BUS:
             packet, session_id = _marked(packet, session_id)
         exchange = kind(packet, more, session_id, lang or "")
-        self._open = [*(each for each in self._open if not each.over), exchange]
+        for each in [each for each in list(self._open) if each.over]:
+            self._open.pop(each, None)
+        self._open[exchange] = None
         return exchange
 
     def _owner(self, message: HiveMessage) -> Optional[Exchange]:
         if message.msg_type is not HiveMessageType.BUS or _name(message) not in _OF_INTEREST:
             return None
-        judged = [(each.belongs(message), each) for each in self._open if not each.over]
+        judged = [(each.belongs(message), each) for each in list(self._open) if not each.over]
         sure = [each for belongs, each in judged if belongs]
         return next(iter(sure or [each for belongs, each in judged if belongs is None]), None)
 

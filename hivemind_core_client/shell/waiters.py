@@ -47,12 +47,17 @@ class Waiter(Generic[N]):
         self.matches = matches
         self.notifier = notifier
         self.request = request
-        self.is_over = False
         self.message: Optional[HiveMessage] = None
+        self._ended = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the wait has ended."""
+        return self._ended
 
     def offer(self, message: HiveMessage) -> bool:
         """True when this message ends the wait."""
-        if self.is_over or not self.matches(message):
+        if self._ended or not self.matches(message):
             return False
         self.message = message
         self.give_up()
@@ -68,7 +73,7 @@ class Waiter(Generic[N]):
 
     def give_up(self) -> None:
         """End the wait."""
-        self.is_over = True
+        self._ended = True
         self.notifier.notify()
 
 
@@ -77,11 +82,11 @@ class OneShot(Waiter[N]):
 
     def offer(self, message: HiveMessage) -> bool:
         """True when this message ends the wait, and when nobody waits any more."""
-        return self.is_over or super().offer(message)
+        return self._ended or super().offer(message)
 
     def stop(self) -> None:
         """Look at no more messages. Takes no lock, since the garbage collector calls it too, wherever it runs."""
-        self.is_over = True
+        self._ended = True
 
 
 class Gatherer(Waiter[N]):
@@ -97,11 +102,16 @@ class Gatherer(Waiter[N]):
         self.lost = False
         self._over = over
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it wants to see no more."""
+        return self._ended or self._over()
+
     def offer(self, message: HiveMessage) -> bool:
         """True once this waiter wants to see no more."""
-        if not self.is_over and self.matches(message):
+        if not self._ended and self.matches(message):
             self.notifier.notify()
-        return self.is_over or self._over()
+        return self._ended or self._over()
 
     def give_up(self) -> None:
         """The connection ended."""
@@ -114,7 +124,7 @@ class Gatherer(Waiter[N]):
 
     def stop(self) -> None:
         """Look at no more messages. Takes no lock, since the garbage collector calls it too, wherever it runs."""
-        self.is_over = True
+        self._ended = True
 
 
 class Waits(Protocol):

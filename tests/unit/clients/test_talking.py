@@ -253,3 +253,9 @@ def test_what_may_not_be_said_is_a_warning(make: Make, caplog: pytest.LogCapture
         assert until(lambda: f"allow-msg {UTTERANCE} NODE_ID" in caplog.text)
         hub.broadcast(speak("something else"))
         assert until(lambda: len(client.waiters) == 0)
+
+
+def test_what_a_hub_never_answers_is_forgotten(client: HiveMessageBusClient) -> None:
+    for _ in range(100):
+        client.say(OPEN)
+    assert len(client.waiters.waiting) < 40

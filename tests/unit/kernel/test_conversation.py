@@ -161,7 +161,39 @@ def test_what_names_no_question_is_for_the_oldest_and_for_one_alone() -> None:
     conversation_of_second = conversation.taker(second)
     assert not conversation_of_second(message)
     conversation.close(first)
-    assert conversation_of_second(message)
+    assert conversation_of_second(message.copy())
+
+
+def test_a_question_is_kept_whoever_asks_and_closes_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads ask at once: here another one does all it can at each moment in which this one looks at an exchange."""
+    conversation = Conversation()
+    opened(conversation)
+    meanwhile = [opened(conversation)]
+
+    def is_over(exchange: Exchange) -> bool:
+        if len(meanwhile) == 1:
+            meanwhile.append(exchange)  # once
+            meanwhile.append(opened(conversation, "meanwhile"))
+            conversation.close(meanwhile[0])
+        return False
+
+    monkeypatch.setattr(Exchange, "over", property(is_over, lambda exchange, value: None), raising=False)
+    last = opened(conversation, "last")
+    for exchange in (meanwhile[2], last):
+        assert heard(conversation, exchange, context={ASK_ID: exchange.ask_id}, utterance="yours")
+    assert not heard(conversation, meanwhile[0], context={ASK_ID: meanwhile[0].ask_id}, utterance="too late")
+
+
+def test_a_name_that_another_hub_took_is_forgotten_where_nobody_answers() -> None:
+    conversation = Conversation()
+    exchange = opened(conversation)
+    assert exchange.deny(MessageDenied(OLD)) and exchange.take_packet() is not None
+    assert heard(conversation, exchange, context={ASK_ID: exchange.ask_id}, utterance="hi")
+    conversation.close(exchange)
+    unanswered = opened(conversation)
+    assert unanswered.sent_type == NEW
+    conversation.close(unanswered)
+    assert opened(conversation).sent_type == OLD
 
 
 def test_once_the_hub_keeps_ids_what_has_none_is_something_else() -> None:
@@ -238,6 +270,11 @@ def test_silence_says_what_to_look_at() -> None:
     with pytest.raises(QueryTimeout) as caught:
         answered(opened(Conversation(), sound), complete=False)
     assert "allow-msg" not in str(caught.value)
+
+
+def test_silence_quotes_no_type_that_a_shell_would_read() -> None:
+    with pytest.raises(QueryTimeout, match="allow-msg TYPE NODE_ID"):
+        answered(opened(Conversation(), Message("x; reboot")), complete=False)
 
 
 def test_the_end_of_the_connection_is_raised_where_nothing_was_said() -> None:
