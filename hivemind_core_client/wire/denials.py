@@ -6,7 +6,7 @@ nothing else of it: neither its session nor an id. Older hubs drop the message a
 
 from __future__ import annotations
 
-import shlex
+import re
 from typing import Any, ClassVar, Optional, Union
 
 from hivemind_core_client.wire.errors import HiveMindError, HubCommand, Instruction, Mend
@@ -21,6 +21,9 @@ _NAMES = ("denied_type", "msg_type", "message_type")
 _NOT_ALLOWED = "acl_disallowed_type"
 #: So many of the types that a hub allows are kept, and so many characters of a type.
 _MOST_ALLOWED, _LONGEST_NAME = 1_000, 255
+
+#: What is one word in any shell, and no option.
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@%+=,-]{0,254}")
 
 _LIST_CLIENTS = HubCommand(("list-clients",))
 #: What mends a denial with which no allow-list has to do, by the hub's code for it.
@@ -41,9 +44,17 @@ _MENDS = {
 _LOOK_THERE = Mend("a policy of the hub decides about that; its log says more", joint=": ")
 
 
+def allow_command(msg_type: str) -> HubCommand:
+    """What lets a hub take messages of a type: with `TYPE` in its place where the type is not one plain word.
+
+    The type may be a peer's. To quote it would not do: the command stands between quotes, and may be copied with them.
+    """
+    return HubCommand(("allow-msg", msg_type if _PLAIN.fullmatch(msg_type) else "TYPE", "NODE_ID"))
+
+
 def allow_msg(msg_type: str) -> Mend:
-    """What lets a hub take messages of a type. The type may be a peer's word: it is quoted as a shell wants it."""
-    return Mend("run ", *_allowing(shlex.quote(printable(msg_type))), joint=": ")
+    """What lets a hub take messages of a type, as advice. A type that is not one plain word is not in the command."""
+    return Mend("run ", *_allowing(msg_type), joint=": ")
 
 
 class MessageDenied(HiveMindError, PermissionError):
@@ -95,13 +106,13 @@ def _mend_of(msg_type: str, code: str) -> Mend:
     if msg_type == BINARY:
         told = "the hub takes it once it takes some type of message from this client. Run "
         return Mend(told, *_allowing("TYPE"), joint=": ")
-    return allow_msg(msg_type or "TYPE")
+    return allow_msg(msg_type)
 
 
-def _allowing(word: str) -> tuple[Union[str, Instruction], ...]:
-    """How a type is allowed, given as a word of a command."""
+def _allowing(msg_type: str) -> tuple[Union[str, Instruction], ...]:
+    """How a type is allowed."""
     return (
-        HubCommand(("allow-msg", word, "NODE_ID")),
+        allow_command(msg_type),
         " on the hub's machine (",
         _LIST_CLIENTS,
         " shows NODE_ID)",

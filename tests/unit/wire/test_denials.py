@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from hivemind_core_client.errors import MessageDenied
+from hivemind_core_client.errors import MessageDenied, allow_msg
 from hivemind_core_client.wire.denials import denial_of
 from tests.unit.strategies import JSON
 
@@ -69,9 +69,15 @@ def test_a_peers_words_reach_neither_terminal_nor_shell() -> None:
     evil = {"denied_type": "x\x1b[31m; rm -rf ~", "reason": "no\x9b", "code": "acl_disallowed_type"}
     text = str(denial_of(evil))
     assert text.isprintable()
-    assert "allow-msg 'x?[31m; rm -rf ~' NODE_ID" in text
-    assert "allow-msg '$(reboot)' NODE_ID" in str(MessageDenied("$(reboot)"))
+    assert "does not take 'x?[31m; rm -rf ~' from here" in text
     assert len(str(denial_of({"denied_type": "x" * 10_000, "reason": "y" * 10_000}))) < 1000
+
+
+@pytest.mark.parametrize("name", ["$(reboot)", "x; rm -rf ~", "a b", "--help", "'`id`'", "ø", "x\n", ""])
+def test_a_command_to_copy_holds_no_type_that_a_shell_would_read(name: str) -> None:
+    """With its quotes or without them."""
+    assert "'hivemind-core allow-msg TYPE NODE_ID'" in str(MessageDenied(name))
+    assert allow_msg(name) == allow_msg("TYPE")
 
 
 def test_what_may_be_sent_is_bounded() -> None:
