@@ -71,12 +71,18 @@ class AsyncAsker:
             waiter.stop()
 
     async def reply(
-        self, packet: HiveMessage, matches: Matcher, timeout: Optional[float]
+        self, packet: HiveMessage, matches: Matcher, timeout: Optional[float], or_loss: bool = False
     ) -> Optional[HiveMessage]:
-        """Send, and return the first message that matches; None after `timeout` seconds, or without a connection."""
+        """Send, and return the first message that matches; None after `timeout` seconds.
+
+        Where the connection ends meanwhile it is None too, unless `or_loss` is to raise what ended it.
+        """
         waiter = Waiter(matches, self._new_notifier(), request=True)
         await self._send(packet, waiter)
-        return await self._wait(waiter, timeout)
+        message = await self._wait(waiter, timeout)
+        if or_loss and message is None and waiter.is_over:
+            raise self._loss()
+        return message
 
     async def query(self, message: Message | HiveMessage, patience: float) -> AsyncAnswerStream:
         """Ask upwards, and return once the first answer is there; see the client's `query`."""

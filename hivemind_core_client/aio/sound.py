@@ -44,16 +44,17 @@ class AsyncSound:
 
         `lang` is a language tag such as `en-US`; None leaves it to the hub. Other forms than 16,000 Hz, 16 bit and one
         channel are converted. Raises InvalidOption or InvalidMessage for audio that cannot be sent, NotUnderstood for
-        audio without words, QueryTimeout when the hub sends no text within `timeout` seconds, MessageDenied, and like
-        `emit`.
+        audio without words, QueryTimeout when the hub sends no text within `timeout` seconds, MessageDenied, what
+        ended the connection meanwhile, and like `emit`.
         """
         seconds = checked_seconds("timeout", timeout)
         packet = sound.to_transcribe(await off_loop(partial(sound.samples_of, audio)), lang)
         place = object()
         self._line.append(place)
         try:
-            await self._left.wait_until(lambda: self._line[0] is place, None)
-            answer = await self._asker.reply(packet, sound.is_transcript, seconds)
+            with self._client.mailbox.blocking():
+                await self._left.wait_until(lambda: self._line[0] is place, None)
+            answer = await self._asker.reply(packet, sound.is_transcript, seconds, or_loss=True)
         finally:
             self._line.remove(place)
             self._left.notify()
@@ -64,7 +65,8 @@ class AsyncSound:
 
         It goes to `bin_callbacks` too: those of the plugin binary_tts save it and play it. `lang` is a language tag;
         None leaves it to the hub. Raises QueryTimeout when the hub sends nothing for a sentence within `timeout`
-        seconds, MessageDenied where it does not take `speak:synth` from here, and like `emit`.
+        seconds, MessageDenied where it does not take `speak:synth` from here, what ended the connection meanwhile, and
+        like `emit`.
         """
         seconds = checked_seconds("timeout", timeout)
         return [await self._spoken(piece, lang, seconds) for piece in sound.pieces(text)]
@@ -95,10 +97,10 @@ class AsyncSound:
         wait = sound.SpeechWait(piece)
         expect_speech(self._client.bin_callbacks)
         packet = as_packet(to_message(sound.to_synthesize(piece, lang)))
-        answer = await self._asker.reply(packet, wait.matches, seconds)
-        if answer is None and not wait.others:
+        answer = await self._asker.reply(packet, wait.matches, seconds, or_loss=True) or wait.other
+        if answer is None:
             raise sound.no_speech(seconds)
-        return sound.speech_of(answer or wait.others[0])
+        return sound.speech_of(answer)
 
     async def _have_spoken(self, message: Message) -> None:
         lang: Any = message.data.get("lang")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import math
 import os
 import re
 import warnings
@@ -30,6 +31,8 @@ Audio = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
 MOST_SAMPLES = 10 * 2**20 - 1024
 #: No file of that length is larger, whatever its form.
 _MOST_FILE = 256 * 2**20
+#: Bytes of the widest samples that can be converted.
+_WIDEST = 4
 
 #: What a hub is asked for the sound of a text, and what it tells of audio.
 SYNTHESIZE = "speak:synth"
@@ -97,13 +100,13 @@ def is_speech(message: HiveMessage) -> bool:
 
 
 class SpeechWait:
-    """Waits for the speech of one text. What else the hub says meanwhile is in `others`.
+    """Waits for the speech of one text. `other` is the first that the hub speaks meanwhile of another one.
 
-    Dialog transformers of a hub may have changed the text; then the first of the others is it.
+    Dialog transformers of a hub may have changed the text; then that is it.
     """
 
     def __init__(self, text: str) -> None:
-        self.others: list[HiveMessage] = []
+        self.other: Optional[HiveMessage] = None
         self._text = text.strip()
 
     def matches(self, message: HiveMessage) -> bool:
@@ -112,7 +115,7 @@ class SpeechWait:
             return False
         if str(message.metadata.get("utterance", "")).strip() == self._text:
             return True
-        self.others.append(message)
+        self.other = self.other or message
         return False
 
 
@@ -199,18 +202,18 @@ def samples_of(audio: Audio) -> bytes:
 
     try:
         with wave.open(io.BytesIO(content)) as file:
-            channels, width, rate, _, _, _ = file.getparams()
+            form = file.getparams()[:3]
             frames = file.readframes(file.getnframes())
+        if form[1] > _WIDEST or not form[2]:
+            raise wave.Error(f"samples of {form[1]} bytes, {form[2]} a second")
     except (wave.Error, EOFError, ValueError) as error:
         reason = f" ({error})" if str(error) else ""
         raise InvalidMessage(f"{name} is no WAV file that can be read{reason}", _CONVERT) from error
-    samples = (
-        frames if (channels, width, rate) == (1, WIDTH, RATE) else _converted(frames, channels, width, rate)
-    )
-    if not samples or len(samples) > MOST_SAMPLES:
-        length, most = len(samples) / RATE / WIDTH, MOST_SAMPLES / RATE / WIDTH
+    # Before it is converted: that may take a thousand times the memory.
+    length, most = len(frames) / math.prod(form), MOST_SAMPLES / RATE / WIDTH
+    if not frames or length > most:
         raise InvalidMessage(f"{name} has {length:g} s of sound; a hub takes up to {most:.0f} s")
-    return samples
+    return frames if form == (1, WIDTH, RATE) else _converted(frames, *form)
 
 
 def _read(path: Union[str, os.PathLike[str]]) -> bytes:

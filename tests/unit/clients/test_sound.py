@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import struct
 import sys
 import threading
 import wave
@@ -17,6 +18,7 @@ from ovos_bus_client.message import Message
 from hivemind_core_client import BinaryDataCallbacks, HiveMessageBusClient, HiveMindBinaryPayloadType
 from hivemind_core_client.errors import (
     ClientClosed,
+    HubConnectionError,
     InvalidMessage,
     InvalidOption,
     NotUnderstood,
@@ -45,6 +47,12 @@ def wav(samples: bytes, rate: int = RATE, width: int = 2, channels: int = 1) -> 
         file.setparams((channels, width, rate, 0, "NONE", ""))
         file.writeframes(samples)
     return content.getvalue()
+
+
+def with_form(file: bytes, rate: int = RATE, bits: int = 16) -> bytes:
+    """A WAV file whose header says something else, which no library writes."""
+    form = struct.pack("<IIHH", rate, rate * bits // 8, bits // 8, bits)
+    return file[:24] + form + file[36:]
 
 
 class Speech(BinaryDataCallbacks):
@@ -145,6 +153,9 @@ def test_each_gets_the_text_of_his_own_audio(client: HiveMessageBusClient) -> No
         (wav(b""), InvalidMessage, "has 0 s of sound"),
         (wav(bytes(12 * 2**20)), InvalidMessage, "has 393.216 s of sound; a hub takes up to 328 s"),
         (wav(bytes(30), channels=3), InvalidMessage, "3 channels"),
+        (wav(bytes(2 * 10**6), rate=1), InvalidMessage, r"has 1e\+06 s of sound"),
+        (with_form(wav(bytes(32)), rate=0), InvalidMessage, "no WAV file.*samples of 2 bytes, 0 a second"),
+        (with_form(wav(bytes(40)), bits=40), InvalidMessage, "no WAV file.*samples of 5 bytes, 16000 a"),
     ],
 )
 def test_what_is_no_sound_is_told_before_it_is_sent(
@@ -169,6 +180,17 @@ def test_a_hub_without_ears_or_voice_is_waited_for_in_vain(make: Make) -> None:
             client.sound.transcribe(wav(sound("hello")), timeout=0.2)
         with pytest.raises(QueryTimeout, match=r"no speech within 0\.2 s"):
             client.sound.speak("hello", timeout=0.2)
+
+
+@pytest.mark.parametrize("verb", ["transcribe", "speak"])
+def test_the_end_of_the_connection_is_told_at_once_and_as_that(make: Make, verb: str) -> None:
+    with EmbeddedHub({"k": PASSWORD}, **NEWEST) as hub, make(hub) as client, ThreadPoolExecutor(1) as threads:
+        what = wav(sound("hello")) if verb == "transcribe" else "hello"
+        waiting = threads.submit(getattr(client.sound, verb), what, timeout=PATIENCE)
+        hub.wait_for("bin" if verb == "transcribe" else "bus")
+        hub.drop()
+        with pytest.raises(HubConnectionError):
+            waiting.result(PATIENCE)
 
 
 def test_a_long_text_is_spoken_in_pieces_that_fit_a_frame(client: HiveMessageBusClient) -> None:
