@@ -38,6 +38,7 @@ class AsyncSound:
         self._left = AsyncNotifier()
         #: Whether the hub speaks all that it says: `hear_answers` sets it.
         self.hears = False
+        self._said = sound.OnceSaid()
 
     async def transcribe(self, audio: Audio, lang: Optional[str] = None, timeout: float = 10.0) -> str:
         """Have the hub write down what is said in a WAV file; `audio` is its path, or its content in bytes.
@@ -103,6 +104,8 @@ class AsyncSound:
         return sound.speech_of(answer)
 
     async def _have_spoken(self, message: Message) -> None:
+        if not self._said.is_new(message):
+            return
         lang: Any = message.data.get("lang")
         for piece in sound.pieces(str(message.data.get("utterance") or "")):
             request = sound.to_synthesize(piece, lang if isinstance(lang, str) else None)

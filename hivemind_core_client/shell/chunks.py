@@ -105,7 +105,8 @@ class Chunks:
 
     def _tell(self, size: int, why: str) -> None:
         """Count bytes that the hub will not get, and tell of them."""
-        self.dropped += size
+        with self._lock:  # whoever puts may drop, and whoever sends
+            self.dropped += size
         text = "%d bytes of audio were dropped (%d in all): %s"
         self._lines.write(time.monotonic(), log.warning, text, size, self.dropped, why, kind="drop")
         if self._on_drop is not None:

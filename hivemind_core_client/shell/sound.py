@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 import attrs
 from attrs import field, frozen
@@ -23,6 +23,9 @@ from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.message import HiveMindBinaryPayloadType as BinType
 from hivemind_core_client.wire.sound_errors import NotUnderstood
 from hivemind_core_client.wire.text import printable, safe_label
+
+if TYPE_CHECKING:
+    from ovos_bus_client.message import Message
 
 #: A path of a WAV file, or what such a file holds.
 Audio = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
@@ -117,6 +120,21 @@ class SpeechWait:
             return True
         self.other = self.other or message
         return False
+
+
+class OnceSaid:
+    """Knows what the hub says a second time, by the other of the names in SPOKEN: a bus of OVOS may use both."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, Any] = ("", None)
+
+    def is_new(self, message: Message) -> bool:
+        """Whether this is said for the first time."""
+        name, data = self._last
+        if data == message.data and name != message.msg_type:
+            return False
+        self._last = (message.msg_type, message.data)
+        return True
 
 
 def is_transcript(message: HiveMessage) -> bool:

@@ -39,6 +39,7 @@ class Sound:
         self._left = Notifier()
         #: Whether the hub speaks all that it says: `hear_answers` sets it.
         self.hears = False
+        self._said = sound.OnceSaid()
 
     def transcribe(self, audio: Audio, lang: Optional[str] = None, timeout: float = 10.0) -> str:
         """Have the hub write down what is said in a WAV file; `audio` is its path, or its content in bytes.
@@ -104,6 +105,8 @@ class Sound:
         return sound.speech_of(answer)
 
     def _have_spoken(self, message: Message) -> None:
+        if not self._said.is_new(message):
+            return
         lang: Any = message.data.get("lang")
         for piece in sound.pieces(str(message.data.get("utterance") or "")):
             request = sound.to_synthesize(piece, lang if isinstance(lang, str) else None)

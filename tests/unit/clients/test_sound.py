@@ -239,6 +239,22 @@ def test_all_that_the_hub_says_is_heard_once_that_is_wished(
     assert len(speech.heard) == 3
 
 
+def test_what_the_hub_says_by_both_names_is_spoken_once(
+    hub: EmbeddedHub, client: HiveMessageBusClient, speech: Speech
+) -> None:
+    client.sound.hear_answers()
+    for name, text in (
+        ("ovos.utterance.speak", "One."),
+        ("speak", "One."),
+        ("speak", "Two."),
+        ("speak", "Two."),
+    ):
+        hub.broadcast(Message(name, {"utterance": text}))
+    hub.broadcast(Message("speak", {"utterance": "Three."}))
+    assert until(lambda: len(speech.heard) >= 4 and "Three." in [text for _, text in speech.heard])
+    assert sorted(str(text) for _, text in speech.heard) == ["One.", "Three.", "Two.", "Two."]
+
+
 def test_speech_that_nobody_asked_for_is_told_of_and_no_other(
     hub: EmbeddedHub, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
