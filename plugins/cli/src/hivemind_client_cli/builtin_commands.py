@@ -44,19 +44,19 @@ BUILTIN_COMMANDS: Mapping[str, BuiltinCommand] = {
         listen=(
             "listen",
             "listen",
-            "Print each message that arrives, a line each; with --json an object each.",
+            "Print each message that arrives, one on a line.",
         ),
         send_mycroft=("messages", "send_mycroft", "Send a message to the OVOS bus of the hub."),
         send_file=("send_file", "send_file", "Send the file at PATH to the hub."),
         query=(
             "mesh",
             "query",
-            "Ask up the hive: the first hub on the way to the top that knows an answer gives it.",
+            "Ask your hub, then the hubs above it.",
         ),
         cascade=(
             "mesh",
             "cascade",
-            "Ask the whole hive, and print every answer with the name of who gave it.",
+            "Ask the whole hive, and print every answer and who gave it.",
         ),
         broadcast=("mesh", "broadcast", "Send a message to all satellites of the hub."),
         escalate=(
@@ -68,16 +68,16 @@ BUILTIN_COMMANDS: Mapping[str, BuiltinCommand] = {
         intercom=(
             "intercom",
             "intercom",
-            "Messages from one satellite to another that no hub between them can read.",
+            "Send messages to one satellite, which no hub on the way can read.",
         ),
     ),
     **_of(
         LOOK,
-        demo=("demo", "demo", "Pair with a hub inside this process and ask it UTTERANCE."),
+        demo=("demo", "demo", "Start a hub in this process, pair with it, and ask it UTTERANCE."),
         doctor=(
             "doctor",
             "doctor",
-            "Check the way to the hub step by step, and say what mends the first that fails.",
+            "Check the connection to the hub step by step, and say how to mend the first step that fails.",
         ),
         ping=("ping", "ping", "Measure round trips to the hub, and draw the map of the hive."),
         plugins=(
@@ -92,22 +92,22 @@ BUILTIN_COMMANDS: Mapping[str, BuiltinCommand] = {
         profile=(
             "profile",
             "profile",
-            "Keep all that a connection needs under a name: hub, credentials, TLS, protocol, plugins.",
+            "Save all settings of a connection under a name.",
         ),
         trust=(
             "trust",
             "trust",
-            "Say whose signatures count: of INTERCOM messages, and of what others pass on.",
+            "Choose whose signatures this satellite trusts.",
         ),
         forget_server=(
             "forget_server",
             "forget_server",
-            "Forget what is pinned for the hub at HOST: its static key and its TLS certificate.",
+            "Forget the pinned static key and TLS certificate of the hub at HOST.",
         ),
         completion=(
             "completion",
             "completion",
-            "Print the script that lets SHELL complete hivemind-client with the Tab key.",
+            "Print the script for your shell that completes hivemind-client with the Tab key.",
         ),
         set_identity=("identity", "set_identity", "The same as 'identity set'."),
         show_identity=("identity", "show_identity", "The same as 'identity show'."),

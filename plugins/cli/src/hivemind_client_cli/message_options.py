@@ -75,7 +75,7 @@ _stacked_message_options = stacked(
         "--wait",
         metavar="TYPE",
         shell_complete=complete_ovos_type,
-        help="Wait for a message of this type and print it.",
+        help="Wait for a message of this type, and print it.",
     ),
     timeout_option(10.0, "How long to wait for the answer."),
 )
@@ -83,7 +83,7 @@ _stacked_message_options = stacked(
 site_option = click.option(
     "--site",
     metavar="SITE",
-    help="Site of the satellites whose OVOS shall take it. Without it only listeners hear of it.",
+    help="The OVOS of the satellites at this site handles the message. Without --site only listeners see it.",
 )
 
 

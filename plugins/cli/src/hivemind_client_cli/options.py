@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-import math
 import os
 from typing import Any
 
 import click
 
+from hivemind_client_cli.bounds import PORT, Between, bounded, seconds
 from hivemind_client_cli.connection import Connection, connected
 from hivemind_client_cli.help_sections import CONNECTION, options_of
 from hivemind_client_cli.misuse import Misuse
@@ -34,7 +34,7 @@ from hivemind_core_client.wire.mends import SET_IDENTITY
 _DEEPEST = 500
 _TOO_DEEP = f"this is nested more than {_DEEPEST} deep: send it flatter"
 
-VISIBLE = "Visible to every user of this machine in the process list"
+VISIBLE = "Every user of this machine can see it in the process list"
 
 
 def read_secret(path: str, what: str) -> str:
@@ -85,10 +85,10 @@ password_options = stacked(
         "--password",
         metavar="TEXT",
         callback=_as_meant,
-        help=f"Password. {VISIBLE}; prefer the next two.",
+        help=f"Password. {VISIBLE}. --password-file and --ask-password are safer.",
     ),
     click.option(
-        "--password-file", metavar="FILE", help="Read the password from the first line of FILE (- is stdin)."
+        "--password-file", metavar="FILE", help="Read the password from the first line of FILE. - is stdin."
     ),
     click.option("--ask-password", is_flag=True, help="Ask for the password at the terminal."),
 )
@@ -98,9 +98,9 @@ address_options = stacked(
         "--host",
         metavar="HOST",
         callback=_as_meant,
-        help="Address of the hub: a name, ws://NAME, wss://NAME, http://NAME or that of another transport.",
+        help="Address of the hub: a name, ws://NAME, wss://NAME or http://NAME. A plugin may add other forms.",
     ),
-    click.option("--port", type=click.IntRange(1, 65535), metavar="PORT", help="Port of the hub."),
+    bounded("--port", within=PORT, metavar="PORT", text="Port of the hub."),
     click.option(
         "--siteid",
         "site_id",
@@ -141,7 +141,7 @@ def _file_option(may_be_new: bool = False, own: bool = False) -> Decorator:
         output.identity_file = NodeIdentity(app_name=output.app, shared_fallback=not own).path
         return output.identity_file
 
-    text = "Identity file to use in place of the user's own." + (" May be new." if may_be_new else "")
+    text = "Use this identity file, not your own." + (" It may be new." if may_be_new else "")
     return stacked(app_option, click.option("--identity-file", metavar="FILE", callback=chosen, help=text))
 
 
@@ -155,7 +155,7 @@ profile_option = click.option(
     metavar="NAME",
     callback=filled,
     shell_complete=complete_profile,
-    help="Take what is not given from the profile NAME [default: HIVEMIND_PROFILE, else the one in use].",
+    help="Take what you do not give from the profile NAME [default: HIVEMIND_PROFILE, else the one in use].",
 )
 
 
@@ -265,7 +265,7 @@ def connecting(function: Function) -> Function:
 
 
 _stacked_connection_options = stacked(
-    key_option(f"Access key. {VISIBLE}; or set HIVEMIND_KEY."),
+    key_option(f"Access key. {VISIBLE}. HIVEMIND_KEY is safer."),
     password_options,
     click.option(
         "--crypto-key-file", metavar="FILE", help="Read a pre-shared key from the first line of FILE."
@@ -274,14 +274,16 @@ _stacked_connection_options = stacked(
     click.option(
         "--self-signed/--verify",
         default=None,
-        help="For wss://: pin a certificate that does not verify, or refuse it.",
+        help="For wss://, if the certificate does not verify: pin it, or refuse it.",
     ),
-    click.option("--ca-file", metavar="FILE", help="For wss://: check against the certificates in FILE."),
     click.option(
+        "--ca-file", metavar="FILE", help="For wss://: check the hub against the certificates in FILE."
+    ),
+    bounded(
         "--max-protocol",
-        type=click.IntRange(0, 3),
+        within=Between(int, 0, 3),
         metavar="N",
-        help="The highest protocol version to speak, 0 to 3; 3 if not given.",
+        text="The highest protocol version to use. Without it: 3.",
     ),
     click.option(
         "--cipher",
@@ -289,7 +291,7 @@ _stacked_connection_options = stacked(
         multiple=True,
         metavar="NAME",
         callback=_names,
-        help="A cipher to allow, such as that of a plugin. May be repeated: the best first.",
+        help="Allow this cipher. You can repeat it: put the best first.",
     ),
     identity_option,
     trace_option,
@@ -325,21 +327,6 @@ def _is_too_deep(value: object) -> bool:
     return True
 
 
-def _number(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
-    """The seconds, if they are any: NaN is in every range. Raises click.BadParameter."""
-    if value is not None and math.isnan(value):
-        raise click.BadParameter("nan is no number of seconds", ctx, param)
-    return value
-
-
 def timeout_option(default: float | None, text: str) -> Decorator:
     """`--timeout SECONDS`, above 0 and finite; None where it is not given and there is no default."""
-    return click.option(
-        "--timeout",
-        type=click.FloatRange(0, 86400, min_open=True),
-        default=default,
-        show_default=True,
-        callback=_number,
-        metavar="SECONDS",
-        help=text,
-    )
+    return seconds(text, default=default, show_default=True)

@@ -38,7 +38,7 @@ def _flag(*names: str, text: str) -> Decorator:
 
 
 #: `--trace`, of each command that connects.
-trace_option = _flag("--trace", text="Show each step of the connection on stderr: phases, frames, timers.")
+trace_option = _flag("--trace", text="Show each step of the connection on stderr: phases, frames and timers.")
 
 #: `--json`, `--quiet` and `--verbose`.
 output_options = options_of(
@@ -63,7 +63,7 @@ app_option = click.option(
     expose_value=False,
     is_eager=True,
     callback=_remember_app,
-    help="Use the identity of this application, in the folder NAME beside the user's own.",
+    help="Use the identity of the application NAME. It has its own folder beside yours.",
 )
 
 

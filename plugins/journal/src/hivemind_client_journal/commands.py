@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional
 import click
 
 from hivemind_client_cli import Connection, Output, connected, connection_options, reporting
+from hivemind_client_cli.bounds import COUNT, bounded
 from hivemind_client_cli.connection import read_identity
 from hivemind_client_cli.help_sections import group
 from hivemind_client_cli.options import identity_option
@@ -50,21 +51,30 @@ def _time(ctx: click.Context, param: click.Parameter, value: Optional[str]) -> O
 def journal() -> None:
     """Show what was said and heard, and say it again.
 
-    The journal is a file of this identity, or what HIVEMIND_JOURNAL_PATH names. It is written where HIVEMIND_JOURNAL
-    is "on".
+    Each identity has its own journal, in a file. HIVEMIND_JOURNAL_PATH names another file. The journal is written only
+    if HIVEMIND_JOURNAL is "on".
     """
 
 
 @journal.command("list", epilog="Example: hivemind-client journal list --type speak --direction received")
 @click.option(
-    "--since", metavar="AGE|DATE", callback=_time, help="Not what is older: 30m, 2h, 7d, 2030-01-31."
+    "--since",
+    metavar="AGE|DATE",
+    callback=_time,
+    help="Leave out what is older, such as 30m, 2h, 7d or 2030-01-31.",
 )
 @click.option(
-    "--type", "types", multiple=True, metavar="TYPE", help="Wire name, or OVOS type. May be repeated."
+    "--type",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    help="Only this wire name or OVOS type. You can repeat it.",
 )
-@click.option("--direction", type=click.Choice([SENT, RECEIVED]), help="Only what was sent, or received.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest so many."
+    "--direction", type=click.Choice([SENT, RECEIVED]), help="Only what was sent, or only what was received."
+)
+@bounded(
+    "--limit", within=COUNT, default=20, show_default=True, text="Show only the newest messages, this many."
 )
 @identity_option
 @reporting
@@ -89,7 +99,7 @@ def list_(output: Output, identity_file: Optional[str], **conditions: Any) -> No
 @identity_option
 @reporting
 def show(output: Output, identity_file: Optional[str], number: int) -> None:
-    """Show one message whole."""
+    """Show all of one message."""
     entry = _entry(path_of(identity_file), number)
     data = as_data(entry)
     message = data.pop("message")
@@ -108,9 +118,10 @@ def show(output: Output, identity_file: Optional[str], number: int) -> None:
 @connection_options
 @reporting
 def replay(output: Output, connection: Connection, numbers: tuple[int, ...], yes: bool) -> None:
-    """Send messages again that were sent, in this order, to the hub of this satellite.
+    """Send messages again to the hub of this satellite, in this order.
 
-    They go as new ones: with the session of now, and questions with an id of their own.
+    You can send only messages that were sent before. They go as new messages: with the session of now, and each
+    question with a new id.
     """
     path = path_of(connection.identity_file)
     entries = [_entry(path, number) for number in numbers]
@@ -128,7 +139,7 @@ def replay(output: Output, connection: Connection, numbers: tuple[int, ...], yes
 @identity_option
 @reporting
 def clear_(output: Output, identity_file: Optional[str], yes: bool) -> None:
-    """Remove all that was recorded."""
+    """Delete all messages in the journal."""
     from hivemind_client_journal.reading import clear
 
     path = path_of(identity_file)

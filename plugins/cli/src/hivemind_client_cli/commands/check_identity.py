@@ -18,14 +18,15 @@ from hivemind_client_cli.permission import allow_talk, allowed_types, tells_deni
     short_help="The same as 'identity test'.",
     epilog="Example: hivemind-client test-identity --host hub.local",
 )
-@timeout_option(None, "How long to try [default: as long as each step of a connection may take].")
+@timeout_option(None, "How long to try [default: until a step of the connection takes too long].")
 @connection_options
 @reporting
 def test_identity(output: Output, connection: Connection, timeout: float | None) -> None:
-    """Connect, say what was agreed on, and leave.
+    """Connect, show what was agreed on, and disconnect.
 
-    Exit code 0 means that the hub took the key and that both sides have the same password. What this key may send is
-    said too, if the hub tells: it is sent a message that nobody handles.
+    Exit code 0 means: the hub takes the key, and both sides have the same password.
+
+    You also see what this key may send, if the hub tells. To find out, a message is sent that nobody handles.
     """
     with connected(output, connection, timeout) as client:
         hub, agreed = client.hub, client.negotiated

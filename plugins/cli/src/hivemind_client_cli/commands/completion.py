@@ -9,7 +9,7 @@ from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.program import COMPLETE_VARIABLE, PROGRAM
 
-_HELP = """Print the script that lets SHELL complete hivemind-client with the Tab key.
+_HELP = """Print the script for your shell that completes hivemind-client with the Tab key.
 
 \b
 Put it where the shell finds it, once:

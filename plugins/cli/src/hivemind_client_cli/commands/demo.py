@@ -42,19 +42,19 @@ _USER_FOLDERS = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STAT
 @click.option(
     "--serve",
     is_flag=True,
-    help="Leave the hub running to play with, and print commands for other terminals.",
+    help="Keep the hub running so that you can try things. Prints commands for other terminals.",
 )
 @timeout_option(10.0, "How long to wait for the answer.")
 @trace_option
 @reporting
 def demo(output: Output, utterance: str | None, serve: bool, timeout: float) -> None:
-    """Pair with a hub inside this process and ask it UTTERANCE.
+    """Start a hub in this process, pair with it, and ask it UTTERANCE.
 
-    The hub listens on a free loopback port and lives in a temporary directory: no file of yours is
-    read or written. Without UTTERANCE it is asked for the time.
+    The hub listens on a free port of this machine only. Its files are in a temporary directory, so none of your files
+    is read or written. Without UTTERANCE, the question is what time it is.
 
-    With --serve the hub stays until Ctrl-C, which is the ordinary end and has exit code 0. Two satellites are paired
-    with it. The commands that are printed are theirs: paste them into other terminals. What the hub hears is shown.
+    With --serve the hub runs until you press Ctrl-C, which has exit code 0. Two satellites are paired with it. Commands
+    for both are printed: paste them into other terminals. You see here what the hub hears.
     """
     if serve and utterance is not None:
         raise click.UsageError("--serve asks nothing itself: leave UTTERANCE out")

@@ -60,13 +60,13 @@ _WIDTH = 10
 
 
 @command("doctor", epilog="Example: hivemind-client doctor --say 'what time is it'")
-@click.option("--say", metavar="TEXT", help="Check the permission by saying TEXT to the assistant.")
+@click.option("--say", metavar="TEXT", help="Check the permission: say TEXT to the assistant.")
 @click.option(
     "--msg",
     "msg_type",
     metavar="TYPE",
     shell_complete=complete_ovos_type,
-    help="Check the permission by sending a message of TYPE.",
+    help="Check the permission: send a message of this type.",
 )
 @click.option(
     "--payload", callback=json_object, default="{}", metavar="JSON", help="Data of the message of --msg."
@@ -84,19 +84,21 @@ def doctor(
     payload: Json,
     timeout: float,
 ) -> None:
-    """Check the way to the hub step by step, and say what mends the first that fails.
+    """Check the connection to the hub step by step, and say how to mend the first step that fails.
 
-    The steps: name, TCP, TLS, WebSocket, key, version, password, cipher, permission; with protocol version 3 also the
-    static keys by which hub and satellite know each other, 'hub key' and 'own Noise key'. The last step says what the
-    hub takes from this key, if it tells: it is sent a message that nobody handles. --say and --msg send a real one.
-    Checks of plugins come after these.
+    The steps: name, TCP, TLS, WebSocket, key, version, password, cipher, permission. Protocol version 3 adds two: 'hub
+    key' and 'own Noise key', the static keys by which hub and satellite know each other. After these come the checks of
+    plugins.
 
-    Where no hub answers, it is looked for by the other scheme, at the usual other port and by each family of addresses,
-    and the command is printed that makes the one that works yours. Your key does not go anywhere in the clear that was
-    to go by TLS.
+    The step 'permission' shows what the hub allows this key, if the hub tells. To find out, a message is sent that
+    nobody handles. --say and --msg send a real message.
 
-    Exit codes: 0 nothing failed, 1 a plugin's check failed, 2 nothing configured or a file that cannot be used,
-    3 refused by the hub, 4 unreachable or timed out.
+    If no hub answers, the doctor looks elsewhere: with the other scheme, at the usual other port, and at each address,
+    IPv4 and IPv6. If it finds the hub, it prints the command that sets this for you. If your key was to go over TLS, it
+    is never sent without TLS.
+
+    Exit codes: 0 nothing failed, 1 a plugin's check failed, 2 nothing is configured or a file cannot be used, 3 the hub
+    refused, 4 the hub cannot be reached or does not answer in time.
     """
     if say is not None and msg_type is not None:
         raise click.UsageError("give one of --say and --msg")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hivemind_client_cli.addresses import read
+from hivemind_client_cli.bounds import PORT, bounded
 from hivemind_client_cli.connection import read_identity
 from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.options import identity_option
@@ -25,13 +26,8 @@ if TYPE_CHECKING:
 
 @command("forget-server", epilog="Example: hivemind-client forget-server hub.local:5678")
 @click.argument("address", metavar="[HOST[:PORT]]", required=False)
-@click.option("--host", metavar="HOST", help="Address of the hub [default: as a client has it].")
-@click.option(
-    "--port",
-    type=click.IntRange(1, 65535),
-    metavar="PORT",
-    help="Port of the hub [default: as a client has it].",
-)
+@click.option("--host", metavar="HOST", help="Address of the hub [default: that of your connections].")
+@bounded("--port", within=PORT, metavar="PORT", text="Port of the hub [default: that of your connections].")
 @click.option("--certificate", is_flag=True, help="Forget its TLS certificate, and keep its static key.")
 @identity_option
 @reporting
@@ -43,15 +39,17 @@ def forget_server(
     certificate: bool,
     identity_file: str | None,
 ) -> None:
-    """Forget what is pinned for the hub at HOST: its static key and its TLS certificate.
+    """Forget the pinned static key and TLS certificate of the hub at HOST.
 
-    Without a port it is 5678. A hub of protocol version 3 is known by its static key, and one behind TLS by its
-    certificate, unless that verifies. Both are pinned on first contact, and others are refused then. Forget them only
-    if the hub's owner says that the hub was set up anew, has a new certificate, or was set back to an older version:
-    what it shows next is pinned in their place, and an offer without Noise is taken until then. With http:// or https://
-    before HOST it is the pin of a client over HTTP, port 5679 unless given. `hivemind-client trust list` shows the
-    pins, also one that cannot be read. Without HOST it is the hub of a client that is given --host and --port: what
-    they leave out comes from the environment and the identity file.
+    A hub of protocol version 3 is known by its static key. A hub with TLS is known by its certificate, unless the
+    certificate verifies. Both are pinned at the first connection. From then on, others are refused.
+
+    Forget them only if the owner of the hub says that it was set up anew, has a new certificate, or was set back to an
+    older version. What the hub shows next is pinned instead. Until then, an offer without Noise is accepted.
+
+    Without a port it is 5678. With http:// or https:// before HOST it is the pin of a client over HTTP, and the port is
+    5679. Without HOST it is the hub that your connections use: --host and --port, then environment, profile and
+    identity file. `hivemind-client trust list` shows the pins, and those that cannot be read.
     """
     if address is not None and (host is not None or port is not None):
         raise click.UsageError("give HOST[:PORT], or --host and --port")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     short_help="The same as 'identity set'.",
     epilog="Example: hivemind-client set-identity --key KEY --ask-password --host hub.local --siteid kitchen",
 )
-@key_option(f"Access key that the hub gave to this node. {VISIBLE}.")
+@key_option(f"Access key that the hub gave to this satellite. {VISIBLE}.")
 @password_options
 @address_options
 @new_identity_option
@@ -55,10 +55,10 @@ def set_identity(
     site_id: str | None,
     identity_file: str | None,
 ) -> None:
-    """Note the credentials of this satellite and the address of its hub.
+    """Save the credentials of this satellite and the address of its hub.
 
-    Give what you know now, and the rest later: what you do not give stays as it is. Makes an RSA key pair where there
-    is none. Nothing is saved if no connection could use one of the values.
+    You can give some values now and others later. What you do not give stays as it is. If there is no RSA key pair, one
+    is made. If a value cannot be used by any connection, nothing is saved.
     """
     password = choose_password(password, password_file, ask_password)
     output.hide(key, password)
@@ -116,7 +116,7 @@ def _check(
 @identity_option
 @reporting
 def show_identity(output: Output, identity_file: str | None) -> None:
-    """Show what the identity file holds; secrets are masked."""
+    """Show what is in the identity file. Secrets are masked."""
     identity = read_identity(identity_file)
     output.hide(identity.access_key, identity.password)
     data = _facts(identity)
@@ -144,11 +144,16 @@ def show_identity(output: Output, identity_file: str | None) -> None:
     short_help="The same as 'identity reset-keys'.",
     epilog="Example: hivemind-client reset-pgp --yes",
 )
-@click.option("-y", "--yes", is_flag=True, help="Do not ask; nobody is asked where stdin is no terminal.")
+@click.option(
+    "-y", "--yes", is_flag=True, help="Do not ask. Where stdin is no terminal, you are never asked."
+)
 @own_identity_option
 @reporting
 def reset_pgp(output: Output, yes: bool, identity_file: str | None) -> None:
-    """Replace the RSA key pair of this satellite; peers that trust the old key trust it no more."""
+    """Replace the RSA key pair of this satellite.
+
+    Satellites and hubs that trust the old key do not trust the new one.
+    """
     identity = read_identity(identity_file)
     if not yes and can_ask():
         _ask(identity)

@@ -18,7 +18,7 @@ from hivemind_client_cli.program import PROGRAM
 def identity() -> None:
     """Set, show and test the credentials of this satellite.
 
-    They stand in the identity file: access key, password, address of the hub, site, and this satellite's keys.
+    They are in the identity file: access key, password, address of the hub, site, and the keys of this satellite.
     """
 
 

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from hivemind_client_cli.answers import Dropped, Inbox, confirm_receipt
 from hivemind_client_cli.arrival_queue import ArrivalQueue
+from hivemind_client_cli.bounds import COUNT, bounded, seconds
 from hivemind_client_cli.commands.trust import complete_alias, public_key, read_key_file
 from hivemind_client_cli.connection import Connection, connected, prepared, read_identity
 from hivemind_client_cli.group import group_of
@@ -67,7 +68,7 @@ _SEE_PLUGINS = Mend("see ", SHOW_PLUGINS, joint=": ")
 )
 @output_options
 def intercom() -> None:
-    """Messages from one satellite to another that no hub between them can read."""
+    """Send messages to one satellite, which no hub on the way can read."""
 
 
 def _complete_target(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -103,8 +104,8 @@ def send(
 ) -> None:
     """Seal a message for one satellite, sign it, and send it through the hive.
 
-    Nobody acknowledges an INTERCOM message: exit code 0 means that the hub has got it, not that it was delivered.
-    The other side drops it unless it trusts the key of this satellite.
+    Nobody confirms an INTERCOM message. Exit code 0 means that the hub has it, not that it was delivered. The other
+    satellite drops it unless it trusts the key of this satellite.
     """
     _require_plugin(ctx)
     key = _target_key(connection, target)
@@ -131,23 +132,19 @@ def send(
 
 
 @intercom.command("listen", epilog="Example: hivemind-client intercom listen --count 1 --timeout 60 --json")
-@click.option("--count", type=click.IntRange(1), metavar="N", help="Leave after N messages.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, 86400, min_open=True),
-    metavar="SECONDS",
-    help="Leave after this time; exit code 4 if --count messages have not come by then.",
-)
+@bounded("--count", within=COUNT, metavar="N", text="Stop after N messages.")
+@seconds("Stop after this time. Without it, listen until Ctrl-C.")
 @connection_options
 @reporting
 @click.pass_context
 def listen(
     ctx: click.Context, output: Output, connection: Connection, count: int | None, timeout: float | None
 ) -> None:
-    """Print the INTERCOM messages for this satellite that a trusted key has signed, and who signed them.
+    """Print the INTERCOM messages for this satellite, and who signed them.
 
-    With --json each message is an object on a line of its own. Ctrl-C is the ordinary end and has exit code 0, as
-    has --timeout. With --count, a --timeout that comes first has exit code 4.
+    Only messages with the signature of a trusted key are printed. --json prints one object on a line.
+
+    Exit codes: 0 you pressed Ctrl-C or --timeout is over, 4 --timeout is over before --count messages came.
     """
     _require_plugin(ctx)
     printed = 0

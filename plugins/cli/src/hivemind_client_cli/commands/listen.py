@@ -8,6 +8,7 @@ import click
 
 from hivemind_client_cli.arrival_queue import ArrivalQueue
 from hivemind_client_cli.binary_data import saver
+from hivemind_client_cli.bounds import COUNT, DAY_S, bounded, seconds
 from hivemind_client_cli.colours import columns_of
 from hivemind_client_cli.connection import Connection, prepared
 from hivemind_client_cli.connection_reporter import ConnectionReporter
@@ -28,17 +29,12 @@ from hivemind_core_client.message import HiveMessage
     multiple=True,
     metavar="TYPE",
     shell_complete=complete_message_type,
-    help="Show only this hive type (such as propagate) or OVOS type (such as speak). Repeatable.",
+    help="Show only this hive type (such as propagate) or OVOS type (such as speak). You can repeat it.",
 )
-@click.option("--count", type=click.IntRange(min=1), metavar="N", help="Leave after N messages.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, 86400 * 366, min_open=True),
-    metavar="SECONDS",
-    help="Leave after so long. Without it: listen until Ctrl-C.",
-)
+@bounded("--count", within=COUNT, metavar="N", text="Stop after N messages.")
+@seconds("Stop after this time. Without it, listen until Ctrl-C.", longest=DAY_S * 366)
 @click.option("--save", "directory", metavar="DIRECTORY", help="Save speech, files and audio in DIRECTORY.")
-@click.option("--full", is_flag=True, help="Show each message whole, on several lines.")
+@click.option("--full", is_flag=True, help="Show all of each message, on several lines.")
 @connection_options
 @reporting
 def listen(
@@ -50,17 +46,18 @@ def listen(
     directory: str | None,
     full: bool,
 ) -> None:
-    """Print each message that arrives, a line each; with --json an object each.
+    """Print each message that arrives, one on a line.
 
-    A line tells the time, who sent it, the types from the outside in, and what it holds. Long keys are cut, and so is
-    data that is wider than the terminal: --full shows all of it. Some messages are for others. This satellite does
-    nothing about those, and their line says `[dropped: …]` and why.
+    A line shows the time, the sender, the types from the outside in, and the content. Long keys are cut. Data that is
+    wider than the terminal is cut too. --full shows all of it. --json prints one object on a line.
 
-    Binary data is shown by its kind, size and name, and kept only with --save. When the hub goes away this
-    command waits for it to come back, and says so on stderr.
+    Some messages are for other satellites. This one does nothing with them. Their line says `[dropped: …]` and why.
 
-    Ctrl-C is the ordinary end and has exit code 0, as has --timeout. With --count, a --timeout that comes
-    first has exit code 4. A hub that refuses this satellite when it comes back: 3.
+    Of binary data you see the kind, the size and the name. Only --save keeps the data. If the connection ends, this
+    command waits until the hub is back, and says so on stderr.
+
+    Exit codes: 0 you pressed Ctrl-C or --timeout is over, 4 --timeout is over before --count messages came, 3 the hub
+    is back and refuses this satellite.
     """
     matches = Matcher(types)
     save = saver(directory) if directory is not None else None

@@ -72,7 +72,7 @@ def question_options(function: Function) -> Function:
 
 
 _stacked_question_options = stacked(
-    click.option("--utterance", metavar="TEXT", help=f"Ask TEXT: short for --msg {UTTERANCE}."),
+    click.option("--utterance", metavar="TEXT", help=f"Ask TEXT. Short for --msg {UTTERANCE}."),
     click.option(
         "--msg", "msg_type", metavar="TYPE", shell_complete=complete_ovos_type, help="Type of the message."
     ),
@@ -97,11 +97,13 @@ def _question(msg_type: str | None, payload: Json, utterance: str | None, lang: 
 @connection_options
 @reporting
 def query(output: Output, connection: Connection, question: Question, timeout: float) -> None:
-    """Ask up the hive: the first hub on the way to the top that knows an answer gives it.
+    """Ask your hub, then the hubs above it. The first that knows an answer gives it.
 
-    Answers print as they stream in; --verbose shows who gave them. With --json they come as one document at the
-    end, where "complete" tells whether the hub said that these are all. Exit code 4 when nobody answers, and 3 when
-    the hub does not allow the message. Hub 4.0.0 answers nothing, and 4.15 answers utterances only.
+    Each answer is printed when it comes. --verbose shows who gave it. --json prints one document at the end: "complete"
+    is true if the hub said that these are all.
+
+    Exit codes: 4 nobody answers, 3 the hub does not allow the message. Hub 4.0.0 never answers. Hub 4.15 answers
+    utterances only.
     """
     with connected(output, connection) as client:
         with _explaining("QUERY", "escalate", timeout):
@@ -113,14 +115,13 @@ def query(output: Output, connection: Connection, question: Question, timeout: f
 
 @command("cascade", epilog='Example: hivemind-client cascade --utterance "is anybody there"')
 @question_options
-@timeout_option(5.0, "How long to gather answers.")
+@timeout_option(5.0, "How long to collect answers.")
 @connection_options
 @reporting
 def cascade(output: Output, connection: Connection, question: Question, timeout: float) -> None:
-    """Ask the whole hive, and print every answer with the name of who gave it.
+    """Ask the whole hive, and print every answer and who gave it.
 
-    Exit code 4 when nobody answers (hub 4.0.0 never does, nor lets others), and 3 when the hub does not allow
-    the message.
+    Exit codes: 4 nobody answers, 3 the hub does not allow the message. Behind hub 4.0.0 nobody ever answers.
     """
     with connected(output, connection) as client, _explaining("CASCADE", "propagate", timeout):
         answers = client.cascade(question.packet(HiveMessageType.CASCADE), timeout=timeout)
@@ -139,13 +140,13 @@ def cascade(output: Output, connection: Connection, question: Question, timeout:
 @connection_options
 @reporting
 def broadcast(output: Output, connection: Connection, outgoing: Outgoing, site: str | None) -> None:
-    """Send a message to all satellites of the hub. Only a satellite that is an administrator may.
+    """Send a message to all satellites of the hub. Only a satellite that is an administrator may do this.
 
-    A satellite's OVOS takes it where SITE is its site. Hub 4.0.0 knows no sites: it hands the bare message to
+    The OVOS of a satellite handles it if its site is SITE. Hub 4.0.0 knows no sites. It gives the bare message to
     everybody.
 
-    A hub ends the connection on a broadcast from anyone else: exit code 3. Hub 4.0.0 says nothing and drops
-    the message.
+    If this satellite is no administrator, the hub ends the connection: exit code 3. Hub 4.0.0 drops the message and
+    says nothing.
     """
     warn_without_site(output, site)
     packet = outgoing.wrapped(HiveMessageType.BROADCAST, site)

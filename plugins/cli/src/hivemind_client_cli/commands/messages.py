@@ -41,7 +41,7 @@ def send_mycroft(output: Output, connection: Connection, outgoing: Outgoing) -> 
 
 
 @command("escalate", epilog=_EXAMPLE.format("escalate", "my.alarm", '{"door": "open"}'))
-@click.option("--site", metavar="SITE", help="Site of the hub whose OVOS shall take it.")
+@click.option("--site", metavar="SITE", help="The OVOS of the hub at this site handles the message.")
 @message_options
 @connection_options
 @reporting
@@ -56,8 +56,8 @@ def escalate(output: Output, connection: Connection, outgoing: Outgoing, site: s
 @click.option(
     "--introduce",
     is_flag=True,
-    help="Send a PING first. Each run of a command is a new session under a new name, and only from a PING in that "
-    "session does a satellite that trusts this one's key know whose name it is.",
+    help="Send a PING first. Each run of a command is a session with a new name. From the PING, satellites that trust "
+    "this one's key learn whose name it is.",
 )
 @message_options
 @connection_options
@@ -71,9 +71,10 @@ def propagate(
 ) -> None:
     """Send a message through the whole hive, up and down.
 
-    A satellite's OVOS takes it where SITE is its site, and where it trusts the key of this satellite
-    ('hivemind-client trust add', there) and knows, by --introduce, that the message is from here. Hub 4.0.0 knows no
-    sites and no senders: it hands the bare message to everybody.
+    The OVOS of a satellite handles it if three things are true. Its site is SITE. It trusts the key of this satellite:
+    run 'hivemind-client trust add' there. It knows that the message is from this satellite: use --introduce.
+
+    Hub 4.0.0 knows no sites and no senders. It gives the bare message to everybody.
     """
     warn_without_site(output, site)
     with connected(output, connection) as client:

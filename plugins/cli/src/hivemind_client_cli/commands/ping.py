@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hivemind_client_cli.bounds import Between, bounded
 from hivemind_client_cli.connection import Connection, connected
 from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.options import connection_options, timeout_option
@@ -35,8 +36,8 @@ class NoMap(HiveMindError):
 
 
 @command("ping", epilog="Example: hivemind-client ping --count 10 --json")
-@click.option(
-    "--count", type=click.IntRange(1, 10000), default=5, show_default=True, help="How many pings to send."
+@bounded(
+    "--count", within=Between(int, 1, 10000), default=5, show_default=True, text="How many pings to send."
 )
 @timeout_option(5.0, "How long to wait for each pong, and for the map.")
 @click.option("--map/--no-map", "drawn", default=True, show_default=True, help="Draw the map of the hive.")
@@ -55,8 +56,8 @@ def ping(
 ) -> None:
     """Measure round trips to the hub, and draw the map of the hive.
 
-    Round trips are those of WebSocket pings, which every hub answers. The map comes from a PING flood. Hub 4.0.0 takes
-    no part in that: then there are figures and no map, and --mermaid and --dot end with code 1.
+    Round trips are measured with WebSocket pings. Every hub answers those. For the map a PING goes through the hive.
+    Hub 4.0.0 does not answer that: then you get times and no map, and --mermaid and --dot end with code 1.
     """
     if mermaid or dot:
         if (mermaid and dot) or output.json or not drawn:

@@ -31,7 +31,8 @@ def _chain_option(function: Function) -> Function:
         "handled",
         metavar="TYPE",
         shell_complete=complete_handled,
-        help="Show only who handles this type, such as bus or FILE: wrappers, the outermost first, then the handler.",
+        help="Show only what handles this type, such as bus or FILE: first the wrappers from the outside in, then the "
+        "handler.",
     )(function)
 
 
@@ -48,9 +49,11 @@ def plugins(ctx: click.Context, handled: str | None) -> None:
 
     Without a subcommand it lists them: what each provides, what is blocked, what failed and why.
 
-    HIVEMIND_CLIENT_PLUGINS names the only ones to load besides the built-in ones (empty: none),
-    HIVEMIND_CLIENT_PLUGINS_BLOCK names those to leave out, HIVEMIND_CLIENT_PLUGINS_DIR is a folder of single files.
-    Failed and slow calls are those of this process: a program asks its client, plugin_report().
+    Three variables choose plugins. HIVEMIND_CLIENT_PLUGINS names the only ones to load besides the built-in ones; empty
+    means none. HIVEMIND_CLIENT_PLUGINS_BLOCK names those to leave out. HIVEMIND_CLIENT_PLUGINS_DIR is a folder with
+    plugins that are single files.
+
+    Failed and slow calls are those of this command. In a program, call plugin_report() of the client.
     """
     if ctx.invoked_subcommand is None:
         ctx.invoke(listing, handled=handled)

@@ -16,8 +16,8 @@ from hivemind_client_cli.output_options import reporting
 def check(output: Output, ctx: click.Context, name: str) -> None:
     """Check everything that the plugin NAME offers, and say what is wrong with it.
 
-    NAME is that of an installed plugin, a file that ends with .py, the folder of a package or of a project with one in
-    src, or a module. Exit code 1 if a check fails.
+    NAME is one of these: the name of an installed plugin, a file that ends with .py, the folder of a package, the
+    folder of a project with a package in src, or a module. Exit code 1 if a check fails.
     """
     from hivemind_client_cli.plugin_checks import checks_by_name
 

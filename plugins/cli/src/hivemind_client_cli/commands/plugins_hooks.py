@@ -16,9 +16,10 @@ from hivemind_client_cli.output_options import reporting
 @click.pass_context
 @reporting
 def hooks(output: Output, ctx: click.Context, names: tuple[str, ...]) -> None:
-    """Print every hook that a plugin may implement, or these: what it is, when it is called, and a line of example.
+    """Print the hooks that a plugin may implement: all, or those that you name.
 
-    Hooks that other plugins brought are among them.
+    For each hook you see what it is, when it is called, and a line as an example. Hooks of other plugins are among
+    them.
     """
     from hivemind_client_cli.hook_contracts import contracts
 

@@ -34,7 +34,7 @@ KINDS = (
 def new(output: Output, name: str, kind: str, parent: str) -> None:
     """Write a package with a plugin called NAME: entry point, README and tests that pass.
 
-    Its folder is hivemind-client-NAME, and must not be there yet.
+    Its folder is hivemind-client-NAME. That folder must not exist yet.
     """
     from hivemind_client_cli.plugin_package import write_package
 

@@ -40,10 +40,12 @@ _BEFORE = {
 @group("profile", no_args_is_help=False, epilog="Example: hivemind-client profile list")
 @output_options
 def profile() -> None:
-    """Keep all that a connection needs under a name: hub, credentials, TLS, protocol, plugins.
+    """Save all settings of a connection under a name.
 
-    Commands and programs take it by --profile NAME, HIVEMIND_PROFILE, or because it is in use. An option goes before
-    the environment, that before the profile, and that before the identity file.
+    A profile has the hub, the credentials, TLS, the protocol and plugins. Choose it with --profile NAME or
+    HIVEMIND_PROFILE, or for all commands and programs with 'profile use NAME'.
+
+    Each setting comes from the first of these that has it: options, environment, profile, identity file.
     """
 
 
@@ -65,26 +67,26 @@ def _setting(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     "add", epilog="Example: hivemind-client profile add kitchen --host wss://hub.local --ask-password"
 )
 @click.argument("name")
-@click.option("--change", is_flag=True, help="Change a profile: what is not given stays.")
-@click.option("--use", "use_it", is_flag=True, help="Use it from now on where no profile is named.")
+@click.option("--change", is_flag=True, help="Change the profile. What you do not give stays as it is.")
+@click.option("--use", "use_it", is_flag=True, help="Also use it from now on where no profile is named.")
 @click.option(
     "--set",
     "more",
     multiple=True,
     callback=_setting,
     metavar="OPTION=VALUE",
-    help="Any other option of a client by its name in Python, with a value as JSON: compress=false, "
-    'blocked_plugins=["x"], query_timeout=10. May be repeated.',
+    help="Any other option of a client, by its name in Python. The value is JSON: compress=false, "
+    'blocked_plugins=["x"], query_timeout=10. You can repeat it.',
 )
 @connection_options_without_profile
 @reporting
 def add(
     output: Output, name: str, change: bool, use_it: bool, more: dict[str, Any], connection: Connection
 ) -> None:
-    """Keep the options of a connection as the profile NAME.
+    """Save the options of a connection as the profile NAME.
 
-    It uses the RSA key, the Noise key and the pins of the user's identity file, or of the one that --identity-file
-    names. Nothing is saved when a value is one that no connection could use.
+    The profile uses the RSA key, the Noise key and the pins of your identity file, or of --identity-file. If a value
+    cannot be used by any connection, nothing is saved.
     """
     output.hide(connection.key, connection.password, connection.crypto_key)
     profiles = _profiles()
@@ -114,7 +116,10 @@ def add(
 @click.option("--none", "no_profile", is_flag=True, help="Use no profile from now on.")
 @reporting
 def use(output: Output, name: str | None, no_profile: bool) -> None:
-    """Use the profile NAME from now on, in commands and programs that name neither a profile nor an identity."""
+    """Use the profile NAME from now on.
+
+    It is used by commands and programs that name neither a profile nor an identity.
+    """
     if (name is None) != no_profile:
         raise click.UsageError("give NAME, or --none")
     profiles = _profiles()
@@ -126,7 +131,7 @@ def use(output: Output, name: str | None, no_profile: bool) -> None:
 @profile.command("list", epilog="Example: hivemind-client profile list --json")
 @reporting
 def list_profiles(output: Output) -> None:
-    """List the profiles with their hubs; `*` marks the one in use."""
+    """List the profiles with their hubs. `*` marks the one in use."""
     profiles = _profiles()
     rows = [
         {"name": name, "host": _host_of(profiles, name), "in_use": name == profiles.in_use}
@@ -140,7 +145,10 @@ def list_profiles(output: Output) -> None:
 @click.argument("name", required=False, shell_complete=complete_profile)
 @reporting
 def show(output: Output, name: str | None) -> None:
-    """Show what the profile NAME holds, and which identity it uses; secrets are masked. Without NAME the chosen one."""
+    """Show what is in the profile NAME, and which identity it uses.
+
+    Secrets are masked. Without NAME you see the chosen profile.
+    """
     from hivemind_core_client.config.profiles import chosen_profile
     from hivemind_core_client.identity import NodeIdentity
 
@@ -183,7 +191,7 @@ def show(output: Output, name: str | None) -> None:
 @click.argument("name", shell_complete=complete_profile)
 @reporting
 def remove(output: Output, name: str) -> None:
-    """Forget the profile NAME. Its identity and pins stay."""
+    """Remove the profile NAME. Its identity and pins stay."""
     profiles = _profiles()
     was_in_use = profiles.remove(name)
     output.result({"file": profiles.path, "name": name, "removed": True, "in_use": profiles.in_use})

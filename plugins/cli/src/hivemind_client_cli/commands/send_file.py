@@ -32,14 +32,17 @@ _MAX_NAME_CHARACTERS = 30
 @command("send-file", epilog="Example: hivemind-client send-file notes.txt --name shopping.txt")
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, readable=True))
 @click.option(
-    "--name", metavar="NAME", callback=filled, help="What the hub shall call it. Default: the name it has."
+    "--name",
+    metavar="NAME",
+    callback=filled,
+    help="Name of the file at the hub [default: the name it has here].",
 )
 @click.option(
     "--large",
     is_flag=True,
-    help="Send more than 10 MiB, on which hivemind-core hangs up unless it is set up to take it.",
+    help="Allow more than 10 MiB. A hub ends the connection on that, unless it is set up to take it.",
 )
-@timeout_option(30.0, "How long the hub may take to confirm that it has read the file.")
+@timeout_option(30.0, "How long to wait until the hub confirms that it has read the file.")
 @connection_options
 @reporting
 def send_file(
@@ -47,8 +50,10 @@ def send_file(
 ) -> None:
     """Send the file at PATH to the hub.
 
-    Shows a bar on stderr when that is a terminal. The hub is told the name, and decides what becomes of the file. Exit
-    code 1 when it drops the connection on it, 3 when it does not take binary data from here.
+    The hub gets the name and the data, and decides what to do with the file. You see a progress bar on stderr if that
+    is a terminal.
+
+    Exit codes: 1 the hub ended the connection because of the file, 3 it does not allow binary data from this satellite.
     """
     try:
         from hivemind_client_binary_tts import check_size, sent_name

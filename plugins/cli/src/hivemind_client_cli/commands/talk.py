@@ -50,12 +50,13 @@ def ask(
 ) -> None:
     """Ask the assistant TEXT, and print the answer.
 
-    Without TEXT, or with - in its place, the question is read from stdin. Quotes are only needed for what your shell
-    would change.
+    Without TEXT, or with - as TEXT, the question is read from stdin. You need quotes only for characters that your
+    shell would change.
 
-    Exit code 0 when the hub has answered, 3 when it does not take the question from here, 4 when no answer came in
-    time. With --json: "answer", "lang", the "messages" that said it, "complete" (false where more may have followed)
-    and "expects_response" (true where the assistant asks something in turn).
+    Exit codes: 0 the hub answered, 3 it does not allow the question from this satellite, 4 no answer came in time.
+
+    --json prints "answer", "lang", "messages" (what the answer is made of), "complete" (false if there may be more) and
+    "expects_response" (true if the assistant asks you something).
     """
     question = _said(text)
     with connected(output, connection) as client:
@@ -74,8 +75,8 @@ def ask(
 def say(output: Output, connection: Connection, text: tuple[str, ...], lang: str | None) -> None:
     """Say TEXT to the assistant, and wait for no answer.
 
-    Without TEXT, or with - in its place, it is read from stdin. Returns when the hub has read it. Exit code 3 when the
-    hub does not take it from here.
+    Without TEXT, or with - as TEXT, it is read from stdin. The command ends when the hub has read it. Exit code 3: the
+    hub does not allow it from this satellite.
     """
     said = _said(text)
     with connected(output, connection) as client:

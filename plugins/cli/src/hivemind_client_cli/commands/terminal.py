@@ -27,17 +27,17 @@ _NEXT_ANSWER_WAIT_S = 0.3
 
 @command("terminal", epilog="Example: echo 'what time is it' | hivemind-client terminal")
 @click.option("--lang", metavar="LANG", help="Language of what you type [default: that of the hub].")
-@timeout_option(10.0, "How long to wait for an answer before it is said that none came.")
+@timeout_option(10.0, "How long to wait for an answer.")
 @connection_options
 @reporting
 def terminal(output: Output, connection: Connection, lang: str | None, timeout: float) -> None:
     """Talk to the hub line by line.
 
-    At a terminal: a line editor with history; speech prints above the prompt, Ctrl-C clears the line, Ctrl-D
-    leaves. A line that begins with / is a command: /help shows them.
+    At a terminal you have a line editor with history. Speech is printed above the prompt. Ctrl-C clears the line.
+    Ctrl-D ends the command. A line that begins with / is a command: /help shows them all.
 
-    With piped input, or --json: each line is sent as it is when the one before is answered; exit code 4 when an answer
-    did not come in time.
+    With piped input or --json, each line is sent as it is. The next one is sent after the answer. Exit code 4: an
+    answer did not come in time.
     """
     with connected(output, connection) as client:
         if not output.json and stdin_is_terminal() and output.stdout.isatty():

@@ -38,10 +38,11 @@ _OTHERS_KEY = (SHOW_KEY_THERE, " prints on the other node")
 @group("trust", no_args_is_help=False, epilog="Example: hivemind-client trust add kitchen kitchen.pem")
 @output_options
 def trust() -> None:
-    """Say whose signatures count: of INTERCOM messages, and of what others pass on.
+    """Choose whose signatures this satellite trusts.
 
-    Each satellite and hub has an RSA key. What is trusted is its public half, under an alias of your choice. The key
-    of the hub that this satellite is connected with counts without being listed.
+    Signatures are on INTERCOM messages, and on messages that others pass on. Each satellite and each hub has an RSA
+    key pair. You trust the public key of a pair, under an alias that you choose. The key of the hub that this satellite
+    is connected to is trusted without being in the list.
     """
 
 
@@ -59,14 +60,16 @@ def complete_alias(ctx: click.Context, param: click.Parameter, incomplete: str) 
 @trust.command("add", epilog="Example: hivemind-client trust add kitchen kitchen.pem")
 @click.argument("alias")
 @click.argument("keyfile", required=False)
-@click.option("--hub", "from_hub", is_flag=True, help="Connect, and trust the key that the hub shows.")
+@click.option(
+    "--hub", "from_hub", is_flag=True, help="Connect, and trust the key that the hub shows. Takes no KEYFILE."
+)
 @connection_options
 @reporting
 def add(output: Output, connection: Connection, alias: str, keyfile: str | None, from_hub: bool) -> None:
-    """Trust the public key in KEYFILE (PEM; - is stdin) under the name ALIAS.
+    """Trust the public key in KEYFILE under the name ALIAS.
 
-    `hivemind-client trust show` prints the key of a satellite, on that satellite. A private key is refused, and
-    nothing of it is kept.
+    KEYFILE holds PEM text; - is stdin. To get the key of a satellite, run `hivemind-client trust show` on it. A private
+    key is refused, and nothing of it is kept.
     """
     _check_alias(alias)
     if (keyfile is not None) == from_hub:
@@ -99,7 +102,7 @@ def add(output: Output, connection: Connection, alias: str, keyfile: str | None,
 @identity_option
 @reporting
 def remove(output: Output, alias: str, identity_file: str | None) -> None:
-    """Trust the key named ALIAS no more."""
+    """Stop trusting the key named ALIAS."""
     identity = read_identity(identity_file)
     pem = identity.trusted_keys.get(alias)
     if pem is None:
@@ -114,11 +117,13 @@ def remove(output: Output, alias: str, identity_file: str | None) -> None:
 @identity_option
 @reporting
 def list_keys(output: Output, identity_file: str | None) -> None:
-    """List the trusted keys, the hubs with a pinned key or certificate, and this node's own RSA key, by fingerprint.
+    """List the trusted keys, the pinned keys and certificates of hubs, and this satellite's own RSA key.
 
-    A fingerprint is the SHA-256 of the PEM text without its white space, or of the 32 bytes of a static key; the first
-    16 digits are shown, all of them with --json. A pin that is no key is unreadable, and its hub is refused until
-    `hivemind-client forget-server` takes the pin away; with --json its fingerprint is null.
+    Keys are shown by fingerprint: the SHA-256 of the PEM text without white space, or of the 32 bytes of a static key.
+    You see the first 16 digits. --json prints all of them.
+
+    A pin that is no key is shown as unreadable; with --json its fingerprint is null. Its hub is refused until you run
+    `hivemind-client forget-server`.
     """
     identity = read_identity(identity_file)
     keys = identity.trusted_keys
@@ -160,7 +165,10 @@ def list_keys(output: Output, identity_file: str | None) -> None:
 @identity_option
 @reporting
 def show(output: Output, alias: str | None, identity_file: str | None) -> None:
-    """Print this node's own public key as PEM, for others to trust; or the trusted key named ALIAS."""
+    """Print the public key of this satellite as PEM, so that others can trust it.
+
+    With ALIAS, the trusted key of that name is printed.
+    """
     identity = read_identity(identity_file)
     if alias is None:
         pem = identity.public_key
