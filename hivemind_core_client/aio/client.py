@@ -12,13 +12,7 @@ from hivemind_core_client.aio.connecting import enter, until_connected, until_fi
 from hivemind_core_client.aio.mailbox import AsyncMailbox, Running
 from hivemind_core_client.aio.sound import AsyncSound, ask_audio
 from hivemind_core_client.aio.talking import AsyncTalker
-from hivemind_core_client.aio.waiting import (
-    AsyncEvent,
-    AsyncNotifier,
-    MessageReader,
-    off_loop,
-    read_along,
-)
+from hivemind_core_client.aio.waiting import AsyncEvent, AsyncNotifier, MessageReader, off_loop, read_along
 from hivemind_core_client.aio.worker import AsyncWorker
 from hivemind_core_client.kernel import questions
 from hivemind_core_client.kernel.conversation import QUIET_S
@@ -64,24 +58,29 @@ class AsyncHiveMessageBusClient(BaseClient):
     """A satellite's connection with its hub, in the place of an OVOS bus, on one event loop.
 
     `key`, `password`, `host` and `port` come from the argument, else the environment (HIVEMIND_KEY, …), else the
-    profile called `profile`, else `identity` (a NodeIdentity; default: the shared identity file); arguments are never
-    written back. `host` may be `h`, `ws://h`, `wss://h/path`, `http://h` or the URL of another installed transport.
-    `crypto_key` is a pre-shared key of 16, 24 or 32 characters (protocol version 0). `self_signed` True pins a
-    certificate that does not verify, False refuses it; `ca_file` or `ssl_context` verify. `compress` is True, False,
-    or None for whichever is shorter; `binarize` allows binary frames where the hub does. `internal_bus` is the OVOS bus
-    of this device, if it has one. `ciphers` and `encodings` are wire names in order of preference,
-    `plugins` names, modules or objects, `blocked_plugins` names; `hub_key` pins the hub's RSA key (PEM).
-    `max_protocol_version` is the highest that is spoken (default: 3, or the best that hub and Python can).
-    `query_timeout` bounds the wait for the answer to a QUERY, in seconds (0: for ever).
-    Pings go out after `websocket_ping_interval` seconds of silence (0: never; default: 30), and a connection is lost
-    when none is answered within `websocket_ping_timeout` seconds (20). `websocket_connect_timeout` bounds each phase up
-    to the hub's HELLO. `transport_options` are for the transport of the address, by name. `trace` is called with a line
-    for each thing that the connection does; True prints them on stderr (default: HIVEMIND_TRACE says).
+    profile named by `profile`, else `identity`: a NodeIdentity (default: the shared identity file). Arguments are never
+    saved there. All times are in seconds.
 
-    Verbs are awaited where they wait. Handlers may be functions or coroutine functions: functions run in order,
-    coroutines beside them. `async for message in client:` gives every HiveMessage that arrives. All calls belong to the
-    loop that connects, and handlers run on it, those of an `internal_bus` with threads of its own too. The client may
-    be made without a loop, and used in another one once it is closed.
+    - `host`: `h`, `ws://h`, `wss://h/path`, `http://h`, or the URL of another installed transport.
+    - `crypto_key`: a pre-shared key of 16, 24 or 32 characters (protocol version 0).
+    - `hub_key`: the hub's RSA key (PEM), to be pinned.
+    - `self_signed`: what to do with a certificate that does not verify. True pins it, False refuses it.
+    - `ca_file` or `ssl_context`: what certificates are checked against.
+    - `max_protocol_version`: the highest to use (default: 3, or the best that the hub and this Python can).
+    - `ciphers`, `encodings`: wire names, the best first. `binarize`: use binary frames where the hub allows them.
+    - `compress`: True, False, or None for whichever is shorter.
+    - `plugins`: names, modules or objects. `blocked_plugins`: names. `transport_options`: by name, for the transport of
+      the address. `internal_bus`: the OVOS bus of this device, if it has one.
+    - `query_timeout`: how long to wait for the answer to a QUERY (0: no limit).
+    - `websocket_connect_timeout`: how long each phase up to the hub's HELLO may take.
+    - `websocket_ping_interval`: a ping is sent after this much silence (0: never; default: 30).
+    - `websocket_ping_timeout`: the connection is lost if no ping is answered in this time (default: 20).
+    - `trace`: called with a line for each step of the connection; True prints them on stderr (default: HIVEMIND_TRACE).
+
+    Await every method that waits. A handler may be a function or a coroutine function: functions run in order,
+    coroutines beside them. `async for message in client:` gives every HiveMessage that arrives. Make all calls on the
+    loop that connects. Handlers run on it, also those of an `internal_bus` with its own threads. You may make the
+    client without a loop. Once it is closed, you may use it in another loop.
 
     Raises IdentityNotSet, InvalidCredential, InvalidOption, UnknownCipher, UnknownEncoding or PluginError.
     """
@@ -104,44 +103,45 @@ class AsyncHiveMessageBusClient(BaseClient):
         site_id: Optional[str] = None,
         handshake_max_retries: Optional[int] = None,
     ) -> None:
-        """Return when the session stands; from then on the client reconnects by itself.
+        """Connect, and return when there is a session. From then on the client reconnects by itself.
 
-        `bus` becomes the internal bus, `site_id` our site. The first attempt counts, and `handshake_max_retries`
-        more (default: `connect_retries`, 0). Raises the error of the last attempt: HubUnreachable, HubTimeout,
-        KeyRefused, PasswordRefused, … A refusal is never tried again. With a `protocol` object attempts are made for
-        ever, unless `handshake_max_retries` bounds them.
+        `bus` becomes the internal bus, `site_id` the site of this satellite. After the first attempt there are at most
+        `handshake_max_retries` more (default: `connect_retries`, 0). With a `protocol` object the default is no limit.
+        Raises the error of the last attempt: HubUnreachable, HubTimeout, KeyRefused, PasswordRefused, … After a refusal
+        there is no further attempt.
         """
         self._take(bus, protocol, site_id)
         retries = self._retries(handshake_max_retries, protocol)
         await until_connected(self, retries, self._start(retries))
 
     def run_in_thread(self) -> Running:
-        """Connect in the background, for ever; returns what it runs in. See `connect` to wait for the session."""
+        """Connect in the background, with no limit of attempts. Returns what it runs in. `connect` waits instead."""
         self._start(None)
         return self._worker.running
 
     async def run_forever(self, *args: Any, **kwargs: Any) -> None:
-        """Return when the client is closed or refused; connects first if nobody did. Raises what refused it."""
+        """Wait until the client is closed or refused. Connects first if needed. Raises the refusal."""
         await until_finished(self, self._start(None))
 
     async def wait_for_handshake(self, timeout: float = 5.0, max_retries: Optional[int] = None) -> None:
-        """Return when the session stands, also one after a reconnection. `connect` has waited for it already.
+        """Return when there is a session, such as after a reconnection. `connect` has waited for it already.
 
-        Waits for `timeout` seconds and `max_retries` times as long again; with None for as long as attempts are made,
-        and before `connect` for `timeout` seconds. Raises a RuntimeError that tells why there is no session:
-        NotConnected, HubTimeout, or what refused or closed the client, and that at once.
+        Waits `timeout` seconds, and then `max_retries` times as long again. If `max_retries` is None, it waits as long
+        as attempts are made, and before `connect` for `timeout` seconds. Raises a RuntimeError that tells why there is
+        no session: NotConnected, HubTimeout, or at once what refused or closed the client.
         """
         self.profile.history.check()
         await self._worker.wait_for_session(*patience_of(timeout, max_retries))
 
     async def close_connection(self) -> None:
-        """End this connection, and not the client: it connects anew at once, as after any loss."""
+        """End this connection, but not the client. It connects again at once, as after any loss."""
         await self._worker.break_off()
 
     async def close(self, timeout: Optional[float] = None) -> None:
-        """End the session, what runs for it, and all waits. Idempotent; may be called anywhere, in handlers too.
+        """End the session, everything that runs for it, and all waits.
 
-        Each wait in it takes `timeout` seconds at most (default: `deadlines.close`).
+        You may call it more than once, and from anywhere, also in handlers. Each wait in it takes `timeout` seconds at
+        most (default: `deadlines.close`).
         """
         seconds = self.deadlines.close if timeout is None else checked_seconds("timeout", timeout)
         # asyncio only
@@ -185,18 +185,18 @@ class AsyncHiveMessageBusClient(BaseClient):
         *,
         quiet: float = QUIET_S,
     ) -> Answer:
-        """Say something to the hub, and return what it says to that: an Answer, whose `text` is all of it.
+        """Say something to the hub, and return its answer: an Answer, whose `text` is all that it said.
 
         `lang` is the language of a text, such as `en-us` (default: the hub's). A Message or HiveMessage is sent as it
-        is. Returns when the hub says that it is done, or is silent for `quiet` seconds after it said something. After
-        `timeout` seconds it returns what has come. Raises QueryTimeout where that is nothing, MessageDenied, what ended
-        the connection before anything came, InvalidOption for an empty text, and like `emit`.
+        is. Returns when the hub says that it is done, or when it is silent for `quiet` seconds after an answer. After
+        `timeout` seconds it returns what has come so far. Raises QueryTimeout if nothing came, MessageDenied, the error
+        that ended the connection before anything came, InvalidOption for an empty text, and what `emit` raises.
         """
         seconds = checked_seconds("timeout", timeout), checked_seconds("quiet", quiet)
         return await self._talker.ask(question, lang, *seconds)
 
     async def say(self, text: Union[str, Message, HiveMessage], lang: Optional[str] = None) -> None:
-        """Say something to the hub as `ask` does, and wait for no answer: handlers get it. Raises like `emit`."""
+        """Say something as `ask` does, but wait for no answer: handlers get it. Raises what `emit` raises."""
         await self._talker.say(text, lang)
 
     async def ask_audio(
@@ -217,23 +217,23 @@ class AsyncHiveMessageBusClient(BaseClient):
     ) -> None:
         """Send a HiveMessage, or an OVOS Message as BUS, which reaches the local handlers of its type too.
 
-        `binary_type` is for BINARY and wins over the message's own. `progress(written, total)` is told the bytes of the
-        frame as they are written, which is of use for large ones. Waits up to `deadlines.send` for a session.
-        Raises NotConnected, ConnectionLost or HubRefused when the message was not sent, and InvalidMessage
-        for one that cannot be.
+        `binary_type` is for BINARY, and is used instead of the message's own. `progress(written, total)` is called with
+        bytes while the frame is written, which helps with large ones. Waits up to `deadlines.send` for a session.
+        Raises NotConnected, ConnectionLost or HubRefused if the message was not sent, and InvalidMessage if it cannot
+        be sent.
         """
         self._bridge.from_us(await self._worker.send(as_packet(message, binary_type), progress))
 
     async def emit_mycroft(self, message: Any) -> None:
-        """Send an OVOS Message as BUS; see `emit`."""
+        """Send an OVOS Message as BUS. Raises what `emit` raises."""
         await self.emit(message)
 
     async def emit_intercom(self, message: Any, pubkey: str) -> None:
         """Send a Message or HiveMessage that only the owner of `pubkey` (PEM text) can read, signed by this node.
 
-        It travels through the hive in a PROPAGATE. A node without an RSA key makes one. There is no
-        acknowledgement. Raises PluginError without the INTERCOM plugin, InvalidMessage for what cannot be
-        sealed, and like `emit`.
+        It goes through the hive in a PROPAGATE. If this node has no RSA key, one is made. Nobody confirms the message.
+        Raises PluginError without the INTERCOM plugin, InvalidMessage for what cannot be sealed, and what `emit`
+        raises.
         """
         letter = questions.sealed_letter(self.profile.registry, as_packet(message), pubkey)
         await off_loop(self.profile.private_key)
@@ -262,10 +262,10 @@ class AsyncHiveMessageBusClient(BaseClient):
     async def wait_for_response(
         self, message: Any, reply_type: Optional[Names] = None, timeout: Optional[float] = 3.0
     ) -> Optional[HiveMessage]:
-        """Send, and return the answer of type `reply_type`; None after `timeout` seconds.
+        """Send, and return the answer of type `reply_type`, or None after `timeout` seconds.
 
-        `reply_type` defaults to TYPE.response for an OVOS Message, and to the message's own type else. None comes
-        at once when the connection ends, since the answer cannot come any more. Raises MessageDenied, and like `emit`.
+        The default of `reply_type` is TYPE.response for an OVOS Message, else the message's own type. If the connection
+        ends, you get None at once: the answer can no longer come. Raises MessageDenied, and what `emit` raises.
         """
         packet = as_packet(message)
         return await self._asker.reply(
@@ -288,12 +288,12 @@ class AsyncHiveMessageBusClient(BaseClient):
     # asking the hive
 
     async def query(self, message: Any, timeout: Optional[float] = None) -> AsyncAnswerStream:
-        """Ask upwards: the hub, its own hub, and on, until one answers. Returns when the first answer is there.
+        """Ask the hub, then its own hub, and so on, until one answers. Returns when the first answer is there.
 
-        `message` is an OVOS Message, or a QUERY message. Iterate over what is returned for the whole stream of
-        answers; `.first` is the first. `timeout` bounds the wait for each, in seconds (default:
-        `query_timeout`; 0: for ever). Raises QueryTimeout when nobody answers, MessageDenied when the hub does not
-        take the message, and what ended the connection.
+        `message` is an OVOS Message, or a QUERY message. Iterate over the result to get all answers; `.first` is the
+        first. `timeout` is how long to wait for each, in seconds (default: `query_timeout`; 0: no limit). Raises
+        QueryTimeout when nobody answers, MessageDenied when the hub does not allow the message, and the error that
+        ended the connection.
         """
         patience = self.query_timeout if timeout is None else checked_seconds("timeout", timeout)
         return await self._asker.query(message, patience)
@@ -301,27 +301,27 @@ class AsyncHiveMessageBusClient(BaseClient):
     async def cascade(self, message: Any, timeout: float = 5.0) -> list[HiveAnswer]:
         """Ask the whole hive, and return all answers that come within `timeout` seconds.
 
-        `message` is an OVOS Message, or a CASCADE message. Returns earlier when as many nodes have given all their
-        answers as answered the last `ping`. Raises QueryTimeout without an answer, MessageDenied, and what ended the
-        connection.
+        `message` is an OVOS Message, or a CASCADE message. Returns earlier if as many nodes have given all their
+        answers as answered the last `ping`. Raises QueryTimeout if nobody answers, MessageDenied, and the error that
+        ended the connection.
         """
         return await self._asker.cascade(message, checked_seconds("timeout", timeout))
 
     async def answer(self, request: HiveMessage, *messages: Any) -> None:
         """Answer a QUERY or CASCADE that a handler of `on(HiveMessageType.CASCADE, …)` got, with OVOS Messages.
 
-        Say it all in one call: the asker is told that this was all. Raises InvalidMessage for what is no question,
-        and like `emit`.
+        Give all messages in one call: the asker is told that these are all. Raises InvalidMessage if `request` is no
+        question, and what `emit` raises.
         """
         for packet in questions.answers_to(request, self.peer, messages):
             await self.emit(packet)
 
     async def ping(self, timeout: float = 5.0, settle: float = 1.0) -> HiveMapper:
-        """Flood the hive with a PING, and return a map of those who answered: who has left is not in it.
+        """Send a PING through the whole hive, and return a map of the nodes that answered this one.
 
-        Returns once nothing new has come for `settle` seconds, after `timeout` seconds at most. The map is a copy;
-        answers that come later are in `hive_map`, which also keeps who answered before. Hubs of version 4.0.0
-        take no part: they drop the connection, and this raises ConnectionLost.
+        Returns when nothing new has come for `settle` seconds, at the latest after `timeout` seconds. The map is a
+        copy. `hive_map` also gets later answers, and keeps the nodes that answered before. Hub 4.0.0 does not support
+        this: it ends the connection, and this raises ConnectionLost.
         """
         return await self._asker.flood(checked_seconds("timeout", timeout), checked_seconds("settle", settle))
 
@@ -336,9 +336,9 @@ class AsyncHiveMessageBusClient(BaseClient):
     ) -> list[Message]:
         """Send an OVOS Message to many, and return the OVOS Messages of those who answer it by `on_collect`.
 
-        Who wants to answer has `min_timeout` seconds to say so. All of them are waited for, `max_timeout` seconds at
-        most, unless `direct_return_func(response)` is true, or the connection ends: then what has come is returned.
-        Raises MessageDenied, and like `emit`.
+        Others have `min_timeout` seconds to say that they will answer. Then this waits for all of them, `max_timeout`
+        seconds at most. It returns earlier, with what has come, when `direct_return_func(response)` is true or the
+        connection ends. Raises MessageDenied, and what `emit` raises.
         """
         seconds = checked_seconds("min_timeout", min_timeout), checked_seconds("max_timeout", max_timeout)
         return await self._asker.collect(message, *seconds, direct_return_func)
