@@ -107,6 +107,32 @@ def _warn_of_link(name: str, value: str) -> None:
     )
 
 
+def _warn_of_mixture(kept: Profile, argued: Mapping[str, Any], address: Address) -> None:
+    """Say that a key goes to a hub that it may not be for: one is from a profile that has both, one from a variable."""
+    if not all(kept.options.get(name) and argued[name] in (None, "") for name in ("key", "host")):
+        return
+    variables = {
+        name: variable
+        for name in argued
+        if (variable := variable_of(name, None)) and _in_environment(name) != kept.options[name]
+    }
+    if len(variables) == 1:
+        ((name, variable),) = variables.items()
+        _warn_once_of_mixture(kept.name, name, variable, str(address))
+
+
+@cache
+def _warn_once_of_mixture(profile: str, name: str, variable: str, where: str) -> None:
+    log.warning(
+        "the %s of the profile %r does not count, since %s is set: %s goes to %s. Unset it to use the profile",
+        name,
+        profile,
+        variable,
+        "the key of the profile" if name == "host" else "the key in the environment",
+        where,
+    )
+
+
 @contextlib.contextmanager
 def _naming(name: str, argument: Any, kept: Profile) -> Iterator[None]:
     """Within the block, an error about a value that came from the environment or the profile says so."""
@@ -157,6 +183,7 @@ def resolve(
         own_port = None if kept.options.get("host") else identity.default_port
         stored = given("port", None, kept.options.get("port") or own_port)
         address = read_address(hub, port, stored, scheme=scheme, transports=transports)
+    _warn_of_mixture(kept, {"key": key, "host": host}, address)
     with _naming("password", password, kept):
         own = None if kept.options.get("key") else identity.password
         secret = checked_text("password", given("password", password, kept.options.get("password") or own))

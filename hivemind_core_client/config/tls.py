@@ -54,7 +54,10 @@ class Tls:
         return self._latest
 
     def keep(self) -> None:
-        """The hub has answered as a hub does: pin its certificate, if that is a new one. It may write a file."""
+        """The hub has answered as a hub does: pin its certificate, if that is a new one. It may write a file.
+
+        Raises HubCertificateChanged where another process has pinned another one in the meantime.
+        """
         if self._latest is not None:
             self._latest.keep()
 
@@ -125,13 +128,18 @@ class Verification:
         return bool(self._ways)
 
     def keep(self) -> None:
-        """Pin what the connection has shown, if that is not pinned yet."""
+        """Pin what the connection has shown, if that is not pinned yet. Raises like `Tls.keep`."""
         if self._pins is None:
             return
         shown = BY_AUTHORITY if self._ways[0] == _AUTHORITY else self._shown
-        if shown and shown != self._pinned:
+        if not shown or shown == self._pinned:
+            return
+        now = self._pins.get(self._hub)
+        if shown != BY_AUTHORITY and now not in (None, shown):
+            raise HubCertificateChanged(self._where, self._hub, str(now), shown)
+        if now != shown:
             self._pins.keep(self._hub, shown)
-            self._pinned = shown
+        self._pinned = shown
 
     def _check(self, certificate: bytes) -> None:
         self._shown = certificate_fingerprint(certificate)

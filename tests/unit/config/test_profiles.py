@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from hivemind_core_client.config.kept_options import Profile
 from hivemind_core_client.config.profiles import FIELDS, Profiles, chosen_profile
+from hivemind_core_client.config.settings import resolve
 from hivemind_core_client.errors import IdentityFileError, InvalidOption
 from hivemind_core_client.identity import NodeIdentity
 
@@ -183,3 +185,25 @@ def test_which_profile_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HIVEMIND_PROFILE", "nobody")
     with pytest.raises(InvalidOption, match="no profile 'nobody'"):
         chosen_profile()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("HIVEMIND_HOST", "wss://elsewhere:99", "the key of the profile goes to wss://elsewhere:99"),
+        ("HIVEMIND_KEY", "another-key", "the key in the environment goes to ws://hub.local:5678"),
+        ("HIVEMIND_HOST", "hub.local", ""),
+    ],
+)
+def test_a_key_that_goes_to_another_hub_than_its_own_is_told_once(
+    variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Profile(f"of-{variable}", {"host": "hub.local", "key": "the-key"})
+    monkeypatch.setenv(variable, value)
+    for given in cast("list[dict[str, str]]", [{}, {}, {"host": "hub.local", "key": "k"}, {"host": "other"}]):
+        resolve(NodeIdentity({}), kept=kept, **given)
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == bool(said)
+    for each in told:
+        assert said in each and variable in each and kept.name in each
+        assert "another-key" not in each and "the-key" not in each

@@ -12,7 +12,7 @@ import pytest
 from hivemind_core_client.config.certificate_pins import CertificatePins
 from hivemind_core_client.config.settings import Address
 from hivemind_core_client.config.tls import Tls, refusal_in
-from hivemind_core_client.errors import InvalidOption, SecureConnectionFailed
+from hivemind_core_client.errors import HubCertificateChanged, InvalidOption, SecureConnectionFailed
 from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.testing import EmbeddedHub
 from hivemind_core_client.testing.certificates import self_signed
@@ -62,3 +62,27 @@ def test_a_context_for_a_transport_of_a_plugin_meets_the_pin() -> None:
     refusal = refusal_in(wrapped)
     assert refusal is not None and refusal.pinned == ":".join(["00"] * 32)
     assert refusal_in(OSError("something else")) is None
+
+
+def test_a_pin_that_another_process_has_set_meanwhile_stays(caplog: pytest.LogCaptureFixture) -> None:
+    """Both saw none, and one of them may have met somebody between."""
+    identity = NodeIdentity({})
+    with EmbeddedHub({"k": "a long password of this node"}, tls=True) as hub:
+        address = Address.read(hub.url)
+
+        def met() -> Tls:
+            tls = Tls(pins=CertificatePins(lambda: identity)).at(address)
+            with socket.create_connection((hub.host, hub.port)) as connected:
+                tls.make_context().wrap_socket(connected, server_hostname=hub.host).close()
+            return tls
+
+        first, second, third = met(), met(), met()
+    first.keep()
+    pinned = identity.get_pinned_certificate(address.endpoint)
+    second.keep()
+    assert len([record for record in caplog.records if "pinned" in record.getMessage()]) == 1
+    identity.pin_certificate(address.endpoint, "0" * 64)
+    with pytest.raises(HubCertificateChanged) as caught:
+        third.keep()
+    assert (caught.value.pinned, caught.value.shown) == (":".join(["00"] * 32), pinned)
+    assert identity.get_pinned_certificate(address.endpoint) == caught.value.pinned

@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hivemind_core_client.config.settings import Address
 
+from hivemind_client_cli.output import MASK
+
+
+def shown_address(address: str | None) -> str | None:
+    """An address as it was given, without its query, which may hold a secret."""
+    before, query, _ = (address or "").partition("?")
+    return f"{before}?{MASK}" if query else address
+
 
 def read(address: str, port: int | None = None, fallback: object = None) -> Address:
     """An address of any installed transport; `fallback` is the port of one that has none. Raises InvalidOption."""

@@ -11,6 +11,8 @@ from attrs import evolve, field, frozen
 from hivemind_client_cli.output import Output
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from hivemind_core_client import HiveMessageBusClient
     from hivemind_core_client.identity import NodeIdentity
 
@@ -37,8 +39,8 @@ class Connection:
     #: Called with each line of the trace; None leaves it to the environment.
     trace: Callable[[str], object] | None = field(default=None, repr=False, eq=False)
 
-    def client(self) -> HiveMessageBusClient:
-        """A client that is not connected yet."""
+    def client(self, ssl_context: SSLContext | None = None) -> HiveMessageBusClient:
+        """A client that is not connected yet; `ssl_context` goes before what this says of TLS."""
         from hivemind_core_client import HiveMessageBusClient
 
         more: dict[str, Any] = {}
@@ -55,6 +57,7 @@ class Connection:
             host=self.host,
             port=self.port,
             ca_file=self.ca_file,
+            ssl_context=ssl_context,
             max_protocol_version=self.max_protocol,
             ciphers=self.ciphers or None,
             profile=self.profile,

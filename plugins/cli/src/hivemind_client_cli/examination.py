@@ -52,8 +52,8 @@ _MENDS = {
         Command(("set-identity", "--port", "PORT"), quoted=False),
     ),
     "tls": Mend(
-        "pass --ca-file FILE for a hub with a certificate of its own, or --self-signed to take any; write ws:// before "
-        "the host of a hub without TLS"
+        "pass --ca-file FILE for a hub with a certificate of its own, or --self-signed to pin it at first use; write "
+        "ws:// before the host of a hub without TLS"
     ),
     "websocket": Mend(
         "this is another service's port, or the hub wants wss:// where ws:// is set (or the reverse): ",

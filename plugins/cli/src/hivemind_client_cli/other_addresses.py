@@ -7,6 +7,7 @@ up on that as a hub does is tried with the credentials, and only where they are 
 from __future__ import annotations
 
 import os
+import shlex
 import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -15,7 +16,9 @@ from attrs import evolve, frozen
 
 from hivemind_client_cli.connection import NO_PROFILE, Connection, read_identity
 from hivemind_core_client.config.addresses import Address, HttpAddress
+from hivemind_core_client.config.certificate_pins import CertificatePins
 from hivemind_core_client.config.settings import variable_of
+from hivemind_core_client.config.tls import Tls
 from hivemind_core_client.errors import (
     Command,
     HiveMindError,
@@ -30,6 +33,8 @@ from hivemind_core_client.errors import (
 from hivemind_core_client.transports.addresses import resolve
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from hivemind_core_client import HiveMessageBusClient
     from hivemind_core_client.config.kept_options import Profile
 
@@ -64,7 +69,7 @@ def elsewhere(client: HiveMessageBusClient, connection: Connection) -> list[Atte
     if type(given) not in _KINDS or given.query:
         return []
     places = other_places(given, _resolved(given))
-    return [_attempt(place, found, given, connection) for place, found in zip(places, _probed(places))]
+    return [_attempt(place, found, client, connection) for place, found in zip(places, _probed(places))]
 
 
 def other_places(given: Address, resolved: Iterable[str] = ()) -> list[Address]:
@@ -114,7 +119,6 @@ def _probed(places: list[Address]) -> list[HiveMindError | None]:
 def _stranger(place: Address) -> HiveMessageBusClient:
     """A client with credentials that no hub knows."""
     from hivemind_core_client import Deadlines, HiveMessageBusClient, NodeIdentity
-    from hivemind_core_client.config.tls import Tls
 
     return HiveMessageBusClient(
         key=os.urandom(16).hex(),
@@ -131,21 +135,58 @@ def _stranger(place: Address) -> HiveMessageBusClient:
     )
 
 
-def _attempt(place: Address, found: HiveMindError | None, given: Address, connection: Connection) -> Attempt:
+def _attempt(
+    place: Address, found: HiveMindError | None, client: HiveMessageBusClient, connection: Connection
+) -> Attempt:
     if found is not None and not isinstance(found, HubRefused):
         return Attempt(
             place, FAILED, next((text for kind, text in _FAILURES if isinstance(found, kind)), found.what)
         )
+    given = client.profile.settings.address
     if given.tls and not place.tls:
         return Attempt(place, ANSWERS, "not tried with your key, which would go there in the clear")
-    client = evolve(connection, host=host_of(place), port=place.port).client()
+    at_place = evolve(connection, host=host_of(place), port=place.port)
     try:
-        client.connect(site_id=connection.site_id)
+        pinned = _pinned_elsewhere(place, client, connection)
+        _connect(at_place.client(pinned), connection.site_id)
+    except SecureConnectionFailed as error:
+        if pinned is None:
+            return Attempt(place, ANSWERS, error)
+        return Attempt(
+            place, ANSWERS, f"not tried with your key: its certificate is not the one of {given.endpoint}"
+        )
     except HiveMindError as error:
         return Attempt(place, ANSWERS, error)
+    return Attempt(place, WORKS)
+
+
+def _connect(client: HiveMessageBusClient, site_id: str | None) -> None:
+    try:
+        client.connect(site_id=site_id)
     finally:
         client.close()
-    return Attempt(place, WORKS)
+
+
+def takes_pinned(client: HiveMessageBusClient, connection: Connection) -> bool:
+    """Whether a certificate that does not verify may do, since it is pinned."""
+    has_ca_file = connection.ca_file or _profile_of(connection).options.get("ca_file")
+    return client.allow_self_signed and not has_ca_file
+
+
+def _pinned_elsewhere(
+    place: Address, client: HiveMessageBusClient, connection: Connection
+) -> SSLContext | None:
+    """What takes the certificate alone that is pinned for the hub; None where none is, or `place` has a pin of its own.
+
+    A place that nobody has been to pins what it shows: somebody who cuts the way to the hub could stand there.
+    """
+    given = client.profile.settings.address
+    if not given.tls or not takes_pinned(client, connection):
+        return None
+    pins = CertificatePins(lambda: client.identity)
+    if pins.get(place.endpoint) is not None or pins.get(given.endpoint) is None:
+        return None
+    return Tls(pins=pins, address=given).make_context()
 
 
 def host_of(place: Address) -> str:
@@ -156,14 +197,9 @@ def host_of(place: Address) -> str:
 
 def mend_of(place: Address, connection: Connection) -> Mend:
     """The exact command that makes this address the one that is used: in the identity, or the profile that has one."""
-    from hivemind_core_client.config.profiles import chosen_profile
-
-    profile = chosen_profile(
-        connection.profile, read_identity(connection.identity_file) if connection.identity_file else None
-    )
-    chosen = ("--host", host_of(place), "--port", str(place.port))
+    chosen = ("--host", shlex.quote(host_of(place)), "--port", str(place.port))
     variables = [
-        Setting(f"{name}={value}")
+        Setting(f"{name}={shlex.quote(str(value))}")
         for name, value in (
             (variable_of("host", connection.host), host_of(place)),
             (variable_of("port", connection.port), place.port),

@@ -109,31 +109,42 @@ def _without_variables() -> list[str]:
     return ["env", *(word for name in named for word in ("-u", name))] if named else []
 
 
+#: What else than Ctrl-C ends it: a service manager, and a terminal that is closed.
+_ENDS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Within the block, SIGTERM does what Ctrl-C does, so that the folder is taken away."""
+def ended_as_by_ctrl_c() -> Iterator[None]:
+    """Within the block, SIGTERM and SIGHUP do what Ctrl-C does, so that what was made for it is taken away.
+
+    The first of them does; those that follow do not break off what it began. One that is ignored, as `nohup` has it,
+    stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    ends = [number for number in _ENDS if signal.getsignal(number) is not signal.SIG_IGN]
 
     def interrupt(number: int, frame: Any) -> None:
+        for each in ends:
+            signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in ends}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def serve(output: Output, playground: Playground, hub: EmbeddedHub) -> None:
-    """Say what can be done with the hub, and then what it hears, until Ctrl-C or SIGTERM."""
-    with _ended_by_sigterm(), suppress(KeyboardInterrupt):
-        playground.pair(hub)
-        _introduce(output, playground, hub)
-        for exchange in playground.exchanges():
-            row = {"heard": exchange.heard, "said": exchange.said}
-            output.result(row, aligned(row))
+    """Say what can be done with the hub, and then what it hears, without end. KeyboardInterrupt ends it."""
+    playground.pair(hub)
+    _introduce(output, playground, hub)
+    for exchange in playground.exchanges():
+        row = {"heard": exchange.heard, "said": exchange.said}
+        output.result(row, aligned(row))
 
 
 def _introduce(output: Output, playground: Playground, hub: EmbeddedHub) -> None:

@@ -7,6 +7,9 @@ import sys
 from collections.abc import Iterator
 from typing import IO
 
+#: What hubs take at most as they are installed: nobody says so much.
+_MOST_BYTES = 10 * 2**20
+
 
 def stdin_bytes() -> IO[bytes]:
     """Stdin for bytes; one that is closed, or was closed when this process began, is at its end."""
@@ -31,10 +34,15 @@ def stdin_lines() -> Iterator[str | None]:
 
 
 def stdin_text() -> str:
-    """All of it, each run of white space as one blank. Raises InvalidMessage for what is no text."""
+    """All of it, each run of white space as one blank. Raises InvalidMessage for what is no text, or without end."""
     from hivemind_core_client.errors import InvalidMessage, Mend
 
-    text = _text(stdin_bytes().read())
+    data = stdin_bytes().read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise InvalidMessage(
+            f"what is piped in is larger than {_MOST_BYTES // 2**20} MiB, which hubs do not take"
+        )
+    text = _text(data)
     if text is None:
         raise InvalidMessage("what is piped in is no UTF-8 text", Mend("send UTF-8", joint="; "))
     return " ".join(text.split())

@@ -59,8 +59,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every phase of connecting takes half a second at most."""
     make = Connection.client
 
-    def client(connection: Connection) -> HiveMessageBusClient:
-        made = make(connection)
+    def client(connection: Connection, *given: Any) -> HiveMessageBusClient:
+        made = make(connection, *given)
         made.deadlines = Deadlines(tcp=0.5, tls=0.5, upgrade=0.5, first_frame=0.5, handshake=0.5)
         return made
 
@@ -246,6 +246,9 @@ def test_tls(run: Any, impatient: None) -> None:
             run(*at(hub.port, "--json", "--ca-file", str(hub.ca_file), host="wss://127.0.0.1")).expect(0).json
         )
         assert trusted["checks"][2]["remark"] == "the certificate is verified"
+        run("profile", "add", "kitchen", "--ca-file", str(hub.ca_file)).expect(0)
+        kept = run(*at(hub.port, "--json", "--profile", "kitchen", host="wss://127.0.0.1")).expect(0).json
+        assert kept["checks"][2]["remark"] == "the certificate is verified"
         refused = run(*at(hub.port, "--json", "--verify", host="wss://127.0.0.1")).expect(4).json
         failing(refused, "tls")
         missing = run(*at(hub.port, "--json", "--ca-file", "/no/such", host="wss://127.0.0.1")).expect(2).json

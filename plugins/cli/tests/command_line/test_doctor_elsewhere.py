@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shlex
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hivemind_client_cli.other_addresses import other_places
+from hivemind_client_cli.connection import Connection
+from hivemind_client_cli.other_addresses import host_of, mend_of, other_places
 from hivemind_core_client.config.addresses import Address, HttpAddress
+from hivemind_core_client.errors import Reader
+from hivemind_core_client.identity import NodeIdentity
 from hivemind_core_client.testing import EmbeddedHub
+from hivemind_core_client.wire.keys import certificate_fingerprint
 
 from .doctor_tools import at, failing
 from .tools import KEY, LOGIN, PASSWORD
@@ -84,6 +90,30 @@ def test_a_key_goes_nowhere_in_the_clear_that_was_to_go_by_tls(run: Any, hub: Em
     assert "set-identity" not in data["mend"]
 
 
+@pytest.mark.parametrize("pin", ["that of the hub", "another one", "authority"])
+def test_a_key_goes_to_no_other_certificate_than_the_one_that_is_pinned(
+    run: Any, tls_hub: EmbeddedHub, pin: str
+) -> None:
+    """Whoever cuts the way to a hub could stand at the next port, where nothing is pinned yet."""
+    place, identity = Address("::1", tls_hub.port, tls=True), NodeIdentity()
+    if pin == "authority":
+        identity.IDENTITY_FILE["pinned_certificates"] = {place.endpoint: pin}
+        identity.save()
+    else:
+        shown = ssl.PEM_cert_to_DER_cert(Path(tls_hub.ca_file or "").read_text())
+        identity.pin_certificate(
+            place.endpoint, "0" * 64 if "other" in pin else certificate_fingerprint(shown)
+        )
+    data = run(*at(tls_hub.port, "--json", host="wss://[::1]")).expect(4).json
+    found = next(each for each in data["attempts"] if each["address"] == tls_hub.url)
+    if pin == "that of the hub":
+        assert found["state"] == "works"
+    else:
+        assert found["state"] == "answers" and f"not the one of {place.endpoint}" in found["remark"]
+        assert "--host wss" not in data["mend"]
+    assert list(NodeIdentity().pinned_certificates) == [place.endpoint]
+
+
 def test_a_hub_elsewhere_that_refuses(run: Any, tls_hub: EmbeddedHub) -> None:
     login = ("--key", "key-of-nobody", "--password", PASSWORD)
     address = ("--host", "ws://127.0.0.1", "--port", str(tls_hub.port))
@@ -102,6 +132,18 @@ def test_a_variable_that_goes_first_is_what_has_to_change(
     for variable in mend.partition("export ")[2].split():
         monkeypatch.setenv(*variable.split("="))
     run("test-identity", *LOGIN).expect(0)
+
+
+def test_the_command_can_be_pasted_whatever_the_address_holds() -> None:
+    place = Address.read("wss://hub.local/a/$(id)&b")
+    assert shlex.split(
+        mend_of(place, Connection(profile="")).text_for(Reader()).rpartition("set-identity ")[2]
+    ) == [
+        "--host",
+        host_of(place),
+        "--port",
+        "5678",
+    ]
 
 
 def test_a_profile_that_has_the_address_is_what_has_to_change(run: Any, tls_hub: EmbeddedHub) -> None:

@@ -97,7 +97,7 @@ def test_one_satellite_hears_the_other() -> None:
             assert "my.alarm" in listening.communicate(timeout=20)[0]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_nothing_stays_behind(number: int) -> None:
     with serving() as served:
         files = [Path(each) for each in served.told["identity_files"].values()]
@@ -106,6 +106,16 @@ def test_nothing_stays_behind(number: int) -> None:
         assert not [each for each in secrets if each in json.dumps(served.told)]
         assert served.end(number) == 0
     assert not [each for each in files if each.parents[1].exists()]
+
+
+@pytest.mark.parametrize("more", [["--serve"], []])
+def test_nothing_stays_behind_of_one_that_has_hardly_begun(tmp_path: Path, more: list[str]) -> None:
+    variables = environment(TMPDIR=str(tmp_path))
+    with subprocess.Popen(command("demo", *more), env=variables, stdout=subprocess.DEVNULL) as process:
+        until(lambda: [*tmp_path.iterdir()])
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == (0 if more else 130)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_people_read_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

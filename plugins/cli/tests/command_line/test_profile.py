@@ -65,6 +65,17 @@ def test_secrets_are_masked(run: Any) -> None:
     assert data["identity"] == NodeIdentity().path and data["options"]["host"] == "hub.local"
 
 
+def test_a_token_in_the_address_is_masked(run: Any) -> None:
+    address = "wss://hub.local/hive?token=T0KEN"
+    run(*NEW, "--host", address).expect(0)
+    run("set-identity", "--host", address).expect(0)
+    for shown in (("profile", "show", "kitchen"), ("profile", "list"), ("show-identity",)):
+        for form in ((), ("--json",)):
+            out = run(*shown, *form).expect(0).out
+            assert "wss://hub.local/hive?***" in out and "T0KEN" not in out
+    assert Profiles().get("kitchen").options["host"] == NodeIdentity().default_master == address
+
+
 def test_a_profile_is_changed_only_where_that_is_said(run: Any) -> None:
     run(*NEW, "--host", "hub.local", "--key", KEY).expect(0)
     assert "'hivemind-client profile add kitchen --change'" in run(*NEW, "--host", "other").expect(2).err

@@ -105,6 +105,7 @@ def test_a_connection_that_ends_on_what_is_said(run: Any) -> None:
 def test_nothing_to_say(run: Any, at: tuple[str, ...], verb: str) -> None:
     assert "nothing to say" in run(verb, " ", *at).expect(2).err
     assert "nothing to say" in run(verb, *at, stdin="\n").expect(2).err
+    assert "larger than 10 MiB" in run(verb, *at, stdin="a " * 6 * 2**20).expect(2).err
 
 
 def test_what_is_piped_in_and_is_no_text(at: tuple[str, ...]) -> None:

@@ -23,8 +23,8 @@ from hivemind_client_cli.output import Output, aligned, milliseconds
 from hivemind_client_cli.output_options import reporting, trace_option
 from hivemind_client_cli.ovos_messages import SPEAK, UTTERANCE, as_text
 from hivemind_client_cli.peer_text import handshake_of
-from hivemind_client_cli.playground import Playground
-from hivemind_client_cli.playground import serve as serve_until_the_end
+from hivemind_client_cli.playground import Playground, ended_as_by_ctrl_c
+from hivemind_client_cli.playground import serve as serve_without_end
 from hivemind_core_client.errors import PluginError
 from hivemind_core_client.wire.json_text import Json
 
@@ -58,7 +58,7 @@ def demo(output: Output, utterance: str | None, serve: bool, timeout: float) -> 
     """
     if serve and utterance is not None:
         raise click.UsageError("--serve asks nothing itself: leave UTTERANCE out")
-    with tempfile.TemporaryDirectory(prefix="hivemind-demo-") as folder, _at_home_in(folder):
+    with contextlib.suppress(*_ordinary_ends(serve)), ended_as_by_ctrl_c(), _temporary_home() as folder:
         # Before the clock starts: importing OVOS takes longer than pairing.
         try:
             from hivemind_core_client.testing import EmbeddedHub
@@ -68,9 +68,14 @@ def demo(output: Output, utterance: str | None, serve: bool, timeout: float) -> 
         if serve:
             playground = Playground(folder, _answer)
             with EmbeddedHub(playground.accounts, agent=playground.agent, versions=_VERSIONS) as hub:
-                serve_until_the_end(output, playground, hub)
+                serve_without_end(output, playground, hub)
             return
         _show(output, folder, EmbeddedHub, utterance or "what time is it", timeout)
+
+
+def _ordinary_ends(serve: bool) -> tuple[type[BaseException], ...]:
+    """What ends the demo and is no failure."""
+    return (KeyboardInterrupt,) if serve else ()
 
 
 def _show(output: Output, folder: str, hub_type: type[EmbeddedHub], utterance: str, timeout: float) -> None:
@@ -95,8 +100,15 @@ def _show(output: Output, folder: str, hub_type: type[EmbeddedHub], utterance: s
 
 
 @contextlib.contextmanager
+def _temporary_home() -> Iterator[str]:
+    """A folder for the block: what OVOS makes in the user's folders as soon as it is imported goes there."""
+    with tempfile.TemporaryDirectory(prefix="hivemind-demo-") as folder, _at_home_in(folder):
+        yield folder
+
+
+@contextlib.contextmanager
 def _at_home_in(folder: str) -> Iterator[None]:
-    """Within the block, what OVOS makes in the user's folders as soon as it is imported goes to `folder`."""
+    """Within the block, `folder` stands for the user's folders."""
     before = {name: os.environ.get(name) for name in _USER_FOLDERS}
     os.environ.update({name: os.path.join(folder, name.lower()) for name in _USER_FOLDERS})
     try:

@@ -14,7 +14,7 @@ from hivemind_client_cli.group import group_of
 from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.message_types import complete_ovos_type
 from hivemind_client_cli.options import connection_options, json_object, timeout_option
-from hivemind_client_cli.other_addresses import elsewhere
+from hivemind_client_cli.other_addresses import elsewhere, takes_pinned
 from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.peer_text import handshake_of
@@ -185,7 +185,7 @@ def _note_session(found: Examination, client: HiveMessageBusClient, connection: 
     found.note("tcp", OK, str(address))
     if address.tls:
         pin = client.identity.get_pinned_certificate(address.endpoint)
-        pinned = pin not in (None, BY_AUTHORITY) and client.allow_self_signed and not connection.ca_file
+        pinned = pin not in (None, BY_AUTHORITY) and takes_pinned(client, connection)
         found.note(
             "tls",
             OK,

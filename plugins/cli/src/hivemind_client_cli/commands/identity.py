@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hivemind_client_cli.addresses import read
+from hivemind_client_cli.addresses import read, shown_address
 from hivemind_client_cli.connection import read_identity
 from hivemind_client_cli.help_sections import command
 from hivemind_client_cli.misuse import Misuse
@@ -180,7 +180,7 @@ def _facts(identity: NodeIdentity) -> Json:
         "name": identity.name,
         "access_key": MASK if identity.access_key else None,
         "password": MASK if identity.password else None,
-        "default_master": identity.default_master,
+        "default_master": shown_address(identity.default_master),
         "default_port": identity.default_port,
         "site_id": identity.site_id,
         "public_key": identity.public_key,

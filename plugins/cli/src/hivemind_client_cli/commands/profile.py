@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hivemind_client_cli.addresses import read
+from hivemind_client_cli.addresses import read, shown_address
 from hivemind_client_cli.help_sections import group
 from hivemind_client_cli.options import connection_options_without_profile
 from hivemind_client_cli.output import MASK, Output, aligned
@@ -247,16 +247,16 @@ def _masked(found: Profile) -> dict[str, Any]:
     """The options, without what nobody else may see: of tables the names alone."""
     from hivemind_core_client.config.profiles import SECRETS
 
-    return {
+    masked = {
         name: MASK if name in SECRETS else dict.fromkeys(value, MASK) if isinstance(value, dict) else value
         for name, value in found.options.items()
     }
+    return {**masked, "host": shown_address(found.options["host"])} if "host" in masked else masked
 
 
 def _host_of(profiles: Profiles, name: str) -> str | None:
     """The hub of a profile, None where it has none or cannot be read."""
     try:
-        host: str | None = profiles.get(name).options.get("host")
+        return shown_address(profiles.get(name).options.get("host"))
     except InvalidOption:
         return "cannot be read"
-    return host
