@@ -20,11 +20,7 @@ INSIDE = {
     "protocol.md",
     "reference-names.md",
 }
-PAGES = [
-    path
-    for path in sorted((ROOT / "docs").glob("*.md"))
-    if path.name not in INSIDE and not path.name.startswith("plugins-")
-]
+PAGES = [path for path in sorted((ROOT / "docs").glob("*.md")) if path.name not in INSIDE]
 #: What ends a line of thought: an empty line, a list item, a row of a table.
 _PIECES = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*|]|\d+\.) ?)")
 _SENTENCES = re.compile(r"(?<=[.!?:])(?:\*\*)?\s+(?=[A-Z`*\[…])")
