@@ -20,7 +20,11 @@ INSIDE = {
     "protocol.md",
     "reference-names.md",
 }
-PAGES = [path for path in sorted((ROOT / "docs").glob("*.md")) if path.name not in INSIDE]
+PAGES = [
+    *(path for path in sorted((ROOT / "docs").glob("*.md")) if path.name not in INSIDE),
+    *sorted((ROOT / "plugins").glob("*/README.md")),
+    *(ROOT / name for name in ("CONTRIBUTING.md", "compat/README.md")),
+]
 #: What ends a line of thought: an empty line, a list item, a row of a table.
 _PIECES = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*|]|\d+\.) ?)")
 _SENTENCES = re.compile(r"(?<=[.!?:])(?:\*\*)?\s+(?=[A-Z`*\[…])")
@@ -33,7 +37,7 @@ def sentences(text: str) -> list[str]:
     return [sentence for piece in plain for sentence in _SENTENCES.split(piece)]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_sentence_is_read_once(path: Path) -> None:
     assert [one for one in sentences(prose(path)) if len(one.split()) > LONGEST] == []
 
