@@ -53,11 +53,11 @@ class _Text:
 class NodeIdentity(NoiseIdentity, CertificateIdentity):
     """The identity of this node, in `~/.config/hivemind/_identity.json` (`$XDG_CONFIG_HOME` is heeded).
 
-    Nothing is written before `save()`, except by `create_keys()`, which writes the key and where that is, and what is
-    learned of hubs (static keys, certificates); none of the other fields go with it. `save()` writes only those
-    that were set on this object; everything else in the file stays.
-    Attributes other than the fields may be set freely and are not saved. No secret shows in its repr, nor in the
-    errors it raises.
+    `save()` writes the fields that you set on this object. Everything else in the file stays as it is. Only two things
+    are written without `save()`, and no other field with them: `create_keys()` writes the key and its path, and static
+    keys and certificates of hubs are written when they are learned.
+
+    You may set other attributes too; they are not saved. No secret is shown in the repr, or in the errors it raises.
 
     Args:
         identity_file: path of another file, or a dict-like object. If that has the methods `store` and

@@ -38,9 +38,9 @@ _PING_PREFIX = b"hm"
 
 @frozen(repr=False)
 class Metrics:
-    """What became of the messages of a client since it was made, as it stood at one moment.
+    """What happened to the messages of a client since it was made, up to one moment.
 
-    `sent` is how many there were to send: always `confirmed + raised + in_doubt + unconfirmed`.
+    `sent` is how many messages you sent. It is always `confirmed + raised + in_doubt + unconfirmed`.
     """
 
     #: The hub is known to have read them.
@@ -75,9 +75,10 @@ class Metrics:
 
 @frozen
 class UnconfirmedMessages:
-    """What was handed to a connection that has ended, and may or may not have reached the hub: what "doubt" tells.
+    """Messages that may or may not have reached the hub, because the connection ended. "doubt" hands this out.
 
-    `messages` holds them as they were sent, in order: the newest 1,000, 4 MiB at most. `more` counts those before.
+    `messages` are the newest of them, as they were sent and in order: 1,000 and 4 MiB at most. `more` is how many there
+    were before these.
     """
 
     messages: tuple[HiveMessage, ...] = field(repr=False)

@@ -42,13 +42,14 @@ _a_pause = _checked(
 
 @frozen
 class Limits:
-    """Bounds on what a peer can make us hold, in bytes.
+    """The most that the client accepts from a peer, in bytes.
 
-    `frame` bounds one frame as it arrives, `inflated` what a frame may decompress to, `assembled` a message of protocol
-    version 3 that comes or goes in pieces: what hubs assemble at most. `unauthenticated` bounds all frames together
-    that a hub sends before both sides own a key.
+    - `frame`: one frame as it arrives.
+    - `inflated`: one frame after it is decompressed.
+    - `assembled`: a message of protocol version 3 that comes or goes in pieces. Hubs assemble no more than the default.
+    - `unauthenticated`: all frames together that a hub sends before both sides have a key.
 
-    JSON takes many times its own length in memory. A message may take half of `inflated`, or 7 times the length of its
+    JSON needs many times its own length in memory. A message may take half of `inflated`, or 7 times the length of its
     frame if that is more.
     """
 
@@ -60,12 +61,15 @@ class Limits:
 
 @frozen
 class Deadlines:
-    """Seconds that each phase may take.
+    """How long each phase may take, in seconds.
 
-    `tcp` includes finding the address; `first_frame` runs from the upgrade to the hub's HELLO; `handshake` from
-    there to the session; `write` is how long the hub may take nothing of a message that is being written; `send` is
-    how long `emit` waits for a session before it raises, and for plugins that prepare what it sends; `close` how
-    long `close` waits for the hub's farewell and for our threads.
+    - `tcp`: to find the address and to connect.
+    - `tls` and `upgrade`: these steps of a connection.
+    - `first_frame`: from the upgrade to the hub's HELLO.
+    - `handshake`: from the HELLO to the session.
+    - `write`: how long the hub may read nothing of a message that is being written.
+    - `send`: how long `emit` waits for a session, and for plugins that prepare what it sends. Then it raises.
+    - `close`: how long `close` waits for the hub to end the connection, and for the client's threads.
     """
 
     tcp: float = field(default=10.0, validator=_some_seconds)
@@ -96,12 +100,14 @@ class Deadlines:
 
 @frozen
 class Backoff:
-    """Seconds before the n-th attempt to reconnect: doubling from `first`, capped, jittered.
+    """How long to wait before each attempt to reconnect, in seconds.
 
-    The jitter is a factor of 0.5 to 1.5 of the capped delay, and the result is capped again, so that
-    a fleet that lost its hub at one moment comes back spread over time. `chance` returns 0 to 1; the
-    system's own source serves satellites that were cloned with one seed. The doubling begins anew when a session has
-    lasted for `reset_after` seconds: a hub that drops each one soon is not asked ever again at once.
+    The delay starts at `first`, doubles with each attempt, and is `cap` at most. Then it is multiplied by a random
+    factor of 0.5 to 1.5, and is `cap` at most again. So satellites that lost their hub together do not come back all at
+    once. `chance` returns the random number, 0 to 1. The default is random even on satellites that were cloned.
+
+    After a session of `reset_after` seconds the delay starts at `first` again. A shorter session does not reset it: a
+    hub that ends every session soon is not asked again at once each time.
     """
 
     first: float = field(default=1.0, validator=_some_seconds)
@@ -123,9 +129,9 @@ class Backoff:
 class Polling:
     """How often a client asks the hub for messages, in seconds.
 
-    Every `fast` seconds while messages go either way, and sooner right after one; then ever slower, by a tenth of the
-    time since the last one, and every `slow` seconds when nothing happens for long. So `slow` is how late a message
-    may be that nobody expects. Neither is less than 0.005.
+    While messages go either way, it asks every `fast` seconds, and sooner right after a message. Then it asks less and
+    less often: the pause is a tenth of the time since the last message, up to `slow` seconds. So a message that nobody
+    expects comes at most `slow` seconds late. Neither is less than 0.005.
     """
 
     fast: float = field(default=0.05, validator=_a_pause)

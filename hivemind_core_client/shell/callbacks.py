@@ -12,16 +12,16 @@ log = logging.getLogger(__name__)
 
 
 class BinaryDataCallbacks:
-    """One method for each bin type; override those you want.
+    """One method for each type of binary data. Override those that you want.
 
-    `bin_data` is the payload in bytes. A `file_name` is a label without directories, never a path, and may be
-    empty. `sample_rate` is in Hz and `sample_width` in bytes. What the hub did not say is None.
+    `bin_data` is the payload in bytes. `file_name` is a label without directories, never a path. It may be empty.
+    `sample_rate` is in Hz and `sample_width` in bytes. A value that the hub did not give is None.
     """
 
     def handle_receive_tts(
         self, bin_data: bytes, utterance: Optional[str], lang: Optional[str], file_name: str
     ) -> None:
-        """Synthesized speech, an audio file of `utterance`."""
+        """Synthesized speech: an audio file that says `utterance`."""
         expected = self.__dict__.get("_expected", 0)
         self.__dict__["_expected"] = max(0, expected - 1)
         if not expected:  # else whoever asked for it has it

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 class Answer:
     """What the hub said to a question.
 
-    `text` is all of it as one text, and `str(answer)` is the same. `messages` are the OVOS Messages that said it, in
-    their order. `lang` is the language that the hub named, such as `en-us`, else the one of the question; it may be
-    empty. `complete` is False where time or connection ran out before the hub was done. `expects_response` is True
-    where the hub asks something in turn. An answer in which nothing was said is false.
+    - `text`: all that was said, as one text. `str(answer)` is the same.
+    - `messages`: the OVOS Messages that said it, in their order.
+    - `lang`: the language that the hub named, such as `en-us`, else that of the question. It may be empty.
+    - `complete`: False if the time was over, or the connection ended, before the hub was done.
+    - `expects_response`: True if the hub asks you something.
+
+    In a condition, an answer is false if nothing was said.
     """
 
     text: str

@@ -20,8 +20,8 @@ class HubCertificateChanged(HubRefused):
             f"the hub at {where} shows another certificate than the one pinned for it: {former}, "
             f"shown SHA-256 {shown}",
             Mend(
-                "somebody stands between, or the hub has a new certificate: ask its owner for the fingerprint, and "
-                "only if it is the one shown run ",
+                "another machine answers in its place, or the hub has a new certificate. Ask its owner for the "
+                "fingerprint, and only if it is the one shown run ",
                 forget_certificate(hub),
             ),
         )

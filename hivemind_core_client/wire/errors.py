@@ -214,7 +214,7 @@ def again(error: HiveMindError) -> HiveMindError:
 
 
 class UsageError(HiveMindError):
-    """Local misuse: the caller can mend it, and nothing was sent."""
+    """The client was used in a wrong way. You can mend it, and nothing was sent."""
 
     exit_code: ClassVar[int] = 2
 
@@ -237,7 +237,7 @@ class InvalidCredential(UsageError, ValueError):
 
 
 class InvalidMessage(UsageError, ValueError):
-    """A message that has no form on the wire."""
+    """A message that cannot be sent: it has no form on the wire."""
 
 
 class InvalidOption(UsageError, ValueError):
@@ -271,7 +271,7 @@ class NotConnected(UsageError, ConnectionAbortedError, RuntimeError):
 
 
 class ClientClosed(NotConnected):
-    """`close()` was called: the client sends and waits no more."""
+    """`close()` was called: the client no longer sends or waits."""
 
 
 class PluginError(HiveMindError, RuntimeError):
@@ -279,7 +279,7 @@ class PluginError(HiveMindError, RuntimeError):
 
 
 class HubConnectionError(HiveMindError, ConnectionError, RuntimeError):
-    """The way to the hub is closed or broke."""
+    """The connection to the hub could not be made, or it ended."""
 
     exit_code: ClassVar[int] = 4
 
@@ -316,13 +316,13 @@ class HubTimeout(HubConnectionError, TimeoutError):
 
 
 class HubRefused(HiveMindError, PermissionError, ConnectionRefusedError, RuntimeError):
-    """The hub refused us, or we refused the hub, before there was a session: trying again is useless."""
+    """Before there was a session, the hub refused us, or we refused the hub. Trying again does not help."""
 
     exit_code: ClassVar[int] = 3
 
 
 class LoginRefused(HubRefused):
-    """The hub, or what stands before it, did not take the login. Once the hub has taken it, it is tried again."""
+    """The hub, or a proxy before it, did not accept the login. If the hub accepted it before, it is tried again."""
 
 
 class KeyRefused(LoginRefused):
@@ -338,22 +338,22 @@ class PasswordRefused(HubRefused):
 
 
 class NegotiationRefused(HubRefused):
-    """No cipher, encoding or kind of handshake that both sides allow."""
+    """There is no cipher, encoding or kind of handshake that both sides allow."""
 
 
 class VersionRefused(HubRefused):
-    """No protocol version that both sides speak."""
+    """There is no protocol version that both sides can use."""
 
 
 class HubKeyChanged(HubRefused):
     """The hub's static key is not the one that is pinned for its address (docs/protocol.md, "Noise")."""
 
     def __init__(self, where: str, address: str, pinned: str, shown: str) -> None:
-        ask = "ask its owner for the fingerprint, and only if it is the one shown run "
+        ask = "it was set up anew. Ask its owner for the fingerprint, and only if it is the one shown run "
         super().__init__(
             f"the hub at {where} shows another static key than the one pinned for it: pinned is {pinned}, "
             f"shown {shown}",
-            Mend("somebody stands between, or the hub was set up anew: ", ask, forget_server(address)),
+            Mend("another machine answers in its place, or ", ask, forget_server(address)),
         )
         self.pinned, self.shown = pinned, shown
 
@@ -383,7 +383,7 @@ class DecryptionFailed(ProtocolError, SealingError):
 
 
 class CleartextRefused(ProtocolError):
-    """A frame in the clear where only sealed ones are legal."""
+    """A frame that is not sealed, where only sealed frames are allowed."""
 
 
 class HandshakeError(ProtocolError):
@@ -391,7 +391,7 @@ class HandshakeError(ProtocolError):
 
 
 class HandshakeAgain(HandshakeError):
-    """A handshake failed that may succeed in another way: the client connects again at once, by itself."""
+    """A handshake failed, and may succeed in another way. The client connects again at once, by itself."""
 
 
 class QueryTimeout(HiveMindError, TimeoutError):

@@ -58,8 +58,8 @@ class RsaHandshake(Handshake):
 
         if not verify_RSA(self._hub_key(), wrapped, signature):
             raise HubRefused(
-                f"the envelope of {self.terms.where} is not signed with the hub's key: somebody stands between, or the "
-                "pinned key is of another hub"
+                f"the envelope of {self.terms.where} is not signed with the hub's key: another machine answers in its "
+                "place, or the pinned key is of another hub"
             )
         private_key = self.terms.credentials.private_key()  # not in the try: its errors are ValueErrors too
         try:
