@@ -135,8 +135,8 @@ class HttpTransport(Confirming):
             raise NotAHub(
                 f"{self._address} answers {answer.error or 'something else'} and no session",
                 Mend(
-                    "is this the port of hivemind-http-protocol? Its first releases answer a status 500 to a wrong "
-                    "access key"
+                    "is this the port of hivemind-http-protocol? The port of a WebSocket wants ws:// instead of "
+                    "http://. Its first releases answer a status 500 to a wrong access key"
                 ),
             )
 

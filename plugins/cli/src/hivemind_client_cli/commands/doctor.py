@@ -142,7 +142,7 @@ def _examine_session(found: Examination, client: HiveMessageBusClient, connectio
     """Connect, and note how far that came; True if a session stands."""
     address = client.profile.settings.address
     if not address.tls:
-        found.note("tls", SKIPPED, f"by {address.scheme}:// what is said is sealed, the access key is not")
+        found.note("tls", SKIPPED, f"over {address.scheme}:// messages are encrypted, the access key is not")
     try:
         client.connect(site_id=connection.site_id)
     except HiveMindError as error:
