@@ -60,9 +60,9 @@ class HiveMessage:
     """One packet of the hive.
 
     `msg_type` is a HiveMessageType, a MessageType of a plugin, or a wire name. `payload` is an OVOS Message or its dict
-    (BUS, SHARED_BUS), a HiveMessage or its dict (the wrappers), bytes (BINARY), else a dict; None means `{}`. A type of
-    a plugin says what it carries. JSON text of a dict is read. A Message in a wrapper becomes a BUS message in it. What
-    does not fit is refused. `bin_type` is for BINARY only.
+    (BUS, SHARED_BUS), a HiveMessage or its dict (the wrappers), bytes (BINARY), else a dict. None means `{}`. A type of
+    a plugin says what it carries. A dict may be JSON text. A Message in a wrapper becomes a BUS message in it. A
+    payload that does not fit is refused. `bin_type` is for BINARY only.
     `route` is a list of hops `{"source": peer, "targets": [peer, …]}`.
 
     Raises InvalidMessage (a ValueError) for a payload or bin_type that does not fit the type, and

@@ -17,10 +17,10 @@ _MOST_FILES, _MOST_BYTES = 32, 64 * 2**20
 class PlayingCallbacks(BinaryDataCallbacks):
     """Plays speech as it comes, one piece after the other, and keeps none of it.
 
-    `player` is a Player, a function that takes a path and returns when it was played, or None: then it is the first of
+    `player` is a Player, or a function that takes a path and returns when it was played. None takes the first of
     `ffplay`, `paplay`, `aplay` and `afplay` that this machine has. Files and other data are ignored, with a warning.
 
-    Raises InvalidOption for a player that is none, and where the machine has none.
+    Raises InvalidOption if `player` is something else, and if this machine has none of these programs.
     """
 
     def __init__(self, player: Union[Player, PlayFunction, None] = None) -> None:

@@ -35,14 +35,18 @@ UNNAMED: dict[AnyBinaryType, str] = {
 
 
 class SavingCallbacks(BinaryDataCallbacks):
-    """Saves speech and files under `directory`, under their own names made safe, and never over what is there.
+    """Saves speech and files in `directory`. Names are made safe, and no file is ever overwritten.
 
-    `directory` is made with mode 0700 if it is missing (`~` is the user's home), files have mode 0600. A name that
-    is taken gets a number (`hello-2.wav`). No reader sees half a file. `player` is a Player, a function that
-    takes a path and returns when it was played, or None for silence. `on_saved(path, kind, metadata)` is
-    called after each file with a `Path`, a HiveMindBinaryPayloadType, and a dict of what the hub said. Of a name
-    it has `file_name`, made safe, and `file_name_as_said`, made printable only: never use that as a path.
-    With `save_raw_audio` raw audio is saved too, each message as a WAV file of its own.
+    If `directory` is missing, it is made with mode 0700. `~` is your home. Files have mode 0600. If a name is taken,
+    the new file gets a number (`hello-2.wav`). Nobody can read a file that is only half written.
+
+    `player` is a Player, or a function that takes a path and returns when it was played. None plays nothing.
+
+    `on_saved(path, kind, metadata)` is called after each file with a `Path`, a HiveMindBinaryPayloadType, and a dict of
+    what the hub said. The dict has two forms of the name: `file_name` is safe. `file_name_as_said` is only made
+    printable: never use it as a path.
+
+    With `save_raw_audio` raw audio is saved too. Each message becomes its own WAV file.
 
     `max_files` (default 1000) and `max_bytes` (default 512 MiB) bound what this class saved in the directory, in
     earlier runs too; None lifts a bound. Speech and audio make room: the oldest are removed. Files are never
