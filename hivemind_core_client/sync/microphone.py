@@ -90,7 +90,7 @@ class Microphone:
             self.write(chunk)
 
     def flush(self, timeout: Optional[float] = None) -> bool:
-        """Return True when all is sent that was added; False after `timeout` seconds (None: no bound)."""
+        """Return True when nothing waits any more, sent or dropped; False after `timeout` seconds (None: no bound)."""
         seconds = None if timeout is None else checked_seconds("timeout", timeout)
         return self._changed.wait_until(lambda: not self._chunks.waiting, seconds)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from typing import Any, Callable, ClassVar
@@ -18,6 +19,9 @@ from tests.unit.support import PASSWORD, SITE, UTTERANCE
 QUICK = Backoff(first=0.01, cap=0.05)
 #: For what comes sooner, unless the machine is busy; in seconds.
 PATIENCE = 20.0
+
+#: The newest hub that denies what it does not allow and that this Python can talk to: 5.3 speaks version 3 alone.
+NEWEST = "5.3" if sys.version_info >= (3, 10) else "4.15"
 
 #: Makes a client of a hub, with the options of the constructor.
 Make = Callable[..., HiveMessageBusClient]

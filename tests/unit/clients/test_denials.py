@@ -14,7 +14,8 @@ from hivemind_core_client import HiveMessage, HiveMessageBusClient, HiveMessageT
 from hivemind_core_client.errors import MessageDenied
 from hivemind_core_client.message import HiveMindBinaryPayloadType
 from hivemind_core_client.testing import Account, EmbeddedHub
-from tests.unit.client_support import PATIENCE, Log, Make, settled, until, utterance
+from tests.unit.client_support import NEWEST, PATIENCE, Log, Make, settled, until, utterance
+from tests.unit.noise_support import needs_noise
 from tests.unit.support import PASSWORD, UTTERANCE
 
 ALLOW = f"hivemind-core allow-msg {UTTERANCE} NODE_ID"
@@ -23,9 +24,9 @@ DENIAL = "hive.policy.denied"
 
 @pytest.fixture
 def hub() -> Iterator[EmbeddedHub]:
-    """A hub like 5.3 that lets this client send one type alone."""
+    """A new hub that lets this client send one type alone."""
     accounts = [Account("k", PASSWORD, allowed=("may.be.sent",))]
-    with EmbeddedHub(accounts, like="5.3") as running:
+    with EmbeddedHub(accounts, like=NEWEST) as running:
         yield running
 
 
@@ -133,9 +134,10 @@ def test_a_hub_that_denies_without_end_fills_no_memory(make: Make, caplog: pytes
         assert caplog.text.count(DENIAL) < 10
 
 
+@needs_noise
 def test_who_may_send_nothing_may_send_no_binary_data(make: Make) -> None:
     file = HiveMessage("bin", b"x" * 30, bin_type=HiveMindBinaryPayloadType.FILE)
-    with EmbeddedHub([Account("k", PASSWORD)], like="5.3") as hub, make(hub) as client:
+    with EmbeddedHub([Account("k", PASSWORD)], like=NEWEST) as hub, make(hub) as client:
         told = Log()
         client.on("denied", told)
         client.emit(file)

@@ -11,7 +11,8 @@ from ovos_bus_client.message import Message
 from hivemind_core_client import Answer, HiveMessageBusClient
 from hivemind_core_client import errors as err
 from hivemind_core_client.testing import Account, EmbeddedHub
-from tests.unit.client_support import PATIENCE, Log, Make, settled, until
+from tests.unit.client_support import NEWEST, PATIENCE, Log, Make, settled, until
+from tests.unit.noise_support import needs_noise
 from tests.unit.support import PASSWORD, UTTERANCE
 
 #: What embedded hubs leave to the test to answer.
@@ -205,10 +206,11 @@ NEWER = "ovos.utterance.handle"
 
 
 def choosy(*allowed: str) -> EmbeddedHub:
-    """A hub like 5.3 that takes these types alone."""
-    return EmbeddedHub([Account("k", PASSWORD, allowed=allowed)], like="5.3")
+    """A new hub that takes these types alone."""
+    return EmbeddedHub([Account("k", PASSWORD, allowed=allowed)], like=NEWEST)
 
 
+@needs_noise
 def test_what_goes_by_the_newer_name_alone_is_asked_by_that(make: Make) -> None:
     with choosy(NEWER) as hub, make(hub) as client:
         own = Log()
@@ -221,6 +223,7 @@ def test_what_goes_by_the_newer_name_alone_is_asked_by_that(make: Make) -> None:
         assert [message.data["utterances"] for message in own.calls].count(["one"]) == 1
 
 
+@needs_noise
 def test_many_at_once_find_out_by_which_name_they_go(make: Make) -> None:
     with choosy(NEWER) as hub, make(hub) as client, ThreadPoolExecutor(8) as pool:
         texts = [f"number {number}" for number in range(8)]
@@ -237,6 +240,7 @@ def test_where_no_utterance_is_taken_it_says_what_allows_them(make: Make) -> Non
         assert client.state == "connected" and len(client.waiters) == 0
 
 
+@needs_noise
 def test_what_is_said_goes_by_the_newer_name_too(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     with choosy(NEWER) as hub, make(hub) as client:
         log = Log()

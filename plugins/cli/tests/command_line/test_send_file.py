@@ -193,6 +193,7 @@ def test_looks_of_the_bar() -> None:
     ]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="hubs 5.3 need Python 3.10")
 def test_a_hub_that_takes_nothing_from_here(run: Any, file: Path) -> None:
     with EmbeddedHub([Account(KEY, PASSWORD)], like="5.3") as hub:
         done = run(*args(hub, file)).expect(3)
