@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import logging
 import math
 import os
 import re
@@ -27,6 +28,8 @@ from hivemind_core_client.wire.text import printable, safe_label
 if TYPE_CHECKING:
     from ovos_bus_client.message import Message
 
+log = logging.getLogger(__name__)
+
 #: A path of a WAV file, or what such a file holds.
 Audio = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
 
@@ -46,6 +49,8 @@ SPOKEN = ("speak", "ovos.utterance.speak")
 
 #: Bytes of JSON text that a piece of speech may have: it comes back in the 255 bytes of a frame's metadata.
 _MOST_PIECE = 150
+#: Pieces of one text that `hear_answers` has spoken, about ten minutes: each is a message to the hub.
+MOST_HEARD = 100
 _SENTENCE = re.compile(r"(?<=[.!?…。！？])\s+")  # how Chinese and Japanese sentences end
 
 _CONVERT = Mend("make one that it takes: `ffmpeg -i YOURS -ar 16000 -ac 1 -c:a pcm_s16le question.wav`")
@@ -192,6 +197,18 @@ def no_speech(seconds: float) -> QueryTimeout:
 def pieces(text: str) -> list[str]:
     """A text in pieces that a hub can speak: sentences, and parts of those that are too long for a frame."""
     return [piece for sentence in _SENTENCE.split(text.strip()) for piece in _parts(sentence)]
+
+
+def pieces_to_hear(text: str) -> list[str]:
+    """The first `MOST_HEARD` pieces of what the hub said; that there are more is logged."""
+    found = pieces(text)
+    if len(found) > MOST_HEARD:
+        log.warning(
+            "the hub said %d sentences at once, and the first %d are spoken; `speak` has them all",
+            len(found),
+            MOST_HEARD,
+        )
+    return found[:MOST_HEARD]
 
 
 def _parts(sentence: str) -> Iterator[str]:

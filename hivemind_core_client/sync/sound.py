@@ -77,7 +77,8 @@ class Sound:
         """Have the hub speak all that it says, from now on; with False no more.
 
         Each `speak` message is sent back for its sound, which comes to `bin_callbacks`. The hub must allow
-        `speak:synth`: a denial is logged with the command that allows it.
+        `speak:synth`: a denial is logged with the command that allows it. Of a text with more than 100 sentences the
+        first 100 are spoken.
         """
         change = self._client.on_mycroft if hear else self._client.remove_mycroft
         if hear is not self.hears:
@@ -108,7 +109,7 @@ class Sound:
         if not self._said.is_new(message):
             return
         lang: Any = message.data.get("lang")
-        for piece in sound.pieces(str(message.data.get("utterance") or "")):
+        for piece in sound.pieces_to_hear(str(message.data.get("utterance") or "")):
             request = sound.to_synthesize(piece, lang if isinstance(lang, str) else None)
             self._client.emit(to_message({**request, "context": dict(message.context)}))
 

@@ -239,6 +239,20 @@ def test_all_that_the_hub_says_is_heard_once_that_is_wished(
     assert len(speech.heard) == 3
 
 
+def test_a_text_without_end_is_not_spoken_whole(
+    hub: EmbeddedHub,
+    client: HiveMessageBusClient,
+    speech: Speech,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client.sound.hear_answers()
+    hub.broadcast(Message("speak", {"utterance": "No. " * 103}))
+    assert until(lambda: len(speech.heard) >= 100)
+    client.ask("Is that all?", timeout=PATIENCE)
+    assert [text for _, text in speech.heard].count("No.") == 100
+    assert "said 103 sentences at once, and the first 100 are spoken" in caplog.text
+
+
 def test_what_the_hub_says_by_both_names_is_spoken_once(
     hub: EmbeddedHub, client: HiveMessageBusClient, speech: Speech
 ) -> None:
