@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +13,7 @@ import hivemind_client_cli
 import hivemind_core_client
 from hivemind_client_cli.group import HiveMindGroup
 from hivemind_client_cli.output_options import app_option, output_options
+from hivemind_client_cli.profile_names import complete_profile
 from hivemind_client_cli.program import PROGRAM
 
 if TYPE_CHECKING:
@@ -61,6 +64,14 @@ def _root() -> HiveMindGroup:
         help="Show the versions and leave.",
     )
     @app_option
+    @click.option(
+        "--profile",
+        metavar="NAME",
+        expose_value=False,
+        callback=_use_profile,
+        shell_complete=complete_profile,
+        help="Use the profile NAME, as HIVEMIND_PROFILE does.",
+    )
     @output_options
     @click.pass_context
     def cli(ctx: click.Context) -> None:
@@ -74,6 +85,27 @@ def _root() -> HiveMindGroup:
             raise click.UsageError("no command given")
 
     return cli
+
+
+def _use_profile(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Have the command use a profile, whether it connects or only reads the identity."""
+    if value == "":
+        raise click.BadParameter("the name of the profile is empty")
+    if value is not None and not ctx.resilient_parsing:
+        ctx.with_resource(_variable("HIVEMIND_PROFILE", value))
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

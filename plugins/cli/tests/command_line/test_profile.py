@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,17 @@ def test_who_else_has_a_say_is_told(run: Any, monkeypatch: pytest.MonkeyPatch) -
     assert json.loads(run("profile", "show", "kitchen", "--json").expect(0).out)["environment"] == [
         "HIVEMIND_HOST"
     ]
+
+
+def test_a_profile_counts_for_every_command_when_it_stands_before_it(run: Any, tmp_path: Path) -> None:
+    other = str(tmp_path / "other.json")
+    run("set-identity", "--identity-file", other, "--siteid", "hall").expect(0)
+    with EmbeddedHub(clients={KEY: PASSWORD}) as hub:
+        address = ("--host", f"ws://{hub.host}", "--port", str(hub.port))
+        run(*NEW, *address, "--key", KEY, "--password", PASSWORD, "--identity-file", other).expect(0)
+        assert "ok: hub" in run("--profile", "kitchen", "test-identity").expect(0).out
+    assert run("--profile", "kitchen", "show-identity", "--json").expect(0).json["file"] == other
+    assert run("show-identity", "--json").expect(0).json["file"] == NodeIdentity().path
+    assert "there is no profile 'attic'" in run("--profile", "attic", "test-identity").expect(2).err
+    assert "is empty" in run("--profile", "", "test-identity").expect(2).err
+    assert "HIVEMIND_PROFILE" not in os.environ
