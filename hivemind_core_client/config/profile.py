@@ -214,14 +214,11 @@ class ClientProfile:
         names = [name for name in error.about if name in ENVIRONMENT]
         variables = [variable for name in names if (variable := variable_of(name, self._given.get(name)))]
         if variables:
-            return (_in_a_row("set in the environment, which goes before the identity file: ", variables),)
+            return (_instead("this comes from the environment", variables),)
         if isinstance(error, HubRefused) and any(self._given.get(name) for name in names):
-            return (_in_a_row("passed to the client, which goes before the identity file: ", names),)
+            return (_instead("you gave this yourself", names),)
         kept = [name for name in names if name in self._kept.options]
-        if kept:
-            what = f"kept in the profile {self.name!r}, which goes before the identity file: "
-            return (_in_a_row(what, kept),)
-        return ()
+        return (_instead(f"this comes from the profile {self.name!r}", kept),) if kept else ()
 
     def _credentials(self) -> Credentials:
         return Credentials(
@@ -252,8 +249,9 @@ class ClientProfile:
         return self.identity.public_key or public_key_of(private)
 
 
-def _in_a_row(what: str, names: list[str]) -> Mend:
+def _instead(source: str, names: list[str]) -> Mend:
     first, *others = map(Setting, names)
+    what = f"{source}, so the identity file does not count for it: "
     return Mend(what, first, *(part for other in others for part in (" and ", other)))
 
 

@@ -190,7 +190,7 @@ def test_an_error_says_that_the_value_is_of_the_profile(client_kind: str, client
         client = client_class(profile="kitchen")
         with pytest.raises(
             err.KeyRefused,
-            match=r"(?i)kept in the profile 'kitchen', which goes before the identity file: key",
+            match=r"(?i)this comes from the profile 'kitchen', so the identity file does not count for it: key",
         ):
             client.connect()
         client.close()

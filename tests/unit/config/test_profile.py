@@ -87,24 +87,24 @@ def refused(hub: EmbeddedHub, **options: Any) -> str:
 @pytest.mark.parametrize(
     ("options", "variables", "names", "source"),
     [
-        ({"key": "other"}, {}, "set-identity --key KEY'", ". Passed to the client, {before}: key"),
+        ({"key": "other"}, {}, "set-identity --key KEY'", ". You gave this yourself, {before}: key"),
         (
             {"password": "other"},
             {},
             "set-identity --ask-password'",
-            ". Passed to the client, {before}: password",
+            ". You gave this yourself, {before}: password",
         ),
         (
             {"key": None},
             {"HIVEMIND_KEY": "other"},
             "set-identity --key KEY'",
-            ". Set in the environment, {before}: HIVEMIND_KEY",
+            ". This comes from the environment, {before}: HIVEMIND_KEY",
         ),
         (
             {"password": None},
             {"HIVEMIND_PASSWORD": "other"},
             "set-identity --ask-password'",
-            ". Set in the environment, {before}: HIVEMIND_PASSWORD",
+            ". This comes from the environment, {before}: HIVEMIND_PASSWORD",
         ),
         ({"key": None, "identity": NodeIdentity({"access_key": "other"})}, {}, "set-identity --key KEY'", ""),
     ],
@@ -122,7 +122,7 @@ def test_a_refusal_says_where_the_value_came_from(
     with EmbeddedHub({"k": PASSWORD}) as hub:
         text = refused(hub, **{"identity": NodeIdentity({}), **options})
     assert names in text
-    before = "which goes before the identity file"
+    before = "so the identity file does not count for it"
     assert text.endswith(source.format(before=before)) if source else before not in text
 
 
@@ -134,7 +134,7 @@ def test_a_hub_that_is_not_there_names_the_variables_that_say_where_it_is(
     monkeypatch.setenv("HIVEMIND_HOST", "127.0.0.1")
     monkeypatch.setenv("HIVEMIND_PORT", str(port))
     stored = NodeIdentity({"access_key": "k", "password": PASSWORD})
-    with pytest.raises(err.HubUnreachable, match=r"identity file: HIVEMIND_HOST and HIVEMIND_PORT$"):
+    with pytest.raises(err.HubUnreachable, match=r"does not count for it: HIVEMIND_HOST and HIVEMIND_PORT$"):
         HiveMessageBusClient(identity=stored).connect()
     with pytest.raises(err.HubUnreachable) as caught:
         HiveMessageBusClient(identity=stored, host="127.0.0.1", port=port).connect()
@@ -147,7 +147,7 @@ def test_what_was_changed_since_counts_as_passed() -> None:
             host=hub.url, identity=NodeIdentity({"access_key": "k", "password": PASSWORD})
         )
         client.password = "other"
-        with pytest.raises(err.PasswordRefused, match=r"Passed to the client.*: password$"):
+        with pytest.raises(err.PasswordRefused, match=r"You gave this yourself.*: password$"):
             client.connect()
 
 
