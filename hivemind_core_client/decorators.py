@@ -1,12 +1,14 @@
 """Decorators that make a function a handler of the bus, by the names of the reference client.
 
-The handler of `on_hive_message` and `on_third_party` gets the HiveMessage, that of every other one its payload: an
-OVOS Message, a HiveMessage, or a dict, as `HiveMessage.payload` has it. The decorated function stays what it was
-and gets a `shutdown()`, which ends all that it was registered for. A function may be decorated several times; for
-each hive type it is called once for a message. What it raises is logged and stops nobody.
+With `on_hive_message` and `on_third_party` your function gets the HiveMessage. With every other decorator it gets the
+payload: an OVOS Message, a HiveMessage, or a dict, as `HiveMessage.payload` has it.
 
-They are for functions and for methods of an object that exists (`on_broadcast("bus", bus)(self.heard)`). In the
-body of a class there is no object yet to call the method on.
+The decorated function stays what it was. It gets a `shutdown()`, which ends all that it was registered for. You may
+decorate a function several times. For each hive type it is called only once for a message. What it raises is logged,
+and the other handlers are still called.
+
+You can decorate functions, and methods of an object that exists: `on_broadcast("bus", bus)(self.heard)`. You cannot
+decorate a method in the body of its class: there is no object yet to call the method on.
 """
 
 from __future__ import annotations
@@ -52,20 +54,20 @@ _ORIGINAL = "__hivemind_original__"
 
 
 class Bus(Protocol):
-    """What a decorator needs of a bus."""
+    """What a decorator needs from a bus."""
 
     def on(self, event_name: str, func: Handler) -> None:
         """Call `func` for each message of a type."""
 
     def remove(self, event_name: str, func: Handler) -> None:
-        """Call it no more."""
+        """Stop calling `func` for messages of this type."""
 
 
 class HiveMessageListener:
     """Calls handlers with each message of one type, from `listen()` to `shutdown()`.
 
-    `message_type` is a HiveMessageType or its wire name; another name is an OVOS type, whose handlers get Messages.
-    Raises InvalidOption where `bus` is no bus.
+    `message_type` is a HiveMessageType or its wire name. Any other name is an OVOS type: its handlers get Messages.
+    Raises InvalidOption if `bus` is not a bus.
     """
 
     def __init__(self, bus: Optional[Bus], message_type: str) -> None:
@@ -82,25 +84,25 @@ class HiveMessageListener:
         self._handlers: list[Handler] = []
 
     def listen(self) -> HiveMessageListener:
-        """Begin; returns this listener. A second call changes nothing."""
+        """Begin, and return this listener. A second call changes nothing."""
         self.bus.on(self.message_type, self._handler)
         return self
 
     def add_handler(self, handler: Handler) -> None:
-        """Call this one too. Raises InvalidOption for what cannot be called."""
+        """Call `handler` too. Raises InvalidOption if it cannot be called."""
         check_callable(self.message_type, handler)
         self._handlers.append(handler)
 
     def clear_handlers(self) -> None:
-        """Call nobody any more."""
+        """Remove all handlers: none is called any more."""
         self._handlers = []
 
     def shutdown(self) -> None:
-        """End. A second call changes nothing."""
+        """Stop listening. A second call changes nothing."""
         self.bus.remove(self.message_type, self._handler)
 
     def calls(self, handler: Handler) -> bool:
-        """Whether this handler was added."""
+        """True if this handler was added."""
         return handler in self._handlers
 
     def _handler(self, message: Any) -> None:
@@ -113,11 +115,12 @@ class HiveMessageListener:
 
 
 class HivePayloadListener(HiveMessageListener):
-    """Calls handlers with the payload of each hive message of one type, if that payload is of a type.
+    """Calls handlers with the payload of each hive message of one type, if the payload has the wanted type.
 
-    `payload_type` is one name or several: the OVOS type in BUS and SHARED_BUS, the hive type in a
-    message that wraps another, else what the payload has as its `msg_type`; None takes all.
-    Raises UnknownMessageType when `message_type` is no hive type.
+    `payload_type` is one name, several names, or None for all payloads. In BUS and SHARED_BUS it is the OVOS type. In a
+    message that wraps another one it is the hive type. In any other message it is the payload's `msg_type`.
+    Raises UnknownMessageType if `message_type` is not a hive type. Raises InvalidOption if `bus` is not a bus, or if
+    `payload_type` is none of these.
     """
 
     def __init__(self, payload_type: Optional[Names], bus: Optional[Bus], message_type: str) -> None:
@@ -126,7 +129,7 @@ class HivePayloadListener(HiveMessageListener):
         self._wanted = _wanted(payload_type)
 
     def add_payload_type(self, payload_type: Optional[Names]) -> None:
-        """Call the handlers for payloads of this type too; None takes all."""
+        """Call the handlers for payloads of this type too. None means: for all payloads."""
         more = _wanted(payload_type)
         self._wanted = None if self._wanted is None or more is None else self._wanted | more
 
@@ -142,7 +145,7 @@ class HivePayloadListener(HiveMessageListener):
 
 
 def on_hive_message(message_type: str, bus: Optional[Bus]) -> Callable[[F], F]:
-    """Call the function with each HiveMessage of a type. Raises InvalidOption where `bus` is no bus."""
+    """Call the function with each HiveMessage of one type. Raises InvalidOption if `bus` is not a bus."""
 
     def decorate(func: F) -> F:
         return _registered(func, HiveMessageListener(bus, message_type))
@@ -151,14 +154,14 @@ def on_hive_message(message_type: str, bus: Optional[Bus]) -> Callable[[F], F]:
 
 
 def on_third_party(bus: Optional[Bus]) -> Callable[[F], F]:
-    """Call the function with each THIRDPRTY HiveMessage. Raises InvalidOption where `bus` is no bus."""
+    """Call the function with each THIRDPRTY HiveMessage. Raises InvalidOption if `bus` is not a bus."""
     return on_hive_message(HiveMessageType.THIRDPRTY, bus)
 
 
 def on_payload(
     message_type: str, payload_type: Optional[Names] = None, bus: Optional[Bus] = None
 ) -> Callable[[F], F]:
-    """Call the function with the payload of each hive message of a type; see HivePayloadListener."""
+    """Call the function with the payload of each hive message of one type. Arguments as for HivePayloadListener."""
 
     def decorate(func: F) -> F:
         return _registered(func, HivePayloadListener(payload_type, bus, message_type))
@@ -170,7 +173,7 @@ class OnPayload(Protocol):
     """A decorator for one hive type."""
 
     def __call__(self, payload_type: Optional[Names] = None, bus: Optional[Bus] = None) -> Callable[[F], F]:
-        """Call the function with the payload, if it is of a type; None, the default, takes all."""
+        """Call the function with the payload, if it has this type. None, the default, means: with every payload."""
 
 
 def _on(name: str, message_type: HiveMessageType) -> OnPayload:
@@ -180,7 +183,7 @@ def _on(name: str, message_type: HiveMessageType) -> OnPayload:
     on_type.__name__ = on_type.__qualname__ = name
     on_type.__doc__ = (
         f"Call the function with the payload of each {message_type.name} message, if it is of `payload_type` "
-        "(default: all). Raises InvalidOption where `bus` is no bus."
+        "(default: all). Raises InvalidOption if `bus` is not a bus."
     )
     return on_type
 

@@ -202,11 +202,11 @@ class AsyncHiveMessageBusClient(BaseClient):
     async def ask_audio(
         self, audio: Audio, lang: Optional[str] = None, timeout: float = 10.0, speech: Optional[bool] = None
     ) -> AudioAnswer:
-        """Say what is in a WAV file to the hub, and return what it says to that, as text and as speech.
+        """Send a spoken question, a WAV file, to the hub. Returns the answer as text and as speech.
 
-        `audio` is the path of the file, or its content in bytes. The hub understands it, answers as to `ask`, and
-        speaks the answer, unless `speech` is False (None: unless `sound.hear_answers` lets it speak anyway). Each of
-        these takes `timeout` seconds at most. Raises like `sound.transcribe`, `ask` and `sound.speak`.
+        `audio` is the path of the file, or its bytes. The hub writes down the question, answers as to `ask`, and speaks
+        the answer. `speech` False leaves out the speech; so does None while `sound.hear_answers` is on. Each of the
+        three steps takes `timeout` seconds at most. Raises what `sound.transcribe`, `ask` and `sound.speak` raise.
         """
         return await ask_audio(self, audio, lang, timeout, speech)
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 class AsyncSound:
-    """What a client does with sound, at a hub with a plugin for it, such as hivemind-audio-binary-protocol.
+    """What a client does with sound. It is `client.sound`.
 
-    It is `client.sound`.
+    The hub needs a plugin for sound, such as hivemind-audio-binary-protocol.
     """
 
     def __init__(self, client: AsyncHiveMessageBusClient, asker: asking.AsyncAsker) -> None:
@@ -41,12 +41,14 @@ class AsyncSound:
         self._said = sound.OnceSaid()
 
     async def transcribe(self, audio: Audio, lang: Optional[str] = None, timeout: float = 10.0) -> str:
-        """Have the hub write down what is said in a WAV file; `audio` is its path, or its content in bytes.
+        """Ask the hub for the text of what is said in a WAV file.
 
-        `lang` is a language tag such as `en-US`; None leaves it to the hub. Other forms than 16,000 Hz, 16 bit and one
-        channel are converted. Raises InvalidOption or InvalidMessage for audio that cannot be sent, NotUnderstood for
-        audio without words, QueryTimeout when the hub sends no text within `timeout` seconds, MessageDenied, what
-        ended the connection meanwhile, and like `emit`.
+        `audio` is the path of the file, or its content in bytes. Audio that is not 16,000 Hz, 16 bit and one channel
+        is converted. `lang` is a language tag such as `en-US`. With None the hub decides.
+
+        Raises InvalidOption or InvalidMessage for audio that cannot be sent, and NotUnderstood for audio without words.
+        Raises QueryTimeout if the hub sends no text within `timeout` seconds. Also raises MessageDenied, the error that
+        ended the connection before the text came, and what `emit` raises.
         """
         seconds = checked_seconds("timeout", timeout)
         packet = sound.to_transcribe(await off_loop(partial(sound.samples_of, audio)), lang)
@@ -62,22 +64,24 @@ class AsyncSound:
         return sound.transcript(answer, seconds)
 
     async def speak(self, text: str, lang: Optional[str] = None, timeout: float = 10.0) -> list[Speech]:
-        """Have the hub speak a text to us; returns the speech, one Speech for each sentence.
+        """Ask the hub to speak a text. Returns the speech: one Speech for each sentence.
 
-        It goes to `bin_callbacks` too: those of the plugin binary_tts save it and play it. `lang` is a language tag;
-        None leaves it to the hub. Raises QueryTimeout when the hub sends nothing for a sentence within `timeout`
-        seconds, MessageDenied where it does not take `speak:synth` from here, what ended the connection meanwhile, and
-        like `emit`.
+        The speech goes to `bin_callbacks` too. Those of the plugin binary_tts save it or play it. `lang` is a language
+        tag such as `en-US`. With None the hub decides.
+
+        Raises QueryTimeout if the hub sends nothing for a sentence within `timeout` seconds. Raises MessageDenied if
+        the hub does not take `speak:synth` from this client. Also raises the error that ended the connection before
+        the speech came, and what `emit` raises.
         """
         seconds = checked_seconds("timeout", timeout)
         return [await self._spoken(piece, lang, seconds) for piece in sound.pieces(text)]
 
     def hear_answers(self, hear: bool = True) -> None:
-        """Have the hub speak all that it says, from now on; with False no more.
+        """From now on, let the hub speak all that it says. With `hear` False, stop that.
 
-        Each `speak` message is sent back for its sound, which comes to `bin_callbacks`. The hub must allow
-        `speak:synth`: a denial is logged with the command that allows it. Of a text with more than 100 sentences the
-        first 100 are spoken.
+        For each `speak` message the client asks the hub for the speech. It comes to `bin_callbacks`. The hub must
+        allow `speak:synth`. If the hub denies it, the log names the command that allows it. Of a text with more than
+        100 sentences only the first 100 are spoken.
         """
         change = self._client.on_mycroft if hear else self._client.remove_mycroft
         if hear is not self.hears:
@@ -88,10 +92,10 @@ class AsyncSound:
     def microphone(
         self, lang: Optional[str] = None, max_bytes: int = TEN_SECONDS, on_drop: Optional[OnDrop] = None
     ) -> AsyncMicrophone:
-        """A stream of audio to the hub, which listens for its wake word in it; see what is returned.
+        """Return a stream of audio to the hub. The hub listens for its wake word in it.
 
-        `max_bytes` of audio may wait for the hub (default: ten seconds of it), and `on_drop(bytes)` is called when
-        some was dropped. Raises InvalidOption for a bound that is too low.
+        At most `max_bytes` of audio wait for the hub (default: ten seconds of audio). `on_drop(bytes)` is called when
+        some was dropped. Raises InvalidOption if `max_bytes` is too low.
         """
         return AsyncMicrophone(self._client, lang, max_bytes, on_drop)
 
@@ -120,7 +124,7 @@ async def ask_audio(
     timeout: float,
     speech: Optional[bool],
 ) -> AudioAnswer:
-    """Say what is in a WAV file, and return what is said to that; see the client's `ask_audio`."""
+    """Say what is in a WAV file, and return the answer. This is the `ask_audio` of the client."""
     question = await client.sound.transcribe(audio, lang, timeout)
     answer = await client.ask(question, lang, timeout)
     spoken: list[Speech] = []

@@ -1,8 +1,8 @@
 """The objects that plugins hand in and get to see (docs/plugins.md has the long contract).
 
 A plugin returns lists of `Cipher`, `Encoding`, `Serializer`, `MessageHandler` and `BinaryHandler` from
-its hooks. A handler gets a `Context` and returns actions (`Send`, `Deliver`, …): it changes nothing
-itself, so one handler serves threads, asyncio and tests alike.
+its hooks. A handler gets a `Context` and returns actions (`Send`, `Deliver`, …). It changes nothing
+itself. So the same handler serves threads, asyncio and tests.
 """
 
 from __future__ import annotations
@@ -42,15 +42,14 @@ API_VERSION = 2
 
 @frozen
 class Cipher:
-    """An authenticated cipher under its wire name.
+    """An authenticated cipher under its wire name. All sizes are in bytes.
 
-    `seal(key, nonce, plaintext)` returns ciphertext and tag in one; `open(key, nonce, sealed)` returns
-    the plaintext and raises ValueError when the tag does not fit. Sizes are in bytes. `seal_into(key, nonce,
-    plaintext, buffer)`, where given, writes what `seal` returns into a writable buffer of just that
-    size, which spares large messages a copy.
+    `seal(key, nonce, plaintext)` returns the ciphertext and the tag in one. `open(key, nonce, sealed)` returns the
+    plaintext. It raises ValueError when the tag does not fit. `seal_into(key, nonce, plaintext, buffer)` is optional.
+    It writes what `seal` returns into a writable buffer of exactly that size. This saves a copy of large messages.
 
-    In protocol version 3 the same functions get keys of 32 bytes and nonces of 12, whatever `nonce_size` is, under the
-    suite of Noise that the name stands for. `suites` names further ones, such as `25519_AESGCM_SHA512`.
+    In protocol version 3 the same functions get keys of 32 bytes and nonces of 12, whatever `nonce_size` is. They then
+    serve the Noise suite that the name stands for. `suites` names further suites, such as `25519_AESGCM_SHA512`.
     """
 
     name: str = field(validator=instance_of(str))
@@ -67,9 +66,9 @@ class Cipher:
 class Encoding:
     """How bytes become text inside a sealed text frame.
 
-    `decode(encode(data)) == data` for every `data`; `decode` raises ValueError for anything else. It
-    is tried before it is offered, and left out if it does not round-trip. `plain` is True if no character that
-    `encode` returns needs an escape inside a JSON string, which spares a search for such.
+    `decode(encode(data)) == data` for every `data`. `decode` raises ValueError for anything else. An encoding is tried
+    before it is offered. It is left out if it does not give back the same bytes. Set `plain` to True if no character
+    that `encode` returns needs an escape inside a JSON string. Then nobody has to search for such characters.
     """
 
     name: str = field(validator=instance_of(str))
@@ -80,12 +79,12 @@ class Encoding:
 
 @frozen
 class Serializer:
-    """A form that a message takes before it is sealed: `text` or `binary`.
+    """A form that a message takes before it is sealed. Its name is `text` or `binary`.
 
-    `encode(message, compress)` returns str for `text` and bytes for `binary`; `compress` is True, False, or
-    None for whichever is shorter. It returns None for a message that has no such form.
-    `decode(frame, max_size)` returns the message and raises FrameError; `max_size` bounds, in bytes,
-    what the frame may inflate to.
+    `encode(message, compress)` returns str for `text` and bytes for `binary`. It returns None for a message that has
+    no such form. `compress` is True or False. It may also be None: then the shorter form is taken.
+    `decode(frame, max_size)` returns the message. It raises FrameError for what is no frame. The frame may not
+    inflate to more than `max_size` bytes.
     """
 
     name: str = field(validator=instance_of(str))
@@ -111,8 +110,8 @@ class Deliver:
 class Dispatch:
     """Action: treat this inner message as if it had arrived by itself.
 
-    `verified_source` is the public key (PEM text) whose signature over the message the handler has
-    verified, if it has: the handler of the inner message finds it in its Context.
+    `verified_source` is a public key (PEM text), or None. Set it if your handler has verified the signature of that key
+    over the message. The handler of the inner message finds it in its Context.
     """
 
     message: HiveMessage = field(validator=instance_of(HiveMessage))
@@ -123,7 +122,7 @@ class Dispatch:
 class Select:
     """Action: let the user's `cascade_select_callback` pick one of these answers, and dispatch what is in it.
 
-    They are the CASCADE messages of one cascade, in the order they came; never empty.
+    The answers are the CASCADE messages of one cascade, in the order they came. There is at least one.
     """
 
     answers: tuple[HiveMessage, ...]
@@ -139,9 +138,9 @@ class CallBack:
 
 @frozen
 class SetTimer:
-    """Action: call this handler's `on_timer` with `key` after `seconds`; a new one replaces an old one.
+    """Action: call this handler's `on_timer` with `key` after `seconds`.
 
-    Raises ValueError for seconds that are not finite.
+    A new timer replaces an older one with the same `key`. Raises ValueError for seconds that are not finite.
     """
 
     msg_type: AnyMessageType = field(converter=read_message_type)
@@ -195,11 +194,11 @@ def _as_shown(peer: str) -> str:
 
 @frozen
 class HubFacts:
-    """What the hub says of itself in its first HELLO.
+    """What the hub says of itself in its first HELLO. A text that the hub does not say is empty.
 
-    `node_id` is its name in the hive: hubs since 4.15 take their public key for that. `peer` is what it calls us before
-    it knows our session, `public_key` its RSA key (PEM text). Each is empty where the hub does not say it. `payload` is
-    all that it said, as it came. `name` is what to show people.
+    `node_id` is its name in the hive. Hubs since 4.15 use their public key as that name. `public_key` is its RSA key
+    (PEM text). `peer` is what the hub calls this client before it knows the session. `payload` is all that the hub
+    said, as it came. `name` is what you show to people.
     """
 
     node_id: str = field(default="", repr=_as_shown)
@@ -209,15 +208,15 @@ class HubFacts:
 
     @property
     def name(self) -> str:
-        """The hub's name on one line; a key by its fingerprint, `key:` and 16 hex digits. Empty where it has none."""
+        """The hub's name on one line, or an empty text. A key is shown as its fingerprint: `key:` and 16 hex digits."""
         return display_peer(self.node_id or self.public_key)
 
 
 @frozen
 class Negotiated:
-    """What both sides agreed on. `kind` names the handshake, `version` the protocol version.
+    """What both sides agreed on. `kind` is the name of the handshake, `version` the protocol version.
 
-    With the kind "noise", `pattern` is "XXpsk2" or "KKpsk0", and `encoding` "binary": none is used.
+    With the kind "noise", `pattern` is "XXpsk2" or "KKpsk0". `encoding` is then "binary", as no encoding is used.
     """
 
     version: int
@@ -262,17 +261,17 @@ def _no_clock() -> float:
 
 @define
 class Context:
-    """What a handler may know. Treat it as read-only, but for `memory` and the hive map.
+    """What a handler may know. You may change `memory` and the hive map. Treat the rest as read-only.
 
-    `memory` belongs to the handlers: a dict for each, by handler name, kept as long as the client
-    lives and shared by nobody else. Bound what you keep there. `now()` is the time in seconds since the
-    epoch. `query_timeout` bounds the wait for the answer to a QUERY, in seconds; 0 is for ever. `cascade_timeout` is
-    how long answers to a CASCADE are gathered where the asker does not say.
-    `verified_source` is the public key that has signed the very message at hand, as a handler further out
-    has verified, or None: nothing that arrives can set it. `wrapped` is True for a message that came inside another
-    one, so that it may be the word of any node, not of the hub. `alone` is held while a built-in handler runs in a
-    chain; leave it to that. `settings` are those of the handler's own plugin, None where it declares none;
-    `plugin_settings` has them by plugin.
+    `memory` has one dict for each handler, by the name of the handler. It is kept as long as the client lives. Nobody
+    else shares it. Limit what you keep there. `now()` is the time in seconds since the epoch. `query_timeout` is the
+    longest wait for the answer to a QUERY, in seconds. 0 means: wait for ever. `cascade_timeout` is how many seconds
+    answers to a CASCADE are gathered, if the asker does not say it.
+    `verified_source` is the public key that has signed this very message, or None. A handler further out has verified
+    the signature. Nothing that arrives can set it. `wrapped` is True for a message that came inside another one. Such
+    a message may come from any node, not only from the hub. `alone` is held while a built-in handler runs in a chain.
+    Do not use it yourself. `settings` are those of the handler's own plugin, or None if that declares none.
+    `plugin_settings` has the settings of each plugin, by the name of the plugin.
     """
 
     identity: Identity
@@ -302,14 +301,14 @@ class Context:
     def peer(self) -> str:
         """The name under which this satellite is known in the hive, `NAME::SESSION_ID`.
 
-        The hub says it in its HELLO, before it knows our session; without that, the name is the identity's.
+        The hub says NAME in its HELLO, before it knows the session. If it does not, NAME is that of the identity.
         """
         said = self.hub.peer if self.hub is not None else ""
         name = said.rpartition("::")[0] or self.identity.name
         return f"{name}::{self.session.session_id}"
 
     def within(self, verified_source: Optional[str]) -> Context:
-        """The context of a message that came inside another one. Memory, session and hive map are the same objects."""
+        """The context for a message that came inside another one. Memory, session and hive map are the same objects."""
         return Context(
             identity=self.identity,
             session=self.session,
@@ -333,18 +332,18 @@ class Context:
         return evolve(self, settings=self.plugin_settings.get(name))
 
     def note(self, log: Callable[..., object], text: str, *arguments: Any) -> None:
-        """Log what a peer can cause in any number: `context.note(log.warning, "dropped %s", name)`.
+        """Log what a peer can cause any number of times: `context.note(log.warning, "dropped %s", name)`.
 
-        A few lines of each text are written within a minute, and then how many more there were.
+        A few lines of each text are written within a minute. After that, one line says how many more there were.
         """
         self._lines.write(self.now(), log, text, *arguments)
 
     def drop(
         self, message: HiveMessage, reason: str, log: Callable[..., object], text: str, *arguments: Any
     ) -> None:
-        """Log like `note` that nothing is done about a message that arrived, and set its `dropped` to a few words.
+        """Log, as `note` does, that nothing is done about a message that arrived. Also set its `dropped` to `reason`.
 
-        So who listens to its type can see that: `context.drop(message, "it is not signed", log.warning, "dropped …")`.
+        Handlers of its type can then see why: `context.drop(message, "it is not signed", log.warning, "dropped …")`.
         """
         message.dropped = reason
         self.note(log, text, *arguments)
@@ -356,16 +355,16 @@ class Context:
 
 @frozen
 class MessageHandler:
-    """What happens with one message type.
+    """What happens with the messages of one type. Only `receive` is required; the other functions are optional.
 
-    `receive(context, message)` returns actions for a message that arrived. `prepare(context, message)`, where
-    given, returns the message to send in place of one that the user sends; it is called for a message
-    inside another one too. `on_send(context, message)` returns actions when a prepared message of this type is
-    about to leave, `on_timer(context, key)` when a timer of this handler is due, `on_end(context)` when a
-    session that stood has ended.
+    `receive(context, message)` returns actions for a message that arrived. `prepare(context, message)` gets a message
+    that the user sends, and returns the one to send in its place. It is called for a message inside another one too.
+    Three more return actions. `on_send(context, message)` is called when a prepared message of this type is about to
+    leave. `on_timer(context, key)` is called when a timer of this handler is due. `on_end(context)` is called when a
+    session has ended.
 
-    With `wraps` it stands around the handler of its type instead of replacing it, and each of its functions gets `next`
-    as its last argument (docs/plugins-wrappers.md).
+    With `wraps` it stands around the handler of its type, and does not replace it. Each of its functions then gets
+    `next` as its last argument (docs/plugins-wrappers.md).
     """
 
     msg_type: AnyMessageType = field(converter=read_message_type)
@@ -382,8 +381,8 @@ class MessageHandler:
 class BinaryHandler:
     """What happens with the payload of BINARY messages of one bin type.
 
-    `receive(context, data, metadata)` returns actions. With `wraps` it is `receive(context, data, metadata, next)`, as
-    in MessageHandler.
+    `receive(context, data, metadata)` returns actions. With `wraps` it is called as
+    `receive(context, data, metadata, next)`, as in MessageHandler.
     """
 
     bin_type: AnyBinaryType = field(converter=read_binary_type)

@@ -104,7 +104,7 @@ def hivemind_binary_handlers() -> list[BinaryHandler]:  # type: ignore[empty-bod
 
 @hookspec
 def hivemind_transports() -> list[Transport]:  # type: ignore[empty-body]
-    """Return the transports this plugin offers, each for the URL schemes that it names.
+    """Return the transports this plugin offers. Each one serves the URL schemes that it names.
 
     Called: once for each selection of plugins, when its first client is made.
     Example: return [Transport("pipe", PipeCarrier)]
@@ -122,7 +122,7 @@ def hivemind_addhooks(pluginmanager: pluggy.PluginManager) -> None:
 
 @hookspec
 def hivemind_connected(client: Any) -> None:
-    """Observe that `client` has a session with its hub, the first or a new one.
+    """Observe that `client` has a session with its hub. It may be the first session or a new one.
 
     Called: among the users' handlers, when a session stands.
     Example: log.info("connected over %s", client.cipher)
@@ -140,7 +140,7 @@ def hivemind_disconnected(client: Any, reason: Exception) -> None:
 
 @hookspec
 def hivemind_message_arrived(client: Any, message: HiveMessage, size: Optional[int]) -> None:
-    """Observe a message of the hub, before the handlers of its type; `size` in bytes on the wire, None if unknown.
+    """Observe a message of the hub, before the handlers of its type. `size` is in bytes on the wire, None if unknown.
 
     Called: among the users' handlers, for each message of a session.
     Example: counts["arrived", message.msg_type] += 1
@@ -149,7 +149,7 @@ def hivemind_message_arrived(client: Any, message: HiveMessage, size: Optional[i
 
 @hookspec
 def hivemind_message_sent(client: Any, message: HiveMessage, size: Optional[int]) -> None:
-    """Observe a message that was handed to the connection; `size` in bytes on the wire, None if unknown.
+    """Observe a message that was handed to the connection. `size` is in bytes on the wire, None if unknown.
 
     Called: among the users' handlers, for each message of a session that was written.
     Example: counts["sent", message.msg_type] += 1

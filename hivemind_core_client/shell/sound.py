@@ -59,9 +59,9 @@ _NO_PLUGIN = "a hub hears and speaks only with a plugin for sound, such as hivem
 
 @frozen
 class Speech:
-    """One piece of speech that the hub made: `data` is an audio file (mostly WAV) in bytes, of the text `text`.
+    """One piece of speech that the hub made. `data` is an audio file (mostly WAV) in bytes. `text` is what it says.
 
-    `lang` is its language as the hub says it, and `file_name` what the hub calls it, a label and never a path.
+    `lang` is its language as the hub names it. `file_name` is what the hub calls it: a label, never a path.
     """
 
     data: bytes = field(repr=lambda data: f"<{len(data)} bytes>")
@@ -70,7 +70,7 @@ class Speech:
     file_name: str = ""
 
     def save(self, path: Union[str, os.PathLike[str]]) -> Path:
-        """Write it to a file, over what is there; returns its path. `~` is the user's home. Raises OSError."""
+        """Write it to a file, and return the path. An older file is replaced. `~` is your home. Raises OSError."""
         target = Path(path).expanduser()
         target.write_bytes(self.data)
         return target
@@ -78,10 +78,10 @@ class Speech:
 
 @frozen
 class AudioAnswer(Answer):
-    """What the hub said to a question in a WAV file: an Answer, and what came before and after it.
+    """What the hub said to a question in a WAV file. It is an Answer with two more fields.
 
-    `question` is what the hub understood. `speech` is the answer as the hub speaks it, one Speech for each sentence;
-    it is empty where nobody asked for it.
+    `question` is the text that the hub understood. `speech` is the spoken answer, one Speech for each sentence. It is
+    empty if nobody asked for speech.
     """
 
     question: str = ""

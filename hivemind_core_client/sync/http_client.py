@@ -26,16 +26,22 @@ _SHARED, _OWN = 13, 2
 class HiveMindHTTPClient(HiveMessageBusClient):
     """A HiveMessageBusClient over HTTP, for hubs with hivemind-http-protocol: the same arguments, verbs and errors.
 
-    It asks for messages as often as `polling` says. `host` may be `h`, `http://h` or `https://h`. One written `ws://h`
-    or `wss://h` is taken for its name and TLS alone, not for its port: it is reached at 5679, the default for HTTP,
-    unless `port` is given. 5678 in the environment or the identity file is the WebSocket's and does not count.
-    `binarize` has no effect: only BINARY messages are binary, and they can be sent in a session of protocol version 3
-    alone. `websocket_ping_timeout` bounds a poll, and is at most a day. `http_timeout` bounds, in seconds, every
-    request: it is that, and the `Deadlines` of a request that sends. By place it follows `bin_callbacks`, and
-    `max_protocol_version` follows it.
+    It asks the hub for messages as often as `polling` says.
 
-    Raises what HiveMessageBusClient raises. A hub keeps one session for each access key over HTTP: two clients
-    with one key end each other's sessions.
+    `host` may be `h`, `http://h` or `https://h`. You may also write `ws://h` or `wss://h`. Of these, only the name and
+    TLS count, not the port. The port is then 5679, the default for HTTP, unless you give `port`. Port 5678 in the
+    environment or the identity file does not count: it is the port for WebSocket.
+
+    `binarize` has no effect: only BINARY messages are binary. You can send them only in a session of protocol
+    version 3.
+
+    `websocket_ping_timeout` is the longest time of a poll, in seconds. It is at most a day. `http_timeout` is the
+    longest time of every request, in seconds. It sets `websocket_ping_timeout`, unless you give that too. It also sets
+    `upgrade` and `write` of `deadlines`. As positional arguments, `http_timeout` comes after `bin_callbacks`, and
+    `max_protocol_version` comes after `http_timeout`.
+
+    Raises what HiveMessageBusClient raises. Over HTTP a hub keeps one session for each access key. If two clients use
+    one key, each ends the session of the other.
     """
 
     _scheme = "http"
@@ -68,7 +74,7 @@ class HiveMindHTTPClient(HiveMessageBusClient):
 
     @property
     def http_timeout(self) -> float:
-        """Seconds that a poll may take."""
+        """The longest time of a poll, in seconds."""
         return self.websocket_ping_timeout
 
     @property
@@ -78,42 +84,48 @@ class HiveMindHTTPClient(HiveMessageBusClient):
 
     @property
     def auth(self) -> str:
-        """The login in base64, as each request has it. It holds the key: keep it out of logs."""
+        """The login in base64, as each request sends it. It contains the access key: keep it out of logs."""
         return login_texts(self.useragent, self.key)[0]
 
     @property
     def connected(self) -> EventProtocol:
-        """`connected_event`: set while a session stands."""
+        """The same as `connected_event`: set while there is a session."""
         return self.connected_event
 
     def get_messages(self) -> list[str]:
-        """Ask the hub now, and return the text frames that came, as they came: sealed.
+        """Ask the hub now, and return the text frames that came. They are still sealed.
 
-        They are handled as ever: to get messages, set handlers. In a session of protocol version 3 all frames are
-        bytes. Raises NotConnected without a session, and ConnectionLost where it ends meanwhile.
+        The client handles these frames as usual. To get messages, set handlers. In a session of protocol version 3 all
+        frames are bytes. Raises NotConnected without a session, and ConnectionLost if it ends during the call.
         """
         return [frame for frame in self._poll() if isinstance(frame, str)]
 
     def get_binary_messages(self) -> list[bytes]:
-        """Ask the hub now, and return the binary frames that came; see `get_messages`."""
+        """Ask the hub now, and return the binary frames that came. Otherwise like `get_messages`."""
         return [frame for frame in self._poll() if isinstance(frame, bytes)]
 
     def disconnect(self) -> dict[str, str]:
-        """`close`; returns what a hub answers to that: whether there was a session."""
+        """Close the client, as `close` does.
+
+        Returns `{"status": "Disconnected"}` if there was a session, else `{"error": "Already Disconnected"}`.
+        """
         stood = self._worker.lifecycle.stands
         self.close()
         return {"status": "Disconnected"} if stood else {"error": "Already Disconnected"}
 
     def shutdown(self) -> None:
-        """`close`, as it is called for a thread."""
+        """The same as `close`."""
         self.close()
 
     def is_alive(self) -> bool:
-        """Whether this client is connected, or tries to be."""
+        """True while this client is connected or tries to connect."""
         return self.started_running and not self.stopping
 
     def join(self, timeout: Optional[float] = None) -> None:
-        """Return when the client is closed or refused, or after `timeout` seconds; at once where it never connected."""
+        """Return when the client is closed or refused, or after `timeout` seconds (None: no limit).
+
+        Returns at once if the client never began to connect.
+        """
         if self.started_running:
             self._worker.wait_finished(timeout)
 

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 class Microphone:
     """Streams audio to the hub: mono samples of 16 bit at 16,000 Hz, little-endian, without a header.
 
-    `with client.sound.microphone() as microphone:` begins it, and sends at its end what still waits. `put` never
-    waits, and may be called on any thread: where more than `max_bytes` would wait, the oldest audio is dropped, since
-    the newest counts. `write` and `stream` wait for room instead, and drop nothing. While the client reconnects, audio
-    waits in the same room. What cannot be sent is dropped. All that is dropped is counted, logged, and told to
-    `on_drop(bytes)`.
+    `with client.sound.microphone() as microphone:` begins it. At the end of the block it sends what still waits.
+
+    `put` never waits, and you may call it on any thread. At most `max_bytes` of audio wait to be sent. If there would
+    be more, `put` drops the oldest audio. `write` and `stream` wait for room instead, and drop nothing. While the
+    client reconnects, audio waits too, within the same `max_bytes`. Audio that cannot be sent is dropped. All that is
+    dropped is counted and logged, and `on_drop(bytes)` is called.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Microphone:
         self.close()
 
     def put(self, chunk: Data) -> bool:
-        """Add a chunk, and return at once; False if older audio was dropped for it.
+        """Add a chunk, and return at once. Returns False if older audio was dropped for it.
 
         Raises InvalidMessage for what is no samples, and ClientClosed once this has ended.
         """

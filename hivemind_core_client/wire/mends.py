@@ -7,7 +7,7 @@ from hivemind_core_client.wire.errors import Call, Command, HubCommand, Install,
 INSTALL_INTERCOM, INSTALL_TTS = Install("intercom"), Install("tts")
 SHOW_PLUGINS = Command(("plugins",), takes_identity=False)
 RESET_PGP = Command(("reset-pgp",), call=Call("identity.create_keys"))
-#: It prints a public key, on the node whose key it is.
+#: It prints a public key. You run it on the node that has this key.
 SHOW_KEY_THERE = Command(("trust", "show"), elsewhere=True)
 SET_IDENTITY = Command(("set-identity",))
 SET_KEY = Command(("set-identity", "--key", "KEY"))
@@ -22,11 +22,11 @@ ALLOW_PROPAGATE = HubCommand(("allow-propagate", "NODE_ID"))
 
 
 def forget_certificate(hub: str) -> Command:
-    """The command that takes the pin of the certificate of the hub at `host:port` away."""
+    """The command that removes the pinned certificate of a hub. `hub` is its `host:port`."""
     return Command(("forget-server", hub, "--certificate"), call=Call("identity.forget_certificate", (hub,)))
 
 
 COMPARE_KEYS = Mend("compare the key with ", LIST_CLIENTS, ", and set it with ", SET_KEY)
 SET_PASSWORD = Mend("set the password that ", ADD_CLIENT, " printed, with ", ASK_PASSWORD)
-#: Protocol version 3 left out.
+#: The setting that leaves out protocol version 3.
 OLDER_VERSION = Setting("max_protocol_version=2", "--max-protocol 2", both=True)
