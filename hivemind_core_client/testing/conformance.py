@@ -1,6 +1,6 @@
-"""The conformance kit: each function raises AssertionError, which names what a plugin's item does against the contract.
+"""The conformance kit: functions that test what a plugin offers. Each raises AssertionError, which names the fault.
 
-They ask for what a cipher, an encoding and a serializer prove when they are loaded, and more of the same.
+A cipher, an encoding and a serializer are tested when they are loaded. The functions here test the same, and more.
 """
 
 from __future__ import annotations
@@ -50,11 +50,14 @@ _MENDS = {
 
 
 def check_cipher(cipher: Cipher) -> None:
-    """Assert that a cipher protects what it seals, with keys of each size that it names.
+    """Assert that a cipher protects what it seals, with keys of each size that it names. This can take some seconds.
 
-    Nonce, tag and result have the sizes that it promises; another nonce or key seals otherwise; it refuses, with
-    ValueError, another key or nonce, each flipped bit of key, nonce, ciphertext and tag, and each cut end;
-    several threads may use it; under a name that hubs know it seals as hubs do. Takes up to seconds.
+    - Nonce, tag and result have the sizes that it promises.
+    - With another nonce or key, the result is another one.
+    - `open` raises ValueError for another key or nonce, for each flipped bit of key, nonce, ciphertext and tag, and for
+      each cut end.
+    - Several threads may use it at once.
+    - Under a name that hubs know, it seals as hubs do.
     """
     _assert_none(cipher, Cipher, cipher_fault)
 
@@ -62,7 +65,7 @@ def check_cipher(cipher: Cipher) -> None:
 def check_encoding(encoding: Encoding) -> None:
     """Assert that an encoding gives back bytes of many lengths up to 64 KiB, and raises ValueError for other text.
 
-    The text has a UTF-8 form, and needs no escape in JSON where the encoding says that it is `plain`.
+    The text must have a UTF-8 form. If the encoding is `plain`, the text must need no escape in JSON.
     """
     _assert_none(encoding, Encoding, encoding_fault)
 
@@ -70,7 +73,8 @@ def check_encoding(encoding: Encoding) -> None:
 def check_serializer(serializer: Serializer) -> None:
     """Assert that a serializer gives back messages of every type, and raises FrameError for what is no frame.
 
-    It has a form for each type that the other one has none for, and FrameTooLarge keeps it to the limit it is given.
+    It must have a form for each type for which the other serializer has none. It must raise FrameTooLarge as soon as
+    the limit that it gets is passed.
     """
     _assert_none(serializer, Serializer, serializer_fault)
 
@@ -78,9 +82,10 @@ def check_serializer(serializer: Serializer) -> None:
 def check_handshake(kind: HandshakeKind, offers: Iterable[Json] = ()) -> None:
     """Assert that a kind of handshake keeps the contract, as far as that shows without a hub that speaks it.
 
-    `fits` gets `offers`, the payloads of yours, and those of hubs of several versions. Where it is True, the handshake
-    begins, and gets answers that make no sense. Each function returns what the contract says, and raises nothing but
-    errors of hivemind_core_client. An EmbeddedHub with your half of the hub shows that it works.
+    `offers` are payloads that your own hub offers. `fits` gets these, and those of hubs of several versions. If it
+    returns True, the handshake begins, and gets answers that make no sense. Each function must return what the contract
+    says, and raise only errors of hivemind_core_client. To see that the handshake works, use an EmbeddedHub with your
+    half for the hub.
     """
     _claim(
         isinstance(kind, HandshakeKind),
@@ -97,11 +102,13 @@ def check_handler(
 ) -> None:
     """Assert that a message handler, or a binary handler, keeps the contract.
 
-    It gets `messages`, samples of its type, and payloads that make no sense, each with a new context: of `context`, or
-    one without a hub. Its functions take what a client gives them, return actions or None, raise nothing but
-    ProtocolError, change no message, and answer the same message twice with actions of the same kinds; `prepare`
-    returns the message to send, or raises any Exception. Timers that it sets are ended, and so is the session. A
-    wrapper gets the `next` of a client: one that returns an action, and one that raises ProtocolError.
+    It gets `messages`, which are samples of its type, and payloads that make no sense. Each comes with a new context:
+    `context()` makes it, or else it is one without a hub.
+
+    The functions of the handler must take what a client gives them, and return actions or None. They may raise only
+    ProtocolError. They may not change a message. The same message twice must give actions of the same kinds. `prepare`
+    must return the message to send, or raise any Exception. The timers that the handler sets are ended, and so is the
+    session. A wrapper gets the `next` of a client: one that returns an action, and one that raises ProtocolError.
     """
     _claim(
         isinstance(handler, (MessageHandler, BinaryHandler)),

@@ -30,21 +30,23 @@ _OPTIONS = inspect.signature(HiveMessageBusClient)
 
 
 class FakeHiveMessageBus(HiveMessageBusClient):
-    """A HiveMessageBusClient, with every verb of it, that talks to no hub: neither sockets nor threads.
+    """A HiveMessageBusClient that talks to no hub. It has all the same methods, and uses no sockets or threads.
 
-    It takes the same options, and `session_id` and `site_id` besides; none is needed, and without `identity` it has
-    one in memory. Neither the identity file nor the environment is read. `connect()` succeeds at once, and what is sent
-    before it connects first. `hub_key` is also the key that the hub shows.
+    It takes the same options, and also `session_id` and `site_id`. You need none of them. Without `identity` it has an
+    identity in memory. It reads neither the identity file nor the environment. `connect()` succeeds at once. If you
+    send before that, it connects first. `hub_key` is also the key that the hub shows.
 
-    What is emitted is in `emitted`, as the hub would read it. `receive(message)` is what the hub sends; it takes
-    the way of a real message, through the handlers of the plugins, with their judgement of trust. `respond(…)` answers.
+    What you emit is in `emitted`, as the hub would read it. With `receive(message)` you send as the hub. The message
+    goes the way of a real one: through the handlers of the plugins, which also judge whom to trust. With `respond(…)`
+    you set the answers of the hub.
 
-    Time does not pass by itself here. A wait takes none: where nothing is left to do that could end it, the clock
-    jumps to the next timer (that of a QUERY, say), or the end of the wait. `advance` moves the clock too. A test that
-    lets something come later says so by `advance`, or by a handler. `on_collect` of this client fakes an answer to
+    Time does not pass by itself here. A wait takes no real time. If nothing is left to do that could end the wait, the
+    clock jumps: to the next timer, such as that of a QUERY, or to the end of the wait. `advance` moves the clock too.
+    If something shall come later in a test, use `advance` or a handler. `on_collect` of this client fakes an answer to
     `collect_responses`.
 
-    Handlers run on the thread that calls, before `emit` and `receive` return; inside a handler, after that handler.
+    Handlers run on the thread that calls, before `emit` and `receive` return. If you call these inside a handler, the
+    further handlers run after that handler.
     """
 
     __signature__ = with_keywords(_OPTIONS, "session_id", "site_id")
@@ -73,7 +75,7 @@ class FakeHiveMessageBus(HiveMessageBusClient):
 
     @property
     def emitted(self) -> list[HiveMessage]:
-        """Everything that was sent, in order; clear it, or set another list, as you like."""
+        """Everything that was sent, in order. You may clear the list, or set another one."""
         return self._fake_hub.emitted
 
     @emitted.setter
@@ -81,26 +83,27 @@ class FakeHiveMessageBus(HiveMessageBusClient):
         self._fake_hub.emitted = value
 
     def emitted_of(self, message_type: Names) -> list[HiveMessage]:
-        """What was sent of a hive type, or as BUS of an OVOS type."""
+        """The sent messages of a hive type, or the BUS messages of an OVOS type."""
         return self._fake_hub.emitted_of(message_type)
 
     def respond(self, message_type: Names, reply: Any, responder: str = NODE_ID) -> None:
-        """Answer each message of a hive type or OVOS type, one inside another message too, from now on.
+        """From now on, answer each message of a hive type or OVOS type, also if it is inside another message.
 
-        `reply` is a Message, a HiveMessage, a list of them, or None for silence; or a function that gets the
-        message (OVOS Message or HiveMessage) and returns one of these. What it raises, `emit` raises. Answers to
-        a QUERY or CASCADE are made of Messages, and the stream is ended. To a CASCADE every `responder` (a
-        peer) answers, to all else the first that is not silent.
+        `reply` is a Message, a HiveMessage, a list of them, or None for no answer. It may also be a function. That gets
+        the message (OVOS Message or HiveMessage) and returns one of these. What it raises, `emit` raises. Answers to a
+        QUERY or CASCADE are made of Messages, and the stream is ended. `responder` is a peer. Every responder answers a
+        CASCADE. To any other message only the first answers that does not stay silent.
 
-        The answer to a collect-call carries its ids, which a Message made beforehand lacks: let this client answer by
-        `on_collect`, or pass a function that returns the `.handling` and the `.response` message, with `query` (the
-        context's `__collect_id__`) and `handler` in their data, and `timeout` in that of the first.
+        The answer to a collect-call carries the ids of the call. A Message that you make beforehand does not have them.
+        So let this client answer by `on_collect`, or pass a function. It returns the `.handling` and the `.response`
+        message. The data of both has `query` (the context's `__collect_id__`) and `handler`. The data of the first has
+        `timeout` too.
         """
         self._fake_hub.respond(message_type, reply, responder)
 
     @property
     def confirms(self) -> bool:
-        """Whether the hub shows at once that it has read what is sent: else `drop` or `close` leaves that in doubt."""
+        """True if the hub shows at once that it has read what is sent. Else `drop` or `close` leaves that in doubt."""
         return self._fake_hub.confirms
 
     @confirms.setter
@@ -109,7 +112,7 @@ class FakeHiveMessageBus(HiveMessageBusClient):
 
     @property
     def echoes(self) -> bool:
-        """Whether what is sent also reaches the handlers of its hive type here, and who waits for that. Default: no."""
+        """True if what is sent also reaches the handlers and waits for its hive type here. Default: False."""
         return self._fake_hub.echoes
 
     @echoes.setter
@@ -117,18 +120,18 @@ class FakeHiveMessageBus(HiveMessageBusClient):
         self._fake_hub.echoes = value
 
     def receive(self, message: Any) -> None:
-        """Act as if the hub had sent a HiveMessage, or an OVOS Message as BUS; returns when the handlers have run.
+        """Act as if the hub had sent a HiveMessage, or an OVOS Message as BUS. Returns when the handlers have run.
 
-        Raises NotConnected without a session, and InvalidMessage for what cannot travel. What a peer may not
-        send is dropped and counted in `rejected`.
+        Raises NotConnected without a session, and InvalidMessage for a message that cannot be sent. A message that a
+        peer may not send is dropped and counted in `rejected`.
         """
         self._worker.receive(as_packet(message))
         self.mailbox.settle()
 
     def drop(self, error: Optional[HiveMindError] = None) -> None:
-        """End the session by `error` (default: ConnectionLost), and refuse any other until `restore`.
+        """End the session with `error` (default: ConnectionLost), and allow no new one until `restore`.
 
-        Before `connect`, it is what that will raise. A HubRefused is final, as in the real client.
+        If you call this before `connect`, `connect` raises `error`. A HubRefused is final, as in the real client.
         """
         self._fake_hub.outage = error or ConnectionLost("the fake hub is away until restore() is called")
         if self._worker.lifecycle.stands:
@@ -136,14 +139,14 @@ class FakeHiveMessageBus(HiveMessageBusClient):
         self.mailbox.settle()
 
     def restore(self) -> None:
-        """End the outage; a client that was waiting for it reconnects."""
+        """End what `drop` began. A client that waits for the hub reconnects."""
         self._fake_hub.outage = None
         if self.state is ClientState.RECONNECTING:
             self._worker.resume()
         self.mailbox.settle()
 
     def advance(self, seconds: float) -> None:
-        """Move the clock, and let the timers and waits run out that are due."""
+        """Move the clock by `seconds`. The timers and waits that are due then end."""
         self.mailbox.advance(seconds)
 
     # the client's part
@@ -154,7 +157,7 @@ class FakeHiveMessageBus(HiveMessageBusClient):
         binary_type: AnyBinaryType = _UNDEFINED,
         progress: Optional[Progress] = None,
     ) -> None:
-        """Send, as the real client does; what answers comes after the handlers here."""
+        """Send, as the real client does. Answers come after the handlers here have run."""
         with self.mailbox.held():
             super().emit(message, binary_type, progress)
 

@@ -49,9 +49,9 @@ def hivemind_client(hivemind_hub: EmbeddedHub) -> Iterator[HiveMessageBusClient]
 
 @pytest.fixture
 def hivemind_client_factory(hivemind_hub: EmbeddedHub) -> Iterator[Callable[..., HiveMessageBusClient]]:
-    """A function that makes more clients of `hivemind_hub`, with the options of the constructor.
+    """A function that makes more clients of `hivemind_hub`. It takes the options of the constructor.
 
-    They are not connected yet: call `connect`. All get closed.
+    The clients are not connected yet: call `connect`. At the end of the test all of them are closed.
     """
     from hivemind_core_client.sync.client import HiveMessageBusClient
 
@@ -74,11 +74,11 @@ def hivemind_client_factory(hivemind_hub: EmbeddedHub) -> Iterator[Callable[...,
 
 
 class LoadedPlugin:
-    """One plugin, the only one beside the built-ins. What is not asked for is not made; `close` ends all of it.
+    """One plugin, the only one beside the built-ins. Clients and hub are made when you ask for them.
 
-    `info` says what it provides. `ciphers` and `encodings` are what client and hub may use, by name: one whose name is
-    not built in counts only where it is listed. `options` are further options of the clients. Raises AssertionError
-    where the plugin is not loaded, with the reason.
+    `info` says what the plugin provides. `ciphers` and `encodings` are the names of those that client and hub may use.
+    One that is not built in counts only if it is listed. `options` are further options of the clients. `close` ends all
+    that was made. If the plugin is not loaded, AssertionError gives the reason.
     """
 
     def __init__(
@@ -135,9 +135,9 @@ class LoadedPlugin:
 def hivemind_plugin() -> Iterator[Callable[..., LoadedPlugin]]:
     """A function that loads a module or an object as the only plugin beside the built-ins: `hivemind_plugin(module)`.
 
-    What it returns has a `fake` client, or a `hub` and a `client` that is connected with it, each with the plugin and
-    made when asked for. `ciphers` and `encodings` are lists of names for client and hub; further options go to the
-    clients. It fails where the plugin is not loaded.
+    It returns a LoadedPlugin. That has a `fake` client, a `hub`, and a `client` that is connected with this hub. Each
+    has the plugin, and is made when you ask for it. `ciphers` and `encodings` are lists of names for client and hub.
+    Further options go to the clients. The test fails if the plugin is not loaded.
     """
     made: list[LoadedPlugin] = []
 
@@ -162,7 +162,7 @@ def _loaded(plugin: Any) -> PluginInfo:
 def memory_identity() -> Any:
     """A NodeIdentity that lives in memory: tests leave the user's own alone.
 
-    All have one static key: a hub of protocol version 3 pins it for the access key, and refuses another.
+    All of them have the same static key. A hub of protocol version 3 pins it for the access key, and refuses others.
     """
     from hivemind_core_client.config.identity import NodeIdentity
 

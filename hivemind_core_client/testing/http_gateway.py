@@ -48,11 +48,11 @@ Reply = Union[tuple[int, dict[str, Any]], bytes]
 
 
 class HttpGateway:
-    """Lets HiveMindHTTPClient meet an EmbeddedHub: each session over HTTP is a WebSocket of the hub.
+    """Connects a HiveMindHTTPClient with an EmbeddedHub: each session over HTTP is a WebSocket of the hub.
 
-    `url` is the hub's `ws://HOST:PORT`. `tls` is True for a certificate made on the spot (`gateway.ca_file`), or a
-    server's SSLContext. `requests` holds the endpoints that were asked for, in order. Without `keep_alive` each answer
-    ends its connection, as behind some proxies. `hub_url` may be changed: new sessions go there.
+    `url` is the hub's `ws://HOST:PORT`. `tls` is True or a server's SSLContext. With True the gateway makes a
+    certificate (`gateway.ca_file`). `requests` has the endpoints that were asked for, in order. Without `keep_alive`
+    each answer ends its connection, as with some proxies. You may change `hub_url`: new sessions go there.
     """
 
     def __init__(

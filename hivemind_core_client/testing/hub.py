@@ -67,26 +67,26 @@ def echo(utterance: str) -> str:
 class EmbeddedHub:
     """A hub for tests and demos: protocol versions 0, 1 and 3, and the routing of hub 4.15.
 
-    `clients` maps access keys to passwords, or lists Accounts. `agent(utterance)` returns what is spoken: a
-    text, several, or None for silence. Then the hub says
-    `ovos.utterance.handled`, as OVOS does. `ciphers` and `encodings` restrict what is allowed; `binarize`
-    allows binary frames. `tls` is True for a certificate made on the spot (`hub.ca_file`), or a server's
-    SSLContext. `port` 0 takes a free one, which a restarted hub keeps. `site_id` is the hub's site.
+    `clients` maps access keys to passwords, or lists Accounts. `agent(utterance)` returns what the hub speaks: a text,
+    several texts, or None for nothing. Then the hub says `ovos.utterance.handled`, as OVOS does. `ciphers` and
+    `encodings` name the only ones that it allows. `binarize` allows binary frames. `tls` is True or a server's
+    SSLContext. With True the hub makes a certificate (`hub.ca_file`). With `port` 0 it takes a free port, and keeps
+    that when it restarts. `site_id` is the hub's site.
 
-    `upstream` puts this hub below another one: that hub, which runs, and the access key of an account
-    there. `keys` are the hub's RSA key, private and public PEM text; without it the hubs of a process share
-    one, but those below others have their own. `versions` are the lowest and highest protocol version it offers: (3, 3)
-    is like hub 5, and (0, 1) is what is taken without. Version 3 needs Python 3.10.
+    `upstream` puts this hub below another one. It is that hub, which must run, and the access key of an account there.
+    `keys` are the hub's RSA key: private and public PEM text. Without `keys` the hubs of a process share one key. Only
+    hubs below others have their own. `versions` are the lowest and the highest protocol version that it offers. The
+    default is (0, 1); (3, 3) is like hub 5. Version 3 needs Python 3.10.
 
-    `like` is "4.0.0", "4.15" or "5.3": the hub then does what the real one of that version was seen to do where hubs
-    differ, from the versions it offers to the way in which it ends connections (hub_likeness.py).
+    `like` is "4.0.0", "4.15" or "5.3". Real hubs of these versions differ. The hub then does what the real one does:
+    for example in the versions that it offers, and in how it ends connections (hub_likeness.py).
 
-    Everything that clients sent is in `received`, their HELLOs included: the last 10,000 messages, or 256 MiB.
-    INTERCOM for the hub itself is not opened. `accounts` are the clients it knows, by access key: what is changed there
-    counts from the next login, as when a hub's owner deletes a client or gives it another password. Who comes while
-    `most_clients` are connected is hung up on. `plugins` bring ciphers, encodings and serializers, `handshakes` kinds.
-    With a `memory` name it opens no socket: clients of this process reach it at `memory:NAME`. `ears(samples)` returns
-    the text of audio, and `voice(text)` the audio file of a text: see `client.sound`.
+    `received` has what clients sent, their HELLOs too: the last 10,000 messages, or 256 MiB. The hub does not open
+    INTERCOM for itself. `accounts` are the clients that it knows, by access key. A change there counts from the next
+    login, as when the owner of a hub deletes a client or changes its password. While `most_clients` are connected, the
+    hub ends each new connection. `plugins` bring ciphers, encodings and serializers. `handshakes` bring kinds of
+    handshake. With a `memory` name the hub opens no socket: clients of this process reach it at `memory:NAME`.
+    `ears(samples)` returns the text of audio. `voice(text)` returns the audio file of a text: see `client.sound`.
 
     Raises InvalidOption for accounts of the same name, and for an account that the other hub does not have.
     """
@@ -148,7 +148,7 @@ class EmbeddedHub:
 
     @property
     def url(self) -> str:
-        """`ws://127.0.0.1:PORT`, or `wss://`; `memory:NAME` for a hub in memory."""
+        """`ws://127.0.0.1:PORT`, or the same with `wss://`. For a hub in memory: `memory:NAME`."""
         if self.memory:
             return f"memory:{self.memory}"
         return f"{'wss' if self._tls else 'ws'}://{self.host}:{self.port}"
@@ -160,9 +160,9 @@ class EmbeddedHub:
 
     @property
     def noise_pins(self) -> dict[str, bytes]:
-        """The clients' static keys for version 3 by access key, as they were pinned: 32 bytes each.
+        """The static keys of clients for version 3, by access key, as the hub pinned them: 32 bytes each.
 
-        Clear it to see what a client does at a hub that lost its pins, set another key for one that refuses it.
+        Clear it to test a client at a hub that lost its pins. Set another key to test a client that the hub refuses.
         """
         return self._options.client_pins
 
@@ -172,9 +172,9 @@ class EmbeddedHub:
         return self._clients.sessions
 
     def start(self) -> EmbeddedHub:
-        """Listen; returns this hub. The same port is taken again after `stop`.
+        """Begin to listen, and return this hub. After `stop` it takes the same port again.
 
-        Raises what keeps it from the hub above, if it has one.
+        Raises OSError or InvalidOption if it cannot listen. Raises what keeps it from the hub above, if it has one.
         """
         if self._upstream is not None:
             self._upstream.start(self._from_above)
@@ -191,7 +191,7 @@ class EmbeddedHub:
         return self
 
     def stop(self) -> None:
-        """Drop every client and listen no more. Idempotent."""
+        """Drop every client, and stop listening. A second call changes nothing."""
         if self._upstream is not None:
             self._upstream.stop()
         listener, self._listener = self._listener, None
@@ -209,9 +209,9 @@ class EmbeddedHub:
         self.stop()
 
     def broadcast(self, message: Any) -> int:
-        """Send a HiveMessage, or an OVOS Message as BUS, to all clients; returns how many got it.
+        """Send a HiveMessage, or an OVOS Message as BUS, to all clients. Returns how many got it.
 
-        A client that is still in its handshake is waited for, a second at most.
+        If a client is still in its handshake, this waits for it, for a second at most.
         """
         packet = as_packet(message)
         self._clients.wait_for_handshakes()
@@ -220,7 +220,7 @@ class EmbeddedHub:
         return self._clients.send_where(lambda _: True, packet)
 
     def send(self, client: str, message: Any) -> int:
-        """Send a HiveMessage, or an OVOS Message as BUS, to one client; returns how many connections got it.
+        """Send a HiveMessage, or an OVOS Message as BUS, to one client. Returns how many connections got it.
 
         `client` is the name of an account or a peer. Waits like `broadcast`. Raises InvalidOption for an
         account that the hub does not have.
@@ -237,21 +237,21 @@ class EmbeddedHub:
     def send_tts(
         self, data: bytes, utterance: str = "", lang: str = "en", file_name: str = "speech.wav"
     ) -> int:
-        """Send synthesized speech to all clients; returns how many got it."""
+        """Send synthesized speech, an audio file in bytes, to all clients. Returns how many got it."""
         metadata = {"utterance": utterance, "lang": lang, "file_name": file_name}
         tts = HiveMindBinaryPayloadType.TTS_AUDIO
         return self.broadcast(HiveMessage(HiveMessageType.BINARY, data, bin_type=tts, metadata=metadata))
 
     def send_raw(self, frame: Frame, seal: bool = False) -> None:
-        """Send a frame to all clients, whatever it does to them: as it is, or sealed as a message would be."""
+        """Send any frame to all clients, also a harmful one. With `seal` it is sealed as a message would be."""
         self._clients.send_raw(frame, seal)
 
     def drop(self, code: Optional[int] = None) -> None:
-        """End every connection: with a close frame of `code`, or without one, like a hub that was killed."""
+        """End every connection with a close frame of `code`. With None there is no frame, like at a killed hub."""
         self._clients.drop(code)
 
     def wait_for(self, msg_type: str, timeout: float = 5.0, count: int = 1) -> list[HiveMessage]:
-        """The messages received of a hive type or OVOS type, as soon as there are `count` of them.
+        """Wait until `count` messages of a hive type or OVOS type were received. Returns these messages.
 
         Raises TimeoutError when fewer came within `timeout` seconds.
         """
@@ -265,7 +265,7 @@ class EmbeddedHub:
         return found()
 
     def wait_for_sessions(self, count: int, timeout: float = 5.0) -> None:
-        """Return when `count` clients have a session. Raises TimeoutError."""
+        """Return when exactly `count` clients have a session. Raises TimeoutError after `timeout` seconds."""
         if not self._clients.wait_until(lambda: self.sessions == count, timeout):
             raise TimeoutError(f"{self.sessions} of {count} clients have a session after {timeout:g} s")
 

@@ -32,7 +32,7 @@ from hivemind_core_client.wire.text import described
 
 @frozen
 class PluginCheck:
-    """One check: what was tried, and what was wrong. A check that is not `tried` has neither passed nor failed."""
+    """One check: what was tried, and what was wrong. If `tried` is False, it has neither passed nor failed."""
 
     name: str
     fault: str = ""

@@ -40,9 +40,9 @@ def check_transport(
 ) -> None:
     """Assert that a transport keeps the contract, in each form that it has, with the echo peer at `url`.
 
-    The peer sends back each frame as it came, str or bytes, and hangs up when it gets the text `hang up`: with the code
-    4001, or with `code`; None is for transports that have no codes. `options` are for the transport. Frames have up to
-    1 MiB. AssertionError says which form did what. Takes some seconds.
+    The peer must send back each frame as it came, str or bytes. When it gets the text `hang up`, it must end the
+    connection with `code` (default: 4001). Pass None for a transport that has no codes. `options` are for the
+    transport. Frames have up to 1 MiB. AssertionError says which form did what. This takes some seconds.
     """
     forms = {"blocking": evolve(transport, asyncio=None)} if transport.blocking else {}
     if transport.asyncio:
