@@ -36,10 +36,10 @@ _MOST_OWN = 8
 
 @frozen
 class NodeInfo:
-    """What a node says of itself in its PING; nothing of it is proven.
+    """What a node says of itself in its PING. Nothing of it is proven.
 
-    `timestamp` is the node's clock when it sent the PING and `received_at` ours when it came, in seconds since
-    the epoch.
+    `timestamp` is the time on the node's clock when it sent the PING. `received_at` is the time on your clock when it
+    came. Both are in seconds since the epoch.
     """
 
     peer: str
@@ -52,7 +52,7 @@ class NodeInfo:
 
     @property
     def latency_ms(self) -> float | None:
-        """Milliseconds from their clock to ours: nonsense where the clocks differ. None where one is unknown."""
+        """`received_at` less `timestamp`, in ms. Wrong if the two clocks differ; None if one time is unknown."""
         if self.received_at is None or self.timestamp is None:
             return None
         return (self.received_at - self.timestamp) * 1000
@@ -67,17 +67,17 @@ class SeenFloods(Protocol):
     """Flood ids that several maps share, such as a FloodIdCache."""
 
     def check(self, flood_id: str) -> bool:
-        """Note a flood id. Whether it was known before."""
+        """Note a flood id. Returns True if it was known before."""
 
 
 class HiveMapper:
     """The map of the hive, drawn from PINGs.
 
-    `nodes` holds what answered, by peer; `edges` which peer is connected with which, both ways. Nobody says
-    goodbye, so nodes that have left stay until nothing came from them for `node_ttl` seconds when something comes
-    from another, or until younger ones take their place: `of_flood` has those alone that answered one flood. At most
-    `max_nodes` nodes and `max_seen_pings` flood ids are kept, the oldest go first. One thread may feed the map while
-    others read: what is read is never changed afterwards.
+    `nodes` has the nodes that answered, by peer. `edges` has the peers that each peer is connected with, in both
+    directions. A node that leaves does not say so. It is dropped when another node sends something and nothing came
+    from it for `node_ttl` seconds, or when younger nodes need its place. `of_flood` has only the nodes that answered
+    one flood. At most `max_nodes` nodes and `max_seen_pings` flood ids are kept. The oldest go first. One thread may
+    feed the map while others read: what they have read does not change afterwards.
     """
 
     def __init__(self, max_seen_pings: int = 1000, node_ttl: float = 600.0, max_nodes: int = 1000) -> None:
@@ -103,10 +103,10 @@ class HiveMapper:
         self._trusted: frozenset[str] = frozenset()
 
     def check_flood_id(self, flood_id: str, max_size: int = 1000) -> bool:
-        """Whether this flood id was checked before, for one's own floods; the youngest `max_size` are remembered.
+        """True if this flood id was checked before. The youngest `max_size` are remembered. Use it for your own floods.
 
-        Of threads that ask at once one alone is told False. An id that is empty or beyond 2,048 characters counts as
-        known: nobody shall answer such a flood.
+        If several threads ask at once, only one gets False. An id that is empty or longer than 2,048 characters counts
+        as known: nobody shall answer such a flood.
         """
         mine, checked = object(), self._checked
         if _text(flood_id) is None or checked.setdefault(flood_id, mine) is not mine:
@@ -116,14 +116,14 @@ class HiveMapper:
         return False
 
     def start_ping(self, flood_id: str) -> bool:
-        """Take note of a flood. True when it is new: a node answers each flood once."""
+        """Note a flood. Returns True if it is new: a node answers each flood once."""
         if not flood_id or flood_id in self._floods:
             return False
         self._floods = _bounded({**self._floods, flood_id: frozenset()}, self.max_seen_pings)
         return self._shared is None or not self._shared.check(flood_id)
 
     def share_floods(self, cache: SeenFloods) -> None:
-        """Count a flood as known that is in `cache`, and note there each flood that is new."""
+        """Count each flood in `cache` as known, and note each new flood there."""
         self._shared = cache
 
     def answers(self, flood_id: str) -> int:
@@ -131,17 +131,17 @@ class HiveMapper:
         return len(self._floods.get(flood_id, ()))
 
     def finish(self, flood_id: str) -> None:
-        """Take note that this flood of our own has come to rest: `responders` counts who answered it."""
+        """Note that this flood of our own is finished: `responders` counts who answered it."""
         self._finished = flood_id
 
     def responders(self, peer: str) -> int:
-        """How many nodes but for `peer` have answered the last flood of our own that is finished; 0 if unknown."""
+        """How many nodes, without `peer`, answered our own flood that finished last. 0 if this is unknown."""
         return len(self._floods.get(self._finished, frozenset()) - {peer})
 
     def of_flood(self, flood_id: str) -> HiveMapper:
-        """A map of the nodes alone that answered this flood, and of the ways that lead to them.
+        """A map of only the nodes that answered this flood, and of the ways that lead to them.
 
-        It is a copy, which stays as it is. Relays that gave no answer of their own are among its edges.
+        It is a copy that does not change. Relays that gave no answer of their own are among its edges.
         """
         answered = self._floods.get(flood_id, frozenset())
         found = HiveMapper(self.max_seen_pings, self.node_ttl, self._max_nodes)
@@ -163,11 +163,11 @@ class HiveMapper:
         vouched: bool = False,
         trusted: bool = False,
     ) -> bool:
-        """Take a PING in; True when it told something new.
+        """Add what a PING says. Returns True if that was new.
 
-        The route of `message` shows the way to us, `root_peer`. `vouched` says that every relay on that way is
-        trusted: only then does the PING bind the sender's public key to the name that the hub gives it. `trusted`
-        is what the map shows of the node.
+        The route of `message` shows the way to us, `root_peer`. `vouched` means that every relay on that way is
+        trusted. Only then does the PING bind the sender's public key to the name that the hub gives it. `trusted` is
+        what the map shows for the node.
         """
         node = _node(message.raw_payload, received_at, trusted)
         flood_id = _text(message.raw_payload.get("flood_id"))
@@ -189,9 +189,9 @@ class HiveMapper:
         return True
 
     def prune_stale_nodes(self, now: float | None = None) -> None:
-        """Drop each node of which nothing came for `node_ttl` seconds, with its edges; one that never sent here stays.
+        """Drop each node, with its edges, that sent nothing for `node_ttl` seconds. One that never sent here stays.
 
-        `now` is in seconds since the epoch; None is the time at which the last PING came.
+        `now` is in seconds since the epoch. None means: the time at which the last PING came.
         """
         came = {peer: node.received_at for peer, node in self.nodes.items() if node.received_at is not None}
         latest = max(came.values(), default=0.0) if now is None else now
@@ -202,17 +202,17 @@ class HiveMapper:
             self.edges = {one: others - stale for one, others in self.edges.items() if one not in stale}
 
     def others(self, peer: str) -> list[str]:
-        """The nodes that are known, but for `peer`."""
+        """The names of all known nodes, without `peer`."""
         return [known for known in self.nodes if known != peer]
 
     def key_of(self, peer: Any) -> str | None:
-        """The public key of the peer that the hub calls so; None when unknown, or when others claim that key too."""
+        """The public key of the peer that the hub calls so. None if unknown, or if others claim that key too."""
         key = self._keys.get(peer) if isinstance(peer, str) else None
         owner = self._owners.get(normal_key(key)) if key is not None else None
         return key if owner and _common_owner(owner, peer) else None
 
     def mark_trusted_nodes(self, trusted_keys: dict[str, str]) -> None:
-        """Set `trusted` on the nodes that announce one of these keys (PEM texts by alias), and on no other."""
+        """Set `trusted` on the nodes that announce one of these keys (PEM texts by alias). Clear it on all others."""
         trusted = {normal_key(key) for key in trusted_keys.values()} - {""}
         self.nodes = {
             peer: evolve(node, trusted=normal_key(node.public_key) in trusted)
@@ -220,7 +220,7 @@ class HiveMapper:
         }
 
     def is_peer_trusted(self, peer: str) -> bool:
-        """Whether the node of this name is marked as trusted."""
+        """True if the node of this name is marked as trusted."""
         node = self.nodes.get(peer)
         return node is not None and node.trusted
 
@@ -232,11 +232,11 @@ class HiveMapper:
         }
 
     def to_json(self) -> str:
-        """`to_dict` as JSON text; what could steer a terminal is escaped."""
+        """`to_dict` as JSON text. Control characters for a terminal are escaped."""
         return json_printable(json.dumps(self.to_dict(), indent=2, ensure_ascii=False))
 
     def to_ascii(self, root_peer: str | None = None) -> str:
-        """A tree that begins at `root_peer`, each node once; without one, at the first node that is known."""
+        """A tree with each node once. It begins at `root_peer`. With None it begins at the first known node."""
         return hive_drawing.tree(self.edges, self._labels(), root_peer)
 
     def to_mermaid(self) -> str:

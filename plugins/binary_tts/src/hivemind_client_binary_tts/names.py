@@ -34,12 +34,12 @@ class FileName(str):
 
 
 def safe_file_name(file_name: Any, fallback: str) -> str:
-    """A name that is harmless in any folder of any system, or `fallback` where nothing is left of it.
+    """A name that is harmless in any folder of any system. If nothing is left of it, `fallback`.
 
-    What `safe_label` leaves of `file_name` loses its leading dots (hidden files), and what stands at its
-    end and Windows ignores; characters that Windows refuses, and a first `-` or `~`, become `_`, and
-    names of Windows devices begin with one. It is 130 bytes of UTF-8 at most, cut before a short
-    extension. A safe name comes back as it is; `fallback` is not looked at.
+    First comes what `safe_label` makes of `file_name`. Then dots at the beginning are removed, as they hide files. What
+    Windows ignores at the end is removed too. Characters that Windows refuses become `_`, and so does a first `-` or
+    `~`. A name of a Windows device gets a `_` in front. The name has at most 130 bytes of UTF-8. A longer one is cut
+    before a short extension. A safe name comes back as it is. `fallback` is not checked.
     """
     name = _REFUSED_BY_WINDOWS.sub("_", safe_label(file_name, "")).lstrip(". ")
     if name[:1] in {"-", "~"}:

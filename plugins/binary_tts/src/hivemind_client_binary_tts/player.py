@@ -60,16 +60,16 @@ PROGRAMS = (
 
 
 class Player:
-    """Plays files one after the other on a thread of its own, which ends when there is nothing to play.
+    """Plays files one after the other on a thread of its own. The thread ends when there is nothing to play.
 
-    `command` is a program and its arguments, to which the path is added (no shell is involved), or a function
-    that takes the path and returns when it was played. `limit` bounds the files that wait; what comes
-    beyond is not played. A program that runs longer than `timeout` seconds for one file is ended; by default that
-    is the length of a WAV file and 10 s, and 120 s for any other.
-    A player that fails is logged, and the next file is played. Override `run` to play in
-    another way.
+    `command` is a program and its arguments. The path is added to it, and no shell is used. It may also be a function
+    that takes the path and returns when the file was played. At most `limit` files wait; further ones are not played.
 
-    Raises InvalidOption for an empty command, and numbers that are not positive.
+    A program that runs longer than `timeout` seconds for one file is ended. By default that is the length of a WAV
+    file plus 10 s, and 120 s for any other file. If playing fails, this is logged, and the next file is played.
+    Override `run` to play in another way.
+
+    Raises InvalidOption for an empty command, and for numbers that are not positive.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Player:
 
     @classmethod
     def find(cls) -> Optional[Player]:
-        """A player of what is installed: `ffplay`, `paplay`, `aplay` or `afplay`, in this order; None without any."""
+        """A player with the first program that is installed: `ffplay`, `paplay`, `aplay` or `afplay`. Else None."""
         for program in PROGRAMS:
             found = shutil.which(program.command[0])
             if found is not None:
@@ -113,11 +113,11 @@ class Player:
 
     @property
     def command(self) -> tuple[str, ...]:
-        """The program and its arguments, without the path; empty for a function."""
+        """The program and its arguments, without the path. It is empty if a function plays."""
         return self._command
 
     def play(self, path: Union[str, os.PathLike[str]]) -> bool:
-        """Play a file after those that wait; returns at once, with False if too many do."""
+        """Play a file after those that wait. Returns at once: False if too many files wait, else True."""
         absolute = Path(os.path.abspath(os.fspath(path)))
         with self._changed:
             if len(self._waiting) >= self._limit:
@@ -130,7 +130,7 @@ class Player:
         return True
 
     def stop(self) -> None:
-        """End what is played, and play nothing of what waits. A function that plays is left to return by itself."""
+        """Stop playing, and forget the files that wait. A function that plays is not ended: it returns by itself."""
         with self._changed:
             self._waiting.clear()
             self._stopping = self._thread is not None
@@ -138,7 +138,7 @@ class Player:
                 self._process.kill()
 
     def wait(self, timeout: Optional[float] = None) -> bool:
-        """Return True when everything was played, False if that takes more than `timeout` seconds (None: no bound)."""
+        """Wait until everything was played. False if that takes more than `timeout` seconds (None: no limit)."""
         with self._changed:
             return self._changed.wait_for(lambda: self._thread is None, timeout)
 

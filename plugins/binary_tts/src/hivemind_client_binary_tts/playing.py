@@ -36,7 +36,7 @@ class PlayingCallbacks(BinaryDataCallbacks):
 
     @property
     def player(self) -> Player:
-        """What plays."""
+        """The Player that plays the speech."""
         player = self._saving.player
         assert player is not None  # noqa: S101  # it was given one
         return player
@@ -48,6 +48,6 @@ class PlayingCallbacks(BinaryDataCallbacks):
         self._saving.handle_receive_tts(bin_data, utterance, lang, file_name)
 
     def close(self) -> None:
-        """Stop playing, and remove what waited."""
+        """Stop playing, and remove the speech that waited."""
         self._saving.close()
         self._folder.cleanup()

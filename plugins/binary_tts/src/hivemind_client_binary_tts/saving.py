@@ -48,12 +48,12 @@ class SavingCallbacks(BinaryDataCallbacks):
 
     With `save_raw_audio` raw audio is saved too. Each message becomes its own WAV file.
 
-    `max_files` (default 1000) and `max_bytes` (default 512 MiB) bound what this class saved in the directory, in
-    earlier runs too; None lifts a bound. Speech and audio make room: the oldest are removed. Files are never
-    removed: where removing speech does not help, the new one is refused with a warning.
-    Other files in the directory neither count nor are touched.
+    `max_files` (default 1000) and `max_bytes` (default 512 MiB) limit what this class saved in the directory, in
+    earlier runs too. None means no limit. To make room, the oldest speech and audio are removed. What the hub
+    sends as a file is never removed. If there is still no room, the new one is refused with a warning. Other files in
+    the directory do not count, and are not touched.
 
-    Raises InvalidOption for a directory that cannot be written in, a bound below 1, and a player that is none.
+    Raises InvalidOption if the directory cannot be written in, a limit is below 1, or `player` is something else.
     """
 
     def __init__(
@@ -126,9 +126,9 @@ class SavingCallbacks(BinaryDataCallbacks):
         self._audio(BinType.STT_AUDIO_HANDLE, bin_data, sample_rate, sample_width, lang)
 
     def save(self, data: bytes, file_name: Any, kind: AnyBinaryType) -> Optional[Path]:
-        """Save `data` under a safe form of `file_name`; returns its path, or None if it was refused, which is logged.
+        """Save `data` under a safe form of `file_name`. Returns the path, or None if it was refused.
 
-        A name that had to be changed is logged once. May be called from any thread.
+        A refusal is logged. A name that had to be changed is logged once. You may call this from any thread.
         """
         name: str = name_for(file_name, UNNAMED.get(kind, "file"))
         if kind is BinType.TTS_AUDIO and "." not in name:

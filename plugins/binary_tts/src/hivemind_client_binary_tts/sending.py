@@ -1,6 +1,6 @@
 """Sending files, audio and images to the hub, each with the metadata that hubs read.
 
-Each function calls `client.emit` and returns what that returns, so that with an asyncio client it is awaited.
+Each function calls `client.emit`, and returns what that returns. With an asyncio client, await it.
 """
 
 from __future__ import annotations
@@ -39,25 +39,26 @@ def send_file(
     *,
     max_bytes: Optional[int] = HUB_MAX_BYTES,
 ) -> Any:
-    """Send the file at `path`, which may be empty; `~` is the user's home.
+    """Send the file at `path`. `~` is your home. The file may be empty.
 
-    The hub is told `file_name`, by default the last part of `path`: made a plain name, and shortened before its
-    extension until it fits a frame. `progress(sent_bytes, total_bytes)` is called while it is sent. Hubs
-    hang up on a message that is too large for them, hivemind-core on 10 MiB; so a file of more than `max_bytes`
-    is refused here. Pass a larger bound, or None, for a hub that is set up to take more. The file is
-    held in memory while it is sent.
+    The hub gets the name `file_name`, by default the last part of `path`. It is made a plain name. If it is too long
+    for a frame, it is shortened before its extension. `progress(sent_bytes, total_bytes)` is called during sending.
 
-    Raises InvalidOption for a path that is no file that can be read, InvalidMessage for a file that is too
-    large, and what `emit` raises.
+    Hubs end the connection on a message that is too large for them. For hivemind-core that is 10 MiB. So a file of more
+    than `max_bytes` is refused here. If your hub takes more, pass a larger limit, or None for no limit. The whole
+    file is in memory while it is sent.
+
+    Raises InvalidOption if `path` is not a file that can be read, InvalidMessage for a file that is too large, and
+    what `emit` raises.
     """
     data = _content(path, max_bytes)
     return _emit(client, BinType.FILE, data, {"file_name": sent_name(path, file_name)}, progress)
 
 
 def check_size(path: Union[str, os.PathLike[str]], size: int, max_bytes: int = HUB_MAX_BYTES) -> None:
-    """Raises the InvalidMessage with which `send_file` refuses the file at `path`, where its `size` is too large.
+    """Raise the InvalidMessage of `send_file` if the `size` of the file at `path`, in bytes, is too large.
 
-    For those who want to know before they connect.
+    With this you know it before you connect.
     """
     if size > max_bytes:
         raise InvalidMessage(
@@ -72,7 +73,7 @@ def check_size(path: Union[str, os.PathLike[str]], size: int, max_bytes: int = H
 
 
 def sent_name(path: Union[str, os.PathLike[str]], file_name: Optional[str] = None) -> str:
-    """What `send_file`, given these, calls the file at `path`: the name that the hub is told."""
+    """The name that the hub gets for the file at `path` when you call `send_file` with the same arguments."""
     name = os.path.basename(os.fspath(path)) if file_name is None else file_name
     return _fitting(safe_label(name, _UNNAMED_FILE))
 
@@ -82,7 +83,7 @@ def send_raw_audio(
 ) -> Any:
     """Send a piece of a microphone's stream: mono samples without a header, rate in Hz, width in bytes.
 
-    `lang` is a language tag such as `en-us`; None leaves it to the hub. Raises InvalidOption for a rate, width or
+    `lang` is a language tag such as `en-us`. With None the hub decides. Raises InvalidOption for a rate, width or
     `lang` that makes no sense, InvalidMessage for no data or samples that are cut off, and what `emit` raises.
     """
     return _audio(client, BinType.RAW_AUDIO, data, sample_rate, sample_width, lang)
@@ -91,21 +92,21 @@ def send_raw_audio(
 def send_for_transcription(
     client: Any, data: Data, sample_rate: int = 16_000, sample_width: int = 2, lang: Optional[str] = None
 ) -> Any:
-    """Send one whole utterance of audio, of which the hub sends back the text. Otherwise as `send_raw_audio`."""
+    """Send one whole utterance of audio. The hub sends back its text. Otherwise like `send_raw_audio`."""
     return _audio(client, BinType.STT_AUDIO_TRANSCRIBE, data, sample_rate, sample_width, lang)
 
 
 def send_utterance_audio(
     client: Any, data: Data, sample_rate: int = 16_000, sample_width: int = 2, lang: Optional[str] = None
 ) -> Any:
-    """Send one whole utterance of audio, which the hub handles as if it were typed. Otherwise as `send_raw_audio`."""
+    """Send one whole utterance of audio. The hub handles it as if you typed it. Otherwise like `send_raw_audio`."""
     return _audio(client, BinType.STT_AUDIO_HANDLE, data, sample_rate, sample_width, lang)
 
 
 def send_image(
     client: Any, data: Data, camera_id: Optional[str] = None, progress: Optional[Progress] = None
 ) -> Any:
-    """Send a NumPy image in the form that the hub's plugin for images reads, which the protocol leaves open.
+    """Send a NumPy image in the form that the hub's plugin for images reads. The protocol does not fix this form.
 
     Raises InvalidOption for a `camera_id` of more than 64 bytes, InvalidMessage for no data, and what `emit`
     raises.

@@ -31,7 +31,7 @@ _MAX_RSA = 2048
 
 
 class EnvelopeRefused(ValueError):
-    """An envelope that cannot be read or opened; says why, and never quotes what is in it."""
+    """An envelope that cannot be read or opened. The text says why, and never quotes what is in it."""
 
 
 @frozen
@@ -72,9 +72,9 @@ def read(payload: Mapping[str, Any]) -> Envelope:
 
 
 def signer_of(envelope: Envelope, pems: Iterable[str]) -> Optional[str]:
-    """The first of these public keys (PEM texts) that has signed the envelope; None if none has.
+    """The first of these public keys (PEM texts) that has signed the envelope. None if no key has.
 
-    Texts that are no usable key are passed over. Nothing is decrypted.
+    A text that is no usable key is skipped. Nothing is decrypted.
     """
     return next((pem for pem in pems if _has_signed(pem, envelope)), None)
 
@@ -105,7 +105,7 @@ def seal(text: bytes, target: keys.PublicKey, signer: keys.PrivateKey) -> dict[s
 
 
 def sealed(data: bytes, target: keys.PublicKey, signer: Optional[keys.PrivateKey]) -> dict[str, str]:
-    """An envelope of any length, as base64 by the names of its parts; it is signed where there is a `signer`."""
+    """An envelope of any length: base64 texts by the names of its parts. If there is a `signer`, it is signed."""
     secret, nonce = os.urandom(_KEY), os.urandom(_NONCE)
     ciphertext, tag = keys.library().encrypt(secret, nonce, data)
     fields = {

@@ -19,10 +19,10 @@ def hivemind_message_handlers() -> list[MessageHandler]:
 
 
 def receive(context: Context, message: HiveMessage) -> Actions:
-    """Verify, open and hand on what is for this node. What is for another is not touched.
+    """Verify, open and hand on a message for this node. A message for another node is not touched.
 
-    The target's key is public, so anyone can address this node: only a signature of a trusted key proves who
-    speaks, and the private key is not used before one has been verified.
+    The target's key is public, so anyone can write to this node. Only a signature of a trusted key proves who speaks.
+    The private key is not used before such a signature has been verified.
     """
     from hivemind_client_intercom import delivery
 
@@ -36,10 +36,10 @@ def receive(context: Context, message: HiveMessage) -> Actions:
 
 
 def prepare(context: Context, message: HiveMessage) -> HiveMessage:
-    """The message with its payload sealed for its `target_pubkey`; an envelope stays as it is.
+    """The message with its payload sealed for its `target_pubkey`. An envelope stays as it is.
 
-    Raises InvalidMessage for a payload that is neither BUS nor an envelope, and for a target that
-    is no RSA key; IdentityFileError where this node has no usable private key.
+    Raises InvalidMessage for a payload that is neither BUS nor an envelope, and for a target that is no RSA key. Raises
+    IdentityFileError if this node has no usable private key.
     """
     from hivemind_client_intercom import delivery
 

@@ -27,10 +27,10 @@ _LAYERS = 8
 class Entry:
     """A message that was sent or received.
 
-    `at` is the time, in seconds since the epoch; `direction` is `sent` or `received`. `msg_type` is the wire name,
-    `ovos_type` the type of the OVOS Message in it, or empty. `node` is this satellite, and `hub` the hub's node id.
-    `text` is the message as JSON, or None for one that was too long or has no such form; `size` is its length in bytes.
-    `id` is the number of the row, 0 before it is written.
+    `at` is the time, in seconds since the epoch. `direction` is `sent` or `received`. `msg_type` is the wire name.
+    `ovos_type` is the type of the OVOS Message in it, or empty. `node` is this satellite. `hub` is the hub's node id.
+    `text` is the message as JSON. It is None for a message that was too long or has no JSON form. `size` is its length
+    in bytes. `id` is the number of the row. It is 0 before the row is written.
     """
 
     at: float
@@ -44,7 +44,7 @@ class Entry:
     id: int = 0
 
     def message(self) -> Optional[HiveMessage]:
-        """The message, or None where it was not kept. Raises FrameError for what somebody has changed to nonsense."""
+        """The message, or None if it was not kept. Raises FrameError if somebody has made the text unreadable."""
         return None if self.text is None else HiveMessage.from_wire(self.text)
 
 

@@ -24,10 +24,10 @@ class JournalError(HiveMindError):
 
 @frozen
 class Query:
-    """Which rows: the newest `limit` of those that fit, None for all. None leaves a condition out.
+    """Which rows you want: the newest `limit` of those that fit, or all with None.
 
-    `since` is a time in seconds since the epoch, `direction` is `sent` or `received`, and `types` are wire names or
-    types of OVOS Messages.
+    `since` is a time in seconds since the epoch. `direction` is `sent` or `received`. `types` are wire names or types
+    of OVOS Messages. A condition that is None does not count.
     """
 
     since: Optional[float] = None
@@ -37,7 +37,7 @@ class Query:
 
 
 def read(path: str, query: Query) -> list[Entry]:
-    """The rows that fit, the oldest first; none where there is no file. Raises JournalError."""
+    """The rows that fit, the oldest first. If there is no file, there are none. Raises JournalError."""
     conditions: list[str] = []
     values: list[Any] = []
     if query.since is not None:

@@ -33,8 +33,8 @@ def read_types(text: str) -> tuple[str, ...]:
 class Settings:
     """How much is kept, and where. The oldest rows go first.
 
-    `path` None is a file for each identity, in the folder for state. `types` are wire names of message types; `rows`,
-    `bytes` (of the messages as JSON text) and `days` bound what is kept.
+    With `path` None each identity has its own file, in the folder for state. `types` are wire names of message types.
+    `rows`, `bytes` (of the messages as JSON text) and `days` limit what is kept.
     """
 
     on: bool = False

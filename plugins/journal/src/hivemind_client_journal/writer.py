@@ -191,7 +191,7 @@ def writer_of(path: str, settings: Settings) -> Writer:
 
 
 def flush(timeout: float = END_S) -> bool:
-    """Wait until all that was said and heard is written; False where that takes longer than `timeout` seconds."""
+    """Wait until all that was said and heard is written. Returns False if that takes more than `timeout` seconds."""
     end_at = time.monotonic() + timeout
     return all(writer.flush(max(end_at - time.monotonic(), 0)) for writer in list(_writers.values()))
 

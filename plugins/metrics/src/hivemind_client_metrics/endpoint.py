@@ -20,7 +20,7 @@ _LABELS = ("direction", "type")
 
 @frozen
 class Endpoint:
-    """What serves the figures at `url`, until it is closed; a context manager too."""
+    """Serves the figures at `url` until you close it. You can use it in a `with` statement."""
 
     host: str
     port: int
@@ -29,12 +29,12 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        """Where Prometheus reads."""
+        """The address that Prometheus reads."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}/metrics"
 
     def close(self) -> None:
-        """Listen no more, and wait for the thread."""
+        """Stop listening, and wait until the thread ends."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

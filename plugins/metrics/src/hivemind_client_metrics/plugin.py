@@ -25,16 +25,16 @@ _KINDS = {"opentelemetry", "prometheus"}
 
 
 def enable() -> None:
-    """Count for the clients that are made from now on, and tell OpenTelemetry. Idempotent."""
+    """Count for clients that are made from now on, and tell OpenTelemetry. A second call changes nothing."""
     if _turn_on():
         _look_again()
 
 
 def serve(host: str = "127.0.0.1", port: int = 9464) -> Endpoint:
-    """Count, and serve the figures for Prometheus on a thread; `port` 0 takes a free one.
+    """Count, and serve the figures for Prometheus on a thread. With `port` 0 it takes a free port.
 
-    Raises ImportError without the extra `prometheus`, OSError where it cannot listen. There is neither TLS nor a
-    password: keep it on loopback, or in a network that you trust.
+    Raises ImportError without the extra `prometheus`, and OSError if it cannot listen. There is no TLS and no password:
+    use it on loopback, or in a network that you trust.
     """
     from hivemind_client_metrics import endpoint
 
@@ -44,7 +44,7 @@ def serve(host: str = "127.0.0.1", port: int = 9464) -> Endpoint:
 
 
 def disable() -> None:
-    """Count no more for clients that are made from now on. Idempotent."""
+    """Stop counting for clients that are made from now on. A second call changes nothing."""
     for name in _HOOKS:
         globals().pop(name, None)
     _look_again()
