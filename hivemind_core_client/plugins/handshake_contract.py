@@ -36,10 +36,10 @@ _LONGEST_NAME_BYTES = 80
 
 
 class Channel(Protocol):
-    """What both sides own once a handshake is done."""
+    """What both sides have once a handshake is done: it seals and opens frames."""
 
     def seal(self, plain: Frame) -> list[Frame]:
-        """The sealed frames that carry `plain`, to be sent in this order with none between them."""
+        """The sealed frames that carry `plain`. Send them in this order, with no other frame between them."""
 
     def open(self, frame: Frame) -> Optional[Frame]:
         """What a sealed frame carries, or None while more frames must come."""
@@ -48,24 +48,24 @@ class Channel(Protocol):
 class NoiseKeys(Protocol):
     """What this node keeps for the Noise handshakes with one hub. Keys are 32 bytes.
 
-    `kk_in_doubt` is True from the beginning of a handshake of pattern KKpsk0 until a handshake succeeds. `end_refused`
-    is True from the first time that the hub refused the end of an XXpsk2 until it takes one.
+    `kk_in_doubt` becomes True when a handshake of pattern KKpsk0 begins. It stays True until a handshake succeeds.
+    `end_refused` becomes True when the hub first refuses the end of an XXpsk2. It stays True until the hub takes one.
     """
 
     kk_in_doubt: bool
     end_refused: bool
 
     def noise_key(self) -> bytes:
-        """Our private static key (X25519); one is made where there is none."""
+        """Our private static key (X25519). If there is none, one is made."""
 
     def pinned(self) -> Optional[bytes]:
-        """The hub's static key, where one is pinned."""
+        """The hub's static key if one is pinned, else None."""
 
     def pin(self, key: bytes) -> None:
         """Pin the hub's static key."""
 
     def psk(self, node_id: str) -> Optional[bytes]:
-        """The key once derived from our password for the hub of this name, where it is remembered."""
+        """The key that was derived from our password for the hub of this name. None if it is not remembered."""
 
     def keep_psk(self, node_id: str, psk: bytes) -> None:
         """Remember a derived key that fitted."""
@@ -82,11 +82,11 @@ def _no_private_key() -> str:
 
 @frozen
 class Credentials:
-    """What this node can prove itself with; nothing of it is ever shown.
+    """What this node can prove itself with. Nothing of it is ever shown.
 
-    `crypto_key` is the pre-shared key in bytes. `private_key` returns PEM text and is called only when an RSA
-    handshake needs it; `public_key` likewise. `hub_key` is the hub's public key in PEM text where it
-    is pinned, else the one in the hub's HELLO counts. `noise` is what Noise handshakes need; without it there are none.
+    `crypto_key` is the pre-shared key in bytes. `private_key` and `public_key` return PEM text. They are called only
+    when an RSA handshake needs them. `hub_key` is the hub's public key in PEM text if it is pinned. Else the key in
+    the hub's HELLO counts. `noise` is what Noise handshakes need. Without it there are no Noise handshakes.
     """
 
     password: Optional[str] = field(default=None, repr=False)
@@ -107,9 +107,9 @@ class NoiseOffer:
 
 @frozen
 class Offer:
-    """The hub's HANDSHAKE payload, read; `payload` is all of it, as it came.
+    """The hub's HANDSHAKE payload, read. `payload` is all of it, as it came.
 
-    `only_noise` is True for a hub that knows nothing older: hubs from 5.0 on have no word for the other kinds.
+    `only_noise` is True for a hub that knows no older kind: hubs from 5.0 on do not name the other kinds.
     """
 
     min_version: int
@@ -125,7 +125,7 @@ class Offer:
 
     @classmethod
     def read(cls, payload: Json) -> Offer:
-        """Raises HandshakeError for fields of the wrong kind; missing ones get what old hubs mean."""
+        """Read a payload. A missing field gets the value that old hubs mean. Raises HandshakeError for a wrong one."""
         noise = _noise(payload)
         only_noise = noise is not None and "password" not in payload
         return cls(
@@ -146,11 +146,11 @@ class Offer:
 class Terms:
     """Our side of the negotiation: credentials, what we can do, and what we know of the hub.
 
-    `ciphers` and `encodings` are wire names in order of preference, to be looked up in `registry`. `max_version` is the
-    highest protocol version that user and transport allow; `hindrance` says why the transport keeps it below what the
-    user allows, empty where it does not, and `insists` that the user named what it cannot do. `where` names the hub in
-    errors. `limit` bounds, in bytes, a message that comes or goes in pieces. `make_channel` makes what `channel`
-    returns.
+    `ciphers` and `encodings` are wire names in order of preference. Look them up in `registry`. `max_version` is the
+    highest protocol version that user and transport allow. If the transport allows less than the user, `hindrance` says
+    why; else it is empty. `insists` is True if the user named a version that the transport cannot do. `where` names the
+    hub in errors. `limit` is the most bytes of a message that comes or goes in pieces. `make_channel` makes what
+    `channel` returns.
     """
 
     credentials: Credentials
@@ -168,7 +168,7 @@ class Terms:
 
     @property
     def address(self) -> str:
-        """Where the hub is as `host:port`, with the path where it has one: the name under which its key is pinned."""
+        """The hub's `host:port`, with its path if it has one. The hub's key is pinned under this name."""
         return pin_name(self.where)
 
     def proposal(self, offer: Offer) -> Json:
@@ -180,11 +180,11 @@ class Terms:
         }
 
     def binarizes(self, offer: Offer) -> bool:
-        """Whether both sides send what is not BINARY in binary frames too."""
+        """True if both sides send messages other than BINARY in binary frames too."""
         return self.binarize and offer.binarize and self._answers_fit(offer)
 
     def channel(self, cipher: str, encoding: str, key: bytes) -> Channel:
-        """A channel over a negotiated cipher and encoding: a fresh random nonce for each message.
+        """A channel over a negotiated cipher and encoding. It uses a new random nonce for each message.
 
         Raises InvalidKeySize for a key that the cipher does not take.
         """
@@ -222,9 +222,9 @@ class Terms:
 
 @frozen
 class Doubt:
-    """Whether the hub takes a handshake whose last message is ours; it refuses by closing.
+    """The doubt about a handshake whose last message is ours: will the hub take it? A hub refuses it by closing.
 
-    `refused` tells what that means; `taken` is to be called once the hub has shown that it took it.
+    `refused` says what a refusal means. Call `taken` once the hub has shown that it took the handshake.
     """
 
     refused: Callable[[], HiveMindError]
@@ -233,9 +233,9 @@ class Doubt:
 
 @frozen
 class Outcome:
-    """A handshake that is done, but for a doubt whether the hub takes its end.
+    """A handshake that is done. With a `doubt` the hub may still refuse its end.
 
-    `said` is what the hub's last message of a Noise handshake carried: what it chose, as JSON text in bytes.
+    `said` is what the hub's last message of a Noise handshake carried: what the hub chose, as JSON text in bytes.
     """
 
     channel: Channel
@@ -248,7 +248,7 @@ class Outcome:
 class Progress:
     """One step of a handshake: fields for a HANDSHAKE to the hub, the outcome, or both.
 
-    `during_wait` is work for the time in which the hub makes its answer; it raises HandshakeError.
+    `during_wait` is work to do while the hub makes its answer. It may raise HandshakeError.
     """
 
     reply: Optional[Json] = field(default=None, repr=False)
@@ -275,28 +275,28 @@ class Handshake(ABC):
 
     @classmethod
     def obstacle(cls, terms: Terms) -> str:
-        """What keeps us from this kind with a hub that offers it, in words that may follow a "but"."""
+        """Why we cannot use this kind with a hub that offers it, in words that can follow a "but"."""
         return f"the handshake {cls.kind!r} is the newest here, and does not fit"
 
     @abstractmethod
     def begin(self) -> Progress:
-        """Our first step, once the offer is there."""
+        """Our first step, after the offer came."""
 
     @abstractmethod
     def receive(self, answer: Json) -> Progress:
-        """The next step, once the hub answered. Raises HubRefused or HandshakeError."""
+        """The next step, after the hub answered. Raises HubRefused or HandshakeError."""
 
     def is_answer(self, payload: Json) -> bool:
-        """Whether this HANDSHAKE of the hub answers ours; else it is another offer, and ignored.
+        """True if this HANDSHAKE of the hub answers ours. Else it is another offer, and is ignored.
 
-        One that carries an `envelope` or a Noise message is an answer without asking.
+        This is not called for one with an `envelope` or a Noise message: that is always an answer.
         """
         return _OF_OFFERS.isdisjoint(payload)
 
     def interrupted(self, by_policy: bool) -> Optional[HiveMindError]:
-        """What it means that the hub hung up on our part, or None for an ordinary loss.
+        """What it means that the hub ended the connection after our part. None for an ordinary loss.
 
-        `by_policy` says that it did so with code 1008.
+        `by_policy` is True if the hub used code 1008.
         """
         return NegotiationRefused(
             f"the hub at {self.terms.where} hung up on our handshake: it allows none of our ciphers, encodings or "
@@ -305,7 +305,7 @@ class Handshake(ABC):
         )
 
     def chosen(self, answer: Json) -> tuple[str, str]:
-        """The cipher and the encoding that the hub chose of our proposal. Raises NegotiationRefused."""
+        """The cipher and the encoding that the hub chose from our proposal. Raises NegotiationRefused."""
         terms, proposal = self.terms, self.terms.proposal(self.offer)
         cipher = terms.accepted(answer, "cipher", DEFAULT_CIPHER, tuple(proposal["ciphers"]))
         return cipher, terms.accepted(answer, "encoding", DEFAULT_ENCODING, tuple(proposal["encodings"]))
@@ -328,8 +328,8 @@ def _is_kind(_instance: Any, _attribute: Any, value: Any) -> None:
 class HandshakeKind:
     """A kind of handshake that a plugin offers: a subclass of Handshake, and its rank.
 
-    Of the kinds that fit the hub's offer the one with the highest rank runs. Raises TypeError for a class that lacks
-    something.
+    Several kinds may fit the hub's offer. Then the one with the highest rank runs. Raises TypeError for a class that
+    lacks something.
     """
 
     handshake: type[Handshake] = field(validator=_is_kind)
@@ -337,12 +337,12 @@ class HandshakeKind:
 
     @property
     def name(self) -> str:
-        """How it is named in `Negotiated.kind`."""
+        """Its name in `Negotiated.kind`."""
         return self.handshake.kind
 
     @property
     def max_version(self) -> int:
-        """The highest protocol version that it counts as."""
+        """The highest protocol version that this kind counts as."""
         return self.handshake.max_version
 
 

@@ -26,7 +26,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*\Z")
 
 @frozen
 class Closed:
-    """The hub hung up: with a close frame (`code` 1005 when it carried none), or without one (`code` None)."""
+    """The hub ended the connection. `code` is that of its close frame: 1005 for one without, None for no frame."""
 
     code: Optional[int]
     reason: str = ""
@@ -41,48 +41,48 @@ class HubAddress(Protocol):
 
     @property
     def host(self) -> str:
-        """A name or an IP address; of a transport without ports whatever stands there, maybe nothing."""
+        """A name or an IP address. For a transport without ports it is whatever stands there, or empty."""
 
     @property
     def port(self) -> int:
-        """From 1 to 65535; 0 where the transport knows no ports."""
+        """From 1 to 65535. It is 0 if the transport has no ports."""
 
     @property
     def tls(self) -> bool:
-        """Whether the scheme is one of those that are `secure`."""
+        """True if the scheme is one of those that are `secure`."""
 
     @property
     def path(self) -> str:
-        """From its `/` on, percent-encoded; empty for `/` alone."""
+        """The path from its `/` on, percent-encoded. It is empty for `/` alone."""
 
     @property
     def query(self) -> str:
-        """What follows the `?`, percent-encoded, without a login."""
+        """What comes after the `?`, percent-encoded, without a login."""
 
 
 class TlsOptions(Protocol):
-    """How a hub with TLS is verified, as the client was told."""
+    """How to verify a hub with TLS, as the user of the client wants it."""
 
     def make_context(self) -> ssl.SSLContext:
-        """A new context, for the connection that is opened. It refuses a certificate that is not the pinned one.
+        """A new context for the connection that you open. It refuses a certificate that is not the pinned one.
 
-        Raises InvalidOption for a CA file that cannot be read, and IdentityFileError for such a pin.
+        Raises InvalidOption for a CA file that cannot be read, and IdentityFileError for a pin that cannot be read.
         """
 
     def keep(self) -> None:
-        """Pin the certificate that was shown, at first use. The house calls it once a carrier is open."""
+        """Pin the certificate that was shown, at first use. The library calls this once a carrier is open."""
 
 
 @frozen
 class TransportSettings:
     """What a connection is opened with.
 
-    `url` is the address with the login as WebSocket hubs read it; `useragent` and `key` are what the login is made of.
-    `deadlines` are the client's, in seconds. The hub may send frames of `largest_frame` bytes, and `largest_early`
-    bytes in all before both sides own a key. After `ping_interval` seconds of silence the hub is pinged (None or 0:
-    never), and given up when it has not answered within `ping_timeout`. `options` is what the client was given as
-    `transport_options`. `memory` is kept from one connection to the next, until somebody connects the client anew or
-    changes its settings.
+    `url` is the address with the login as WebSocket hubs read it. The login is made of `useragent` and `key`.
+    `deadlines` are those of the client, in seconds. The hub may send frames of at most `largest_frame` bytes. Before
+    both sides have a key, it may send at most `largest_early` bytes in all. After `ping_interval` seconds of silence
+    the hub is pinged (None or 0: never). If it does not answer within `ping_timeout` seconds, the connection is given
+    up. `options` are the `transport_options` of the client. `memory` is kept from one connection to the next. It ends
+    when somebody connects the client anew, or changes its settings.
     """
 
     address: HubAddress
@@ -102,13 +102,13 @@ class TransportSettings:
 class BlockingCarrier(Protocol):
     """One connection, blocking. `open` and `receive` are called by one thread, the rest by any.
 
-    Whatever it raises ends the connection: an OSError says why, and so does an error of hivemind_core_client.errors.
-    It may have further methods: `ping()` returns when the hub has answered, and is called where the transport says
-    that it `pings`; `farewell()` tells the hub that we go; `release()` frees what `abort` has left.
+    Whatever it raises ends the connection. To say why, raise OSError or an error of hivemind_core_client.errors.
+    It may have further methods. `ping()` returns when the hub has answered. It is called if the transport says that it
+    `pings`. `farewell()` tells the hub that the client goes. `release()` frees what `abort` has left.
     """
 
     def open(self) -> None:
-        """Connect. The house calls `abort` when it takes too long."""
+        """Connect. The library calls `abort` if this takes too long."""
 
     def send(self, frame: Frame) -> None:
         """Hand on one whole frame, behind those before it. One thread at a time calls it."""
@@ -121,13 +121,13 @@ class BlockingCarrier(Protocol):
 
 
 class AsyncCarrier(Protocol):
-    """One connection, for the event loop that opens it; else like BlockingCarrier.
+    """One connection, for the event loop that opens it. Otherwise like BlockingCarrier.
 
-    Of the further methods `ping`, `farewell` and `release` are coroutine functions too.
+    The further methods `ping`, `farewell` and `release` are coroutine functions too.
     """
 
     async def open(self) -> None:
-        """Connect. It is cancelled when it takes too long."""
+        """Connect. This is cancelled if it takes too long."""
 
     async def send(self, frame: Frame) -> None:
         """Hand on one whole frame, behind those before it. One task at a time calls it."""
@@ -151,13 +151,14 @@ def _schemes(names: Union[str, Iterable[str]]) -> tuple[str, ...]:
 class Transport:
     """A way to move frames between a client and its hub, for the URLs of its `schemes`.
 
-    `blocking` and `asyncio` make the carrier of one connection out of TransportSettings; one of them is enough, and
-    every client can use it. `secure` names those schemes that stand for TLS. Addresses without a port get
-    `default_port`; None is for a transport that knows no ports.
+    `blocking` and `asyncio` each get TransportSettings and make the carrier of one connection. One of them is enough:
+    every client can use it. `secure` names the schemes that stand for TLS. Addresses without a port get `default_port`.
+    Set that to None for a transport that has no ports.
 
-    What it can do: `carries_bytes`, frames up to `largest_frame` bytes (None: any), `keeps_order`, `tells_loss` (a
-    frame that got lost ends the connection), `pings` (its carriers have a `ping`). With `prefers_text` frames are
-    text wherever the protocol leaves the choice. Raises ValueError for no scheme, no form, or what is no scheme.
+    Say what it can do. `carries_bytes`: its frames may be bytes. `largest_frame`: the most bytes of a frame (None: any
+    number). `keeps_order`: frames arrive in order. `tells_loss`: a frame that got lost ends the connection. `pings`:
+    its carriers have a `ping`. With `prefers_text` frames are text wherever the protocol leaves the choice. Raises
+    ValueError if there is no scheme or no form, and for a scheme that is none.
     """
 
     schemes: tuple[str, ...] = field(converter=_schemes)
