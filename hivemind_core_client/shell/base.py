@@ -62,7 +62,7 @@ C = TypeVar("C", bound="BaseClient")
 class BaseClient(ClientAttributes, metaclass=ABCMeta):
     """A client with all its parts: profile, mailbox, waiters, handlers, the bridge to the local bus, a worker.
 
-    HiveMessageBusClient tells what the arguments mean.
+    HiveMessageBusClient says what the arguments mean.
     """
 
     #: How often `connect` tries again where nobody says it. None: until it is refused or closed.
@@ -234,32 +234,32 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
     def on_collect(self, event_name: str, func: Callable[[Any], Any], timeout: Union[int, float] = 2) -> None:
         """Answer the collect-calls of a type: `func(request)` then emits `request.success({…})`, or `failure()`.
 
-        The caller is told at once to wait for that, `timeout` seconds at most. A second call for the same `func`
-        takes the place of the first.
+        The caller is told at once to wait for the answer, for at most `timeout` seconds. If you call this again with
+        the same `func`, the second call replaces the first.
         """
         seconds = checked_seconds("timeout", timeout)
         self._handlers.add_collector(event_name, func, lambda: self._answering(func, seconds))
 
     def remove_mycroft(self, mycroft_msg_type: str, func: Handler) -> None:
-        """Call `func` no more for this OVOS type, even one named like a hive type; see `remove`."""
+        """Stop calling `func` for this OVOS type, even one named like a hive type. Otherwise like `remove`."""
         self._handlers.remove_ovos(mycroft_msg_type, func)
 
     def remove(self, event_name: str, func: Handler) -> None:
-        """Call `func` no more for this type; one that was not registered is no error."""
+        """Stop calling `func` for this type. If `func` was not registered, nothing happens."""
         self._handlers.remove(event_name, func)
 
     def remove_all_listeners(self, event_name: str) -> None:
-        """Forget every handler of this type."""
+        """Remove every handler of this type."""
         self._handlers.clear(event_name)
 
     def on_open(self, *args: Any) -> Any:
-        """Called when a session stands, before the handlers of `open`. A subclass may say here what it does then."""
+        """Called when there is a session, before the handlers of `open`. You may override this in a subclass."""
 
     def on_close(self, *args: Any) -> Any:
-        """Called when a session has ended, before the handlers of `close`; see `on_open`."""
+        """Called when a session has ended, before the handlers of `close`. You may override this in a subclass."""
 
     def on_error(self, *args: Any) -> Any:
-        """Called with the error when an attempt has failed, before the handlers of `error`; see `on_open`."""
+        """Called with the error when an attempt failed, before the handlers of `error`. You may override this."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Say so where a subclass waits for frames as it would get them from an OVOS client."""
@@ -272,12 +272,12 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
 
     @property
     def emitter(self) -> Emitter:
-        """The handlers by the verbs of pyee's EventEmitter, as the bus client of OVOS has them. It sends nothing."""
+        """The handlers, with the methods of pyee's EventEmitter, as in the bus client of OVOS. It sends nothing."""
         return Emitter(self._handlers, self.mailbox, self.waiters)
 
     @property
     def internal_bus(self) -> Any:
-        """The bus that OVOS messages from the hub go to: the one that was given, else one in this process."""
+        """The bus that OVOS messages from the hub go to: the one that you gave, or else one in this process."""
         return self._bridge.bus
 
     @internal_bus.setter
@@ -296,9 +296,9 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         useragent: str = DEFAULT_USERAGENT,
         ssl: bool = True,
     ) -> str:
-        """The address of a hub with a login, as a hub reads it. It holds the key: keep it out of logs.
+        """The address of a hub with a login, as a hub reads it. It contains the access key: keep it out of logs.
 
-        `host` may name its scheme, which then counts in place of `ssl`. Raises InvalidCredential or InvalidOption.
+        If `host` has a scheme, this counts, and `ssl` does not. Raises InvalidCredential or InvalidOption.
         """
         address = read_address(host, port, scheme=cls._scheme)
         if ssl and "://" not in host:
@@ -306,10 +306,10 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         return address.with_login(without_colon("user agent", useragent), without_colon("access key", key))
 
     def init_identity(self, site_id: Optional[str] = None) -> None:
-        """Look up again what the constructor was not given: in the environment, and in the identity as it is now.
+        """Read again what you did not give to the constructor: from the environment, and the identity as it is now.
 
-        `site_id` becomes our site. It counts from the next connection on, and `connect` needs no such call. Raises like
-        the constructor.
+        `site_id` becomes our site. All this counts from the next connection on. You need not call this before
+        `connect`. Raises what the constructor raises.
         """
         self.profile.look_up()
         if site_id is not None:
