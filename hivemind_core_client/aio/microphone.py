@@ -97,12 +97,12 @@ class AsyncMicrophone:
             await self.write(chunk)
 
     async def flush(self, timeout: Optional[float] = None) -> bool:
-        """Return True when nothing waits any more, sent or dropped; False after `timeout` seconds (None: no bound)."""
+        """Wait until all audio is sent or dropped. Returns False if `timeout` seconds end first (None: no limit)."""
         seconds = None if timeout is None else checked_seconds("timeout", timeout)
         return await self._changed.wait_until(lambda: not self._chunks.waiting, seconds)
 
     async def close(self, timeout: float = 5.0) -> None:
-        """Send what waits, for `timeout` seconds at most, and end; what is left is dropped. Idempotent."""
+        """Send what waits, for at most `timeout` seconds, and end. What is left is dropped. You may call it twice."""
         if self._begun:
             await self.flush(timeout)
         self._closing = True

@@ -163,21 +163,21 @@ class CancelTimer:
 
 @frozen
 class Introduce:
-    """Action, HELLO only: these are the facts about the hub."""
+    """Action, only for HELLO: these are the facts about the hub."""
 
     hub: HubFacts
 
 
 @frozen
 class Negotiate:
-    """Action, HANDSHAKE only: the hub offers this; choose a kind of handshake and begin it."""
+    """Action, only for HANDSHAKE: the hub offers this. Choose a kind of handshake and begin it."""
 
     offer: Json = field(repr=False)
 
 
 @frozen
 class Conclude:
-    """Action, HANDSHAKE only: the hub answered our part of the handshake with this."""
+    """Action, only for HANDSHAKE: the hub answered our part of the handshake with this."""
 
     answer: Json = field(repr=False)
 

@@ -148,9 +148,9 @@ class Terms:
 
     `ciphers` and `encodings` are wire names in order of preference. Look them up in `registry`. `max_version` is the
     highest protocol version that user and transport allow. If the transport allows less than the user, `hindrance` says
-    why; else it is empty. `insists` is True if the user named a version that the transport cannot do. `where` names the
-    hub in errors. `limit` is the most bytes of a message that comes or goes in pieces. `make_channel` makes what
-    `channel` returns.
+    why. Otherwise it is empty. `insists` is True if the user named a version that the transport cannot do.
+    `where` names the hub in errors. `limit` is the most bytes of a message that comes or goes in pieces.
+    `make_channel` makes what `channel` returns.
     """
 
     credentials: Credentials

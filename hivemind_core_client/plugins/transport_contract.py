@@ -114,7 +114,7 @@ class BlockingCarrier(Protocol):
         """Hand on one whole frame, behind those before it. One thread at a time calls it."""
 
     def receive(self) -> Union[Frame, Closed]:
-        """The next frame as it was sent, str or bytes; Closed when the hub has hung up."""
+        """The next frame as it was sent, str or bytes. Closed if the hub has ended the connection."""
 
     def abort(self) -> None:
         """End the connection at once, and wake who opens, sends or receives. May come at any time, and twice."""
@@ -133,7 +133,7 @@ class AsyncCarrier(Protocol):
         """Hand on one whole frame, behind those before it. One task at a time calls it."""
 
     async def receive(self) -> Union[Frame, Closed]:
-        """The next frame as it was sent, str or bytes; Closed when the hub has hung up."""
+        """The next frame as it was sent, str or bytes. Closed if the hub has ended the connection."""
 
     def abort(self) -> None:
         """End the connection at once, and wake who opens, sends or receives. May come at any time, and twice."""

@@ -76,7 +76,7 @@ class EmbeddedHub:
     `upstream` puts this hub below another one. It is that hub, which must run, and the access key of an account there.
     `keys` are the hub's RSA key: private and public PEM text. Without `keys` the hubs of a process share one key. Only
     hubs below others have their own. `versions` are the lowest and the highest protocol version that it offers. The
-    default is (0, 1); (3, 3) is like hub 5. Version 3 needs Python 3.10.
+    default is that of `like`, else (0, 1). Hub 5 is like (3, 3). Version 3 needs Python 3.10.
 
     `like` is "4.0.0", "4.15" or "5.3". Real hubs of these versions differ. The hub then does what the real one does:
     for example in the versions that it offers, and in how it ends connections (hub_likeness.py).

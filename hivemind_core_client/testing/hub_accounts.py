@@ -1,4 +1,4 @@
-"""Who may log in at the embedded hub, and with what rights; and how a login is read."""
+"""Who may log in at the embedded hub, with what rights, and how a login is read."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def _types(names: Optional[Iterable[str]]) -> Optional[tuple[str, ...]]:
 class Account:
     """A client that the hub knows. Without `password` and `crypto_key` it must use the RSA handshake.
 
-    `name` is the first part of its peer, `NAME::SESSION_ID`, and no other account's; by default `client-1`,
-    `client-2` and so on, in the order of the list. An `admin` may send BROADCAST.
+    `name` is the first part of its peer, `NAME::SESSION_ID`. Each account needs its own name. By default the names are
+    `client-1`, `client-2` and so on, in the order of the list. An `admin` may send BROADCAST.
 
-    `allowed` are the OVOS types that it may send: None for what a new client may at the hub that the embedded one
-    is like, which is all where it is like none. `can_escalate`, `can_propagate` and `can_broadcast` are its other
-    rights: QUERY asks for the first, CASCADE for the second, and an administrator for the last.
-    `number` counts the accounts, as a real hub's node ids do.
+    `allowed` are the OVOS types that it may send. With None it may send what a new client may send at the real hub that
+    `like` names. Without `like` it may send all. `can_escalate`, `can_propagate` and `can_broadcast` are its other
+    rights. QUERY needs `can_escalate`, CASCADE needs `can_propagate`, and an administrator needs `can_broadcast`.
+    `number` counts the accounts, as the node ids of a real hub do.
     """
 
     key: str = field(repr=False)

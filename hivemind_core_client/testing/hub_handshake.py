@@ -19,21 +19,21 @@ NewHandshake = Callable[["Account", NewChannel], "HubHandshake"]
 
 
 class HubHandshake(Protocol):
-    """The hub's half of a handshake of your own, for `EmbeddedHub(handshakes=[…])`: any class that looks so.
+    """The hub's half of a handshake of your own, for `EmbeddedHub(handshakes=[…])`: any class with these members.
 
-    It is called with the Account and a NewChannel for each connection. `field` is the name under which both sides put
-    their part: the hub into its offer and its HANDSHAKE, the client into its own.
+    The class is called with the Account and a NewChannel for each connection. `field` is the name under which both
+    sides put their part. The hub puts it into its offer and its HANDSHAKE, and the client into its own HANDSHAKE.
     """
 
     field: str
 
     def offer(self) -> Any:
-        """What stands under `field` in the hub's offer, as JSON has it; None to offer nothing to this account."""
+        """What stands under `field` in the hub's offer, as JSON has it. Return None to offer this account nothing."""
 
     def receive(self, part: Any) -> tuple[Any, Optional[Channel]]:
-        """The answer to what the client said under `field`, None for none; and the channel, once there is a key.
+        """The answer to what the client said under `field` (or None), and the channel once there is a key (or None).
 
-        The answer itself goes in the clear. Raises HandshakeError or another HiveMindError to hang up.
+        The answer itself is not sealed. To end the connection, raise HandshakeError or another HiveMindError.
         """
 
 
