@@ -18,6 +18,7 @@ from hivemind_core_client.wire.errors import (
 from hivemind_core_client.wire.json_text import Json
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.packet import as_packet
+from hivemind_core_client.wire.speech import SPEECH, OnceSaid
 from hivemind_core_client.wire.text import text_or_empty
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ X = TypeVar("X", bound="Exchange")
 
 #: The types by which hubs take an utterance. Every hub knows the first; hubs since version 5 call it by the second.
 UTTERANCES = ("recognizer_loop:utterance", "ovos.utterance.handle")
-#: The types by which they answer.
-SPEECH = ("speak", "ovos.utterance.speak")
 #: The key in the context of an utterance, and of what answers it, by which the two are known to belong together.
 ASK_ID = "ask_id"
 #: Seconds of silence after which an answer is taken for whole, where the hub does not say so.
@@ -62,6 +61,7 @@ class Exchange:
         self.over = self.lost = self.ended = self.expects_response = False
         self.changes = 0
         self.heard: list[HiveMessage] = []
+        self._said = OnceSaid()
         self.sent_type = _name(packet)
         self.ask_id = _context(packet).get(ASK_ID)
         self._session_id = session_id
@@ -99,7 +99,7 @@ class Exchange:
         if name in _ENDS:
             self.ended = True
             self.expects_response = self.expects_response or name in _LISTENING
-        elif not self._repeats(name, data):
+        elif self._said.is_new(name, data):
             self.heard.append(message)
             self._weight += message.weight
             if data.get("expect_response"):
@@ -149,11 +149,6 @@ class Exchange:
             complete,
             self.expects_response,
         )
-
-    def _repeats(self, name: str, data: Json) -> bool:
-        """Whether this says once more, under its other name, what was said last."""
-        last = self.heard[-1] if self.heard else None
-        return last is not None and _name(last) != name and _data(last) == data
 
     def _with_all_mends(self, error: MessageDenied) -> HiveMindError:
         """The denial with what allows each of the names: it is enough to allow one."""

@@ -26,7 +26,7 @@ from hivemind_core_client.wire.sound_errors import NotUnderstood
 from hivemind_core_client.wire.text import printable, safe_label
 
 if TYPE_CHECKING:
-    from ovos_bus_client.message import Message
+    pass
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,6 @@ _WIDEST = 4
 SYNTHESIZE = "speak:synth"
 TRANSCRIBED = "recognizer_loop:transcribe.response"
 NOT_UNDERSTOOD = "recognizer_loop:speech.recognition.unknown"
-#: What a hub calls what it says.
-SPOKEN = ("speak", "ovos.utterance.speak")
 
 #: Bytes of JSON text that a piece of speech may have: it comes back in the 255 bytes of a frame's metadata.
 _MOST_PIECE = 150
@@ -125,21 +123,6 @@ class SpeechWait:
             return True
         self.other = self.other or message
         return False
-
-
-class OnceSaid:
-    """Knows what the hub says a second time, by the other of the names in SPOKEN: a bus of OVOS may use both."""
-
-    def __init__(self) -> None:
-        self._last: tuple[str, Any] = ("", None)
-
-    def is_new(self, message: Message) -> bool:
-        """Whether this is said for the first time."""
-        name, data = self._last
-        if data == message.data and name != message.msg_type:
-            return False
-        self._last = (message.msg_type, message.data)
-        return True
 
 
 def is_transcript(message: HiveMessage) -> bool:

@@ -15,6 +15,7 @@ from hivemind_core_client.sync.microphone import Microphone
 from hivemind_core_client.sync.waiting import Notifier, off_loop
 from hivemind_core_client.wire.ovos import to_message
 from hivemind_core_client.wire.packet import as_packet
+from hivemind_core_client.wire.speech import SPEECH, OnceSaid
 
 if TYPE_CHECKING:
     from ovos_bus_client.message import Message
@@ -39,7 +40,7 @@ class Sound:
         self._left = Notifier()
         #: Whether the hub speaks all that it says: `hear_answers` sets it.
         self.hears = False
-        self._said = sound.OnceSaid()
+        self._said = OnceSaid()
 
     def transcribe(self, audio: Audio, lang: Optional[str] = None, timeout: float = 10.0) -> str:
         """Ask the hub for the text of what is said in a WAV file.
@@ -86,7 +87,7 @@ class Sound:
         """
         change = self._client.on_mycroft if hear else self._client.remove_mycroft
         if hear is not self.hears:
-            for name in sound.SPOKEN:
+            for name in SPEECH:
                 change(name, self._have_spoken)
         self.hears = hear
 
@@ -110,7 +111,7 @@ class Sound:
         return sound.speech_of(answer)
 
     def _have_spoken(self, message: Message) -> None:
-        if not self._said.is_new(message):
+        if not self._said.is_new(message.msg_type, message.data):
             return
         lang: Any = message.data.get("lang")
         for piece in sound.pieces_to_hear(str(message.data.get("utterance") or "")):

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Callable
 from hivemind_client_cli.answers import no_answer
 from hivemind_client_cli.colours import Part
 from hivemind_client_cli.output import aligned
-from hivemind_client_cli.ovos_messages import SPEAK, SPEECH, UTTERANCE, as_text
+from hivemind_client_cli.ovos_messages import SPEAK, UTTERANCE, as_text
 from hivemind_client_cli.peer_text import handshake_of, plain, who
 from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.kernel.conversation import UTTERANCES
 from hivemind_core_client.message import HiveMessage, HiveMessageType
+from hivemind_core_client.wire.speech import SPEECH, OnceSaid
 
 if TYPE_CHECKING:
     from hivemind_client_cli.output import Output
@@ -57,8 +58,7 @@ class Conversation:
         self._waiting: dict[threading.Timer, str] = {}
         #: What was denied since something was said, by the type of the message.
         self._denials: dict[str, HiveMindError] = {}
-        #: The last that was said: newer hubs say it by two names.
-        self._last_said: tuple[str, str] = ("", "")
+        self._said = OnceSaid()
         self.is_over = False
         client.on(HiveMessageType.BUS, self._heard)
         client.on("denied", self._denied)
@@ -99,7 +99,7 @@ class Conversation:
         timer.daemon = True
         with self._lock:
             self._waiting[timer] = text  # before it leaves: the answer may be quick
-        self._denials, self._last_said = {}, ("", "")
+        self._denials, self._said = {}, OnceSaid()
         try:
             self._client.say(text, self._lang)
         except HiveMindError as error:
@@ -116,10 +116,7 @@ class Conversation:
             self._hub_says(payload["type"], as_text(payload))
 
     def _hub_says(self, name: str, text: str) -> None:
-        last_name, last_text = self._last_said
-        self._last_said = (name, text)
-        if text == last_text and name != last_name:
-            self._last_said = ("", "")
+        if not self._said.is_new(name, text):
             return
         # Lines that follow stand below the first, and not where one types.
         self._show(

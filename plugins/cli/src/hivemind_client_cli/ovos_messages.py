@@ -6,13 +6,12 @@ import json
 
 from hivemind_core_client.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.speech import SPEECH
 
 #: What the OVOS of a hub listens to; hub 4.0.0 allows it to every client.
 UTTERANCE = "recognizer_loop:utterance"
 #: What an OVOS says.
 SPEAK = "speak"
-#: The same by the name that it has on the newest hubs too.
-SPEECH = frozenset({SPEAK, "ovos.utterance.speak"})
 #: The OVOS of a hub says this when no more answers to an utterance come.
 HANDLED = "ovos.utterance.handled"
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from hivemind_client_cli.colours import Part
-from hivemind_client_cli.ovos_messages import SPEECH
 from hivemind_client_cli.peer_text import plain, short, short_name
 from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.message import (
@@ -21,6 +20,7 @@ from hivemind_core_client.message import (
 )
 from hivemind_core_client.wire.json_text import Json, json_text
 from hivemind_core_client.wire.keys import alias_of, same_key
+from hivemind_core_client.wire.speech import SPEECH
 from hivemind_core_client.wire.text import safe_label
 
 if TYPE_CHECKING:
