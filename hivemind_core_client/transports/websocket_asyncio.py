@@ -142,7 +142,7 @@ class AsyncWebSocketTransport(Confirming):
         try:
             for frame in frames:
                 stream.write(frame)
-                if reporter is not None or not stream.outbox.has_room():
+                if reporter is not None or not stream.buffer.has_room():
                     await self._drained(stream, frame, reporter)
         except asyncio.CancelledError:
             if len(frames) > 1:
@@ -159,7 +159,7 @@ class AsyncWebSocketTransport(Confirming):
     ) -> None:
         """What is in the buffers no more is with the system. Reported at once, then again and again."""
         total = _size_of(frame)
-        await stream.outbox.drained(total, reporter)
+        await stream.buffer.drained(total, reporter)
         stream.check_open()
         if reporter is not None:
             reporter(total, total)

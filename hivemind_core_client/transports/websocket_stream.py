@@ -18,10 +18,10 @@ from hivemind_core_client.kernel.delivery import Delivery
 from hivemind_core_client.kernel.fragments import CLOSE, PONG, Assembly
 from hivemind_core_client.transports import failures
 from hivemind_core_client.transports.failures import Closed
-from hivemind_core_client.transports.outbox import Outbox
 from hivemind_core_client.transports.slices import Slices
 from hivemind_core_client.transports.timing import wake
 from hivemind_core_client.transports.watches import IdleWatch
+from hivemind_core_client.transports.write_buffer import WriteBuffer
 from hivemind_core_client.wire.errors import ConnectionLost, FrameTooLarge, HiveMindError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class WebSocketStream(asyncio.Protocol):
         self.ending: Union[Closed, HiveMindError, None] = None
         self.messages: deque[Frame] = deque()
         self.stalled = False
-        self.outbox = Outbox(write_seconds, self._not_taken)
+        self.buffer = WriteBuffer(write_seconds, self._not_taken)
         self._address = address
         self._delivery = delivery
         self._max_frame = max_frame
@@ -87,7 +87,7 @@ class WebSocketStream(asyncio.Protocol):
     def begin(self, transport: asyncio.Transport, below: Optional[asyncio.WriteTransport] = None) -> None:
         """Stand on this transport from now on; `below` it is another one, if it does TLS."""
         self._transport = transport
-        self.outbox.begin(transport, below)
+        self.buffer.begin(transport, below)
         self._slices.begin(transport)
 
     async def upgrade(self, user_agent: str) -> None:
@@ -159,16 +159,16 @@ class WebSocketStream(asyncio.Protocol):
     def connection_lost(self, exc: Optional[Exception]) -> None:
         """The connection is over. What the hub said before counts."""
         wake(self._gone)
-        self.outbox.end()
+        self.buffer.end()
         self.eof_received()
 
     def pause_writing(self) -> None:
         """The buffer is full."""
-        self.outbox.fill()
+        self.buffer.fill()
 
     def resume_writing(self) -> None:
         """It is nearly empty."""
-        self.outbox.empty()
+        self.buffer.empty()
 
     # what comes
 
@@ -279,7 +279,7 @@ class WebSocketStream(asyncio.Protocol):
 
     def ask(self) -> None:
         """Send a ping that nobody waits for, where little is in the way."""
-        if self.ending is None and not self._leaving and self.outbox.has_room():
+        if self.ending is None and not self._leaving and self.buffer.has_room():
             self._send_ping(b"")
 
     def forget(self, payload: bytes) -> None:
@@ -301,9 +301,9 @@ class WebSocketStream(asyncio.Protocol):
             if data.startswith(_PONG_BYTE):
                 pong = data
             elif data:  # else it is time to hang up, which is done in `_end`
-                self.outbox.write(data)
+                self.buffer.write(data)
         if pong:
-            self.outbox.pong(pong)
+            self.buffer.pong(pong)
 
     # how it ends
 
@@ -322,7 +322,7 @@ class WebSocketStream(asyncio.Protocol):
         self.ending = ending
         if self._idle is not None:
             self._idle.stop()
-        self.outbox.end()
+        self.buffer.end()
         self.abort()
         for _, waiting in self._pings.values():
             if not waiting.done():

@@ -477,7 +477,7 @@ def test_a_fault_on_a_turn_of_its_own_ends_the_connection() -> None:
 
 
 def test_what_is_written_after_the_end_goes_nowhere() -> None:
-    from hivemind_core_client.transports.outbox import Outbox
+    from hivemind_core_client.transports.write_buffer import WriteBuffer
 
     class Closed:
         def set_write_buffer_limits(self, size: int) -> None:
@@ -487,9 +487,9 @@ def test_what_is_written_after_the_end_goes_nowhere() -> None:
             raise RuntimeError("the transport is closed")
 
     transport: Any = Closed()
-    outbox = Outbox(1.0, lambda: None)
-    outbox.begin(transport, None)
+    buffer = WriteBuffer(1.0, lambda: None)
+    buffer.begin(transport, None)
     with pytest.raises(RuntimeError, match="closed"):
-        outbox.write(b"a")
-    outbox.end()
-    outbox.write(b"a")
+        buffer.write(b"a")
+    buffer.end()
+    buffer.write(b"a")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _BUFFER_BYTES = 2**15
 
 
-class Outbox:
+class WriteBuffer:
     """Writes to a transport. A peer that takes nothing for `seconds`, while somebody waits for that, is `stalled`.
 
     Of pongs one waits at most, the latest (RFC 6455, 5.5.3): a peer that reads none of them costs no memory.
