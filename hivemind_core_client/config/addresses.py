@@ -6,7 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Optional
-from urllib.parse import SplitResult, parse_qs, quote, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, quote, urlsplit
 
 from attrs import field, frozen
 
@@ -185,7 +185,24 @@ def read_address(
         )
     if builtin is not None or transports is None:
         return (builtin or Address).read(host, port, fallback)
-    return PluginAddress.of(transports[found], found, host, port, fallback)
+    transport = transports[found]
+    address = PluginAddress.of(transport, found, host, port, fallback)
+    if transport.options:
+        query_options(transport, address.query)
+    return address
+
+
+def query_options(transport: Transport, query: str) -> dict[str, str]:
+    """The options in the query of an address. Raises InvalidOption for one that the transport does not know."""
+    found = dict(parse_qsl(query, keep_blank_values=True))
+    known = [option.name for option in transport.options]
+    unknown = next((name for name in found if name not in known), None)
+    if unknown is not None:
+        raise InvalidOption(
+            f"the address has the option {unknown!r}, which its transport does not know",
+            Mend(f"it knows {', '.join(known)}", joint="; "),
+        )
+    return found
 
 
 def _scheme_in(host: str, transports: Mapping[str, Transport]) -> Optional[str]:

@@ -18,6 +18,7 @@ from hivemind_core_client.config.plugin_settings import settings_of
 from hivemind_core_client.config.rsa_keys import public_key_of
 from hivemind_core_client.config.session import new_session
 from hivemind_core_client.config.settings import ENVIRONMENT, Settings, given, resolve, variable_of
+from hivemind_core_client.config.transport_options import checked_transport_options, transport_options
 from hivemind_core_client.kernel.lifecycle import ClientHistory
 from hivemind_core_client.kernel.options import MAX_PROTOCOL_VERSION, Credentials, LinkOptions
 from hivemind_core_client.plugins.contract import Context, Session
@@ -63,6 +64,7 @@ class ClientProfile:
         hub_key: Optional[str],
         query_timeout: float,
         plugin_settings: Optional[Mapping[str, Any]] = None,
+        transport_options: Optional[Mapping[str, Any]] = None,
         tracer: Optional[Tracer] = None,
     ) -> None:
         #: Whom to tell what a connection does; None where nobody asked for that.
@@ -99,6 +101,7 @@ class ClientProfile:
             limits=limits,
         )
         self._hub_key = hub_key
+        self._transport_options = checked_transport_options(transport_options)
         self._given: dict[str, object] = {}
         self._scheme = settings.address.scheme
         self._kept = _NO_PROFILE
@@ -139,6 +142,11 @@ class ClientProfile:
     def link_options(self) -> LinkOptions:
         """What the next connection is asked to do, with the settings as they are now."""
         return evolve(self.options, where=str(self.settings.address), credentials=self._credentials())
+
+    def transport_options(self) -> dict[str, Any]:
+        """What the transport of the next connection is told, with settings and environment as they are now."""
+        kept = self._kept.options.get("transport_options", {})
+        return transport_options(self.transport, self.settings.address, self._transport_options, kept)
 
     def renew_context(self) -> Context:
         """The context for the next connection: name, site and session state as they are set now."""

@@ -20,6 +20,7 @@ from hivemind_core_client.plugins.transport_contract import BlockingCarrier as B
 from hivemind_core_client.plugins.transport_contract import Closed as Closed
 from hivemind_core_client.plugins.transport_contract import Frame as Frame
 from hivemind_core_client.plugins.transport_contract import Transport as Transport
+from hivemind_core_client.plugins.transport_contract import TransportOption as TransportOption
 from hivemind_core_client.plugins.transport_contract import TransportSettings as TransportSettings
 from hivemind_core_client.wire.hive_drawing import display_peer
 from hivemind_core_client.wire.hive_map import HiveMapper

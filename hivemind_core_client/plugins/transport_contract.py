@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, Union
 
 from attrs import field, frozen
-from attrs.validators import ge, gt, instance_of, optional
+from attrs.validators import deep_iterable, ge, gt, instance_of, matches_re, optional
 
 if TYPE_CHECKING:
     import ssl
@@ -148,6 +148,19 @@ def _schemes(names: Union[str, Iterable[str]]) -> tuple[str, ...]:
 
 
 @frozen
+class TransportOption:
+    """An option of a transport: its `name` in `transport_options`, and in the query of an address.
+
+    The environment variable `variable` gives it too; empty for none. A `secret` one is masked wherever commands print.
+    Raises ValueError for a name that is not made of lower-case letters, digits and `_`.
+    """
+
+    name: str = field(validator=[instance_of(str), matches_re(r"[a-z][a-z0-9_]*")])
+    variable: str = field(default="", validator=instance_of(str))
+    secret: bool = field(default=False, validator=instance_of(bool))
+
+
+@frozen
 class Transport:
     """A way to move frames between a client and its hub, for the URLs of its `schemes`.
 
@@ -157,8 +170,9 @@ class Transport:
 
     Say what it can do. `carries_bytes`: its frames may be bytes. `largest_frame`: the most bytes of a frame (None: any
     number). `keeps_order`: frames arrive in order. `tells_loss`: a frame that got lost ends the connection. `pings`:
-    its carriers have a `ping`. With `prefers_text` frames are text wherever the protocol leaves the choice. Raises
-    ValueError if there is no scheme or no form, and for a scheme that is none.
+    its carriers have a `ping`. With `prefers_text` frames are text wherever the protocol leaves the choice. `options`
+    are those that it knows; with them, its addresses and the environment may have options too. Raises ValueError if
+    there is no scheme or no form, and for a scheme that is none; TypeError for options that are none.
     """
 
     schemes: tuple[str, ...] = field(converter=_schemes)
@@ -172,6 +186,9 @@ class Transport:
     tells_loss: bool = True
     pings: bool = False
     prefers_text: bool = False
+    options: tuple[TransportOption, ...] = field(
+        default=(), converter=tuple, validator=deep_iterable(instance_of(TransportOption))
+    )
 
     def __attrs_post_init__(self) -> None:
         """Check what only all fields together tell."""

@@ -144,6 +144,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
             hub_key=kept.over("hub_key", hub_key),
             query_timeout=checked_seconds("query_timeout", kept.over_default("query_timeout", query_timeout)),
             plugin_settings=kept.merged("plugin_settings", plugin_settings),
+            transport_options=transport_options,
             tracer=tracer_of(trace),
         )
         self._host = self.profile.given_host  # read by programs that were written for the reference client
@@ -162,7 +163,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
             CertificatePins(lambda: self.profile.identity),
         )
         self._ping = ping_seconds(websocket_ping_interval, websocket_ping_timeout, kept.options)
-        self._transport_memory = TransportMemory(kept.merged("transport_options", transport_options))
+        self._transport_memory = TransportMemory()
         self._make_parts()
         forking.watch(self)
         if internal_bus is not None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
 from hivemind_core_client.plugins.contract import TransportSettings
-from hivemind_core_client.wire.errors import InvalidOption, Mend
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
@@ -15,13 +13,9 @@ if TYPE_CHECKING:
 
 
 class TransportMemory:
-    """The options for the transport of one client, and its memory. Raises InvalidOption for what are no options."""
+    """What the transport of one client remembers from one connection to the next."""
 
-    def __init__(self, options: Optional[Mapping[str, Any]] = None) -> None:
-        if options is not None and not isinstance(options, Mapping):
-            mend = Mend("pass a dict, by the names that the transport knows", joint="; ")
-            raise InvalidOption(f"transport_options is a {type(options).__name__}", mend)
-        self._options = dict(options or {})
+    def __init__(self) -> None:
         self._memory: dict[str, Any] = {}
         self._memory_of: object = None
 
@@ -49,6 +43,6 @@ class TransportMemory:
             largest_early=limits.unauthenticated,
             ping_interval=ping[0],
             ping_timeout=ping[1],
-            options=self._options,
+            options=profile.transport_options(),
             memory=self._memory,
         )

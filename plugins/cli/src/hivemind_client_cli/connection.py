@@ -74,6 +74,7 @@ def prepared(output: Output, connection: Connection) -> Iterator[HiveMessageBusC
     """
     from hivemind_client_cli.binary_data import QuietCallbacks
     from hivemind_core_client.config.settings import login_texts
+    from hivemind_core_client.config.transport_options import secrets_in
 
     output.hide(connection.key, connection.password, connection.crypto_key)
     if output.trace:
@@ -82,6 +83,7 @@ def prepared(output: Output, connection: Connection) -> Iterator[HiveMessageBusC
     if connection.identity_file is None:
         output.identity_file = _identity_of(connection.profile)
     output.hide(client.key, client.password, *login_texts(client.useragent, client.key))
+    output.hide(*secrets_in(client.profile.transport, client.profile.transport_options()))
     client.bin_callbacks = QuietCallbacks()
     try:
         yield client
