@@ -13,6 +13,8 @@ HiveMindError
 │   ├── UnknownEncoding           (ValueError) no plugin offers this encoding
 │   ├── InvalidKeySize            (ValueError) a key of a length the cipher does not take
 │   ├── EncryptionFailed          (SealingError, ValueError) a message could not be sealed
+│   ├── OutboxFull                the outbox has no room for a message
+│   ├── OutboxFileError           (OSError) the file of an outbox cannot be used
 │   └── NotConnected              (ConnectionError, RuntimeError) there is no session; nothing was sent
 │       └── ClientClosed          close() was called
 ├── SealingError                  the key does not seal or open
@@ -112,6 +114,7 @@ from hivemind_core_client.wire.frame_errors import (
     UnsupportedProtocolVersion,
 )
 from hivemind_core_client.wire.mends import forget_certificate
+from hivemind_core_client.wire.outbox_errors import OutboxFileError, OutboxFull
 from hivemind_core_client.wire.sound_errors import NotUnderstood
 
 __all__ = [
@@ -154,6 +157,8 @@ __all__ = [
     "NotAHub",
     "NotConnected",
     "NotUnderstood",
+    "OutboxFileError",
+    "OutboxFull",
     "PasswordRefused",
     "PluginError",
     "ProtocolError",
