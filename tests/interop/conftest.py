@@ -11,6 +11,7 @@ import pytest
 
 from tests.soak.report import soak_of, with_soak
 
+from .gathering import Gathering, tell
 from .hubs import HubPool, RealHub
 from .processes import LostBus, tail
 from .satellite import Satellite, known_satellite
@@ -22,7 +23,8 @@ _RESULTS = pytest.StashKey[Results]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give the run a place for its results."""
-    config.stash[_RESULTS] = Results()
+    results = config.stash[_RESULTS] = Results()
+    config.pluginmanager.register(Gathering(results))
 
 
 @pytest.fixture(scope="session")
@@ -54,17 +56,15 @@ def satellite(
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note the outcome of a cell, and show the hub's log beside a failure."""
+    """Let the report tell the outcome of a cell, and show the hub's log beside a failure."""
     report = yield
     cell = _cell_of(item)
     if cell is None:
         return report
     lost = call.excinfo is not None and call.excinfo.errisinstance(LostBus)
     if (report.when == "call" or report.failed) and not lost:
-        item.config.stash[_RESULTS].add(cell, report.passed)
-    satellite = getattr(item, "funcargs", {}).get("satellite")
-    if satellite is not None and satellite.figures:
-        item.config.stash[_RESULTS].figures[cell.name] = satellite.figures
+        satellite = getattr(item, "funcargs", {}).get("satellite")
+        tell(report, cell, satellite.figures if satellite is not None else ())
     hub = getattr(item, "funcargs", {}).get("hub")
     if report.failed and hub is not None:
         report.sections.append((f"log of {hub.spec.name}", tail(hub.log(), 60)))
@@ -81,10 +81,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the page when asked to by HIVEMIND_INTEROP_WRITE=1 and every cell was run."""
-    if os.environ.get("HIVEMIND_INTEROP_WRITE") != "1":
+    if os.environ.get("HIVEMIND_INTEROP_WRITE") != "1" or hasattr(session.config, "workerinput"):
         return
+    from .every_row import every_cell  # with pytest-xdist nobody has filled the table in this process
+
     results = session.config.stash[_RESULTS]
-    if results.is_complete():
+    if results.is_complete(every_cell()):
         _PAGE.parent.mkdir(exist_ok=True)
         before = _PAGE.read_text(encoding="utf-8") if _PAGE.exists() else ""
         _PAGE.write_text(with_soak(to_markdown(results), soak_of(before)), encoding="utf-8")

@@ -30,6 +30,8 @@ _START_SECONDS = 60.0
 _COMMAND_SECONDS = 60.0
 _ATTEMPTS = 3
 _READY_SECONDS = 20.0
+#: How many hubs run at a time: each is four processes, and takes three of the 128 inotify instances of a user.
+_RUNNING = 4
 #: How long a line may still be written to a file that was renamed.
 _APPENDED_SECONDS = 0.2
 _CONNECTED = "hive.client.connect"
@@ -420,9 +422,14 @@ class RealHub:
 
 
 class HubPool:
-    """The hubs of one test run, started on first use and shared by tests that want the same options."""
+    """The hubs of one test process, started on first use and shared by tests that want the same options.
 
-    def __init__(self) -> None:
+    When `most` of them run, the one that was asked for longest ago ends for a new one. Hubs above others stay.
+    """
+
+    def __init__(self, most: int = _RUNNING) -> None:
+        self._most = most
+        # The one that was asked for last is the last of them.
         self._hubs: dict[tuple[str, HubOptions], RealHub] = {}
 
     def get(self, spec: HubSpec, options: HubOptions = DEFAULTS) -> RealHub:
@@ -433,14 +440,23 @@ class HubPool:
         options = options.known_to(spec)
         upper = self.get(spec.reference or spec, options.upper) if options.upper is not None else None
         where = (spec.version, options)
-        hub = self._hubs.get(where)
+        hub = self._hubs.pop(where, None)
         if hub is not None and (not hub.alive or hub.upper is not upper):
             hub.stop()
             hub = None
         if hub is None:
-            hub = self._hubs[where] = RealHub(spec, options, upper)
-            hub.start()
+            self._make_room(upper)
+            hub = RealHub(spec, options, upper).start()
+        self._hubs[where] = hub
         return hub
+
+    def _make_room(self, upper: Optional[RealHub]) -> None:
+        above = [upper, *(hub.upper for hub in self._hubs.values())]
+        for where, hub in list(self._hubs.items()):
+            if len(self._hubs) < self._most:
+                return
+            if hub not in above:
+                self._hubs.pop(where).stop()
 
     def stop(self) -> None:
         """End every hub of the pool."""

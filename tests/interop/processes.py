@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import select
 import socket
 import subprocess
@@ -14,6 +15,8 @@ from typing import Any
 
 _POLL = 0.02
 _NOISE = "WARNING"
+#: Below the ephemeral ports of Linux and those of IANA.
+_PORTS = (15000, 32000)
 
 
 class HarnessError(RuntimeError):
@@ -25,10 +28,17 @@ class LostBus(HarnessError):
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """A TCP port of 127.0.0.1 that nobody listens on right now.
+
+    It is none of those that a system gives to whoever connects: a hub that is killed gets its port again.
+    """
+    while True:
+        port = random.randrange(*_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         return port
 
 

@@ -69,13 +69,15 @@ class Results:
     passed: dict[str, bool] = field(default_factory=dict)
     figures: dict[str, list[str]] = field(default_factory=dict)
 
-    def add(self, cell: Cell, passed: bool) -> None:
-        """Note an outcome; a cell that failed once stays failed."""
-        self.passed[cell.name] = passed and self.passed.get(cell.name, True)
+    def add(self, cell: str, passed: bool, figures: Sequence[str] = ()) -> None:
+        """Note an outcome under the name of its cell; one that failed once stays failed."""
+        self.passed[cell] = passed and self.passed.get(cell, True)
+        if figures:
+            self.figures[cell] = list(figures)
 
-    def is_complete(self) -> bool:
-        """True when every cell that can be run was run."""
-        return all(cell.name in self.passed for cell in runnable_cells())
+    def is_complete(self, cells: Sequence[Cell]) -> bool:
+        """True when each of the cells was run."""
+        return all(cell.name in self.passed for cell in cells)
 
 
 ROWS: list[Behaviour] = []

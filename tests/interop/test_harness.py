@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from websocket import (
     create_connection,
 )
 
+from . import hubs as hubs_module
 from .answerer import SILENT, TWICE, answers, only_known_to
 from .hubs import HubOptions, HubPool, RealHub, xdg_environment
-from .processes import HarnessError, Process, is_listening, wait_until
+from .processes import HarnessError, Process, free_port, is_listening, wait_until
 from .silent import silent_port
 from .specs import HUBS, HubSpec
 
@@ -102,6 +104,47 @@ def test_hub_below_another_connects_with_it(hubs: HubPool) -> None:
     lower = hubs.get(spec, options)
     assert lower.upper is not None and lower.upper is hubs.get(spec, HubOptions(name="upper"))
     assert f"hub{lower.port}" in lower.upper.command("list-clients")
+
+
+class Stand:
+    """Stands in for a real hub: it runs until it is stopped."""
+
+    def __init__(self, spec: HubSpec, options: HubOptions, upper: Stand | None) -> None:
+        self.options, self.upper, self.alive = options, upper, False
+
+    def start(self) -> Stand:
+        self.alive = True
+        return self
+
+    def stop(self) -> None:
+        self.alive = False
+
+
+def test_hubs_that_were_not_asked_for_lately_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run has few hubs at a time; the hub above another stays."""
+    monkeypatch.setattr(hubs_module, "RealHub", Stand)
+    pool, spec = HubPool(most=3), HUBS[-1]
+    lower = pool.get(spec, HubOptions(name="lower", upper=HubOptions(name="upper")))
+    first = pool.get(spec, HubOptions(name="first"))
+    assert pool.get(spec, lower.options) is lower
+    second = pool.get(spec, HubOptions(name="second"))
+    assert lower.upper is not None
+    assert [hub.alive for hub in (lower.upper, lower, first, second)] == [True, True, False, True]
+    assert pool.get(spec, HubOptions(name="first")) is not first
+    pool.stop()
+    assert not any(hub.alive for hub in (lower.upper, lower, second))
+
+
+def test_a_free_port_is_none_that_a_connection_may_take() -> None:
+    """A hub that was killed gets its port again, whatever connects meanwhile."""
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", free_port()))
+        busy.listen()
+        ports = {free_port() for _ in range(100)}
+        assert busy.getsockname()[1] not in ports
+    for _ in range(20):
+        with silent_port() as port, socket.create_connection(("127.0.0.1", port)) as connection:
+            assert connection.getsockname()[1] > max(ports)
 
 
 def test_options_that_a_hub_does_not_know_do_not_start_another() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from .gathering import Gathering, tell
 from .hubs import RealHub
 from .processes import LostBus, Process
 from .running import run
@@ -31,12 +34,12 @@ ROWS = (WALKS, FLIES, TYPES)
 def test_page_shows_each_outcome_and_why_a_hub_was_left_out() -> None:
     """✓, ✗ and — with its note; the command line has a column per hub."""
     results = Results()
-    results.add(Cell(WALKS, OLD, "sync"), True)
-    results.add(Cell(WALKS, OLD, "async"), True)
-    results.add(Cell(WALKS, NEW, "sync"), False)
-    results.add(Cell(WALKS, NEW, "async"), True)
-    results.add(Cell(FLIES, NEW, "sync"), True)
-    results.add(Cell(TYPES, OLD, "sync"), True)
+    results.add(Cell(WALKS, OLD, "sync").name, True)
+    results.add(Cell(WALKS, OLD, "async").name, True)
+    results.add(Cell(WALKS, NEW, "sync").name, False)
+    results.add(Cell(WALKS, NEW, "async").name, True)
+    results.add(Cell(FLIES, NEW, "sync").name, True)
+    results.add(Cell(TYPES, OLD, "sync").name, True)
     page = to_markdown(results, ROWS, (OLD, NEW))
     assert "## Moving" in page
     assert "| behaviour | 1.0 sync | 1.0 async | 2.0 sync | 2.0 async |" in page
@@ -52,9 +55,31 @@ def test_a_cell_that_failed_once_stays_failed() -> None:
     """A teardown that passes does not mend a call that failed."""
     cell = Cell(WALKS, OLD, "sync")
     results = Results()
-    results.add(cell, False)
-    results.add(cell, True)
+    results.add(cell.name, False)
+    results.add(cell.name, True)
     assert not results.passed[cell.name]
+
+
+def test_outcomes_come_from_other_processes(pytestconfig: pytest.Config) -> None:
+    """A report has the outcome of its cell when pytest-xdist brings it."""
+    cell, results = Cell(WALKS, NEW, "sync"), Results()
+    for outcome in ("passed", "failed"):
+        report = _carried(pytestconfig, cell, outcome)
+        Gathering(results).pytest_runtest_logreport(report)
+        assert results.passed == {cell.name: outcome == "passed"}
+    assert results.figures == {cell.name: ["3 ms"]}
+    assert results.is_complete([cell])
+    assert not results.is_complete([cell, Cell(WALKS, OLD, "sync")])
+
+
+def _carried(config: pytest.Config, cell: Cell, outcome: Any) -> pytest.TestReport:
+    report = pytest.TestReport("walks", ("walks.py", 1, "walks"), {}, outcome, None, "call")
+    tell(report, cell, ["3 ms"])
+    sent = json.dumps(config.hook.pytest_report_to_serializable(config=config, report=report))
+    received: pytest.TestReport = config.hook.pytest_report_from_serializable(
+        config=config, data=json.loads(sent)
+    )
+    return received
 
 
 @pytest.mark.parametrize(

@@ -6,58 +6,11 @@ from typing import Any
 
 import pytest
 
-from . import (
-    rows_binary,
-    rows_buses,
-    rows_client,
-    rows_command_line,
-    rows_denied,
-    rows_fleet,
-    rows_forms,
-    rows_http,
-    rows_intercom,
-    rows_journal,
-    rows_mesh,
-    rows_names,
-    rows_noise,
-    rows_query,
-    rows_readme,
-    rows_slow,
-    rows_sound,
-    rows_talking,
-    rows_terminal,
-    rows_types,
-    rows_waiting,
-)
+from .every_row import every_cell
 from .hubs import RealHub
 from .running import run
 from .satellite import Satellite
-from .table import FLEET, ROWS, Cell, runnable_cells
-
-#: The modules whose import fills the table.
-ROW_MODULES = (
-    rows_client,
-    rows_talking,
-    rows_denied,
-    rows_waiting,
-    rows_names,
-    rows_mesh,
-    rows_noise,
-    rows_query,
-    rows_intercom,
-    rows_types,
-    rows_journal,
-    rows_slow,
-    rows_binary,
-    rows_sound,
-    rows_fleet,
-    rows_forms,
-    rows_buses,
-    rows_http,
-    rows_command_line,
-    rows_terminal,
-    rows_readme,
-)
+from .table import FLEET, ROWS, Cell
 
 _SECONDS = 120
 _FLEET_SECONDS = 240
@@ -67,7 +20,7 @@ def _parameters() -> list[Any]:
     """The cells, with the seconds that each may take."""
     return [
         pytest.param(cell, marks=pytest.mark.timeout(_FLEET_SECONDS if cell.row.area == FLEET else _SECONDS))
-        for cell in runnable_cells()
+        for cell in every_cell()
     ]
 
 
