@@ -19,6 +19,7 @@ from typing import Any, Optional
 from websocket import create_connection
 
 from .answerer import READY
+from .broker import Broker
 from .packages import Package
 from .processes import HarnessError, LineServer, Process, free_port, is_listening, tail, wait_until
 from .specs import Environment, HubSpec, beside, environment
@@ -35,6 +36,8 @@ _RUNNING = 4
 #: How long a line may still be written to a file that was renamed.
 _APPENDED_SECONDS = 0.2
 _CONNECTED = "hive.client.connect"
+#: What the hub logs each time that its connection with the broker stands, right before it subscribes.
+_SUBSCRIBED = "[MQTT] Connected to broker"
 _NODE_ID = re.compile(r"node.?id\W*?(\d+)", re.IGNORECASE)
 
 
@@ -78,8 +81,8 @@ class HubOptions:
         unknown = {field.name: field.default for field in fields(self) if field.name not in spec.settings}
         return replace(self, **unknown)
 
-    def server_json(self, hub_port: int, bus_port: int, http_port: int) -> Json:
-        """The content of the hub's `server.json`, but for the hub above."""
+    def server_json(self, hub_port: int, bus_port: int, http_port: int, broker_port: int = 0) -> Json:
+        """The content of the hub's `server.json`, but for the hub above; it has no broker at port 0."""
         settings: Json = {
             "binarize": self.binarize,
             "presence": {"enabled": False},
@@ -96,6 +99,9 @@ class HubOptions:
             if self.binary is not None:  # it keeps 256 frames for a client by default, of 65 kB each
                 plugin["max_undelivered"] = 1024
             settings["network_protocol"]["hivemind-http-plugin"] = plugin
+        if broker_port:
+            broker = {"broker_host": HOST, "broker_port": broker_port}
+            settings["network_protocol"]["hivemind-mqtt-plugin"] = broker
         for name in ("allowed_ciphers", "allowed_encodings"):
             names = getattr(self, name)
             if names is not None:
@@ -130,6 +136,8 @@ def xdg_environment(home: Path, base: Mapping[str, str] | None = None) -> dict[s
 class RealHub:
     """One running hub. `host` and `port` are where satellites connect, `http_port` is where they poll.
 
+    `broker` is what its satellites are behind where it serves them over MQTT, and None else. It ends with the hub.
+
     `start()` first. `upper` is the hub above it, a running one, or None. Every method is bounded in time and
     raises HarnessError when the hub fails.
     """
@@ -149,11 +157,12 @@ class RealHub:
         self._probe_key: str | None = None
         binary = options.binary
         self._venv: Environment = environment(spec)
-        self._more = (
-            beside(spec, binary.name, binary.requirements) if binary and binary.requirements else None
-        )
+        more = {binary.name: binary.requirements} if binary else {}
+        more[spec.scheme] = spec.beside
+        self._more = [beside(spec, name, wanted) for name, wanted in more.items() if wanted]
         self._home = Path(tempfile.mkdtemp(prefix="hivemind-interop-"))
         self._env = xdg_environment(self._home)
+        self.broker = Broker(self._home, self._env) if spec.scheme == "mqtt" else None
         self._record = self._home / "seen.jsonl"
         self._clients_file = Path(self._env["XDG_DATA_HOME"]) / "hivemind-core" / "clients.json"
         self._bus: Process | None = None
@@ -164,9 +173,16 @@ class RealHub:
     @property
     def alive(self) -> bool:
         """True while all of its processes run, and those of the hub above."""
-        parts = (self._bus, self._answerer, self._hub)
+        parts = (self._bus, self._answerer, self._hub, *([self.broker] if self.broker else []))
         above = self.upper is None or self.upper.alive
         return above and all(part is not None and part.alive for part in parts)
+
+    @property
+    def address(self) -> Json:
+        """`host` and `port`, as the options of a client have them, for one that reaches it by its own scheme."""
+        if self.broker is not None:
+            return {"host": f"mqtt://{HOST}", "port": self.broker.port}
+        return {"host": self.host, "port": self.port}
 
     def start(self) -> RealHub:
         """Start the bus, the answering client and the hub, and wait until the hub's port listens."""
@@ -183,14 +199,13 @@ class RealHub:
 
     def start_again(self) -> None:
         """Start a hub that was killed, on the same port."""
-        env, binary = self._env, self.options.binary
-        if binary is not None:
-            plugins = binary.package.write(self._home / "plugins")
-            env = {
-                **env,
-                "PYTHONPATH": _joined(plugins, self._more),
-                "PATH": _joined(binary.programs, os.environ.get("PATH")),
-            }
+        binary, subscribed = self.options.binary, self._times_subscribed()
+        plugins = binary.package.write(self._home / "plugins") if binary else None
+        env = {
+            **self._env,
+            "PYTHONPATH": _joined(plugins, *self._more),
+            "PATH": _joined(binary and binary.programs, os.environ.get("PATH")),
+        }
         hub = Process(
             f"{self.spec.name} hub",
             [self._venv.command("hivemind-core"), "listen"],
@@ -202,6 +217,10 @@ class RealHub:
         hub.wait_for(lambda: is_listening(self.port), _START_SECONDS, f"port {self.port}")
         if self.options.http:
             hub.wait_for(lambda: is_listening(self.http_port), _START_SECONDS, f"port {self.http_port}")
+        if self.broker is not None:
+            hub.wait_for(
+                lambda: self._times_subscribed() > subscribed, _START_SECONDS, "subscription at its broker"
+            )
 
     def kill(self) -> None:
         """End the hub at once, as a power cut would; the OVOS bus goes on, and the clients stay known.
@@ -340,6 +359,8 @@ class RealHub:
         self.port, self._bus_port, self.http_port = free_port(), free_port(), free_port()
         self._write_settings()
         self._record.unlink(missing_ok=True)
+        if self.broker is not None:
+            self.broker.start()
         # All of them take a second or two to import what they need: let them do it at once.
         self._commands = LineServer(
             f"{self.spec.name} commands",
@@ -366,6 +387,9 @@ class RealHub:
         ):
             raise HarnessError(f"{self.spec.name} did not reach the hub above it\n{tail(self.log())}")
 
+    def _times_subscribed(self) -> int:
+        return self.log().count(_SUBSCRIBED)
+
     def _probe_arrives(self) -> bool:
         before = len(self.seen(_CONNECTED))
         token = base64.b64encode(f"probe:{self._probe_key}".encode()).decode()
@@ -384,7 +408,8 @@ class RealHub:
         bus = {"websocket": {"host": HOST, "port": self._bus_port, "route": "/core", "ssl": False}}
         _write_json(config / "mycroft" / "mycroft.conf", bus)
         _write_json(config / "hivemind" / "_identity.json", {"site_id": self.options.name})
-        server = self.options.server_json(self.port, self._bus_port, self.http_port)
+        broker_port = self.broker.port if self.broker is not None else 0
+        server = self.options.server_json(self.port, self._bus_port, self.http_port, broker_port)
         if self.upper is not None:
             server["upstream"] = self._upstream(self.upper)
         _write_json(config / "hivemind-core" / "server.json", server)
@@ -416,6 +441,8 @@ class RealHub:
         for part in (self._hub, self._answerer, self._bus):
             if part is not None:
                 part.stop()
+        if self.broker is not None:
+            self.broker.stop()
         if self._commands is not None:
             self._commands.stop()
             self._commands = None

@@ -230,7 +230,7 @@ def silent_from_the_start(hub: RealHub, satellite: Satellite) -> None:
         _check_timeout(satellite, port)
 
 
-@behaviour("a port that upgrades and stays silent: HubTimeout within its deadline", REFUSALS)
+@behaviour("a port that upgrades and stays silent: HubTimeout within its deadline", REFUSALS, needs="upgrade")
 def silent_after_upgrade(hub: RealHub, satellite: Satellite) -> None:
     with silent_port(upgrades=True) as port:
         _check_timeout(satellite, port)

@@ -36,7 +36,7 @@ def identity(hub: RealHub, satellite: Satellite) -> None:
 @behaviour("`--app NAME`: an application is paired by itself, and forgets its hub by itself", COMMAND_LINE)
 def application(hub: RealHub, satellite: Satellite) -> None:
     login = ("--key", satellite.key, "--password", satellite.password)
-    address = ("--host", f"ws://{hub.host}", "--port", str(hub.port))
+    address = [part for name, value in hub.address.items() for part in (f"--{name}", str(value))]
     satellite.command("--app", "bridge", "set-identity", *login, *address).expect(0)
     for _ in range(2):
         satellite.command("--app", "bridge", "test-identity", "--timeout", "30").expect(0)

@@ -34,10 +34,7 @@ from . import (
 from .hubs import HubOptions, RealHub
 from .rows_client import ANSWER_SECONDS, check_answer, utterance
 from .satellite import Satellite
-from .table import ROWS, Behaviour, Check
-
-HTTP = "over HTTP"
-ASYNC_HTTP = "over HTTP, with asyncio"
+from .table import ASYNC_HTTP, HTTP, ROWS, Behaviour, Check
 
 #: What a WebSocket alone can do: silence after an upgrade, and binary frames to a hub below version 3.
 _NOT_OVER_HTTP = (

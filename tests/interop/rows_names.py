@@ -21,7 +21,7 @@ NAMES = {
 
 
 def _register(text: str, useragent: str) -> None:
-    @behaviour(f"logs in with {text}", LOGIN)
+    @behaviour(f"logs in with {text}", LOGIN, needs="login")
     def check(hub: RealHub, satellite: Satellite) -> None:
         check_answer(satellite.connected(useragent=useragent))
 
@@ -30,7 +30,7 @@ for _text, _useragent in NAMES.items():
     _register(_text, _useragent)
 
 
-@behaviour("logs in with a key that holds `+` and `/`, and others that make them", LOGIN)
+@behaviour("logs in with a key that holds `+` and `/`, and others that make them", LOGIN, needs="login")
 def keys(hub: RealHub, satellite: Satellite) -> None:
     for number, key in enumerate(("a+b/c+d/e", "~~~~>>>>????+/")):
         own = f"{key}{satellite.name}"

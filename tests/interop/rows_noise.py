@@ -222,9 +222,9 @@ def changed_hub_key(hub: RealHub, satellite: Satellite) -> None:
     hub.kill()
     hub.forget_noise_key()
     hub.start_again()
-    with pytest.raises(HubKeyChanged, match=f"forget-server {hub.host}:{satellite.hub_port}"):
+    with pytest.raises(HubKeyChanged, match=f"forget-server {satellite.pin}"):
         satellite.client().connect()
-    assert satellite.identity.forget_noise_key(f"{hub.host}:{satellite.hub_port}")
+    assert satellite.identity.forget_noise_key(satellite.pin)
     again = satellite.connected()
     assert met(again) == "XXpsk2"
     hub.wait_until_ready()

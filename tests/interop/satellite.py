@@ -18,6 +18,7 @@ import pytest
 from .http_meddler import HttpMeddler
 from .hubs import RealHub, xdg_environment
 from .meddler import Meddler
+from .mqtt_meddler import MqttMeddler
 from .on_loop import OnLoop
 from .processes import Process
 
@@ -95,12 +96,20 @@ class Satellite:
 
     @property
     def hub_port(self) -> int:
-        """Where the hub listens for this kind of client."""
-        return self.hub.http_port if self.client_kind in _BY_HTTP else self.hub.port
+        """Where the hub, or its broker, listens for this kind of client."""
+        return self.hub.http_port if self.client_kind in _BY_HTTP else int(self.hub.address["port"])
 
-    def meddler(self) -> Union[HttpMeddler, Meddler]:
+    @property
+    def pin(self) -> str:
+        """What the key of the hub is pinned for."""
+        scheme = "mqtt://" if self.hub.broker is not None else ""
+        return f"{scheme}{self.hub.host}:{self.hub_port}"
+
+    def meddler(self) -> Union[HttpMeddler, Meddler, MqttMeddler]:
         """A proxy before the hub; it listens while in a `with`."""
-        return (HttpMeddler if self.client_kind in _BY_HTTP else Meddler)(self.hub_port)
+        if self.client_kind in _BY_HTTP:
+            return HttpMeddler(self.hub_port)
+        return (Meddler if self.hub.broker is None else MqttMeddler)(self.hub_port)
 
     def client(self, package: str = PACKAGE, **options: Any) -> HiveMessageBusClient:
         """A client that is not connected yet; it is closed when the test ends.
@@ -111,7 +120,7 @@ class Satellite:
         settings: dict[str, Any] = {
             "key": self.key,
             "password": self.password,
-            "host": self.hub.host,
+            "host": self.hub.address["host"],
             "port": self.hub_port,
             "identity": self.identity,
             **options,
@@ -168,8 +177,8 @@ class Satellite:
         fields = {
             "key": self.key,
             "password": self.password,
-            "host": self.hub.host,
-            "port": str(self.hub.port),
+            "host": self.hub.address["host"],
+            "port": str(self.hub.address["port"]),
             **changes,
         }
         return self.command("set-identity", *_as_options(fields.items())).expect(0)

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional
 
@@ -32,7 +32,8 @@ class HubSpec:
     many access keys a fleet of clients has, when it need not be one for each. One of `bus_loss` stands in the hub's
     log when it has lost its own OVOS bus, which is no fault of any client. `installed` gives its environment, where
     that is more than its requirements. `reference` is the release with the reference client where this one has
-    another: the hub above it, and the reference client of a row, are of that.
+    another: the hub above it, and the reference client of a row, are of that. `scheme` is how clients reach it: with
+    `mqtt` it serves them through a broker of its own, `beside` which it needs more packages.
     """
 
     version: str
@@ -46,6 +47,8 @@ class HubSpec:
     keys: Optional[int] = None
     installed: Optional[Callable[[], Environment]] = None
     reference: Optional[HubSpec] = None
+    scheme: str = "ws"
+    beside: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -155,6 +158,24 @@ HUBS: tuple[HubSpec, ...] = (
 )
 
 
+#: The newest hub, whose satellites are behind a broker. It listens for WebSockets too.
+OVER_MQTT = replace(
+    HUBS[-1],
+    version=f"{HUBS[-1].version} MQTT",
+    lacks={
+        **HUBS[-1].lacks,
+        "login": "over MQTT the key is in the topic, so it holds no `+`, `/` or `#`, and no name is sent with it",
+        "upgrade": "MQTT has no upgrade",
+    },
+    installed=lambda: environment(HUBS[-1]),
+    reference=HUBS[-1],
+    scheme="mqtt",
+    beside=("hivemind-mqtt-protocol==0.2.5a2", "paho-mqtt==2.1.0"),
+)
+#: The hubs that have columns in the table.
+COLUMNS = HUBS
+
+
 @dataclass(frozen=True)
 class Environment:
     """An installed hub: where its Python and its commands are."""
@@ -176,7 +197,7 @@ def environment(spec: HubSpec) -> Environment:
     if spec.installed is not None:
         return spec.installed()
     python = interpreter()
-    root = _cache() / f"{spec.version}-py{python_version(python)}"
+    root = cached(f"{spec.version}-py{python_version(python)}")
     with locked(root.with_suffix(".lock")):
         if not _is_complete(root, spec):
             _install(root, spec, python)
@@ -190,7 +211,7 @@ def beside(spec: HubSpec, name: str, requirements: tuple[str, ...]) -> Path:
     HarnessError if the installation fails.
     """
     venv = environment(spec)
-    folder = _cache() / f"beside-{name}-py{python_version(venv.command('python'))}"
+    folder = cached(f"beside-{name}-py{python_version(venv.command('python'))}")
     marker, text = folder / _MARKER, "\n".join(requirements) + "\n"
     with locked(folder.with_suffix(".lock")):
         if not marker.exists() or marker.read_text(encoding="utf-8") != text:
@@ -209,10 +230,11 @@ def interpreter() -> str:
     return os.environ.get("HIVEMIND_INTEROP_PYTHON") or sys.executable
 
 
-def _cache() -> Path:
+def cached(name: str) -> Path:
+    """A path in `$HIVEMIND_INTEROP_CACHE`, which is made; nothing is at the path unless somebody puts it there."""
     path = Path(os.environ.get("HIVEMIND_INTEROP_CACHE") or _REPOSITORY / ".cache" / "interop")
     path.mkdir(parents=True, exist_ok=True)
-    return path.resolve()
+    return path.resolve() / name
 
 
 def python_version(python: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .hubs import DEFAULTS, HubOptions, RealHub
 from .satellite import Satellite
-from .specs import HUBS, HubSpec
+from .specs import COLUMNS, HubSpec
 
 #: Kinds of client that have a column.
 CLIENTS = ("sync", "async")
@@ -85,8 +85,12 @@ COMMAND_LINE = "command line"
 FLEET = "many clients in one process"
 README = "as programs of the reference client call it"
 README_COMMANDS = "programs and command lines of the reference client"
+HTTP = "over HTTP"
+ASYNC_HTTP = "over HTTP, with asyncio"
 #: Areas whose rows bring their own kind of client.
 PER_HUB = frozenset({COMMAND_LINE, FLEET, README_COMMANDS})
+#: Areas whose rows say themselves how a client reaches its hub.
+_BY_THEMSELVES = frozenset({FLEET, README, README_COMMANDS, HTTP, ASYNC_HTTP})
 
 
 def behaviour(
@@ -101,9 +105,11 @@ def behaviour(
     return register
 
 
-def cells(row: Behaviour, hubs: Sequence[HubSpec] = HUBS) -> Iterator[Cell]:
-    """The cells of a row, by hub and then by client."""
+def cells(row: Behaviour, hubs: Sequence[HubSpec] = COLUMNS) -> Iterator[Cell]:
+    """The cells of a row, by hub and then by client. A row that says how to reach a hub has none for another way."""
     for hub in hubs:
+        if hub.scheme != "ws" and row.area in _BY_THEMSELVES:
+            continue
         for client in CLIENTS if row.uses_client else CLIENTS[:1]:
             yield Cell(row, hub, client)
 
@@ -114,7 +120,7 @@ def runnable_cells() -> list[Cell]:
     return sorted(found, key=lambda cell: (cell.hub.version, repr(cell.row.options)))
 
 
-def to_markdown(results: Results, rows: Sequence[Behaviour] = ROWS, hubs: Sequence[HubSpec] = HUBS) -> str:
+def to_markdown(results: Results, rows: Sequence[Behaviour] = ROWS, hubs: Sequence[HubSpec] = COLUMNS) -> str:
     """The page; equal results give equal text."""
     notes: list[str] = []
     parts = [_HEAD]
