@@ -112,7 +112,7 @@ def write_private(path: str, data: bytes, what: str) -> None:
     """
     target = os.path.realpath(path)
     try:
-        _make_folder(os.path.dirname(target))
+        make_folder(os.path.dirname(target))
         _replace(target, data)
     except (OSError, ValueError) as exc:
         raise IdentityFileError(
@@ -144,11 +144,11 @@ def _replace(target: str, data: bytes) -> None:
             os.close(folder)
 
 
-def _make_folder(folder: str) -> None:
+def make_folder(folder: str) -> None:
     """Like os.makedirs, but the folders in between get mode 0700 as well."""
     if os.path.isdir(folder):
         return
-    _make_folder(os.path.dirname(folder))
+    make_folder(os.path.dirname(folder))
     # Another process may have made it meanwhile; if something else stands there, writing says so.
     with contextlib.suppress(FileExistsError):
         os.mkdir(folder, 0o700)
@@ -157,7 +157,7 @@ def _make_folder(folder: str) -> None:
 def prepare_private(path: str) -> None:
     """Make sure that a file which someone else's code is about to write has mode 0600; best effort."""
     with contextlib.suppress(OSError):
-        _make_folder(os.path.dirname(os.path.abspath(path)))
+        make_folder(os.path.dirname(os.path.abspath(path)))
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
         tighten(path)
 
@@ -359,7 +359,7 @@ def only_one_writer(folder: str) -> Iterator[None]:
     The folder is made where it is missing. Raises IdentityFileError when another one holds it for five seconds.
     """
     try:
-        _make_folder(folder)
+        make_folder(folder)
         handle = os.open(folder, os.O_RDONLY)
     except OSError:  # writing will say why, or the system opens no folders
         yield
