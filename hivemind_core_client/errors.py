@@ -21,13 +21,16 @@ HiveMindError
 ├── PluginError                   (RuntimeError) plugins that are needed are missing or blocked
 ├── HubConnectionError            (ConnectionError, RuntimeError) the way to the hub
 │   ├── HubUnreachable            name or TCP: nobody listens there
+│   │   ├── BrokerUnreachable     nobody listens where the broker should be
+│   │   └── HubOffline            the broker is there, and the hub is not
 │   ├── SecureConnectionFailed    TLS: certificate or version
 │   ├── NotAHub                   something answers, but it speaks no WebSocket
 │   ├── ConnectionLost            the connection has ended
 │   └── HubTimeout                (TimeoutError) a phase of connecting ran into its deadline
 ├── HubRefused                    (ConnectionError, PermissionError, RuntimeError) the hub or we said no: final
 │   ├── LoginRefused              what names us
-│   │   └── KeyRefused            the access key
+│   │   ├── KeyRefused            the access key
+│   │   └── BrokerRefused         the login at the broker, or a topic
 │   ├── PasswordRefused           the password
 │   ├── NegotiationRefused        cipher, encoding or handshake kind
 │   ├── VersionRefused            protocol version
@@ -56,6 +59,7 @@ the hub, 4 unreachable or timed out.
 
 from __future__ import annotations
 
+from hivemind_core_client.wire.broker_errors import BrokerRefused, BrokerUnreachable, HubOffline
 from hivemind_core_client.wire.certificate_errors import HubCertificateChanged
 from hivemind_core_client.wire.denials import MessageDenied, allow_msg
 from hivemind_core_client.wire.errors import (
@@ -118,6 +122,8 @@ from hivemind_core_client.wire.outbox_errors import OutboxFileError, OutboxFull
 from hivemind_core_client.wire.sound_errors import NotUnderstood
 
 __all__ = [
+    "BrokerRefused",
+    "BrokerUnreachable",
     "Call",
     "CleartextRefused",
     "ClientClosed",
@@ -135,6 +141,7 @@ __all__ = [
     "HubCommand",
     "HubConnectionError",
     "HubKeyChanged",
+    "HubOffline",
     "HubRefused",
     "HubTimeout",
     "HubUnreachable",

@@ -160,6 +160,10 @@ class TransportOption:
     secret: bool = field(default=False, validator=instance_of(bool))
 
 
+def _options(found: Iterable[TransportOption]) -> tuple[TransportOption, ...]:
+    return tuple(found)
+
+
 @frozen
 class Transport:
     """A way to move frames between a client and its hub, for the URLs of its `schemes`.
@@ -187,7 +191,7 @@ class Transport:
     pings: bool = False
     prefers_text: bool = False
     options: tuple[TransportOption, ...] = field(
-        default=(), converter=tuple, validator=deep_iterable(instance_of(TransportOption))
+        default=(), converter=_options, validator=deep_iterable(instance_of(TransportOption))
     )
 
     def __attrs_post_init__(self) -> None:

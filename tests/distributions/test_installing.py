@@ -23,6 +23,7 @@ PLUGINS = {
     "intercom": "intercom",
     "journal": "journal",
     "metrics": "metrics",
+    "mqtt": "mqtt",
     "tts": "binary_tts",
 }
 #: A module that an extra without a plugin brings, and what it is for.

@@ -54,7 +54,9 @@ plugins = pytest.mark.parametrize("folder", PLUGINS, ids=name_of)
 
 
 def test_no_plugin_is_lost() -> None:
-    assert {"binary_tts", "cli", "intercom", "journal", "metrics"} <= {folder.name for folder in PLUGINS}
+    assert {"binary_tts", "cli", "intercom", "journal", "metrics", "mqtt"} <= {
+        folder.name for folder in PLUGINS
+    }
 
 
 @plugins

@@ -1,0 +1,350 @@
+"""One connection with a broker, and what comes over it from the hub. It never waits, but for `connect`.
+
+Both forms of the transport drive it: whoever calls it holds a lock, or is the only one on its loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from hivemind_client_mqtt import refusals
+from hivemind_client_mqtt.options import read_options
+from hivemind_client_mqtt.reaching import connect
+from hivemind_core_client.errors import ConnectionLost, HiveMindError
+from hivemind_core_client.plugins.contract import Closed
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import ConnectFlags, DisconnectFlags
+    from paho.mqtt.properties import Properties
+    from paho.mqtt.reasoncodes import ReasonCode
+
+    from hivemind_core_client.plugins.contract import Frame, TransportSettings
+
+log = logging.getLogger(__name__)
+
+ONLINE, OFFLINE = b"online", b"offline"
+#: A frame that says nothing: a hub that gets one from a satellite which it does not know says hello.
+WAKE_UP = b"{}"
+#: Seconds from one wake-up to the next.
+_WAKE_EACH_S = 1.0
+#: How long a hub is called of which it is known that it does not listen, in seconds.
+_ABSENT_S = 3.0
+#: The share of `Deadlines.first_frame` after which the hub counts as offline: before others say that it timed out.
+_SHARE = 0.9
+#: The longest pause between two looks at the keepalive, in seconds.
+_LOOK_EACH_S = 5.0
+#: What stands in a packet beside topic and payload, in bytes.
+_OVERHEAD = 16
+#: In `TransportSettings.memory`: the version of MQTT that the broker speaks.
+_VERSION = "mqtt version"
+#: The reason of MQTT 5 for a publication that nobody has subscribed to.
+_NOBODY = 16
+
+
+class OlderVersionWanted(Exception):
+    """The broker does not speak MQTT 5: the next connection speaks 3.1.1."""
+
+
+class BrokerConnection:
+    """A connection, from its first byte to its last. What has come is in `arrived`: frames, at last how it ended."""
+
+    def __init__(self, settings: TransportSettings) -> None:
+        self._settings = settings
+        self._address: Any = settings.address
+        self._options = options = read_options(settings)
+        self._topics = options.topics
+        self._version = settings.memory.get(_VERSION, MQTTProtocolVersion.MQTTv5)
+        self.arrived: deque[Union[Frame, Closed, Exception]] = deque()
+        self.ending: Union[Closed, Exception, None] = None
+        #: Whether we are online: the broker has passed our own status on to us.
+        self.is_open = False
+        #: The most bytes of a frame that the broker takes; None where it does not say.
+        self.largest_frame: Optional[int] = None
+        self._is_accepted = self._is_subscribed = self._is_awake = self._is_leaving = False
+        #: What we have published of our status, and has not come back yet.
+        self._expected: deque[bytes] = deque()
+        #: The topics of publications that the broker has not answered yet.
+        self._unanswered: dict[int, str] = {}
+        self._is_hub_online: Optional[bool] = None
+        self._is_nobody_there = False
+        #: How often the hub has ended what was no session yet.
+        self._refusals = 0
+        self._online_since = self._next_wake_up = self._next_look = 0.0
+        self._client = self._new_client()
+
+    def _new_client(self) -> Client:
+        is_old = self._version != MQTTProtocolVersion.MQTTv5
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._options.client_id,
+            clean_session=True if is_old else None,
+            protocol=self._version,
+            reconnect_on_failure=False,
+        )
+        if self._options.username is not None or self._options.password is not None:
+            client.username_pw_set(self._options.username, self._options.password)
+        client.will_set(self._topics.status, OFFLINE, qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        client.on_disconnect = self._on_disconnect
+        return client
+
+    def connect(self) -> None:
+        """Connect with the broker, and begin to go online. Blocks. Raises what `reaching.connect` raises."""
+        connect(self._client, self._settings, self._options)
+
+    @property
+    def socket(self) -> Any:
+        """The socket to wait for; None for a connection that is not there, or has ended."""
+        return self._client.socket()
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something is to be written as soon as the socket takes it."""
+        return self.ending is None and self._client.want_write()
+
+    def read(self) -> None:
+        """The socket has something."""
+        self._client.loop_read()
+        pending = getattr(self._client.socket(), "pending", None)
+        while pending is not None and self._client.socket() is not None and pending():
+            self._client.loop_read()  # TLS has read more than one packet at once
+        self._note_end()
+
+    def write(self) -> None:
+        """The socket takes something."""
+        self._client.loop_write()
+        self._note_end()
+
+    def tick(self) -> float:
+        """Do what is due. Returns the seconds until something is due again."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + min(_LOOK_EACH_S, self._options.keepalive / 4)
+            self._client.loop_misc()
+            self._note_end()
+        due = self._next_look
+        if self.is_open and not self._is_awake and self.ending is None:
+            if now >= self._next_wake_up:
+                self._call_hub(now)
+            due = min(due, self._next_wake_up)
+        return max(0.0, due - now)
+
+    def publish(self, frame: Frame) -> None:
+        """Hand on one frame. The socket may not take it at once: see `has_more`. Raises ConnectionLost."""
+        self.check()
+        self._client.publish(self._topics.up, frame, qos=0)
+        self._note_end()
+
+    def leave(self) -> None:
+        """Tell hub and broker that we go."""
+        if self.ending is None and self.socket is not None:
+            self._is_leaving = True
+            self._client.publish(self._topics.status, OFFLINE, qos=1, retain=True)
+            self._client.disconnect()
+
+    def close(self) -> None:
+        """Close the socket, without a word."""
+        found = self._client.socket()
+        if found is not None:
+            self._is_leaving = True
+            found.close()
+
+    def check(self) -> None:
+        """Raises what ended this connection, if it has ended."""
+        if isinstance(self.ending, Closed):
+            raise ConnectionLost(f"the hub at {self._address} has gone: {self.ending.reason}")
+        if self.ending is not None:
+            raise self.ending
+
+    def next(self) -> Union[Frame, Closed]:
+        """The next thing of `arrived`. The end stays there. Raises what ended the connection."""
+        item = self.arrived[0] if self.arrived[0] is self.ending else self.arrived.popleft()
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    def late(self) -> HiveMindError:
+        """Why this connection is not open after so long."""
+        if self._is_subscribed:
+            return refusals.status_never_comes_back(self._address, self._topics)
+        return refusals.silent_broker(self._address)
+
+    def end(self, ending: Union[Closed, Exception]) -> None:
+        """This is how it ends. The first end counts."""
+        if self.ending is None:
+            self.ending = ending
+            self.arrived.append(ending)
+
+    def _note_end(self) -> None:
+        if self._client.socket() is None:
+            self.end(refusals.hung_up(self._address, self.is_open))
+
+    def _on_connect(
+        self,
+        _: Client,
+        data: object,
+        flags: ConnectFlags,
+        reason: ReasonCode,
+        properties: Optional[Properties],
+    ) -> None:
+        if reason.is_failure:
+            self._refused(reason)
+            return
+        self._is_accepted = True
+        most = getattr(properties, "MaximumPacketSize", None)
+        if most is not None:
+            self.largest_frame = max(0, most - len(self._topics.up.encode()) - _OVERHEAD)
+        self._subscribe()
+
+    def _refused(self, reason: ReasonCode) -> None:
+        if refusals.is_version(reason) and self._version == MQTTProtocolVersion.MQTTv5:
+            self._take_older()
+        else:
+            self.end(refusals.not_accepted(self._address, reason, self._options))
+
+    def _take_older(self) -> None:
+        self._settings.memory[_VERSION] = MQTTProtocolVersion.MQTTv311
+        self.end(OlderVersionWanted())
+
+    def _subscribe(self) -> None:
+        wanted = (self._topics.down, self._topics.status, self._topics.hub_status)
+        if self._version == MQTTProtocolVersion.MQTTv5:
+            self._client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in wanted])
+        else:
+            self._client.subscribe([(topic, 1) for topic in wanted])
+
+    def _on_subscribe(
+        self, _: Client, data: object, mid: int, reasons: list[ReasonCode], properties: Optional[Properties]
+    ) -> None:
+        for topic, reason in zip((self._topics.down, self._topics.status), reasons):
+            if reason.is_failure:
+                self.end(refusals.no_subscription(self._address, self._topics.shown(topic), reason))
+                return
+        self._is_subscribed = True
+        # A hub that still has a session with us takes no wake-up: it has to hear first that we were away.
+        for status in (OFFLINE, ONLINE):
+            self._expected.append(status)
+            self._control(self._topics.status, status, retain=True)
+        self._call_hub(time.monotonic())
+
+    def _control(self, topic: str, payload: bytes, retain: bool = False) -> None:
+        """Publish what the broker has to answer."""
+        sent = self._client.publish(topic, payload, qos=1, retain=retain)
+        if sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._unanswered[sent.mid] = topic
+
+    def _call_hub(self, now: float) -> None:
+        """Wake the hub, unless it was called long enough."""
+        if not self._online_since:
+            self._online_since = now
+        is_absent = self._is_nobody_there or (
+            self._is_hub_online is False and self._version != MQTTProtocolVersion.MQTTv5
+        )
+        patience = self._settings.deadlines.first_frame * _SHARE
+        if now - self._online_since >= (min(_ABSENT_S, patience) if is_absent else patience):
+            self.end(
+                refusals.hub_offline(self._address, self._topics, self._is_hub_online, self._is_nobody_there)
+            )
+            return
+        self._next_wake_up = now + _WAKE_EACH_S
+        self._control(self._topics.up, WAKE_UP)
+
+    def _on_publish(
+        self, _: Client, data: object, mid: int, reason: ReasonCode, properties: Optional[Properties]
+    ) -> None:
+        topic = self._unanswered.pop(mid, None)
+        if topic is None:
+            return
+        if reason.is_failure:
+            self.end(refusals.no_publication(self._address, self._topics.shown(topic), reason))
+        elif topic == self._topics.up:
+            self._is_nobody_there = reason.value == _NOBODY
+
+    def _on_message(self, _: Client, data: object, message: MQTTMessage) -> None:
+        topic = message.topic
+        if topic == self._topics.down:
+            if not message.retain:
+                self._arrive(message)
+        elif topic == self._topics.status:
+            if not message.retain:
+                self._own_status(bytes(message.payload).strip())
+        elif topic == self._topics.hub_status:
+            self._hub_status(bytes(message.payload).strip(), message.retain)
+
+    def _arrive(self, message: MQTTMessage) -> None:
+        frame = frame_of(message)
+        if not self._is_awake:
+            if not isinstance(frame, str):
+                log.debug("a frame of an earlier session came, and is dropped")
+                return
+            self._is_awake = True
+        self.arrived.append(frame)
+
+    def _own_status(self, status: bytes) -> None:
+        """Somebody has published our status: we, the hub, or another satellite with our key."""
+        if self._expected and status == self._expected[0]:
+            self._expected.popleft()
+            self.is_open = not self._expected
+        elif status == ONLINE:
+            self.end(refusals.taken_over(self._address))
+        elif status == OFFLINE and self.is_open:
+            self._hub_ends()
+
+    def _hub_ends(self) -> None:
+        """The hub ends our session. If it did not say hello yet, it may have meant the one before."""
+        self._refusals += 1
+        if self._is_awake:
+            self.end(Closed(1008, "the hub has ended the session"))
+        elif self._refusals > 1:
+            self.end(Closed(1008, "the hub has ended the session before it began"))
+        else:
+            self._control(self._topics.up, WAKE_UP)
+
+    def _hub_status(self, status: bytes, is_kept: bool) -> None:
+        if status not in (ONLINE, OFFLINE):
+            return
+        self._is_hub_online = status == ONLINE
+        if self._is_hub_online and not is_kept and self.is_open and not self._is_awake:
+            self._control(self._topics.up, WAKE_UP)
+        elif not self._is_hub_online and self._is_awake and not is_kept:
+            self.end(Closed(1001, "its status is offline"))
+
+    def _on_disconnect(
+        self,
+        _: Client,
+        data: object,
+        flags: DisconnectFlags,
+        reason: ReasonCode,
+        properties: Optional[Properties],
+    ) -> None:
+        if self._is_leaving:
+            self.end(Closed(None, "closed here"))
+        elif not self._is_accepted and self._version == MQTTProtocolVersion.MQTTv5 and self.ending is None:
+            self._take_older()  # which may be why it hung up
+        else:
+            told = reason if flags.is_disconnect_packet_from_server else None
+            self.end(refusals.hung_up(self._address, self.is_open, told))
+
+
+def frame_of(message: MQTTMessage) -> Frame:
+    """A message as text or bytes. Hubs publish text with QoS 1, and bytes with QoS 0.
+
+    Where the broker or the hub's options leave QoS 0 alone, text is what looks like JSON from end to end.
+    """
+    payload = bytes(message.payload)
+    if message.qos or (payload[:1] in (b"{", b"[") and payload[-1:] in (b"}", b"]")):
+        try:
+            return payload.decode("utf-8")
+        except UnicodeDecodeError:
+            return payload
+    return payload

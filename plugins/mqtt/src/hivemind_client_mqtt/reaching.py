@@ -1,0 +1,83 @@
+"""How a broker is reached: by TCP, with TLS, and with a certificate of our own."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from paho.mqtt.enums import MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from hivemind_client_mqtt import refusals
+from hivemind_core_client.config.tls import refusal_in
+from hivemind_core_client.errors import InvalidOption
+from hivemind_core_client.wire.text import text_of
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import Client
+
+    from hivemind_client_mqtt.options import BrokerOptions
+    from hivemind_core_client.plugins.contract import TransportSettings
+
+#: What may stand in a packet beside the frame, in bytes.
+_BESIDE = 2 * 65_535
+#: The most that MQTT allows, in bytes.
+_LARGEST = 2**28 - 1
+
+
+def connect(client: Client, settings: TransportSettings, options: BrokerOptions) -> None:
+    """Connect, and send who we are.
+
+    Raises BrokerUnreachable, SecureConnectionFailed, InvalidOption for a certificate that cannot be used, and the
+    error of `ssl` for a broker whose certificate is not the pinned one.
+    """
+    address: Any = settings.address
+    client.connect_timeout = settings.deadlines.tcp
+    if address.tls:
+        context = _context(settings, options)
+        client.tls_set_context(context)
+        if not context.check_hostname:
+            client.tls_insecure_set(True)  # without it, it is checked by what newer Pythons do not have
+    is_new = client.protocol == MQTTProtocolVersion.MQTTv5
+    try:
+        if is_new:
+            client.connect(
+                address.host,
+                address.port,
+                options.keepalive,
+                clean_start=True,
+                properties=_properties(settings.largest_frame),
+            )
+        else:
+            client.connect(address.host, address.port, options.keepalive)
+    except ssl.SSLError as error:
+        if refusal_in(error) is not None:
+            raise
+        raise refusals.insecure(address, error) from error
+    except socket.gaierror as error:
+        raise refusals.unresolved(address) from error
+    except (OSError, ValueError) as error:
+        raise refusals.unreachable(address, error) from error
+
+
+def _context(settings: TransportSettings, options: BrokerOptions) -> ssl.SSLContext:
+    context = settings.tls.make_context()
+    if options.certfile is not None:
+        password = options.keyfile_password or ""
+        try:
+            # As a function: without a password, OpenSSL would ask for one at the terminal.
+            context.load_cert_chain(options.certfile, options.keyfile, lambda: password)
+        except (OSError, ValueError) as error:
+            raise InvalidOption(
+                f"the certificate in tls_certfile ({options.certfile!r}) cannot be used: {text_of(error)}"
+            ) from error
+    return context
+
+
+def _properties(largest_frame: int) -> Any:
+    """What an MQTT 5 broker is told: it does not pass on more than we take."""
+    properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # that is how it is
+    properties.MaximumPacketSize = min(largest_frame + _BESIDE, _LARGEST)
+    return properties
