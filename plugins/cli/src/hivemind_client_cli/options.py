@@ -34,6 +34,8 @@ from hivemind_core_client.wire.mends import SET_IDENTITY
 _DEEPEST = 500
 _TOO_DEEP = f"this is nested more than {_DEEPEST} deep: send it flatter"
 
+_INSTEAD = ": use --password-file - to read it from stdin, or --password-file FILE"
+
 VISIBLE = "Every user of this machine can see it in the process list"
 
 
@@ -98,7 +100,8 @@ address_options = stacked(
         "--host",
         metavar="HOST",
         callback=_as_meant,
-        help="Address of the hub: a name, ws://NAME, wss://NAME or http://NAME. A plugin may add other forms.",
+        help="Address of the hub: a name, ws://NAME, wss://NAME or http://NAME. Plugins add other forms, such as "
+        "mqtt://BROKER.",
     ),
     bounded("--port", within=PORT, metavar="PORT", text="Port of the hub."),
     click.option(
@@ -169,27 +172,25 @@ def choose_password(password: str | None, password_file: str | None, ask_passwor
     if password == "":
         raise click.UsageError("the password is empty")
     if ask_password:
-        return _ask_password()
+        return ask_secret("Password", _INSTEAD)
     return read_secret(password_file, "password") if password_file else password
 
 
-def _ask_password() -> str:
+def ask_secret(what: str, instead: str = "") -> str:
+    """What is typed at the terminal, unseen and never empty. Raises click.UsageError where nobody can be asked."""
     if not has_terminal():
-        raise click.UsageError(
-            "no terminal to ask for the password on: use --password-file - to read it from stdin, or "
-            "--password-file FILE"
-        )
+        raise click.UsageError(f"no terminal to ask for the {what.lower()} on{instead}")
     from getpass import getpass
 
-    password = ""
-    while not password:
+    secret = ""
+    while not secret:
         try:
             # Not click.prompt: some versions show the prompt before the terminal is made silent, and what
             # is typed in between is thrown away.
-            password = getpass("Password: ")
+            secret = getpass(f"{what}: ")
         except (EOFError, KeyboardInterrupt):
             raise click.Abort from None
-    return password
+    return secret
 
 
 def has_terminal() -> bool:
@@ -274,10 +275,10 @@ _stacked_connection_options = stacked(
     click.option(
         "--self-signed/--verify",
         default=None,
-        help="For wss://, if the certificate does not verify: pin it, or refuse it.",
+        help="With TLS, if the certificate does not verify: pin it, or refuse it.",
     ),
     click.option(
-        "--ca-file", metavar="FILE", help="For wss://: check the hub against the certificates in FILE."
+        "--ca-file", metavar="FILE", help="With TLS: check the hub against the certificates in FILE."
     ),
     bounded(
         "--max-protocol",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any, Callable
 
 from hivemind_client_cli.ovos_messages import utterance
 from hivemind_core_client.errors import HiveMindError
 from hivemind_core_client.message import HiveMessage
-from hivemind_core_client.plugins.contract import HubFacts, Negotiated
+from hivemind_core_client.plugins.contract import HubFacts, Negotiated, Transport
 from hivemind_core_client.wire.denials import DENIED, denial_of
 from hivemind_core_client.wire.json_text import Json
 
@@ -33,6 +34,7 @@ class FakeClient:
     host = "hub.invalid"
     port = 5678
     session_id = "session-of-the-fake"
+    profile = SimpleNamespace(transport=Transport("ws", blocking=repr), transport_options=dict)
 
     def __init__(self, answer: Answer = lambda sent: (), refusal: Exception | None = None) -> None:
         self.answer = answer

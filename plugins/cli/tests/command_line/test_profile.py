@@ -66,6 +66,37 @@ def test_secrets_are_masked(run: Any) -> None:
     assert data["identity"] == NodeIdentity().path and data["options"]["host"] == "hub.local"
 
 
+def test_one_value_of_a_table_is_changed(run: Any) -> None:
+    one = ("--set", "transport_options.broker_username=me", "--set", "transport_options.idle_timeout=30")
+    run(*NEW, *one).expect(0)
+    run(*NEW, "--change", "--set", "transport_options.idle_timeout=0").expect(0)
+    assert Profiles().get("kitchen").options == {
+        "transport_options": {"broker_username": "me", "idle_timeout": 0}
+    }
+    both = ("--set", 'transport_options={"a": 1}', "--set", "transport_options.b=2")
+    run(*NEW, "--change", *both).expect(0)
+    assert Profiles().get("kitchen").options == {"transport_options": {"a": 1, "b": 2}}
+    assert (
+        "useragent is no table"
+        in run(*NEW, "--change", "--set", "useragent=me", "--set", "useragent.b=2").expect(2).err
+    )
+
+
+def test_a_secret_is_asked_for(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("hivemind_client_cli.options.has_terminal", lambda: True)
+    monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "T0KEN-of-broker")
+    done = run(*NEW, "--host", "h", "--ask", "transport_options.broker_password").expect(0)
+    assert asked == ["transport_options.broker_password: "] and "T0KEN" not in done.out + done.err
+    assert Profiles().get("kitchen").options["transport_options"] == {"broker_password": "T0KEN-of-broker"}
+
+
+def test_nobody_is_asked_without_a_terminal(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hivemind_client_cli.options.has_terminal", lambda: False)
+    done = run(*NEW, "--ask", "transport_options.broker_password").expect(2)
+    assert "no terminal to ask for the transport_options.broker_password on" in done.err
+
+
 def test_a_token_in_the_address_is_masked(run: Any) -> None:
     address = "wss://hub.local/hive?token=T0KEN"
     run(*NEW, "--host", address).expect(0)

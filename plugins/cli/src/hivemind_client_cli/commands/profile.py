@@ -11,7 +11,7 @@ import click
 
 from hivemind_client_cli.addresses import read, shown_address
 from hivemind_client_cli.help_sections import group
-from hivemind_client_cli.options import connection_options_without_profile
+from hivemind_client_cli.options import ask_secret, connection_options_without_profile
 from hivemind_client_cli.output import MASK, Output, aligned
 from hivemind_client_cli.output_options import output_options, reporting
 from hivemind_client_cli.pins import counted, pinned_hubs
@@ -76,12 +76,27 @@ def _setting(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     callback=_setting,
     metavar="OPTION=VALUE",
     help="Any other option of a client, by its name in Python. The value is JSON: compress=false, "
-    'blocked_plugins=["x"], query_timeout=10. You can repeat it.',
+    'blocked_plugins=["x"], query_timeout=10. One value of a table: transport_options.broker_username=me. You can '
+    "repeat it.",
+)
+@click.option(
+    "--ask",
+    "asked",
+    multiple=True,
+    metavar="OPTION",
+    help="Ask for the value of OPTION at the terminal, unseen: --ask transport_options.broker_password. You can repeat "
+    "it.",
 )
 @connection_options_without_profile
 @reporting
 def add(
-    output: Output, name: str, change: bool, use_it: bool, more: dict[str, Any], connection: Connection
+    output: Output,
+    name: str,
+    change: bool,
+    use_it: bool,
+    more: dict[str, Any],
+    asked: tuple[str, ...],
+    connection: Connection,
 ) -> None:
     """Save the options of a connection as the profile NAME.
 
@@ -90,14 +105,16 @@ def add(
     """
     output.hide(connection.key, connection.password, connection.crypto_key)
     profiles = _profiles()
-    options = {**_given(connection), **more}
+    before = profiles.get(name).options if change else {}
+    told = {option: ask_secret(option) for option in asked}
+    output.hide(*told.values())
+    options = {**_given(connection), **_tables({**more, **told}, before)}
     output.hide(
         *(value for value in options.values() if isinstance(value, str) and value in _secrets(options))
     )
     if name in profiles.names and not change:
         change_it = Command(("profile", "add", name, "--change"), takes_identity=False)
         raise InvalidOption(f"there is a profile {name!r} already", Mend("to change it: ", change_it))
-    before = profiles.get(name).options if change else {}
     kept = {**before, **options}
     if not options and not use_it:
         raise click.UsageError("nothing to keep: give what shall be, such as --host HOST")
@@ -204,6 +221,23 @@ def _profiles() -> Profiles:
     from hivemind_core_client.config.profiles import Profiles
 
     return Profiles()
+
+
+def _tables(settings: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in which a table has each value that was given as `TABLE.NAME`, beside those that it has `before`.
+
+    Raises click.UsageError for one in what is no table.
+    """
+    found = {option: value for option, value in settings.items() if "." not in option}
+    for option, value in settings.items():
+        table, dot, name = option.partition(".")
+        if not dot:
+            continue
+        values = found.get(table, before.get(table, {}))
+        if not isinstance(values, dict):
+            raise click.UsageError(f"{option}: {table} is no table")
+        found[table] = {**values, name: value}
+    return found
 
 
 def _given(connection: Connection) -> dict[str, Any]:
