@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import json
 import logging
 import os
 import sqlite3
@@ -17,7 +16,7 @@ import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 from weakref import WeakSet
 
 from attrs import field, frozen
@@ -25,7 +24,7 @@ from attrs import field, frozen
 from hivemind_core_client.config.key_files import expanded, make_folder, tighten
 from hivemind_core_client.config.outbox_clock import Clock, since
 from hivemind_core_client.kernel.outbox_store import StoredMessage
-from hivemind_core_client.wire.errors import Command, HiveMindError, Mend
+from hivemind_core_client.wire.errors import Command, FrameError, Mend
 from hivemind_core_client.wire.message import HiveMessage
 from hivemind_core_client.wire.outbox_errors import OutboxFileError
 
@@ -71,25 +70,27 @@ class OutboxFile:
 
     Args:
         path: the file. `open` makes it with mode 0600 where it is missing, and folders with 0700.
-        owner: for whom it is. A file is refused in which messages for another one wait, or one that cannot be read.
-            None takes any outbox that is there, to look at it.
+        owner: tells for whom it is, when it is opened. A file is refused in which messages for another one wait, or
+            one that cannot be read. None takes any outbox that is there, to look at it.
         clock: what tells when a message was kept. Its steady clock is that of `since`.
     """
 
-    def __init__(self, path: str, owner: Optional[Owner], clock: Optional[Clock] = None) -> None:
-        self.path = os.path.abspath(expanded(os.fspath(path)))
+    def __init__(
+        self, path: str, owner: Optional[Callable[[], Owner]], clock: Optional[Clock] = None
+    ) -> None:
+        self.path = os.path.abspath(expanded(path))
         self.count = self.size = 0
         self._owner = owner
         self._clock = clock or Clock()
         self._database: Optional[sqlite3.Connection] = None
         self._shift = 0.0
-        self._boot = self._removed = 0
+        self._boot = 0
 
     def open(self) -> None:
         """Make it ready: take the lock, and check all that is in it. Has no effect on one that is open."""
         if self._database is not None:
             return
-        self._boot = self._removed = 0
+        self._boot = 0
         self._database = self._connected()
         try:
             with self._telling("opened"):
@@ -122,7 +123,7 @@ class OutboxFile:
         rows = self._ask(
             "SELECT messages.number, body, checksum, name, running, shift FROM messages JOIN boots "
             "ON boots.number = boot WHERE messages.number > ? ORDER BY messages.number LIMIT ?",
-            (max(number, self._removed), most),
+            (number, most),
         ).fetchall()
         for place, body, checksum, *_ in rows:
             if zlib.crc32(body) != checksum:
@@ -130,21 +131,12 @@ class OutboxFile:
         return [StoredMessage(place, since(self._clock, *kept), body) for place, body, _, *kept in rows]
 
     def remove_up_to(self, number: int) -> None:
-        """Remove the messages up to this number.
-
-        A disk that is full does not hinder it. They are gone for this process then, and from the file with the next
-        call that finds room. A warning is logged.
-        """
-        if number <= self._removed:
-            return
+        """Remove the messages up to this number, and this one too. They do not come back, also after a power cut."""
         count, size = self._sums(number)
-        self._removed = number
-        self.count -= count
-        self.size -= size
-        try:
-            self._delete_removed()
-        except OutboxFileError as error:
-            log.warning("messages that were sent are still in the file and may go out twice: %s", error)
+        if count:
+            self._ask("DELETE FROM messages WHERE number <= ?", (number,))
+            self.count -= count
+            self.size -= size
 
     def close(self) -> None:
         """Let the file go, for others to use. What waits stays in it. Has no effect on one that is closed."""
@@ -152,7 +144,6 @@ class OutboxFile:
             return
         _OPEN.discard(self)
         try:
-            self._delete_removed()
             if not self.count:
                 self._ask("VACUUM")  # it is small again
         except OutboxFileError as error:
@@ -175,9 +166,6 @@ class OutboxFile:
             raise self._error("is not open", Mend("call open() first"))
         with self._telling("used"):
             return self._database.execute(statement, values)
-
-    def _delete_removed(self) -> None:
-        self._ask("DELETE FROM messages WHERE number <= ?", (self._removed,))
 
     def _connected(self) -> sqlite3.Connection:
         if self._owner is not None:
@@ -253,16 +241,14 @@ class OutboxFile:
         if self._owner is not None:
             for each in self.after(0, -1):
                 self._check_readable(each)
-            self._bind(self._owner)
+            self._bind(self._owner())
         self._note_clock()
 
     def _check_readable(self, stored: StoredMessage) -> None:
         try:
-            HiveMessage.from_wire(json.loads(stored.data))
-        except HiveMindError as error:
+            HiveMessage.from_wire(stored.data)
+        except FrameError as error:
             raise self._unreadable(stored.number, f"cannot be read ({error.what})") from error
-        except (ValueError, TypeError, AttributeError, RecursionError):
-            raise self._unreadable(stored.number, "cannot be read") from None
 
     def _bind(self, owner: Owner) -> None:
         row = self._ask("SELECT hub, salt, key FROM owner").fetchone()
@@ -301,8 +287,7 @@ class OutboxFile:
 
     def _sums(self, up_to: int = _LAST) -> tuple[int, int]:
         count, size = self._ask(
-            "SELECT count(*), coalesce(sum(size), 0) FROM messages WHERE number <= ? AND number > ?",
-            (up_to, self._removed),
+            "SELECT count(*), coalesce(sum(size), 0) FROM messages WHERE number <= ?", (up_to,)
         ).fetchone()
         return int(count), int(size)
 

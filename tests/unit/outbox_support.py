@@ -23,7 +23,7 @@ def message(number: int, size: int = 0) -> bytes:
 
 def opened(path: Path, owner: Optional[Owner] = OWNER, clock: Optional[Clock] = None) -> OutboxFile:
     """The file, open."""
-    file = OutboxFile(str(path), owner, clock)
+    file = OutboxFile(str(path), None if owner is None else lambda: owner, clock)
     file.open()
     return file
 

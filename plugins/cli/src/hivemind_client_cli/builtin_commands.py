@@ -80,6 +80,11 @@ BUILTIN_COMMANDS: Mapping[str, BuiltinCommand] = {
             "Check the connection to the hub step by step, and say how to mend the first step that fails.",
         ),
         ping=("ping", "ping", "Measure round trips to the hub, and draw the map of the hive."),
+        outbox=(
+            "outbox",
+            "outbox",
+            "Show or remove the messages that wait for the hub in the file of an outbox.",
+        ),
         plugins=(
             "plugins",
             "plugins",
