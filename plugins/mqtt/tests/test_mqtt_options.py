@@ -43,7 +43,7 @@ def read(host: str = "mqtt://broker", key: str = "KEY", **more: Any) -> BrokerOp
 def test_the_path_is_the_prefix_of_the_topics() -> None:
     topics = read().topics
     assert (topics.up, topics.down) == ("hivemind/KEY/in", "hivemind/KEY/out")
-    assert (topics.status, topics.hub_status) == ("hivemind/KEY/status", "hivemind/master/status")
+    assert (topics.status, topics.hub_status) == ("hivemind/KEY/status", "hivemind/unnamed-node/status")
     assert (
         read("mqtt://broker/home/up%20stairs/", hub_name="hub").topics.hub_status
         == "home/up stairs/hub/status"
@@ -65,7 +65,7 @@ def test_a_key_that_is_no_part_of_a_topic(key: str) -> None:
 
 def test_a_key_that_is_the_name_of_the_hub() -> None:
     with pytest.raises(InvalidCredential, match="name of the hub"):
-        read(key="master")
+        read(key="unnamed-node")
 
 
 @pytest.mark.parametrize("path", ["/a%2Bb", "/%23", "/a//b", "/$SYS"])

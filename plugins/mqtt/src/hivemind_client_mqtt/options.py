@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import TransportSettings
 
 DEFAULT_PREFIX = "hivemind"
-DEFAULT_HUB_NAME = "master"
+#: What a hub calls itself whose identity has no name.
+DEFAULT_HUB_NAME = "unnamed-node"
 #: Seconds without a frame after which hubs forget a satellite, as installed.
 DEFAULT_IDLE_S = 300.0
 #: The longest that the protocol of the broker can say, in seconds.
