@@ -134,12 +134,13 @@ class AsyncAsker:
         return hive_map.of_flood(flood_id)
 
     async def round_trip(self, worker: AsyncBaseWorker, seconds: float) -> float:
-        """Seconds of one ping by the transport, else of a PING of the hive. Raises HubTimeout."""
-        if self._client.profile.transport.pings:
-            took = await worker.ping(secrets.token_bytes(8), seconds)
-        else:
+        """Seconds of one ping by the transport or an echo, else of a PING of the hive. Raises HubTimeout."""
+        began = perf_counter()
+        took = await worker.ping(secrets.token_bytes(8), seconds)
+        left = seconds - (perf_counter() - began)
+        if took is None and left > 0 and not self._client.profile.transport.pings:
             began = perf_counter()
-            answered = await self.flood(seconds, 0.0)
+            answered = await self.flood(left, 0.0)
             # Our own PING is among the answers.
             took = perf_counter() - began if len(answered.nodes) > 1 else None
         if took is None:

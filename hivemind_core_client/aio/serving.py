@@ -214,7 +214,7 @@ class AsyncServingWorker(AsyncBaseWorker):
     def _await_proof(self, event: AwaitProof) -> None:
         connection = self._sender.connection
         if connection is not None:
-            connection.transport.watch()
+            self._sender.watch(connection)
             self._proof.begin(partial(self._prove, connection), "hivemind-proof")
 
     async def _prove(self, connection: AsyncConnection) -> None:
@@ -226,7 +226,7 @@ class AsyncServingWorker(AsyncBaseWorker):
     def _session_stands(self) -> None:
         connection = self._sender.connection
         if connection is not None:
-            connection.transport.watch()
+            self._sender.watch(connection)
             connection.transport.stand()
         self._changed.notify()
         settings = self._profile.settings

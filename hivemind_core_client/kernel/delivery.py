@@ -159,6 +159,12 @@ class Delivery:
         """Whether something was handed over that the hub is not known to have read."""
         return self._written > self._confirmed
 
+    @property
+    def asked_at(self) -> Optional[float]:
+        """When the oldest ping was sent that waits for its pong."""
+        with self._lock:
+            return next((began for _, began in self._asked.values()), None)
+
     def handed(self, message: HiveMessage, frames: Sequence[Frame], answered: bool = False) -> Optional[Ask]:
         """All frames of a message were handed to the connection; `answered`: the hub has said that it has them.
 
@@ -192,7 +198,7 @@ class Delivery:
     def look(self) -> Optional[Ask]:
         """What to do `ASK_AFTER_S` after `Ask.LATER`, and again after each answer but None: nothing is open then."""
         with self._lock:
-            if self._is_closed or not self.is_unconfirmed:
+            if self._is_closed or not (self.is_unconfirmed and self.asks):
                 self._is_looked_after = False
                 return None
             is_asked = bool(self._asked) and self._asked_for == self._written

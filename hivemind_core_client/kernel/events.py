@@ -97,6 +97,13 @@ class ArrivedInside:
 
 
 @frozen
+class Echoed:
+    """The hub has answered a message that asked for nothing else: call `answered`."""
+
+    answered: Callable[[], None]
+
+
+@frozen
 class Denied:
     """The hub said that its policy did not take a message of ours: for the wait for its answer, and who listens."""
 
@@ -126,6 +133,7 @@ Event = Union[
     Established,
     Arrived,
     ArrivedInside,
+    Echoed,
     Denied,
     Rejected,
     Failed,

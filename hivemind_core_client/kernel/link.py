@@ -20,12 +20,14 @@ from hivemind_core_client.kernel.decoding import (
 )
 from hivemind_core_client.kernel.dispatch import Dispatcher
 from hivemind_core_client.kernel.dispatch import Outcome as Followed
+from hivemind_core_client.kernel.echoes import ECHO_TYPE, Answered, Echoes
 from hivemind_core_client.kernel.encoding import Encoder
 from hivemind_core_client.kernel.events import (
     Arrived,
     ArrivedInside,
     AwaitProof,
     Denied,
+    Echoed,
     Established,
     Event,
     Failed,
@@ -109,6 +111,7 @@ class Link:
         self._decoder = Decoder(registry, options.limits)
         self._encoder = Encoder(registry, options.compress)
         self._proof_window_closes = 0.0
+        self._echoes = Echoes()
         #: How many more bytes are read before there is a key.
         self._left = options.limits.unauthenticated
         self._acts: dict[type, Callable[[Any], Iterator[Event]]] = {
@@ -205,18 +208,21 @@ class Link:
         """Prepare a message with handlers that are run in turn; see `Dispatcher.leaving`."""
         return self._dispatcher.leaving(message)
 
-    def seal(self, message: HiveMessage) -> list[Frame]:
+    def seal(self, message: HiveMessage, answered: Optional[Answered] = None) -> list[Frame]:
         """The frames for a prepared message, to be written in this order.
 
-        Raises NotConnected without a session, and InvalidMessage or EncryptionFailed for a message that
-        has no form on the wire.
+        `answered` is for a RENDEZVOUS whose answer no handler is to have: it comes in an Echoed. Raises NotConnected
+        without a session, and InvalidMessage or EncryptionFailed for a message that has no form on the wire.
         """
         channel = self._channel
         if channel is None:
             raise NotConnected(
                 f"no session with {self._options.where} ({self.state.value}): the message was not sent"
             )
-        return channel.seal(self._encoder.encode(message))
+        frames = channel.seal(self._encoder.encode(message))
+        if message.msg_type is ECHO_TYPE:
+            self._echoes.asked(answered)
+        return frames
 
     def ended(self, code: Optional[int] = None, reason: str = "", *, now: float) -> HiveMindError:
         """The transport is closed: with `code` by a close frame (1005: one without a code), else None.
@@ -288,6 +294,10 @@ class Link:
         return [] if negotiated is None else [Established(negotiated)]
 
     def _arrived(self, message: HiveMessage) -> list[Event]:
+        if self._echoes.waiting and message.msg_type is ECHO_TYPE:
+            answered = self._echoes.answer()
+            if answered is not None:
+                return [Echoed(answered)]
         events: list[Event] = [Arrived(message)]
         self._interpret(self._dispatcher.receive(message), events)
         return events

@@ -122,6 +122,11 @@ class TracingDelivery:
         """Whether something was handed over that the hub is not known to have read."""
         return self._inner.is_unconfirmed
 
+    @property
+    def asked_at(self) -> Optional[float]:
+        """When the oldest ping was sent that waits for its pong."""
+        return self._inner.asked_at
+
     def asked(self, now: float, payload: Optional[bytes] = None) -> bytes:
         """A ping is about to be written; see Delivery."""
         payload = self._inner.asked(now, payload)

@@ -15,6 +15,7 @@ from hivemind_core_client.wire.text import printable
 
 if TYPE_CHECKING:
     from hivemind_core_client.kernel.dispatch import Outcome as Followed
+    from hivemind_core_client.kernel.echoes import Answered
     from hivemind_core_client.kernel.link import Link
     from hivemind_core_client.plugins.contract import Frame
     from hivemind_core_client.plugins.handshake_contract import Outcome, Progress
@@ -51,9 +52,9 @@ class TracedLink(BaseLink):
         self.tracer.note("timer", f"due, for {_name(msg_type)}")
         return super().due(msg_type, key)
 
-    def seal(self, message: HiveMessage) -> list[Frame]:
+    def seal(self, message: HiveMessage, answered: Optional[Answered] = None) -> list[Frame]:
         """The frames for a prepared message; see Link."""
-        frames = super().seal(message)
+        frames = super().seal(message, answered)
         self.tracer.note("frame", f"→ {_frames(frames)}  {types_of(message)}")
         return frames
 

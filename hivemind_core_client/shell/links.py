@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hivemind_core_client.kernel.bounds import frame_size
-from hivemind_core_client.kernel.events import Measured
+from hivemind_core_client.kernel.events import Arrived, Measured
 from hivemind_core_client.kernel.link import Link
 from hivemind_core_client.kernel.tracing import TracedLink
 
@@ -29,8 +29,8 @@ class MeasuringLink(Link):
 
     def _arrived(self, message: HiveMessage) -> list[Event]:
         size, self._size = self._size, 0
-        _, *others = super()._arrived(message)
-        return [Measured(message, size), *others]
+        first, *others = super()._arrived(message)
+        return [Measured(message, size) if type(first) is Arrived else first, *others]
 
     def _broken(self, error: HiveMindError) -> list[Event]:
         self._size = 0

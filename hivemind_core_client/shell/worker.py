@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from hivemind_core_client.kernel.delivery import Ledger
 from hivemind_core_client.kernel.events import (
     AwaitProof,
+    Echoed,
     Established,
     Event,
     Failed,
@@ -77,6 +78,7 @@ class SharedWorker(ABC):
             Established: self._established,
             AwaitProof: self._await_proof,
             Rejected: self._reject,
+            Echoed: _answered,
             Failed: self._fail,
         }
         #: What is called in its place for events that come with no frame.
@@ -267,6 +269,10 @@ class _TracedLifecycle(TracedLife, ConnectionLifecycle):
 
 def _lifecycle_of(tracer: Optional[Tracer]) -> Callable[..., ConnectionLifecycle]:
     return ConnectionLifecycle if tracer is None else partial(_TracedLifecycle, tracer)
+
+
+def _answered(event: Echoed) -> None:
+    event.answered()
 
 
 def _ignore(*_: object) -> None:

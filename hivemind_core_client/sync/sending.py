@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Optional
 from attrs import define
 
 from hivemind_core_client.kernel.delivery import ASK_AFTER_S, Ask
+from hivemind_core_client.kernel.echoes import ECHO, ECHO_VERSION
 from hivemind_core_client.kernel.lifecycle import CLOSE_REASON_WAIT_S, ClientState
 from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, HubConnectionError, again
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from hivemind_core_client.kernel.delivery import Delivery
+    from hivemind_core_client.kernel.echoes import Answered
     from hivemind_core_client.kernel.events import Event
     from hivemind_core_client.kernel.leaving import Follow
     from hivemind_core_client.kernel.lifecycle import ConnectionLifecycle
@@ -124,6 +126,17 @@ class Sender:
             return connection.transport.ping(payload, seconds)
         except ConnectionLost as error:
             raise self._why_broken(connection, error) from error
+
+    def watch(self, connection: Connection) -> None:
+        """Both sides own the key: from now on the connection is probed, by echoes where it has no pings."""
+        agreed = connection.link.negotiated
+        if agreed is not None and agreed.version >= ECHO_VERSION:
+            connection.transport.echo_by(partial(self._echo, connection))
+        connection.transport.watch()
+
+    def _echo(self, connection: Connection, answered: Answered) -> None:
+        with connection.writing:
+            connection.transport.send(connection.link.seal(ECHO, answered))
 
     def confirm(self, ask: Optional[Ask]) -> None:
         """Have the hub prove, by its pong, that it has read what was sent."""

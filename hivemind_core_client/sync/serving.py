@@ -204,7 +204,7 @@ class ServingWorker(BaseWorker):
     def _await_proof(self, event: AwaitProof) -> None:
         connection = self._sender.connection
         if connection is not None:
-            connection.transport.watch()
+            self._sender.watch(connection)
             self._proof.begin(partial(self._prove, connection), "hivemind-proof")
 
     def _prove(self, connection: Connection) -> None:
@@ -216,7 +216,7 @@ class ServingWorker(BaseWorker):
     def _session_stands(self) -> None:
         connection = self._sender.connection
         if connection is not None:
-            connection.transport.watch()
+            self._sender.watch(connection)
             connection.transport.stand()
         self._changed.notify()
         settings = self._profile.settings

@@ -103,7 +103,7 @@ class Likeness:
     #: How it ends that of one that sends THIRDPRTY, where it no longer knows that.
     retired: Optional[Farewell] = None
     #: Whether it answers RENDEZVOUS, with having no mailboxes.
-    answers_rendezvous: bool = False
+    answers_rendezvous: bool = True
 
     #: Whether it sends on what PROPAGATE and BROADCAST carry, bare; drops the sender of PROPAGATE and ESCALATE for want
     #: of a hub above it; and answers no QUERY, CASCADE or PING.
@@ -143,6 +143,7 @@ STABLE = Likeness(
     new_client=(_UTTERANCE,),
     tells_denials=False,
     ignores_forbidden=True,
+    answers_rendezvous=False,
     unwraps=True,
 )
 
@@ -170,7 +171,6 @@ BETWEEN = Likeness(
     ends_denied_query=True,
     forbidden=NORMAL,
     retired=_INVALID_MESSAGE,
-    answers_rendezvous=True,
 )
 
 #: hivemind-core 5.3.10a1.
@@ -190,7 +190,6 @@ NEWEST = Likeness(
     new_client=(),
     forbidden=Farewell(4003, "VERB is not allowed for this client"),
     retired=_INVALID_MESSAGE,
-    answers_rendezvous=True,
     utterances=(_UTTERANCE, "ovos.utterance.handle"),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, cast
 
 from hivemind_core_client.kernel.progress import ProgressReporter
@@ -69,9 +70,13 @@ class AsyncCarrying(Carrying):
             if self._incoming is None:
                 self._incoming = self._begin(_harmless(self._carrier.receive))
             incoming = self._incoming
-            if await self._done(incoming, self._interval):
+            is_done = await self._done(incoming, self._interval)
+            if self._is_due():
+                self._begin_ping(b"")
+            if is_done:
                 break
-            await self._probe(incoming)
+            if self._offer.pings:
+                await self._probe(incoming)
         self._incoming = None
         try:
             return self._checked(_result_of(incoming))
@@ -90,6 +95,7 @@ class AsyncCarrying(Carrying):
         begun goes on when this is cancelled.
         """
         self._check_fit(frames)
+        self._sent_at = perf_counter()
         former = self._sending
         if former is not None:
             await self._done(former, None)
@@ -121,7 +127,7 @@ class AsyncCarrying(Carrying):
     async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip; None when it did not end in time, or this transport cannot ping."""
         pinging = self._begin_ping(payload)
-        if pinging is None or not await self._done(pinging, seconds):
+        if pinging is None or not await self._done(pinging, self._patience(seconds)):
             return None
         try:
             return float(_result_of(pinging))
@@ -129,9 +135,26 @@ class AsyncCarrying(Carrying):
             raise self._broken(error) from error
 
     def _begin_ping(self, payload: bytes) -> Optional[asyncio.Future[Any]]:
+        if self._echo is not None:
+            return self._begin(self._echo_trip(self._asked(payload)))
         if not self._offer.pings:
             return None
         return self._begin(self._round_trip(self._asked(payload)))
+
+    async def _echo_trip(self, ponged: Callable[[], float]) -> float:
+        loop = asyncio.get_running_loop()
+        pinging: asyncio.Future[None] = loop.create_future()
+        took = 0.0
+
+        def answered() -> None:
+            nonlocal took
+            took = self._echoed(ponged)
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(wake, pinging)
+
+        await _harmless(self._echo, answered)
+        await pinging
+        return took
 
     async def _round_trip(self, ponged: Callable[[], float]) -> float:
         await _harmless(self._carrier.ping)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Optional, Protocol, TypeVar, Union
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, TypeVar, Union
 
 from hivemind_core_client.kernel.delivery import Delivery, Ledger
 from hivemind_core_client.kernel.tracer import SILENT, Tracer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.plugins.contract import Frame
     from hivemind_core_client.transports.failures import Closed
 
 T = TypeVar("T")
+#: Sends a message that the hub answers, behind those before it. What it is given is called, from any thread, when the
+#: answer has come.
+Echo = Callable[[Callable[[], None]], None]
+AsyncEcho = Callable[[Callable[[], None]], Awaitable[None]]
 
 #: The payload of the ping before a farewell: its pong shows that the hub has read what was sent.
 LAST_PING = b"farewell"
@@ -39,6 +42,9 @@ class Confirming:
         """Before `open`: tell `tracer` of the phases."""
         self._tracer = tracer
 
+    def echo_by(self, echo: Any) -> None:
+        """Nothing: this transport has pings of its own."""
+
 
 class Transport(Protocol):
     """A connection for threads. `open` and `receive` belong to one thread; the rest may be called from any."""
@@ -48,6 +54,9 @@ class Transport(Protocol):
 
     def trace_to(self, tracer: Tracer) -> None:
         """Before `open`: tell `tracer` of the phases."""
+
+    def echo_by(self, echo: Echo) -> None:
+        """Both sides own the key, and the hub answers `echo`: let it stand in for pings where there are none."""
 
     def open(self, url: str) -> None:
         """Connect. Raises a HubConnectionError, InvalidOption, or KeyRefused when the hub does not know the key."""
@@ -94,6 +103,9 @@ class AsyncTransport(Protocol):
 
     def trace_to(self, tracer: Tracer) -> None:
         """Before `open`: tell `tracer` of the phases."""
+
+    def echo_by(self, echo: AsyncEcho) -> None:
+        """Both sides own the key, and the hub answers `echo`: let it stand in for pings where there are none."""
 
     async def open(self, url: str) -> None:
         """Connect. Raises a HubConnectionError, InvalidOption, or KeyRefused when the hub does not know the key."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, cast
 
 from hivemind_core_client.kernel.progress import ProgressReporter
@@ -43,6 +44,8 @@ class BlockingCarrying(Carrying):
         self._pinging = Hand(f"hivemind-{scheme}-pings")
         self._incoming: Optional[Future[Any]] = None
         self._aborted = False
+        #: Echoes that wait for their answer.
+        self._unanswered: set[Future[float]] = set()
 
     def open(self, url: str) -> None:
         """Connect. Raises HubUnreachable, HubTimeout, or what the carrier says of the hub."""
@@ -71,9 +74,12 @@ class BlockingCarrying(Carrying):
         while True:
             self._incoming = incoming = self._incoming or self._begin_receive()
             wait([incoming], self._interval)
+            if self._is_due():
+                self._begin_ping(b"")
             if incoming.done():
                 break
-            self._probe(incoming)
+            if self._offer.pings:
+                self._probe(incoming)
         self._incoming = None
         try:
             return self._checked(incoming.result())
@@ -94,6 +100,7 @@ class BlockingCarrying(Carrying):
         Raises ConnectionLost, also when a frame is not taken within `Deadlines.write`, and InvalidMessage.
         """
         self._check_fit(frames)
+        self._sent_at = perf_counter()
         report, answered = None if progress is None else ProgressReporter(progress, frames), True
         for frame in frames:
             answered &= self._send(frame) is True
@@ -123,7 +130,7 @@ class BlockingCarrying(Carrying):
         pinging = self._begin_ping(payload)
         if pinging is None:
             return None
-        wait([pinging], seconds)
+        wait([pinging], self._patience(seconds))
         if not pinging.done():
             return None
         try:
@@ -132,6 +139,8 @@ class BlockingCarrying(Carrying):
             raise self._broken(error) from error
 
     def _begin_ping(self, payload: bytes) -> Optional[Future[float]]:
+        if self._echo is not None:
+            return self._begin_echo(self._asked(payload))
         if not self._offer.pings:
             return None
         ponged = self._asked(payload)
@@ -141,6 +150,26 @@ class BlockingCarrying(Carrying):
             return ponged()
 
         return self._pinging.begin(round_trip)
+
+    def _begin_echo(self, ponged: Callable[[], float]) -> Future[float]:
+        pinging: Future[float] = Future()
+
+        def answered() -> None:
+            seconds = self._echoed(ponged)
+            with suppress(KeyError):  # `abort` came first
+                self._unanswered.remove(pinging)
+                pinging.set_result(seconds)
+
+        self._unanswered.add(pinging)
+        self._pinging.begin(partial(_harmless, self._echo, answered))
+        if self._aborted:
+            self._wake_unanswered()
+        return pinging
+
+    def _wake_unanswered(self) -> None:
+        with suppress(KeyError):
+            while True:
+                self._unanswered.pop().set_exception(failures.closed_here(self._address))
 
     def farewell(self) -> None:
         """Tell the hub that we go, once it has read what was sent; then hang up."""
@@ -160,6 +189,7 @@ class BlockingCarrying(Carrying):
         finally:
             for hand in (self._reading, self._writing, self._pinging):
                 hand.end(failures.closed_here(self._address))
+            self._wake_unanswered()
 
     def release(self) -> None:
         """Close what is still open. For the reading thread, when it reads no more."""

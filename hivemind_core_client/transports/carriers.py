@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from hivemind_core_client.config.tls import refusal_in
 from hivemind_core_client.kernel.bounds import frame_size, too_large, too_much
+from hivemind_core_client.transports import failures
 from hivemind_core_client.transports.base import Confirming
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.wire.errors import (
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Frame, Transport, TransportSettings
 
 log = logging.getLogger(__name__)
+
+#: In the memory of a transport: that the hub answers an echo.
+_ANSWERS = "the hub answers an echo"
+#: How long to wait, in seconds, for what may never come: the first answer of a hub to an echo.
+FIRST_ANSWER_S = 5.0
 
 #: What a carrier may raise for reasons that lie outside of it.
 _OUTSIDE = (OSError, EOFError)
@@ -57,7 +63,12 @@ class Carrying(Confirming):
         self._deadlines = settings.deadlines
         #: A pong proves something only where nothing gets lost or overtaken in silence.
         sound = offer.keeps_order and offer.tells_loss
+        self._is_sound = sound
         self._asks = offer.pings and sound and bool(settings.ping_interval)
+        #: What stands in for pings, from when both sides own a key.
+        self._echo: Any = None
+        #: When something was sent.
+        self._sent_at = 0.0
         #: How many bytes more may come before both sides own a key; None from then on.
         self._left: Optional[int] = settings.largest_early
         #: Seconds of silence after which the hub is pinged, once both sides own a key.
@@ -66,7 +77,15 @@ class Carrying(Confirming):
     def watch(self) -> None:
         """Both sides own the key: from now on an idle connection is probed, and more may come."""
         self._left = None
-        self._interval = (self._settings.ping_interval or None) if self._offer.pings else None
+        asks = self._offer.pings or self._echo is not None
+        self._interval = (self._settings.ping_interval or None) if asks else None
+        self._sent_at = perf_counter()
+
+    def echo_by(self, echo: Any) -> None:
+        """Both sides own the key, and the hub answers `echo`: let it stand in for pings where there are none."""
+        if self._is_sound and not self._offer.pings:
+            self._echo = echo
+            self._ask_more(bool(self._settings.ping_interval))
 
     def stand(self) -> None:
         """The session stands; a connection is watched before that."""
@@ -82,6 +101,42 @@ class Carrying(Confirming):
     def _awaits_pong(self) -> bool:
         """Whether a pong before the end would show that the hub has read what was sent."""
         return self._asks and self._delivery.is_unconfirmed
+
+    @property
+    def _is_answered(self) -> bool:
+        """Whether pings are answered: by an echo only if this hub has done so before."""
+        return self._offer.pings or _ANSWERS in self._settings.memory
+
+    def _patience(self, seconds: float) -> float:
+        """How long to wait for a pong, where that may take `seconds`."""
+        return seconds if self._is_answered else min(seconds, FIRST_ANSWER_S)
+
+    def _is_due(self) -> bool:
+        """Whether the hub is to be asked by an echo, as nothing was sent for so long.
+
+        Raises ConnectionLost where it has answered before, and takes too long now: something was lost on the way.
+        """
+        if self._echo is None or self._interval is None:
+            return False
+        now, asked_at = perf_counter(), self._delivery.asked_at
+        if asked_at is None or now - asked_at <= self._settings.ping_timeout:
+            return asked_at is None and self._asks and now - self._sent_at >= self._interval
+        if self._is_answered:
+            raise failures.silent(self._address, self._settings.ping_timeout)
+        self._ask_more(False)
+        return False
+
+    def _ask_more(self, asks: bool) -> None:
+        if self._asks and not asks:
+            log.info("%s answers nothing that would show what it has read", self._address)
+        self._asks = self._delivery.asks = asks
+
+    def _echoed(self, ponged: Callable[[], float]) -> float:
+        """The hub has answered an echo. Returns the seconds of the round trip."""
+        self._settings.memory[_ANSWERS] = True
+        if self._interval is not None and not self._asks:  # it was slow, no more
+            self._ask_more(True)
+        return ponged()
 
     def _asked(self, payload: bytes) -> Callable[[], float]:
         """A ping begins. Returns what to call once its pong has come, which returns the seconds of the round trip."""

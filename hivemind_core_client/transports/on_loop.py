@@ -8,10 +8,12 @@ from collections.abc import Coroutine
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 from hivemind_core_client.transports import failures, tcp
 from hivemind_core_client.transports.addresses import begun
+from hivemind_core_client.transports.hands import Hand
 from hivemind_core_client.wire.errors import HubUnreachable
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.kernel.tracer import Tracer
     from hivemind_core_client.plugins.contract import Frame, TransportSettings
-    from hivemind_core_client.transports.base import AsyncTransport
+    from hivemind_core_client.transports.base import AsyncTransport, Echo
     from hivemind_core_client.transports.failures import Closed
 
 T = TypeVar("T")
@@ -38,6 +40,7 @@ class OnLoop:
         self._waiting: set[Future[Any]] = set()
         self._lock = threading.Lock()
         self._aborted = False
+        self._echoing = Hand("hivemind-echoes")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="hivemind-loop", daemon=True)
         if not begun(self._thread):
@@ -56,6 +59,14 @@ class OnLoop:
     def trace_to(self, tracer: Tracer) -> None:
         """Before `open`: tell `tracer` of the phases."""
         self._inner.trace_to(tracer)
+
+    def echo_by(self, echo: Echo) -> None:
+        """Both sides own the key, and the hub answers `echo`: let it stand in for pings where there are none."""
+
+        async def echoed(answered: Callable[[], None]) -> None:
+            await asyncio.wrap_future(self._echoing.begin(partial(echo, answered)))
+
+        self._inner.echo_by(echoed)
 
     def open(self, url: str) -> None:
         """Connect. Raises what the transport raises, and HubTimeout for one that keeps its loop to itself."""
@@ -104,6 +115,7 @@ class OnLoop:
             self._loop.call_soon_threadsafe(self._inner.abort)
         for future in waiting:
             future.cancel()
+        self._echoing.end(failures.closed_here(self._address))
 
     def release(self) -> None:
         """Close what is still open, and end the loop, unless it is stuck."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.kernel.tracer import Tracer
     from hivemind_core_client.plugins.contract import Frame, TransportSettings
-    from hivemind_core_client.transports.base import Transport
+    from hivemind_core_client.transports.base import AsyncEcho, Transport
     from hivemind_core_client.transports.failures import Closed
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class OnThreads:
     def __init__(self, inner: Transport, settings: TransportSettings) -> None:
         self._inner = inner
         self._address: Any = settings.address
-        self._close_seconds = settings.deadlines.close
+        self._close_seconds, self._write_seconds = settings.deadlines.close, settings.deadlines.write
         self._reading, self._writing = Hand("hivemind-reads"), Hand("hivemind-writes")
         self._incoming: Optional[asyncio.Future[Union[Frame, Closed]]] = None
 
@@ -40,6 +40,17 @@ class OnThreads:
     def trace_to(self, tracer: Tracer) -> None:
         """Before `open`: tell `tracer` of the phases."""
         self._inner.trace_to(tracer)
+
+    def echo_by(self, echo: AsyncEcho) -> None:
+        """Both sides own the key, and the hub answers `echo`: let it stand in for pings where there are none."""
+        loop, seconds = asyncio.get_running_loop(), self._write_seconds + self._close_seconds
+
+        async def echoed(answered: Callable[[], None]) -> None:
+            await echo(answered)
+
+        self._inner.echo_by(
+            lambda answered: asyncio.run_coroutine_threadsafe(echoed(answered), loop).result(seconds)
+        )
 
     async def open(self, url: str) -> None:
         """Connect. Raises what the transport raises."""

@@ -252,6 +252,26 @@ def test_where_no_pings_are_wanted_none_is_asked_for() -> None:
     assert set(hand(delivery, kernel.ASK_AFTER_MESSAGES - 1)) == {None}
 
 
+def test_a_hub_that_turns_out_to_answer_nothing_is_looked_after_no_more() -> None:
+    delivery = Ledger().opened()
+    assert hand(delivery, 1) == [Ask.LATER]
+    delivery.asks = False
+    assert delivery.look() is None
+    assert hand(delivery, 1) == [None]
+    delivery.asks = True
+    assert hand(delivery, 1) == [Ask.LATER]
+
+
+def test_the_oldest_ping_that_waits_is_known() -> None:
+    delivery = Ledger().opened()
+    assert delivery.asked_at is None
+    first = delivery.asked(1.0)
+    delivery.asked(2.0)
+    assert delivery.asked_at == 1.0
+    delivery.ponged(first, 3.0)
+    assert delivery.asked_at == 2.0
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_happens_each_message_is_in_one_place(seed: int) -> None:
     chance, ledger = random.Random(seed), Ledger()

@@ -244,7 +244,10 @@ def test_pings_and_pongs(trace: Trace) -> None:
     assert not inner.asks and not delivery.asks
     inner.handed(BUS, ["x"])
     assert delivery.is_unconfirmed
-    delivery.ponged(delivery.asked(1.0), 1.5)
+    ping = delivery.asked(1.0)
+    assert delivery.asked_at == 1.0
+    delivery.ponged(ping, 1.5)
+    assert delivery.asked_at is None
     assert not inner.is_unconfirmed
     delivery.ponged(b"unasked", 2.0)
     delivery.measured(2.5)

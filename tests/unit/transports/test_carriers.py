@@ -20,38 +20,12 @@ from hivemind_core_client.testing import EmbeddedHub, HttpGateway
 from hivemind_core_client.transports import forms
 from tests.unit.client_support import Log, ask, login, until
 from tests.unit.noise_support import needs_noise
-from tests.unit.support import PASSWORD, plugin
+from tests.unit.support import PASSWORD
 from tests.unit.transport_support import ASYNCIO, BLOCKING, FOREVER, Scripted, made_of, settings
 
-SHELLS = ["threads", "asyncio"] if sys.version_info >= (3, 10) else ["threads"]
 FORMS = ["blocking", "asyncio"]
-BY_FORM = {"blocking": BLOCKING, "asyncio": ASYNCIO}
-
-
-@pytest.fixture(params=SHELLS)
-def client_class(request: pytest.FixtureRequest) -> Iterator[Any]:
-    if request.param == "threads":
-        yield HiveMessageBusClient
-    else:
-        from tests.unit.aio_support import OnLoop
-
-        yield OnLoop
-        OnLoop.end_all()
-
-
 Make = Callable[..., Any]
-
-
-@pytest.fixture
-def make(client_class: Any) -> Make:
-    """Makes a client of a hub over this transport: `make(hub, transport, **options)`."""
-
-    def made(hub: EmbeddedHub, transport: Transport, **options: Any) -> Any:
-        own = plugin("own", hivemind_transports=lambda: [transport])
-        host = options.pop("host", hub.url.replace("ws://", "own://"))
-        return client_class(**login(host, plugins=[own], **options))
-
-    return made
+BY_FORM = {"blocking": BLOCKING, "asyncio": ASYNCIO}
 
 
 @pytest.fixture(params=[(0, 1), (3, 3)], ids=["v1", "v3"])
@@ -139,8 +113,9 @@ def test_text_alone_lowers_no_version_in_silence(make: Make, caplog: pytest.LogC
             assert client.negotiated.version == 2
 
 
-def test_without_pings_the_hive_is_pinged(make: Make, hub: EmbeddedHub) -> None:
-    with make(hub, evolve(BLOCKING, pings=False)) as client:
+def test_an_old_hub_without_pings_has_the_hive_pinged(make: Make) -> None:
+    old = EmbeddedHub({"k": PASSWORD}, versions=(0, 1))
+    with old as hub, make(hub, evolve(BLOCKING, pings=False)) as client:
         assert 0 < client.round_trip() < 5
         hub.wait_for("propagate")
         client.emit(Message("note"))
