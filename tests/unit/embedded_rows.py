@@ -54,6 +54,8 @@ class LikeReal:
     """One hub. `upper` is the one above it, or None."""
 
     host = HOST
+    #: No broker stands before it.
+    broker = None
 
     def __init__(self, spec: HubSpec, options: HubOptions, upper: Optional[LikeReal] = None) -> None:
         self.spec = spec
@@ -71,6 +73,11 @@ class LikeReal:
     def port(self) -> int:
         """Where it listens."""
         return self.embedded.port
+
+    @property
+    def address(self) -> dict[str, Any]:
+        """`host` and `port`, as the options of a client have them."""
+        return {"host": self.host, "port": self.port}
 
     def start(self) -> LikeReal:
         """Listen."""
