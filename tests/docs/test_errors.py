@@ -14,7 +14,7 @@ from hivemind_core_client import errors
 
 from .documents import ROOT, page
 
-SOURCES = [ROOT / "hivemind_core_client", ROOT / "plugins" / "cli" / "src"]
+SOURCES = [ROOT / "hivemind_core_client", ROOT / "plugins" / "cli" / "src", ROOT / "plugins" / "mqtt" / "src"]
 ERRORS = [
     value
     for value in vars(errors).values()

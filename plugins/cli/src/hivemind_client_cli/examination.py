@@ -32,6 +32,7 @@ CHECKS = (
     "tcp",
     "tls",
     "websocket",
+    "transport",
     "key",
     "version",
     "password",
@@ -73,7 +74,7 @@ _OF_THE_PASSWORD = (PasswordRefused, NegotiationRefused)
 #: Shown only where they were looked at: before protocol version 3 there are no such keys.
 _OF_NOISE = ("hub key", "own Noise key")
 #: Where a check fails if no hub is at the address.
-_ON_THE_WAY = ("tcp", "tls", "websocket", "key")
+_ON_THE_WAY = ("tcp", "tls", "websocket", "transport", "key")
 #: What is noted of a check.
 Remark = Union[str, Mend, HiveMindError]
 
@@ -94,6 +95,8 @@ class Examination:
 
     connection: Connection
     hub: str
+    #: Whether a plugin moves the messages.
+    by_plugin: bool = False
     states: dict[str, str] = field(factory=dict)
     remarks: dict[str, Remark] = field(factory=dict)
     error: HiveMindError | None = None
@@ -105,6 +108,11 @@ class Examination:
     #: What the checks of plugins found.
     of_plugins: list[Checked] = field(factory=list)
 
+    @property
+    def carrying(self) -> str:
+        """The check of what moves the messages: `websocket`, or `transport` for that of a plugin."""
+        return "transport" if self.by_plugin else "websocket"
+
     def note(self, check: str, state: str, remark: Remark = "") -> None:
         """Note the outcome of a check."""
         self.states[check], self.remarks[check] = state, remark
@@ -112,7 +120,7 @@ class Examination:
     def fail(self, check: str, error: HiveMindError) -> None:
         """Note that `check` failed; what comes before it and is not noted yet went well."""
         for earlier in CHECKS[: CHECKS.index(check)]:
-            if earlier not in self.states and (earlier not in _OF_NOISE or check in _OF_NOISE):
+            if earlier not in self.states and (earlier in self._always or check in _OF_NOISE):
                 self.note(earlier, OK)
         self.failed, self.error = check, error
         self.note(check, FAILED, error.what if self._mend is None and error.mends else error)
@@ -123,6 +131,8 @@ class Examination:
         if self.failed is None or isinstance(self.error, (IdentityFileError, HubCertificateChanged)):
             return None
         if self.failed == "password" and not isinstance(self.error, _OF_THE_PASSWORD):
+            return None
+        if self.by_plugin and self.failed in _ON_THE_WAY and self.error is not None and self.error.mends:
             return None
         return mend_of(self.failed, self.hub)
 
@@ -142,10 +152,16 @@ class Examination:
         """Whether nothing that answered was a hub."""
         return self.failed in _ON_THE_WAY and isinstance(self.error, HubConnectionError)
 
+    @property
+    def _always(self) -> tuple[str, ...]:
+        """The checks that are shown even where they were not reached."""
+        other = "websocket" if self.by_plugin else "transport"
+        return tuple(check for check in CHECKS if check not in (*_OF_NOISE, other))
+
     def rows(self) -> list[tuple[str, str, Remark]]:
         """Check, state and remark, in order; what was not reached is skipped."""
         return [
             (check, self.states.get(check, SKIPPED), self.remarks.get(check, "not reached"))
             for check in CHECKS
-            if check in self.states or check not in _OF_NOISE
+            if check in self.states or check in self._always
         ]

@@ -16,15 +16,20 @@ from hivemind_client_cli.examination import CHECKS as EXAMINED
 from hivemind_client_cli.output import Output
 from hivemind_core_client import HiveMessageBusClient
 from hivemind_core_client.errors import (
+    BrokerRefused,
+    BrokerUnreachable,
     ConnectionLost,
     HandshakeError,
     HiveMindError,
     HubKeyChanged,
+    HubOffline,
     HubRefused,
     HubTimeout,
     IdentityFileError,
+    KeyRefused,
     Mend,
     NegotiationRefused,
+    NotAHub,
     PasswordRefused,
     VersionRefused,
 )
@@ -342,6 +347,40 @@ def test_where_an_error_belongs(
     assert run(*at(hub.port, "--json")).json["failed"] == check
 
 
+MENDED = Mend("set the options broker_username and broker_password")
+OF_BROKERS: list[tuple[HiveMindError, str, str]] = [
+    (BrokerRefused("a login is wanted", MENDED), "transport", "broker_username"),
+    (HubOffline("nobody reads the topic", MENDED), "transport", "broker_username"),
+    (BrokerUnreachable("no broker answers", MENDED), "tcp", "broker_username"),
+    (NotAHub("that is something else"), "transport", "that is something else"),
+    (KeyRefused("no such key"), "key", "set-identity --key"),
+]
+
+
+@pytest.mark.parametrize(("error", "check", "mend"), OF_BROKERS, ids=lambda value: str(value)[:20])
+def test_where_an_error_over_the_transport_of_a_plugin_belongs(
+    run: Any, monkeypatch: pytest.MonkeyPatch, error: HiveMindError, check: str, mend: str
+) -> None:
+    def connect(client: HiveMessageBusClient, site_id: str | None = None) -> None:
+        raise error
+
+    monkeypatch.setattr(HiveMessageBusClient, "connect", connect)
+    data = run("doctor", *LOGIN, "--host", "memory:nowhere", "--json").json
+    assert (data["failed"], data["attempts"]) == (check, [])
+    assert mend in data["mend"]
+    shown = [each["check"] for each in data["checks"]]
+    assert "transport" in shown and "websocket" not in shown
+
+
+def test_all_is_well_over_the_transport_of_a_plugin(run: Any) -> None:
+    with EmbeddedHub({KEY: PASSWORD}, memory="doctors", like="5.3") as hub:
+        data = run("doctor", *LOGIN, "--host", hub.url, "--json").expect(3).json
+    found = {each["check"]: (each["state"], each["remark"]) for each in data["checks"]}
+    assert found["transport"] == ("ok", "") and found["name"][0] == "skipped"
+    assert found["hub key"][1].startswith("pinned is ")
+    assert data["failed"] == "permission", "hub 5.3 allows a new key nothing"
+
+
 def test_a_hub_that_hangs_up_on_our_envelope(
     run: Any, hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -390,7 +429,7 @@ def test_the_hubs_name_is_cleaned(run: Any, monkeypatch: pytest.MonkeyPatch, hub
 
 
 def test_the_checks_are_all_of_these() -> None:
-    assert [check for check in EXAMINED if check not in OF_NOISE] == CHECKS
+    assert [check for check in EXAMINED if check not in (*OF_NOISE, "transport")] == CHECKS
 
 
 def test_what_fails_at_the_password_and_is_no_matter_of_it_says_its_own_mend(

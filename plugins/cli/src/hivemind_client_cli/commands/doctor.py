@@ -19,10 +19,13 @@ from hivemind_client_cli.output import Output
 from hivemind_client_cli.output_options import reporting
 from hivemind_client_cli.peer_text import handshake_of
 from hivemind_client_cli.permission import Trial, examine_permission
+from hivemind_core_client.config.addresses import PluginAddress
 from hivemind_core_client.errors import (
+    BrokerRefused,
     HiveMindError,
     HubCertificateChanged,
     HubKeyChanged,
+    HubOffline,
     HubTimeout,
     HubUnreachable,
     IdentityFileError,
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
 #: Where a phase of connecting that took too long belongs.
 _PHASES = {"open": "tcp", "tcp": "tcp", "tls": "tls", "upgrade": "websocket", "first frame": "key"}
 _KINDS: tuple[tuple[type[HiveMindError], str], ...] = (
+    (HubOffline, "websocket"),
+    (BrokerRefused, "websocket"),
     (HubUnreachable, "tcp"),
     (SecureConnectionFailed, "tls"),
     (HubCertificateChanged, "tls"),
@@ -88,7 +93,7 @@ def doctor(
 
     The steps: name, TCP, TLS, WebSocket, key, version, password, cipher, permission. Protocol version 3 adds two: 'hub
     key' and 'own Noise key', the static keys by which hub and satellite know each other. After these come the checks of
-    plugins.
+    plugins. If a plugin moves the messages, as over MQTT, the step 'transport' stands in the place of WebSocket.
 
     The step 'permission' shows what the hub allows this key, if the hub tells. To find out, a message is sent that
     nobody handles. --say and --msg send a real message.
@@ -103,8 +108,9 @@ def doctor(
     if say is not None and msg_type is not None:
         raise click.UsageError("give one of --say and --msg")
     with prepared(output, connection) as client:
-        address = str(client.profile.settings.address)
-        found = Examination(connection, address.partition("//")[2])
+        hub = client.profile.settings.address
+        address = str(hub)
+        found = Examination(connection, hub.pin_name, isinstance(hub, PluginAddress))
         _examine_name(found, client)
         if found.failed is None and _examine_session(found, client, connection):
             try:
@@ -119,6 +125,9 @@ def doctor(
 
 
 def _examine_name(found: Examination, client: HiveMessageBusClient) -> None:
+    if not client.profile.settings.address.port:
+        found.note("name", SKIPPED, "the transport of this address knows no names")
+        return
     host, seconds = client.host, client.deadlines.tcp
     try:
         found_there = resolve(host, client.port, seconds)
@@ -146,7 +155,8 @@ def _examine_session(found: Examination, client: HiveMessageBusClient, connectio
     try:
         client.connect(site_id=connection.site_id)
     except HiveMindError as error:
-        check = _place(error, client)
+        place = _place(error, client)
+        check = found.carrying if place == "websocket" else place
         for step in _before(check, error):
             found.note(step, SKIPPED, "not reached")
         found.fail(check, error)
@@ -191,7 +201,7 @@ def _note_session(found: Examination, client: HiveMessageBusClient, connection: 
             OK,
             f"the certificate is the pinned one: {pin}" if pinned else "the certificate is verified",
         )
-    found.note("websocket", OK)
+    found.note(found.carrying, OK)
     name = hub.name if hub else ""
     found.note("key", OK, f"the hub is {name}" if name else "the hub does not say its name")
     if agreed:
