@@ -14,7 +14,7 @@ COPY . /src
 RUN python3 -m venv /opt/hivemind-client \
     && /opt/hivemind-client/bin/pip install --no-cache-dir --disable-pip-version-check \
         "/src[async,encodings,http,speed]" \
-        /src/plugins/binary_tts /src/plugins/cli /src/plugins/intercom /src/plugins/journal /src/plugins/metrics /src/plugins/mqtt
+        /src/plugins/binary_tts /src/plugins/cli /src/plugins/discovery /src/plugins/intercom /src/plugins/journal /src/plugins/metrics /src/plugins/mqtt
 
 FROM base
 COPY --from=build /opt/hivemind-client /opt/hivemind-client

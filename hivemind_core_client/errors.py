@@ -22,7 +22,9 @@ HiveMindError
 ├── HubConnectionError            (ConnectionError, RuntimeError) the way to the hub
 │   ├── HubUnreachable            name or TCP: nobody listens there
 │   │   ├── BrokerUnreachable     nobody listens where the broker should be
-│   │   └── HubOffline            the broker is there, and the hub is not
+│   │   ├── HubOffline            the broker is there, and the hub is not
+│   │   ├── HubNotFound           no hub in the network fits an address such as discover:kitchen
+│   │   └── SeveralHubsFound      more than one fits it
 │   ├── SecureConnectionFailed    TLS: certificate or version
 │   ├── NotAHub                   something answers, but it speaks no WebSocket
 │   ├── ConnectionLost            the connection has ended
@@ -112,6 +114,7 @@ from hivemind_core_client.wire.errors import (
     VersionRefused,
     forget_server,
 )
+from hivemind_core_client.wire.finding_errors import HubNotFound, SeveralHubsFound
 from hivemind_core_client.wire.frame_errors import (
     MalformedBinaryFrame,
     MetadataTooLarge,
@@ -141,6 +144,7 @@ __all__ = [
     "HubCommand",
     "HubConnectionError",
     "HubKeyChanged",
+    "HubNotFound",
     "HubOffline",
     "HubRefused",
     "HubTimeout",
@@ -174,6 +178,7 @@ __all__ = [
     "SealingError",
     "SecureConnectionFailed",
     "Setting",
+    "SeveralHubsFound",
     "UnknownCipher",
     "UnknownEncoding",
     "UnknownMessageType",

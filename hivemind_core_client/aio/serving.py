@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Callable, NoReturn, Optional
 
 from hivemind_core_client.aio.base_worker import AsyncBaseWorker
+from hivemind_core_client.aio.finding import AsyncHubFinder
 from hivemind_core_client.aio.in_turn import AsyncTurns
 from hivemind_core_client.aio.sending import AsyncConnection, AsyncSender
 from hivemind_core_client.aio.waiting import (
@@ -64,6 +65,7 @@ class AsyncServingWorker(AsyncBaseWorker):
         )
         self._proof, self._farewell = AsyncBeside(), AsyncBeside()
         self._key_use = KeyUse()
+        self._finder = AsyncHubFinder(self.lifecycle, self._changed, self._tracer)
 
     @property
     def transport(self) -> Optional[AsyncTransport]:
@@ -128,6 +130,8 @@ class AsyncServingWorker(AsyncBaseWorker):
             self.link = link = self._new_link()
             writing = AsyncWritingLock(self._deadlines.write, self.lifecycle.hub_is_stuck)
             self.delivery = delivery = self.ledger.opened()
+            if self._profile.search is not None:
+                await self._finder.find(self._profile.search, self.ledger.sessions)
             transport = self._new_transport()
             self._acquaint(transport)
             self._sender.connection = connection = AsyncConnection(link, transport, writing, delivery)
@@ -161,7 +165,7 @@ class AsyncServingWorker(AsyncBaseWorker):
         link, transport = connection.link, connection.transport
         if self.lifecycle.stopping:  # after the connection is known to `stop`, so that one of the two ends it
             raise ClientClosed("the client is closed")
-        await transport.open(self._profile.settings.url())
+        await transport.open(self._profile.url())
         link.opened()
         while link.phase is not None:
             phase = link.phase

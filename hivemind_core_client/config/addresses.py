@@ -6,11 +6,12 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Optional
-from urllib.parse import SplitResult, parse_qs, parse_qsl, quote, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from attrs import field, frozen
 
 from hivemind_core_client.wire.errors import InvalidOption, Mend
+from hivemind_core_client.wire.finding_errors import KNOWN_FINDERS
 from hivemind_core_client.wire.keys import pin_name
 from hivemind_core_client.wire.mends import SHOW_PLUGINS
 
@@ -58,8 +59,8 @@ class Address:
 
     @property
     def endpoint(self) -> str:
-        """`host:port`, under which the hub's certificate is pinned."""
-        return f"{_bracketed(self.host)}:{self.port}"
+        """`host:port`, under which the hub's certificate is pinned; the whole address if it has no port."""
+        return f"{_bracketed(self.host)}:{self.port}" if self.port else str(self)
 
     def __str__(self) -> str:
         """`ws://host:port`, and the path if there is one, which never holds a credential. The query is left out."""
@@ -158,6 +159,45 @@ class PluginAddress(Address):
         return cls(parts.hostname, chosen, tls, _path(host, parts), _query(parts), called=scheme)
 
 
+@frozen
+class SearchAddress(Address):
+    """A hub that must be found: `discover:kitchen`, or `discover:?site=home`; `host` is its name, in lower case.
+
+    `announced` is what else the hub must announce. Nothing of this is secret, and all of it is shown and pinned under.
+    """
+
+    called: str = ""
+    announced: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def scheme(self) -> str:
+        """What the address begins with, without the colon."""
+        return self.called
+
+    def __str__(self) -> str:
+        """`discover:kitchen?site=home`."""
+        filters = f"?{urlencode(self.announced, quote_via=quote)}" if self.announced else ""
+        return f"{self.called}:{quote(self.host)}{filters}"
+
+    @classmethod
+    def of(cls, scheme: str, text: str) -> SearchAddress:
+        """The address that `text` is. Raises InvalidOption for what cannot be read."""
+        rest = text.strip().partition(":")[2]
+        name, _, query = rest.partition("?")
+        wanted = unquote(name.strip("/")).casefold()
+        try:
+            pairs = parse_qsl(query, strict_parsing=True, max_num_fields=10) if query else []
+        except ValueError:
+            pairs = [("", "")]
+        texts = [wanted, *(part for pair in pairs for part in pair)]
+        if "#" in rest or not all(each.isprintable() for each in texts) or ("", "") in pairs:
+            raise InvalidOption(
+                f"the hub's address {_shown(text)!r} is not {scheme}:, {scheme}:NAME or {scheme}:?site=SITE"
+            )
+        announced = tuple(sorted((key, value.casefold()) for key, value in pairs))
+        return cls(wanted, 0, called=scheme, announced=announced)
+
+
 def read_address(
     host: str,
     port: Any = None,
@@ -178,14 +218,19 @@ def read_address(
     builtin = next((kind for kind in (Address, HttpAddress) if found in kind.schemes), None)
     known = (*Address.schemes, *HttpAddress.schemes) if transports is None else tuple(transports)
     if found not in known:
+        extra = KNOWN_FINDERS.get(found)
         raise InvalidOption(
             f"the hub's address {_shown(host)!r} needs a transport for {found}, and there are those for: "
             f"{', '.join(sorted(known)) or 'none'}",
-            Mend("install a plugin that brings it, and see ", SHOW_PLUGINS),
+            Mend("install it: ", extra)
+            if extra
+            else Mend("install a plugin that brings it, and see ", SHOW_PLUGINS),
         )
     if builtin is not None or transports is None:
         return (builtin or Address).read(host, port, fallback)
     transport = transports[found]
+    if transport.find is not None:
+        return SearchAddress.of(found, host)
     address = PluginAddress.of(transport, found, host, port, fallback)
     if transport.options:
         query_options(transport, address.query)
@@ -212,7 +257,7 @@ def _scheme_in(host: str, transports: Mapping[str, Transport]) -> Optional[str]:
         return None
     name, slashes = match[1].lower(), match[2]
     transport = transports.get(name)
-    without_ports = transport is not None and transport.default_port is None
+    without_ports = name in KNOWN_FINDERS if transport is None else transport.default_port is None
     is_port = host.strip()[match.end() :].isdigit()
     return name if slashes or (without_ports and not is_port) else None
 

@@ -6,11 +6,13 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from attrs import evolve
 
+from hivemind_core_client.config.addresses import Address, SearchAddress, read_address
 from hivemind_core_client.config.hub_keys import HubKeys
+from hivemind_core_client.config.hub_search import HubSearch
 from hivemind_core_client.config.identity import NodeIdentity
 from hivemind_core_client.config.kept_options import Profile
 from hivemind_core_client.config.key_files import IdentityFile, place_of
@@ -66,6 +68,7 @@ class ClientProfile:
         plugin_settings: Optional[Mapping[str, Any]] = None,
         transport_options: Optional[Mapping[str, Any]] = None,
         tracer: Optional[Tracer] = None,
+        scheme: str = "ws",
     ) -> None:
         #: Whom to tell what a connection does; None where nobody asked for that.
         self.tracer = tracer
@@ -73,8 +76,12 @@ class ClientProfile:
         self.identity = identity
         self.plugins = plugins
         self.registry = plugins.require()
+        #: Whether certificates are to be verified; a client says it.
+        self.must_verify: Callable[[], bool] = bool
+        #: Finds the hub before each connection, where the address says only what to look for.
+        self.search = self._search_for(settings.address, scheme)
         #: What moves frames between this client and its hub.
-        self.transport = self.registry.transports[settings.address.scheme]
+        self.transport = self._transport_for(settings.address, scheme)
         self.history = ClientHistory(lambda: (self.settings.address, self.settings.key))
         self.context = Context(
             identity=identity,
@@ -103,7 +110,7 @@ class ClientProfile:
         self._hub_key = hub_key
         self._transport_options = checked_transport_options(transport_options)
         self._given: dict[str, object] = {}
-        self._scheme = settings.address.scheme
+        self._scheme = scheme
         self._kept = _NO_PROFILE
         #: The name of the user's profile that it was made of; empty for none.
         self.name = ""
@@ -132,21 +139,37 @@ class ClientProfile:
         settings = resolve(
             identity, **credentials, useragent=useragent, scheme=scheme, transports=transports, kept=kept
         )
-        made = cls(settings, identity, plugins, **options)
+        made = cls(settings, identity, plugins, scheme=scheme, **options)
         made._given = {**credentials, "useragent": useragent}
-        made._scheme, made._kept, made.name = scheme, kept, kept.name
+        made._kept, made.name = kept, kept.name
         stored = kept.options.get("host") or identity.default_master
         made.given_host = str(given("host", credentials.get("host"), stored))
         return made
 
+    @property
+    def place(self) -> Address:
+        """The address that the next connection is made to: the hub's, or where it was found last."""
+        found = None if self.search is None else self.search.place
+        return self.settings.address if found is None else found
+
+    @property
+    def where(self) -> str:
+        """The hub for texts: its address, and if it had to be found also what was looked for."""
+        wanted, place = self.settings.address, self.place
+        return str(place) if place is wanted else f"{wanted} ({place})"
+
+    def url(self) -> str:
+        """The address of the next connection with our name and key, as the hub reads them."""
+        return evolve(self.settings, address=self.place).url()
+
     def link_options(self) -> LinkOptions:
         """What the next connection is asked to do, with the settings as they are now."""
-        return evolve(self.options, where=str(self.settings.address), credentials=self._credentials())
+        return evolve(self.options, where=self.where, credentials=self._credentials())
 
     def transport_options(self) -> dict[str, Any]:
         """What the transport of the next connection is told, with settings and environment as they are now."""
         kept = self._kept.options.get("transport_options", {})
-        return transport_options(self.transport, self.settings.address, self._transport_options, kept)
+        return transport_options(self.transport, self.place, self._transport_options, kept)
 
     def renew_context(self) -> Context:
         """The context for the next connection: name, site and session state as they are set now."""
@@ -185,12 +208,44 @@ class ClientProfile:
         found = resolve(
             self.identity, **given_ones, scheme=self._scheme, transports=transports, kept=self._kept
         )
-        if transports[found.address.scheme] is not self.transport:
+        if self._transport_for(found.address, self._scheme) is not self.transport:
             raise InvalidOption(
                 f"the hub is at {found.address} now, for which this client has another transport",
                 Mend("make another client for it", joint=": "),
             )
+        if found.address != self.settings.address:
+            self.search = self._search_for(found.address, self._scheme)
         self.settings = found
+
+    def _search_for(self, address: Address, scheme: str) -> Optional[HubSearch]:
+        """The search for a hub that must be found; None for any other address."""
+        transports = self.registry.transports
+        find = transports[address.scheme].find
+        if not isinstance(address, SearchAddress) or find is None:
+            return None
+        return HubSearch(
+            address,
+            find,
+            lambda url: self._found_address(url, scheme),
+            lambda hub: self.identity.get_pinned_certificate(hub),
+            lambda: self.must_verify(),
+        )
+
+    def _found_address(self, url: str, scheme: str) -> Address:
+        """The address of a hub that was found. Raises InvalidOption for one that this client cannot connect to."""
+        address = read_address(url, scheme=scheme, transports=self.registry.transports)
+        if self.registry.transports[address.scheme] is not self.transport:
+            raise InvalidOption(f"{address.scheme} is another transport than that of this client")
+        return address
+
+    def _transport_for(self, address: Address, scheme: str) -> Transport:
+        """What moves frames to an address; to a hub that must be found, that of `scheme`. Raises InvalidOption."""
+        carried = scheme if isinstance(address, SearchAddress) else address.scheme
+        if carried not in self.registry.transports:
+            raise InvalidOption(
+                f"a hub that is found needs a transport for {carried}", Mend("see ", SHOW_PLUGINS)
+            )
+        return self.registry.transports[carried]
 
     def advise(self, error: HiveMindError) -> None:
         """Add to an error what is known here: which identity it is about, and where a refused value came from."""

@@ -15,6 +15,8 @@ from typing import Any, Callable, Optional, Protocol, Union
 from attrs import Factory, define, evolve, field, frozen
 from attrs.validators import instance_of
 
+from hivemind_core_client.plugins.finder_contract import FoundHub as FoundHub
+from hivemind_core_client.plugins.finder_contract import Search as Search
 from hivemind_core_client.plugins.transport_contract import AsyncCarrier as AsyncCarrier
 from hivemind_core_client.plugins.transport_contract import BlockingCarrier as BlockingCarrier
 from hivemind_core_client.plugins.transport_contract import Closed as Closed

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, Union
 from attrs import field, frozen
 from attrs.validators import deep_iterable, ge, gt, instance_of, matches_re, optional
 
+from hivemind_core_client.plugins.finder_contract import Finder
+
 if TYPE_CHECKING:
     import ssl
 
@@ -175,8 +177,11 @@ class Transport:
     Say what it can do. `carries_bytes`: its frames may be bytes. `largest_frame`: the most bytes of a frame (None: any
     number). `keeps_order`: frames arrive in order. `tells_loss`: a frame that got lost ends the connection. `pings`:
     its carriers have a `ping`. With `prefers_text` frames are text wherever the protocol leaves the choice. `options`
-    are those that it knows; with them, its addresses and the environment may have options too. Raises ValueError if
-    there is no scheme or no form, and for a scheme that is none; TypeError for options that are none.
+    are those that it knows; with them, its addresses and the environment may have options too.
+
+    With `find` and no form, the schemes stand for hubs that must be found first. Frames then go over the transport of
+    the address that was found. Raises ValueError if there is no scheme, if there is neither a form nor `find`, or both,
+    and for a scheme that is none; TypeError for options that are none.
     """
 
     schemes: tuple[str, ...] = field(converter=_schemes)
@@ -193,12 +198,16 @@ class Transport:
     options: tuple[TransportOption, ...] = field(
         default=(), converter=_options, validator=deep_iterable(instance_of(TransportOption))
     )
+    find: Optional[Finder] = None
 
     def __attrs_post_init__(self) -> None:
         """Check what only all fields together tell."""
         if not self.schemes:
             raise ValueError("a transport needs a scheme")
-        if not (callable(self.blocking) or callable(self.asyncio)):
+        has_form = callable(self.blocking) or callable(self.asyncio)
+        if self.find is not None and (has_form or not callable(self.find)):
+            raise ValueError(f"the transport for {self.schemes[0]} has `find`: a function, and no other form")
+        if self.find is None and not has_form:
             raise ValueError(
                 f"the transport for {self.schemes[0]} has neither a blocking nor an asyncio form"
             )

@@ -126,13 +126,13 @@ class ClientAttributes:
 
     @property
     def host(self) -> str:
-        """The hub's host name or address."""
-        return self.profile.settings.address.host
+        """The hub's host name or address; of a hub that is not found yet, the name that is looked for."""
+        return self.profile.place.host
 
     @property
     def port(self) -> int:
-        """The hub's port."""
-        return self.profile.settings.address.port
+        """The hub's port; 0 for a hub that is not found yet, and for a transport without ports."""
+        return self.profile.place.port
 
     @property
     def useragent(self) -> str:
@@ -249,4 +249,4 @@ class ClientAttributes:
 
     def __repr__(self) -> str:
         """Hub and state; no credentials."""
-        return f"<{type(self).__name__} {self.profile.settings.address}, {self.state}>"
+        return f"<{type(self).__name__} {self.profile.where}, {self.state}>"

@@ -162,6 +162,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
             ssl_context,
             CertificatePins(lambda: self.profile.identity),
         )
+        self.profile.must_verify = lambda: self._tls.verifies
         self._ping = ping_seconds(websocket_ping_interval, websocket_ping_timeout, kept.options)
         self._transport_memory = TransportMemory()
         self._make_parts()

@@ -30,11 +30,11 @@ class TransportMemory:
         """For the next connection of this worker; the memory is a new one for another worker, or other settings."""
         settings, limits = profile.settings, profile.options.limits
         # Whoever connects anew is told of a refusal at once: that makes another worker.
-        if self._memory_of != (worker, settings):
-            self._memory, self._memory_of = {}, (worker, settings)
+        if self._memory_of != (worker, settings, profile.place):
+            self._memory, self._memory_of = {}, (worker, settings, profile.place)
         return TransportSettings(
-            address=settings.address,
-            url=settings.url(),
+            address=profile.place,
+            url=profile.url(),
             useragent=settings.useragent,
             key=settings.key,
             tls=tls.at(settings.address),

@@ -63,7 +63,7 @@ class SharedWorker(ABC):
         self.link: Optional[Link] = None
         self._tracer = SILENT if profile.tracer is None else profile.tracer
         self.lifecycle = _lifecycle_of(profile.tracer)(
-            lambda: str(profile.settings.address),
+            lambda: profile.where,
             deadlines,
             backoff,
             profile.advise,
@@ -243,7 +243,7 @@ class SharedWorker(ABC):
         if messages is not None:
             log.warning(
                 "the connection with %s ended; messages that were sent and may not have arrived: %d (docs/delivery.md)",
-                self._profile.settings.address,
+                self._profile.where,
                 len(messages),
             )
         log.debug("so far: %s", self.ledger.metrics(self.rejected, self._mailbox.dropped))
@@ -259,7 +259,7 @@ class SharedWorker(ABC):
 
     def _reject(self, event: Rejected) -> None:
         self.rejected += 1
-        where = self._profile.settings.address
+        where = self._profile.where
         self._profile.context.note(log.warning, "dropped a frame from %s: %s", where, event.error)
 
 

@@ -80,7 +80,7 @@ class HiveMindHTTPClient(HiveMessageBusClient):
     @property
     def base_url(self) -> str:
         """The address of the hub, without a login: `http://h:5679`."""
-        return str(self.profile.settings.address)
+        return str(self.profile.place)
 
     @property
     def auth(self) -> str:

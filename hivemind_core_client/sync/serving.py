@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Callable, NoReturn, Optional
 from hivemind_core_client.config.key_use import KeyUse
 from hivemind_core_client.kernel.events import AwaitProof, RunDuringWait, RunInTurn, Transmit
 from hivemind_core_client.sync.base_worker import BaseWorker
+from hivemind_core_client.sync.finding import HubFinder
 from hivemind_core_client.sync.in_turn import Turns
 from hivemind_core_client.sync.sending import Connection, Sender
 from hivemind_core_client.sync.waiting import (
@@ -63,6 +64,7 @@ class ServingWorker(BaseWorker):
         self._sender = Sender(self.lifecycle, mailbox, deadlines, self._changed, self._link_lock, self._turns)
         self._proof, self._farewell = Beside(), Beside()
         self._key_use = KeyUse()
+        self._finder = HubFinder(self.lifecycle, self._changed, self._tracer)
 
     @property
     def transport(self) -> Optional[Transport]:
@@ -127,6 +129,8 @@ class ServingWorker(BaseWorker):
             self.link = link = self._new_link()
             writing = WritingLock(self._deadlines.write, self.lifecycle.hub_is_stuck)
             self.delivery = delivery = self.ledger.opened()
+            if self._profile.search is not None:
+                self._finder.find(self._profile.search, self.ledger.sessions)
             transport = self._new_transport()
             self._acquaint(transport)
             self._sender.connection = connection = Connection(link, transport, writing, delivery)
@@ -160,7 +164,7 @@ class ServingWorker(BaseWorker):
         link, transport = connection.link, connection.transport
         if self.lifecycle.stopping:  # after the connection is known to `stop`, so that one of the two ends it
             raise ClientClosed("the client is closed")
-        transport.open(self._profile.settings.url())
+        transport.open(self._profile.url())
         link.opened()
         while link.phase is not None:
             phase = link.phase

@@ -20,6 +20,7 @@ SAID = "you said: a program was moved over\n"
 #: What the extras with a plugin bring.
 PLUGINS = {
     "cli": "cli",
+    "discovery": "discovery",
     "intercom": "intercom",
     "journal": "journal",
     "metrics": "metrics",

@@ -43,6 +43,7 @@ SYSTEM = {
     "echo",
     "export",
     "git",
+    "hivemind-presence",
     "grep",
     "install",
     "journalctl",
@@ -90,7 +91,7 @@ def _check_option(command: click.Command, words: list[str]) -> None:
 @cache
 def _cli() -> click.Group:
     """The command, with what the distributions beside the root bring."""
-    return build_cli(load_plugins(["journal"]))
+    return build_cli(load_plugins(["discovery", "journal"]))
 
 
 def _check_client(words: list[str]) -> None:

@@ -54,7 +54,7 @@ plugins = pytest.mark.parametrize("folder", PLUGINS, ids=name_of)
 
 
 def test_no_plugin_is_lost() -> None:
-    assert {"binary_tts", "cli", "intercom", "journal", "metrics", "mqtt"} <= {
+    assert {"binary_tts", "cli", "discovery", "intercom", "journal", "metrics", "mqtt"} <= {
         folder.name for folder in PLUGINS
     }
 

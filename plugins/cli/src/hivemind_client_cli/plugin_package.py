@@ -158,7 +158,7 @@ def _taken(kind: str) -> Collection[str]:
 
 
 #: Distributions of this project that are plugins.
-_OURS = ("binary-tts", "cli", "intercom", "journal", "metrics", "mqtt")
+_OURS = ("binary-tts", "cli", "discovery", "intercom", "journal", "metrics", "mqtt")
 
 
 def _entry_point(name: str) -> str:

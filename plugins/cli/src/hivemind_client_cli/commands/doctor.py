@@ -43,6 +43,7 @@ from hivemind_core_client.wire.keys import BY_AUTHORITY, fingerprint
 
 if TYPE_CHECKING:
     from hivemind_core_client import HiveMessageBusClient
+    from hivemind_core_client.config.hub_search import HubSearch
     from hivemind_core_client.plugins.contract import Negotiated
 
 #: Where a phase of connecting that took too long belongs.
@@ -125,6 +126,9 @@ def doctor(
 
 
 def _examine_name(found: Examination, client: HiveMessageBusClient) -> None:
+    if client.profile.search is not None:
+        _find(found, client, client.profile.search)
+        return
     if not client.profile.settings.address.port:
         found.note("name", SKIPPED, "the transport of this address knows no names")
         return
@@ -141,6 +145,16 @@ def _examine_name(found: Examination, client: HiveMessageBusClient) -> None:
         found.note("name", OK, shown if shown == host else f"{host} is {shown}")
 
 
+def _find(found: Examination, client: HiveMessageBusClient, search: HubSearch) -> None:
+    try:
+        place = search.look()
+    except HiveMindError as error:
+        client.profile.advise(error)
+        found.fail("name", error)
+    else:
+        found.note("name", OK, f"{search.wanted} is {place}: announced in this network, by anybody")
+
+
 def _fail_name(found: Examination, client: HiveMessageBusClient, text: str) -> None:
     error = HubUnreachable(text)
     client.profile.advise(error)
@@ -149,7 +163,7 @@ def _fail_name(found: Examination, client: HiveMessageBusClient, text: str) -> N
 
 def _examine_session(found: Examination, client: HiveMessageBusClient, connection: Connection) -> bool:
     """Connect, and note how far that came; True if a session stands."""
-    address = client.profile.settings.address
+    address = client.profile.place
     if not address.tls:
         found.note("tls", SKIPPED, f"over {address.scheme}:// messages are encrypted, the access key is not")
     try:
@@ -191,10 +205,10 @@ def _place(error: HiveMindError, client: HiveMessageBusClient) -> str:
 
 
 def _note_session(found: Examination, client: HiveMessageBusClient, connection: Connection) -> None:
-    hub, agreed, address = client.hub, client.negotiated, client.profile.settings.address
+    hub, agreed, address = client.hub, client.negotiated, client.profile.place
     found.note("tcp", OK, str(address))
     if address.tls:
-        pin = client.identity.get_pinned_certificate(address.endpoint)
+        pin = client.identity.get_pinned_certificate(client.profile.settings.address.endpoint)
         pinned = pin not in (None, BY_AUTHORITY) and takes_pinned(client, connection)
         found.note(
             "tls",
