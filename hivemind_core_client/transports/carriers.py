@@ -169,7 +169,7 @@ class Carrying(Confirming):
 
     def _check_fit(self, frames: list[Frame]) -> None:
         """Raises InvalidMessage for what this transport cannot carry: nothing is sent then, and the session goes on."""
-        most, scheme = self._offer.largest_frame, self._address.scheme
+        most, scheme = self._largest_frame, self._address.scheme
         for frame in frames:
             if not (self._offer.carries_bytes or isinstance(frame, str)):
                 raise InvalidMessage(
@@ -180,6 +180,12 @@ class Carrying(Confirming):
                     f"a frame of {frame_size(frame)} bytes: the transport for {scheme} carries {most} at most",
                     Mend("send less at once"),
                 )
+
+    @property
+    def _largest_frame(self) -> Optional[int]:
+        """The most bytes of a frame: what the carrier says of its connection, else what its transport says."""
+        own = getattr(self._carrier, "largest_frame", None)
+        return own if isinstance(own, int) else self._offer.largest_frame
 
     def _unopened(self, error: BaseException) -> HiveMindError:
         """What it means that a carrier did not open."""

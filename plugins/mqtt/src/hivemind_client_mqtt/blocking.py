@@ -30,7 +30,7 @@ class BlockingMqtt:
         self._connection = BrokerConnection(settings)
         #: Held while the connection acts: it is made for one thread at a time.
         self._lock = threading.Lock()
-        self._is_aborted = False
+        self._aborted = threading.Event()
 
     @property
     def largest_frame(self) -> Union[int, None]:
@@ -42,13 +42,17 @@ class BlockingMqtt:
         try:
             self._open()
         except OlderVersionWanted:
+            self._connection.close()
             self._connection = BrokerConnection(self._settings)
             self._open()
 
     def _open(self) -> None:
         connection = self._connection
+        self._aborted.wait(connection.pause())
+        if self._aborted.is_set():
+            raise ConnectionLost("the connection was closed before it began")
         connection.connect()
-        if self._is_aborted:
+        if self._aborted.is_set():
             self._shut()
         end = time.monotonic() + self._settings.deadlines.upgrade
         while not connection.is_open and connection.ending is None:
@@ -56,8 +60,7 @@ class BlockingMqtt:
             if left <= 0:
                 connection.end(connection.late())
             self._turn(left)
-        if connection.ending is not None:
-            connection.check()
+        connection.check_open()
 
     def send(self, frame: Frame) -> None:
         """Publish one frame. Returns when the system has taken all of it. Raises ConnectionLost."""
@@ -89,7 +92,7 @@ class BlockingMqtt:
 
     def abort(self) -> None:
         """End the connection at once, and wake who waits for it."""
-        self._is_aborted = True
+        self._aborted.set()
         self._shut()
 
     def release(self) -> None:

@@ -8,15 +8,20 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from hivemind_client_mqtt import refusals
+from hivemind_client_mqtt.calling import Call, HubCalls
+from hivemind_client_mqtt.frames import frame_of, is_hello
 from hivemind_client_mqtt.options import read_options
-from hivemind_client_mqtt.reaching import connect
+from hivemind_client_mqtt.reaching import connect, text_properties
+from hivemind_client_mqtt.refusals import TAKEN_OVER
 from hivemind_core_client.errors import ConnectionLost, HiveMindError
 from hivemind_core_client.plugins.contract import Closed
 
@@ -32,18 +37,18 @@ log = logging.getLogger(__name__)
 ONLINE, OFFLINE = b"online", b"offline"
 #: A frame that says nothing: a hub that gets one from a satellite which it does not know says hello.
 WAKE_UP = b"{}"
-#: Seconds from one wake-up to the next.
-_WAKE_EACH_S = 1.0
-#: How long a hub is called of which it is known that it does not listen, in seconds.
-_ABSENT_S = 3.0
-#: The share of `Deadlines.first_frame` after which the hub counts as offline: before others say that it timed out.
-_SHARE = 0.9
 #: The longest pause between two looks at the keepalive, in seconds.
 _LOOK_EACH_S = 5.0
 #: What stands in a packet beside topic and payload, in bytes.
 _OVERHEAD = 16
+#: The most bytes of a frame of protocol version 3, which cuts larger messages into pieces.
+_LARGEST_PIECE = 65_535
 #: In `TransportSettings.memory`: the version of MQTT that the broker speaks.
 _VERSION = "mqtt version"
+#: There too: when another client took our place at the broker.
+_TAKEN_AT = "mqtt place taken at"
+#: How long a client whose place was taken stays away, in seconds: a command with the same key is done by then.
+YIELD_S = 10.0
 #: The reason of MQTT 5 for a publication that nobody has subscribed to.
 _NOBODY = 16
 
@@ -55,7 +60,8 @@ class OlderVersionWanted(Exception):
 class BrokerConnection:
     """A connection, from its first byte to its last. What has come is in `arrived`: frames, at last how it ended."""
 
-    def __init__(self, settings: TransportSettings) -> None:
+    def __init__(self, settings: TransportSettings, before_close: Callable[[], object] = bool) -> None:
+        """`before_close` is called before the socket is closed. Raises InvalidOption and InvalidCredential."""
         self._settings = settings
         self._address: Any = settings.address
         self._options = options = read_options(settings)
@@ -67,17 +73,21 @@ class BrokerConnection:
         self.is_open = False
         #: The most bytes of a frame that the broker takes; None where it does not say.
         self.largest_frame: Optional[int] = None
-        self._is_accepted = self._is_subscribed = self._is_awake = self._is_leaving = False
+        #: Whether the hub has said something.
+        self.is_awake = False
+        self._is_accepted = self._is_subscribed = self._is_leaving = False
         #: What we have published of our status, and has not come back yet.
         self._expected: deque[bytes] = deque()
-        #: The topics of publications that the broker has not answered yet.
-        self._unanswered: dict[int, str] = {}
-        self._is_hub_online: Optional[bool] = None
-        self._is_nobody_there = False
+        #: The numbers of wake-ups that the broker has to answer.
+        self._asked: set[int] = set()
         #: How often the hub has ended what was no session yet.
         self._refusals = 0
-        self._online_since = self._next_wake_up = self._next_look = 0.0
+        is_new = self._version == MQTTProtocolVersion.MQTTv5
+        self._calls = HubCalls(settings.deadlines.first_frame, is_new)
+        self._next_look = self._last_up = 0.0
+        self._before_close = before_close
         self._client = self._new_client()
+        self._text_properties = text_properties() if is_new else None
 
     def _new_client(self) -> Client:
         is_old = self._version != MQTTProtocolVersion.MQTTv5
@@ -90,12 +100,13 @@ class BrokerConnection:
         )
         if self._options.username is not None or self._options.password is not None:
             client.username_pw_set(self._options.username, self._options.password)
-        client.will_set(self._topics.status, OFFLINE, qos=1, retain=True)
+        client.will_set(self._topics.status, OFFLINE, retain=True)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
+        client.on_socket_close = self._on_close
         return client
 
     def connect(self) -> None:
@@ -114,43 +125,51 @@ class BrokerConnection:
 
     def read(self) -> None:
         """The socket has something."""
-        self._client.loop_read()
+        self._safely(self._client.loop_read)
         pending = getattr(self._client.socket(), "pending", None)
-        while pending is not None and self._client.socket() is not None and pending():
-            self._client.loop_read()  # TLS has read more than one packet at once
-        self._note_end()
+        while pending is not None and self.ending is None and pending():
+            self._safely(self._client.loop_read)  # TLS has read more than one packet at once
 
     def write(self) -> None:
         """The socket takes something."""
-        self._client.loop_write()
-        self._note_end()
+        self._safely(self._client.loop_write)
 
     def tick(self) -> float:
         """Do what is due. Returns the seconds until something is due again."""
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + min(_LOOK_EACH_S, self._options.keepalive / 4)
-            self._client.loop_misc()
-            self._note_end()
+            self._safely(self._client.loop_misc)
+            self._look_for_silence(now)
         due = self._next_look
-        if self.is_open and not self._is_awake and self.ending is None:
-            if now >= self._next_wake_up:
-                self._call_hub(now)
-            due = min(due, self._next_wake_up)
+        if self.is_open and not self.is_awake and self.ending is None:
+            self._call_hub(now)
+            due = min(due, self._calls.next_at)
         return max(0.0, due - now)
 
     def publish(self, frame: Frame) -> None:
         """Hand on one frame. The socket may not take it at once: see `has_more`. Raises ConnectionLost."""
         self.check()
-        self._client.publish(self._topics.up, frame, qos=0)
-        self._note_end()
+        self._last_up = time.monotonic()
+        self._safely(
+            partial(self._client.publish, self._topics.up, frame, properties=self._properties_of(frame))
+        )
+
+    def _properties_of(self, frame: Frame) -> Optional[Properties]:
+        """What MQTT 5 says of a frame: whether it is text."""
+        return self._text_properties if isinstance(frame, str) else None
 
     def leave(self) -> None:
         """Tell hub and broker that we go."""
         if self.ending is None and self.socket is not None:
             self._is_leaving = True
-            self._client.publish(self._topics.status, OFFLINE, qos=1, retain=True)
+            self._client.publish(self._topics.status, OFFLINE, retain=True)
             self._client.disconnect()
+
+    def check_open(self) -> None:
+        """Raises why this connection is not open. What the hub has said since then is for who receives."""
+        if isinstance(self.ending, Exception):
+            raise self.ending
 
     def close(self) -> None:
         """Close the socket, without a word."""
@@ -185,9 +204,26 @@ class BrokerConnection:
             self.ending = ending
             self.arrived.append(ending)
 
-    def _note_end(self) -> None:
+    def pause(self) -> float:
+        """How many seconds to wait before this connects: who took our place may be done soon."""
+        taken_at = self._settings.memory.pop(_TAKEN_AT, None)
+        return 0.0 if taken_at is None else max(0.0, taken_at + YIELD_S - time.monotonic())
+
+    def _safely(self, act: Callable[[], object]) -> None:
+        """Let paho act. Whatever a broker sends, nothing comes out of it but the end of the connection."""
+        try:
+            act()
+        except Exception as error:
+            log.debug("the MQTT library failed", exc_info=error)
+            self.end(refusals.no_mqtt(self._address, self.is_open, error))
         if self._client.socket() is None:
             self.end(refusals.hung_up(self._address, self.is_open))
+
+    def _look_for_silence(self, now: float) -> None:
+        """A hub forgets who is silent for too long, and does not say so: then the session is over."""
+        limit = self._options.idle_timeout
+        if limit and self.is_awake and now - self._last_up >= limit:
+            self.end(Closed(1001, f"nothing was sent for {limit:g} s, so it has forgotten this client"))
 
     def _on_connect(
         self,
@@ -203,7 +239,10 @@ class BrokerConnection:
         self._is_accepted = True
         most = getattr(properties, "MaximumPacketSize", None)
         if most is not None:
-            self.largest_frame = max(0, most - len(self._topics.up.encode()) - _OVERHEAD)
+            self.largest_frame = most - len(self._topics.up.encode()) - _OVERHEAD
+            if self.largest_frame < _LARGEST_PIECE:
+                self.end(refusals.too_narrow(self._address, most))
+                return
         self._subscribe()
 
     def _refused(self, reason: ReasonCode) -> None:
@@ -234,41 +273,33 @@ class BrokerConnection:
         # A hub that still has a session with us takes no wake-up: it has to hear first that we were away.
         for status in (OFFLINE, ONLINE):
             self._expected.append(status)
-            self._control(self._topics.status, status, retain=True)
+            self._client.publish(self._topics.status, status, retain=True)
         self._call_hub(time.monotonic())
 
-    def _control(self, topic: str, payload: bytes, retain: bool = False) -> None:
-        """Publish what the broker has to answer."""
-        sent = self._client.publish(topic, payload, qos=1, retain=retain)
-        if sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._unanswered[sent.mid] = topic
-
     def _call_hub(self, now: float) -> None:
-        """Wake the hub, unless it was called long enough."""
-        if not self._online_since:
-            self._online_since = now
-        is_absent = self._is_nobody_there or (
-            self._is_hub_online is False and self._version != MQTTProtocolVersion.MQTTv5
-        )
-        patience = self._settings.deadlines.first_frame * _SHARE
-        if now - self._online_since >= (min(_ABSENT_S, patience) if is_absent else patience):
-            self.end(
-                refusals.hub_offline(self._address, self._topics, self._is_hub_online, self._is_nobody_there)
-            )
-            return
-        self._next_wake_up = now + _WAKE_EACH_S
-        self._control(self._topics.up, WAKE_UP)
+        """Do what is due, as long as the hub has not said hello."""
+        call = self._calls.turn(now)
+        if call is Call.WAKE:
+            self._wake()
+        elif call is Call.ASK:
+            asked = self._client.publish(self._topics.up, WAKE_UP, qos=1)
+            self._asked.add(asked.mid)
+        elif call is Call.GIVE_UP:
+            self.end(refusals.hub_offline(self._address, self._topics, self._calls))
+
+    def _wake(self) -> None:
+        self._client.publish(self._topics.up, WAKE_UP)
 
     def _on_publish(
         self, _: Client, data: object, mid: int, reason: ReasonCode, properties: Optional[Properties]
     ) -> None:
-        topic = self._unanswered.pop(mid, None)
-        if topic is None:
+        if mid not in self._asked:
             return
+        self._asked.discard(mid)
         if reason.is_failure:
-            self.end(refusals.no_publication(self._address, self._topics.shown(topic), reason))
-        elif topic == self._topics.up:
-            self._is_nobody_there = reason.value == _NOBODY
+            self.end(refusals.no_publication(self._address, self._topics.shown(self._topics.up), reason))
+        else:
+            self._calls.is_nobody_there = reason.value == _NOBODY
 
     def _on_message(self, _: Client, data: object, message: MQTTMessage) -> None:
         topic = message.topic
@@ -283,11 +314,15 @@ class BrokerConnection:
 
     def _arrive(self, message: MQTTMessage) -> None:
         frame = frame_of(message)
-        if not self._is_awake:
+        if not self.is_awake:
             if not isinstance(frame, str):
                 log.debug("a frame of an earlier session came, and is dropped")
                 return
-            self._is_awake = True
+            self.is_awake = True
+            self._last_up = time.monotonic()
+        elif isinstance(frame, str) and is_hello(frame):
+            self.end(Closed(1001, "it says hello again, so it had forgotten this client"))
+            return
         self.arrived.append(frame)
 
     def _own_status(self, status: bytes) -> None:
@@ -303,21 +338,26 @@ class BrokerConnection:
     def _hub_ends(self) -> None:
         """The hub ends our session. If it did not say hello yet, it may have meant the one before."""
         self._refusals += 1
-        if self._is_awake:
+        if self.is_awake:
             self.end(Closed(1008, "the hub has ended the session"))
         elif self._refusals > 1:
             self.end(Closed(1008, "the hub has ended the session before it began"))
         else:
-            self._control(self._topics.up, WAKE_UP)
+            self._wake()
 
     def _hub_status(self, status: bytes, is_kept: bool) -> None:
         if status not in (ONLINE, OFFLINE):
             return
-        self._is_hub_online = status == ONLINE
-        if self._is_hub_online and not is_kept and self.is_open and not self._is_awake:
-            self._control(self._topics.up, WAKE_UP)
-        elif not self._is_hub_online and self._is_awake and not is_kept:
+        self._calls.is_online = status == ONLINE
+        if is_kept:  # it may be old
+            return
+        if status == OFFLINE and self.is_awake:
             self.end(Closed(1001, "its status is offline"))
+        elif status == ONLINE and self.is_open and not self.is_awake:
+            self._wake()
+
+    def _on_close(self, *_: object) -> None:
+        self._before_close()
 
     def _on_disconnect(
         self,
@@ -327,6 +367,8 @@ class BrokerConnection:
         reason: ReasonCode,
         properties: Optional[Properties],
     ) -> None:
+        if reason.value == TAKEN_OVER:
+            self._settings.memory[_TAKEN_AT] = time.monotonic()
         if self._is_leaving:
             self.end(Closed(None, "closed here"))
         elif not self._is_accepted and self._version == MQTTProtocolVersion.MQTTv5 and self.ending is None:
@@ -334,17 +376,3 @@ class BrokerConnection:
         else:
             told = reason if flags.is_disconnect_packet_from_server else None
             self.end(refusals.hung_up(self._address, self.is_open, told))
-
-
-def frame_of(message: MQTTMessage) -> Frame:
-    """A message as text or bytes. Hubs publish text with QoS 1, and bytes with QoS 0.
-
-    Where the broker or the hub's options leave QoS 0 alone, text is what looks like JSON from end to end.
-    """
-    payload = bytes(message.payload)
-    if message.qos or (payload[:1] in (b"{", b"[") and payload[-1:] in (b"}", b"]")):
-        try:
-            return payload.decode("utf-8")
-        except UnicodeDecodeError:
-            return payload
-    return payload

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from hivemind_client_mqtt.connection import BrokerConnection, OlderVersionWanted
+from hivemind_core_client.errors import ConnectionLost
 
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Closed, Frame, TransportSettings
@@ -23,7 +24,7 @@ class AsyncMqtt:
     def __init__(self, settings: TransportSettings) -> None:
         """Raises InvalidOption and InvalidCredential for what makes no sense."""
         self._settings = settings
-        self._connection = BrokerConnection(settings)
+        self._connection = BrokerConnection(settings, self._unwatch)
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         #: What the loop watches, and whether it waits for something to read or for room to write.
         self._watched: Any = None
@@ -45,11 +46,12 @@ class AsyncMqtt:
         except OlderVersionWanted:
             self._unwatch()
             self._connection.close()
-            self._connection = BrokerConnection(self._settings)
+            self._connection = BrokerConnection(self._settings, self._unwatch)
             await self._open()
 
     async def _open(self) -> None:
         connection = self._connection
+        await asyncio.sleep(connection.pause())
         await _on_thread(connection.connect, connection.close)
         self._watched = connection.socket
         self._act(connection.write)
@@ -58,7 +60,7 @@ class AsyncMqtt:
             await asyncio.wait_for(self._until(lambda: connection.is_open), self._settings.deadlines.upgrade)
         if not connection.is_open:
             connection.end(connection.late())
-        connection.check()
+        connection.check_open()
 
     async def send(self, frame: Frame) -> None:
         """Publish one frame. Returns when the system has taken all of it. Raises ConnectionLost."""
@@ -89,6 +91,8 @@ class AsyncMqtt:
         if found is not None:
             with suppress(OSError, ValueError):
                 found.shutdown(socket.SHUT_RDWR)
+        self._connection.end(ConnectionLost("the connection with the broker is closed"))
+        self._news.set()
 
     async def release(self) -> None:
         """Close the socket."""
@@ -104,12 +108,16 @@ class AsyncMqtt:
     def _act(self, act: Callable[[], None]) -> None:
         """Let the connection act, and wait for what it needs next."""
         act()
+        if not self._connection.is_awake:
+            self._tick()  # what has come may make something due sooner
         self._watch()
         self._news.set()
 
     def _tick(self) -> None:
         if self._is_aborted or self._watched is None or self._loop is None:
             return
+        if self._timer is not None:
+            self._timer.cancel()
         due = self._connection.tick()
         self._watch()
         self._news.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from hivemind_client_mqtt.options import OPTIONS
@@ -31,7 +32,8 @@ def _transport(scheme: str, port: int, secure: tuple[str, ...] = ()) -> Transpor
     return Transport(
         scheme,
         blocking=_blocking,
-        asyncio=_asyncio,
+        # On Windows, loops cannot watch a socket of somebody else: a loop uses the blocking form there, on threads.
+        asyncio=None if sys.platform == "win32" else _asyncio,
         default_port=port,
         secure=secure,
         largest_frame=LARGEST_FRAME,

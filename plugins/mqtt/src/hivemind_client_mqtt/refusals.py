@@ -20,6 +20,7 @@ from hivemind_core_client.wire.text import printable, text_of
 if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
+    from hivemind_client_mqtt.calling import HubCalls
     from hivemind_client_mqtt.options import BrokerOptions
     from hivemind_client_mqtt.topics import Topics
     from hivemind_core_client.plugins.transport_contract import HubAddress
@@ -28,7 +29,8 @@ _VERSION = 132
 #: Reasons that pass by themselves: unspecified, implementation specific, unavailable, busy, shutting down, quota, rate.
 _PASSING = frozenset({128, 131, 136, 137, 139, 151, 159})
 _BAD_IDENTIFIER, _BAD_LOGIN, _NOT_AUTHORIZED = 133, 134, 135
-_TAKEN_OVER, _TOO_LARGE = 142, 149
+#: Another client has come with the same name, or a packet was too large for the broker.
+TAKEN_OVER, _TOO_LARGE = 142, 149
 
 
 def is_version(reason: ReasonCode) -> bool:
@@ -118,13 +120,11 @@ def status_never_comes_back(address: HubAddress, topics: Topics) -> BrokerRefuse
     )
 
 
-def hub_offline(
-    address: HubAddress, topics: Topics, is_online: Optional[bool], is_nobody_there: bool
-) -> HubOffline:
+def hub_offline(address: HubAddress, topics: Topics, calls: HubCalls) -> HubOffline:
     """The broker is there, and the hub is not."""
-    if is_nobody_there:
+    if calls.is_nobody_there:
         why = f"nobody reads the topic {topics.shown(topics.up)} there"
-    elif is_online is False:
+    elif calls.is_online is False:
         why = f"it does not answer, and its status, {topics.hub_status}, is offline"
     else:
         return _silent_hub(address)
@@ -145,6 +145,15 @@ def _silent_hub(address: HubAddress) -> HubOffline:
     )
 
 
+def too_narrow(address: HubAddress, largest_packet: int) -> BrokerRefused:
+    """The broker does not take what the protocol of the hub needs."""
+    return BrokerRefused(
+        f"the broker at {address} takes packets of {largest_packet:,} bytes at most, and messages go in pieces of "
+        "65,535",
+        Mend("let it take packets of 70,000 bytes or more (in mosquitto: max_packet_size)"),
+    )
+
+
 def taken_over(address: HubAddress) -> ConnectionLost:
     """Another satellite has our key."""
     return ConnectionLost(
@@ -155,13 +164,21 @@ def taken_over(address: HubAddress) -> ConnectionLost:
 
 def hung_up(address: HubAddress, was_open: bool, reason: Optional[ReasonCode] = None) -> HiveMindError:
     """The connection with the broker has ended; `reason` is what the broker said, if it said something."""
-    if reason is not None and reason.value == _TAKEN_OVER:
+    if reason is not None and reason.value == TAKEN_OVER:
         return taken_over(address)
     said = "" if reason is None else f": {printable(str(reason))}"
     if not was_open:
         return BrokerUnreachable(f"the broker at {address} hung up before this client was online{said}")
     mends = (Mend("send less at once, or let the broker take larger packets"),) if _is_size(reason) else ()
     return ConnectionLost(f"the connection with the broker at {address} ended{said}", *mends)
+
+
+def no_mqtt(address: HubAddress, was_open: bool, error: Exception) -> HiveMindError:
+    """The broker has sent what cannot be read."""
+    what = f"what came from the broker at {address} cannot be read as MQTT ({type(error).__name__})"
+    if was_open:
+        return ConnectionLost(what)
+    return BrokerUnreachable(what, Mend("is this the port of the broker?"))
 
 
 def _is_size(reason: Optional[ReasonCode]) -> bool:
