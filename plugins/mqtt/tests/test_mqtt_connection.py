@@ -32,7 +32,7 @@ from hivemind_core_client.plugins.contract import Closed, TransportSettings
 
 OFFERS = {scheme: offer for offer in hivemind_transports() for scheme in offer.schemes}
 UP, DOWN, STATUS = "hivemind/KEY/in", "hivemind/KEY/out", "hivemind/KEY/status"
-HUB_STATUS = "hivemind/master/status"
+HUB_STATUS = "hivemind/unnamed-node/status"
 HELLO = b'{"msg_type": "hello", "payload": {}}'
 REFUSED = 135
 
@@ -363,7 +363,7 @@ def test_a_hub_that_says_it_is_offline_behind_a_broker_of_old(form: Form) -> Non
         broker.publish(HUB_STATUS, b"offline", retain=True)
         error = failure(form, settings_of(broker.url, deadlines=Deadlines(first_frame=1)), "receive")
     assert isinstance(error, HubOffline)
-    assert "its status, hivemind/master/status, is offline" in str(error)
+    assert "its status, hivemind/unnamed-node/status, is offline" in str(error)
 
 
 def test_what_the_broker_keeps_of_the_hub_may_be_old(form: Form, broker: EmbeddedBroker) -> None:

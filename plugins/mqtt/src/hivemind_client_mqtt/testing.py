@@ -30,7 +30,7 @@ class MqttGateway:
     """
 
     def __init__(
-        self, broker: EmbeddedBroker, url: str, prefix: str = "hivemind", name: str = "master"
+        self, broker: EmbeddedBroker, url: str, prefix: str = "hivemind", name: str = "unnamed-node"
     ) -> None:
         self._broker = broker
         self._url = url
