@@ -6,14 +6,15 @@ import asyncio
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
 import pytest
 from attrs import evolve
 
+from hivemind_client_mqtt.giving_way import GIVE_WAY_S
 from hivemind_client_mqtt.plugin import hivemind_transports
 from hivemind_client_mqtt.testing import EmbeddedBroker
 from hivemind_core_client.config.settings import read_address
@@ -228,26 +229,43 @@ def test_a_second_connection_of_a_satellite_ends_the_first_before_it_begins(
         assert len(broker.client_ids) == 1
 
 
-def test_who_was_pushed_aside_stays_away_for_a_while(form: Form, broker: EmbeddedBroker) -> None:
-    Hub(broker)
+def test_who_was_pushed_aside_waits_until_the_other_has_gone(form: Form, broker: EmbeddedBroker) -> None:
+    hub = Hub(broker)
     settings = settings_of(broker.url)
     with connected(form, settings) as first:
         first.call("receive")
-        with connected(form, settings_of(broker.url)):
+        with connected(form, settings_of(broker.url)) as second:
+            second.call("receive")
             with pytest.raises(ConnectionLost):
                 first.call("receive")
-    again = form(settings)
-    opening = threading.Thread(target=_open_and_fail, args=(again,), daemon=True)
-    opening.start()
-    opening.join(0.3)
-    assert opening.is_alive()
-    assert broker.client_ids == []
-    again.end()
+            again = form(settings)
+            opening = threading.Thread(target=again.call, args=("open",), daemon=True)
+            told = len(hub.was_told)
+            opening.start()
+            opening.join(0.5)
+            assert opening.is_alive()
+            assert hub.was_told[told:] == []
+            second.call("farewell")
+        opening.join(10)
+        assert not opening.is_alive()
+        assert again.call("receive") == HELLO.decode()
+        again.end()
 
 
-def _open_and_fail(carrier: Any) -> None:
-    with suppress(HiveMindError, CancelledError):
-        carrier.call("open")
+def test_who_lost_the_broker_does_not_wait_for_itself(form: Form, broker: EmbeddedBroker) -> None:
+    Hub(broker)
+    settings = settings_of(broker.url)
+    with connected(form, settings) as carrier:
+        carrier.call("receive")
+        kept = broker.kept[STATUS]
+        broker.drop()
+        with pytest.raises(ConnectionLost):
+            carrier.call("receive")
+    assert kept == b"online"
+    began = time.monotonic()
+    with connected(form, settings) as carrier:
+        assert carrier.call("receive") == HELLO.decode()
+    assert time.monotonic() - began < GIVE_WAY_S
 
 
 def test_the_broker_refuses_the_login(form: Form) -> None:

@@ -48,10 +48,7 @@ class BlockingMqtt:
 
     def _open(self) -> None:
         connection = self._connection
-        self._aborted.wait(connection.pause())
-        if self._aborted.is_set():
-            raise ConnectionLost("the connection was closed before it began")
-        connection.connect()
+        connection.connect(lambda: not self._aborted.is_set())
         if self._aborted.is_set():
             self._shut()
         end = time.monotonic() + self._settings.deadlines.upgrade

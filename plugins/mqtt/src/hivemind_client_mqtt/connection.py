@@ -19,6 +19,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from hivemind_client_mqtt import refusals
 from hivemind_client_mqtt.calling import Call, HubCalls
 from hivemind_client_mqtt.frames import frame_of, is_hello
+from hivemind_client_mqtt.giving_way import give_way, note_push, status_properties
 from hivemind_client_mqtt.options import read_options
 from hivemind_client_mqtt.reaching import connect, text_properties
 from hivemind_client_mqtt.refusals import TAKEN_OVER
@@ -45,10 +46,6 @@ _OVERHEAD = 16
 _LARGEST_PIECE = 65_535
 #: In `TransportSettings.memory`: the version of MQTT that the broker speaks.
 _VERSION = "mqtt version"
-#: There too: when another client took our place at the broker.
-_TAKEN_AT = "mqtt place taken at"
-#: How long a client whose place was taken stays away, in seconds: a command with the same key is done by then.
-YIELD_S = 10.0
 #: The reason of MQTT 5 for a publication that nobody has subscribed to.
 _NOBODY = 16
 
@@ -109,8 +106,14 @@ class BrokerConnection:
         client.on_socket_close = self._on_close
         return client
 
-    def connect(self) -> None:
-        """Connect with the broker, and begin to go online. Blocks. Raises what `reaching.connect` raises."""
+    def connect(self, is_wanted: Callable[[], bool]) -> None:
+        """Connect with the broker, and begin to go online. Blocks. Raises what `reaching.connect` raises.
+
+        `is_wanted` says whether somebody still waits for this.
+        """
+        give_way(self._settings, self._options, is_wanted)
+        if not is_wanted():
+            raise ConnectionLost("the connection was closed before it began")
         connect(self._client, self._settings, self._options)
 
     @property
@@ -204,11 +207,6 @@ class BrokerConnection:
             self.ending = ending
             self.arrived.append(ending)
 
-    def pause(self) -> float:
-        """How many seconds to wait before this connects: who took our place may be done soon."""
-        taken_at = self._settings.memory.pop(_TAKEN_AT, None)
-        return 0.0 if taken_at is None else max(0.0, taken_at + YIELD_S - time.monotonic())
-
     def _safely(self, act: Callable[[], object]) -> None:
         """Let paho act. Whatever a broker sends, nothing comes out of it but the end of the connection."""
         try:
@@ -271,9 +269,11 @@ class BrokerConnection:
                 return
         self._is_subscribed = True
         # A hub that still has a session with us takes no wake-up: it has to hear first that we were away.
+        is_new = self._version == MQTTProtocolVersion.MQTTv5
+        whose = status_properties(self._settings.memory) if is_new else None
         for status in (OFFLINE, ONLINE):
             self._expected.append(status)
-            self._client.publish(self._topics.status, status, retain=True)
+            self._client.publish(self._topics.status, status, retain=True, properties=whose)
         self._call_hub(time.monotonic())
 
     def _call_hub(self, now: float) -> None:
@@ -367,12 +367,12 @@ class BrokerConnection:
         reason: ReasonCode,
         properties: Optional[Properties],
     ) -> None:
-        if reason.value == TAKEN_OVER:
-            self._settings.memory[_TAKEN_AT] = time.monotonic()
+        told = reason if flags.is_disconnect_packet_from_server else None
+        if self.is_open and not self._is_leaving and (told is None or told.value == TAKEN_OVER):
+            note_push(self._settings.memory)  # mosquitto 2.0.11 does not say so
         if self._is_leaving:
             self.end(Closed(None, "closed here"))
         elif not self._is_accepted and self._version == MQTTProtocolVersion.MQTTv5 and self.ending is None:
             self._take_older()  # which may be why it hung up
         else:
-            told = reason if flags.is_disconnect_packet_from_server else None
             self.end(refusals.hung_up(self._address, self.is_open, told))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import threading
 from contextlib import suppress
@@ -89,6 +90,8 @@ class BrokerClient:
     socket: socket.socket
     name: str = ""
     version: int = MQTT_5
+    #: The name that the broker gave it, if it had none.
+    given_name: str = ""
     will: Optional[Message] = None
     #: What it has subscribed to, with the highest QoS.
     topics: dict[str, int] = field(factory=dict)
@@ -130,6 +133,8 @@ class BrokerClient:
         if self.version == MQTT_5:
             packet.skip_properties()
         self.name = packet.text()
+        if not self.name:
+            self.name = self.given_name = f"embedded-{secrets.token_hex(8)}"
         if flags & 4:
             if self.version == MQTT_5:
                 packet.skip_properties()
@@ -143,6 +148,8 @@ class BrokerClient:
             self.write(2, 0, bytes([0, _OLD_REASONS.get(reason, reason)]))
             return
         properties = b"" if largest_packet is None else b"\x27" + largest_packet.to_bytes(4, "big")
+        if self.given_name:
+            properties += b"\x12" + len(self.given_name).to_bytes(2, "big") + self.given_name.encode()
         self.write(2, 0, bytes([0, reason, len(properties)]) + properties)
 
     def message(self, flags: int, packet: Packet) -> Message:

@@ -51,7 +51,6 @@ class AsyncMqtt:
 
     async def _open(self) -> None:
         connection = self._connection
-        await asyncio.sleep(connection.pause())
         await _on_thread(connection.connect, connection.close)
         self._watched = connection.socket
         self._act(connection.write)
@@ -161,8 +160,8 @@ class AsyncMqtt:
         self._is_reading = self._is_writing = False
 
 
-async def _on_thread(work: Callable[[], None], undo: Callable[[], None]) -> None:
-    """The result of what blocks. If nobody waits any more when it is done, it is undone."""
+async def _on_thread(work: Callable[[Callable[[], bool]], None], undo: Callable[[], None]) -> None:
+    """Wait for what blocks, which may ask whether somebody waits. If nobody does when it is done, it is undone."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
 
@@ -177,7 +176,7 @@ async def _on_thread(work: Callable[[], None], undo: Callable[[], None]) -> None
     def run() -> None:
         error: Optional[Exception] = None
         try:
-            work()
+            work(lambda: not done.done())
         except Exception as raised:  # for whoever waits
             error = raised
         try:
