@@ -42,8 +42,11 @@ def check_transport(
 
     The peer must send back each frame as it came, str or bytes. When it gets the text `hang up`, it must end the
     connection with `code` (default: 4001). Pass None for a transport that has no codes. `options` are for the
-    transport. Frames have up to 1 MiB. AssertionError says which form did what. This takes some seconds.
+    transport. Frames have up to 1 MiB. AssertionError says which form did what. This takes some seconds. Raises
+    ValueError for a transport that finds hubs, and so has no form.
     """
+    if transport.find is not None:
+        raise ValueError(f"the transport for {transport.schemes[0]} finds hubs: it has no form to check")
     forms = {"blocking": evolve(transport, asyncio=None)} if transport.blocking else {}
     if transport.asyncio:
         forms["asyncio"] = evolve(transport, blocking=None)

@@ -24,6 +24,7 @@ class HubNotFound(HubUnreachable):
                 DISCOVER,
                 " lists those that do. If there is none, give the hub's own address",
             ),
+            about=("host",),
         )
         self.hubs = hubs
 
@@ -35,6 +36,7 @@ class SeveralHubsFound(HubUnreachable):
         super().__init__(
             f"{len(hubs)} hubs fit {where}: {_listed(hubs)}",
             Mend("choose one: give its name, as in discover:NAME, or its address"),
+            about=("host",),
         )
         self.hubs = hubs
 

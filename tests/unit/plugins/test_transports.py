@@ -13,6 +13,7 @@ from hivemind_core_client import HiveMessageBusClient, NodeIdentity
 from hivemind_core_client import errors as err
 from hivemind_core_client.config.settings import HttpAddress, read_address
 from hivemind_core_client.plugins.contract import Transport, TransportSettings
+from hivemind_core_client.testing import check_transport
 from hivemind_core_client.transports import forms
 from hivemind_core_client.transports.builtin import http, websocket
 from tests.unit.support import explode, plugin, plugins_of
@@ -225,3 +226,17 @@ def test_nothing_of_sockets_is_imported_before_a_connection() -> None:
 def test_the_built_in_websocket_has_both_forms() -> None:
     (transport,) = websocket.hivemind_transports()
     assert transport.blocking and transport.asyncio and transport.pings
+
+
+def test_a_transport_that_finds_hubs_has_no_form() -> None:
+    finder = Transport("discover", find=explode)
+    assert (finder.blocking, finder.asyncio, finder.default_port) == (None, None, None)
+    for wrong in (
+        {"blocking": explode, "find": explode},
+        {"asyncio": explode, "find": explode},
+        {"find": "x"},
+    ):
+        with pytest.raises(ValueError, match="discover has `find`"):
+            Transport("discover", **wrong)  # type: ignore[arg-type]  # that is what is tried
+    with pytest.raises(ValueError, match="no form to check"):
+        check_transport(finder, "discover:kitchen")
