@@ -12,8 +12,9 @@ from .running import run
 from .satellite import Satellite
 from .table import FLEET, ROWS, Cell
 
-_SECONDS = 120
-_FLEET_SECONDS = 240
+#: Many times what a row takes by itself: another one computes beside it.
+_SECONDS = 300
+_FLEET_SECONDS = 480
 
 
 def _parameters() -> list[Any]:
