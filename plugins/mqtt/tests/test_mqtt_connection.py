@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import socket
+import ssl
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Callable, Optional
 
 import pytest
 from attrs import evolve
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from hivemind_client_mqtt.giving_way import GIVE_WAY_S
 from hivemind_client_mqtt.plugin import hivemind_transports
@@ -30,6 +37,7 @@ from hivemind_core_client.errors import (
 )
 from hivemind_core_client.kernel.policy import Deadlines
 from hivemind_core_client.plugins.contract import Closed, TransportSettings
+from hivemind_core_client.testing.certificates import self_signed
 
 OFFERS = {scheme: offer for offer in hivemind_transports() for scheme in offer.schemes}
 UP, DOWN, STATUS = "hivemind/KEY/in", "hivemind/KEY/out", "hivemind/KEY/status"
@@ -517,7 +525,7 @@ def test_many_frames_are_read_one_after_the_other(form: Form, broker: EmbeddedBr
     with connected(form, settings_of(broker.url)) as carrier:
         carrier.call("receive")
         for number in range(500):
-            broker.publish(DOWN, b"%d" % number)
+            broker.publish(DOWN, b"%d" % number + b" " * (3 * number))
         assert [int(carrier.call("receive")) for _ in range(500)] == list(range(500))
 
 
@@ -536,6 +544,48 @@ def test_tls_with_an_authority_and_without(form: Form) -> None:
         error = failure(form, settings_of(broker.url, tls=Tls(self_signed=False)))
         assert isinstance(error, SecureConnectionFailed)
         assert "ca_file" in str(error) and "wss" not in str(error)
+
+
+def test_a_certificate_of_our_own(form: Form, tmp_path: Path) -> None:
+    made = own_certificate(tmp_path, "sekret")
+    server, ca_file = self_signed("127.0.0.1")
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.load_verify_locations(made["tls_certfile"])
+    with EmbeddedBroker(tls=server) as broker:
+        Hub(broker)
+        tls = Tls(self_signed=False, ca_file=ca_file)
+        with connected(form, settings_of(broker.url, tls=tls, options=made)) as carrier:
+            assert carrier.call("receive") == HELLO.decode()
+        without = {**made, "tls_keyfile_password": ""}
+        error = failure(form, settings_of(broker.url, tls=tls, options=without))
+        assert isinstance(error, InvalidOption) and "tls_certfile" in str(error)
+        error = failure(form, settings_of(broker.url, tls=tls))
+        assert isinstance(error, (BrokerUnreachable, SecureConnectionFailed))
+
+
+def own_certificate(folder: Path, password: str) -> dict[str, str]:
+    """The options for a certificate of a client, whose key has a password."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kitchen")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now - datetime.timedelta(minutes=5))
+    made = made.not_valid_after(now + datetime.timedelta(days=1))
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    certificate, private = folder / "kitchen.crt", folder / "kitchen.key"
+    certificate.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(password.encode()),
+        )
+    )
+    return {
+        "tls_certfile": str(certificate),
+        "tls_keyfile": str(private),
+        "tls_keyfile_password": password,
+    }
 
 
 def test_a_certificate_that_cannot_be_used(form: Form, broker: EmbeddedBroker) -> None:

@@ -43,7 +43,7 @@ class BlockingMqtt:
             self._open()
         except OlderVersionWanted:
             self._connection.close()
-            self._connection = BrokerConnection(self._settings)
+            self._connection = BrokerConnection(self._settings, is_old=True)
             self._open()
 
     def _open(self) -> None:

@@ -40,12 +40,14 @@ ONLINE, OFFLINE = b"online", b"offline"
 WAKE_UP = b"{}"
 #: The longest pause between two looks at the keepalive, in seconds.
 _LOOK_EACH_S = 5.0
+#: How many frames may wait for who reads, and how many bytes, before the socket is left alone.
+_MOST_FRAMES, _MOST_BYTES = 64, 2**20
 #: What stands in a packet beside topic and payload, in bytes.
 _OVERHEAD = 16
 #: The most bytes of a frame of protocol version 3, which cuts larger messages into pieces.
 _LARGEST_PIECE = 65_535
-#: In `TransportSettings.memory`: the version of MQTT that the broker speaks.
-_VERSION = "mqtt version"
+#: In `TransportSettings.memory`: the broker said that it does not speak MQTT 5.
+_IS_OLD = "mqtt is old"
 #: The reason of MQTT 5 for a publication that nobody has subscribed to.
 _NOBODY = 16
 
@@ -57,14 +59,22 @@ class OlderVersionWanted(Exception):
 class BrokerConnection:
     """A connection, from its first byte to its last. What has come is in `arrived`: frames, at last how it ended."""
 
-    def __init__(self, settings: TransportSettings, before_close: Callable[[], object] = bool) -> None:
-        """`before_close` is called before the socket is closed. Raises InvalidOption and InvalidCredential."""
+    def __init__(
+        self, settings: TransportSettings, before_close: Callable[[], object] = bool, is_old: bool = False
+    ) -> None:
+        """`before_close` is called before the socket is closed. With `is_old` it speaks MQTT 3.1.1.
+
+        Raises InvalidOption and InvalidCredential.
+        """
         self._settings = settings
         self._address: Any = settings.address
         self._options = options = read_options(settings)
         self._topics = options.topics
-        self._version = settings.memory.get(_VERSION, MQTTProtocolVersion.MQTTv5)
+        is_old = is_old or bool(settings.memory.get(_IS_OLD))
+        self._version = MQTTProtocolVersion.MQTTv311 if is_old else MQTTProtocolVersion.MQTTv5
         self.arrived: deque[Union[Frame, Closed, Exception]] = deque()
+        #: How many characters or bytes wait there.
+        self._waiting = 0
         self.ending: Union[Closed, Exception, None] = None
         #: Whether we are online: the broker has passed our own status on to us.
         self.is_open = False
@@ -120,6 +130,11 @@ class BrokerConnection:
     def socket(self) -> Any:
         """The socket to wait for; None for a connection that is not there, or has ended."""
         return self._client.socket()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits for who reads that the socket should be left alone."""
+        return len(self.arrived) >= _MOST_FRAMES or self._waiting >= _MOST_BYTES
 
     @property
     def has_more(self) -> bool:
@@ -193,6 +208,8 @@ class BrokerConnection:
         item = self.arrived[0] if self.arrived[0] is self.ending else self.arrived.popleft()
         if isinstance(item, Exception):
             raise item
+        if not isinstance(item, Closed):
+            self._waiting -= len(item)
         return item
 
     def late(self) -> HiveMindError:
@@ -245,13 +262,10 @@ class BrokerConnection:
 
     def _refused(self, reason: ReasonCode) -> None:
         if refusals.is_version(reason) and self._version == MQTTProtocolVersion.MQTTv5:
-            self._take_older()
+            self._settings.memory[_IS_OLD] = True
+            self.end(OlderVersionWanted())
         else:
             self.end(refusals.not_accepted(self._address, reason, self._options))
-
-    def _take_older(self) -> None:
-        self._settings.memory[_VERSION] = MQTTProtocolVersion.MQTTv311
-        self.end(OlderVersionWanted())
 
     def _subscribe(self) -> None:
         wanted = (self._topics.down, self._topics.status, self._topics.hub_status)
@@ -324,6 +338,7 @@ class BrokerConnection:
             self.end(Closed(1001, "it says hello again, so it had forgotten this client"))
             return
         self.arrived.append(frame)
+        self._waiting += len(frame)
 
     def _own_status(self, status: bytes) -> None:
         """Somebody has published our status: we, the hub, or another satellite with our key."""
@@ -367,12 +382,13 @@ class BrokerConnection:
         reason: ReasonCode,
         properties: Optional[Properties],
     ) -> None:
-        told = reason if flags.is_disconnect_packet_from_server else None
+        # paho-mqtt 2.1 says that it was a normal end, whatever the broker said.
+        told = reason if flags.is_disconnect_packet_from_server and reason.is_failure else None
         if self.is_open and not self._is_leaving and (told is None or told.value == TAKEN_OVER):
             note_push(self._settings.memory)  # mosquitto 2.0.11 does not say so
         if self._is_leaving:
             self.end(Closed(None, "closed here"))
         elif not self._is_accepted and self._version == MQTTProtocolVersion.MQTTv5 and self.ending is None:
-            self._take_older()  # which may be why it hung up
+            self.end(OlderVersionWanted())  # which may be why it hung up, or it went away: this is not kept
         else:
             self.end(refusals.hung_up(self._address, self.is_open, told))

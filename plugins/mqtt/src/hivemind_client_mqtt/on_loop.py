@@ -14,9 +14,6 @@ from hivemind_core_client.errors import ConnectionLost
 if TYPE_CHECKING:
     from hivemind_core_client.plugins.contract import Closed, Frame, TransportSettings
 
-#: How many frames may wait for who reads, before the socket is left alone.
-_MOST_WAITING = 64
-
 
 class AsyncMqtt:
     """One connection, for the loop that opens it."""
@@ -46,7 +43,7 @@ class AsyncMqtt:
         except OlderVersionWanted:
             self._unwatch()
             self._connection.close()
-            self._connection = BrokerConnection(self._settings, self._unwatch)
+            self._connection = BrokerConnection(self._settings, self._unwatch, is_old=True)
             await self._open()
 
     async def _open(self) -> None:
@@ -131,7 +128,7 @@ class AsyncMqtt:
         if connection.ending is not None or connection.socket is None or self._is_aborted:
             self._unwatch()
             return
-        reading, writing = len(connection.arrived) < _MOST_WAITING, connection.has_more
+        reading, writing = not connection.is_full, connection.has_more
         if reading is not self._is_reading:
             if reading:
                 loop.add_reader(self._watched, self._act, connection.read)

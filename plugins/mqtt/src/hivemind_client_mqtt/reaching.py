@@ -66,7 +66,7 @@ def connect(client: Client, settings: TransportSettings, options: BrokerOptions)
 
 def _hasten(found: Any) -> None:
     """Have small packets leave at once: else one waits for what the broker says of the one before."""
-    with suppress(OSError):
+    with suppress(OSError, AttributeError):  # it may have ended already
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 

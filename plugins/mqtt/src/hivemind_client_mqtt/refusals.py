@@ -168,7 +168,9 @@ def hung_up(address: HubAddress, was_open: bool, reason: Optional[ReasonCode] = 
         return taken_over(address)
     said = "" if reason is None else f": {printable(str(reason))}"
     if not was_open:
-        return BrokerUnreachable(f"the broker at {address} hung up before this client was online{said}")
+        what = f"the broker at {address} hung up before this client was online{said}"
+        wants_tls = "does it want a certificate from you (the option tls_certfile)?"
+        return BrokerUnreachable(what, Mend(wants_tls if address.tls else "does it want TLS (mqtts://)?"))
     mends = (Mend("send less at once, or let the broker take larger packets"),) if _is_size(reason) else ()
     return ConnectionLost(f"the connection with the broker at {address} ended{said}", *mends)
 
