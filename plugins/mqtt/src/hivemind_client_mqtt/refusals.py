@@ -49,7 +49,9 @@ def unreachable(address: HubAddress, error: Exception) -> BrokerUnreachable:
     """No TCP connection."""
     return BrokerUnreachable(
         f"no broker answers at {address} ({text_of(error)})",
-        Mend("is the broker running, and is this its port?"),
+        Mend(
+            f"is the broker running, and is this its port{', and does it speak TLS' if address.tls else ''}?"
+        ),
     )
 
 
