@@ -443,6 +443,46 @@ def test_an_end_before_the_hello_may_be_that_of_the_session_before(
         assert carrier.call("receive") == HELLO.decode()
 
 
+class Forgetful(Hub):
+    """A hub as it is: it says that a satellite is offline when it forgets it, and hears that itself."""
+
+    has_session = False
+
+    def _came(self, topic: str, payload: bytes) -> None:
+        if not self.has_session:
+            self.has_session = True
+            super()._came(topic, payload)
+
+    def _status(self, topic: str, payload: bytes) -> None:
+        super()._status(topic, payload)
+        if payload == b"offline" and self.has_session:
+            self.has_session = False
+            self.broker.publish(STATUS, b"offline", qos=1, retain=True)
+
+
+def test_a_hub_that_still_has_a_session_forgets_it_before_another_begins(
+    form: Form, broker: EmbeddedBroker
+) -> None:
+    hub, settings = Forgetful(broker), settings_of(broker.url)
+    with connected(form, settings) as carrier:
+        assert carrier.call("receive") == HELLO.decode()
+    hub.has_session = True  # as if its connection with the broker had been away
+    with connected(form, settings) as carrier:
+        assert carrier.call("receive") == HELLO.decode()
+        assert hub.was_told[-1] == b"online"
+        assert hub.has_session
+        broker.publish(DOWN, b"sealed", qos=0)
+        assert carrier.call("receive") == b"sealed"
+
+
+def test_a_hub_of_whose_session_nobody_knows_forgets_it_too(form: Form, broker: EmbeddedBroker) -> None:
+    hub = Forgetful(broker)
+    hub.has_session = True
+    with connected(form, settings_of(broker.url)) as carrier:
+        assert carrier.call("receive") == HELLO.decode()
+        assert hub.has_session and hub.was_told[-1] == b"online"
+
+
 def test_two_ends_before_the_hello_are_a_refusal(form: Form, broker: EmbeddedBroker) -> None:
     hub = Hub(broker, hello=None, refuses=True)
     with connected(form, settings_of(broker.url)) as carrier:

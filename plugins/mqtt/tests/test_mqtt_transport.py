@@ -25,12 +25,12 @@ STATUS, DOWN = "hivemind/key/status", "hivemind/key/out"
 def echo(broker: EmbeddedBroker, **more: Any) -> Iterator[None]:
     """A peer that sends everything back, as text what came as text, and hangs up as a hub does.
 
-    A hub that takes nobody says so each time it is called. What it says once may have been about the session before.
+    A hub that takes nobody says so each time it is called. What it says before may be about the session before.
     """
 
     def on_message(client: Client, data: object, message: MQTTMessage) -> None:
         if message.payload == b"hang up":
-            for _ in range(2):
+            for _ in range(3):
                 client.publish(STATUS, b"offline", qos=1, retain=True)
         elif message.payload != b"{}":
             is_text = getattr(message.properties, "PayloadFormatIndicator", 0)

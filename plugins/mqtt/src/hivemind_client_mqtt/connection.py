@@ -12,22 +12,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional, Union
 
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from hivemind_client_mqtt import refusals
-from hivemind_client_mqtt.calling import Call, HubCalls
+from hivemind_client_mqtt.calling import Call, HubCalls, Settling
 from hivemind_client_mqtt.frames import frame_of, is_hello
 from hivemind_client_mqtt.giving_way import give_way, note_push, status_properties
 from hivemind_client_mqtt.options import read_options
-from hivemind_client_mqtt.reaching import connect, text_properties
+from hivemind_client_mqtt.reaching import connect, new_client, text_properties
 from hivemind_client_mqtt.refusals import TAKEN_OVER
 from hivemind_core_client.errors import ConnectionLost, HiveMindError
 from hivemind_core_client.plugins.contract import Closed
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import ConnectFlags, DisconnectFlags
+    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
@@ -89,6 +88,7 @@ class BrokerConnection:
         self._asked: set[int] = set()
         #: How often the hub has ended what was no session yet.
         self._refusals = 0
+        self._settling = Settling(settings.memory)
         is_new = self._version == MQTTProtocolVersion.MQTTv5
         self._calls = HubCalls(settings.deadlines.first_frame, is_new)
         self._next_look = self._last_up = 0.0
@@ -97,16 +97,7 @@ class BrokerConnection:
         self._text_properties = text_properties() if is_new else None
 
     def _new_client(self) -> Client:
-        is_old = self._version != MQTTProtocolVersion.MQTTv5
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._options.client_id,
-            clean_session=True if is_old else None,
-            protocol=self._version,
-            reconnect_on_failure=False,
-        )
-        if self._options.username is not None or self._options.password is not None:
-            client.username_pw_set(self._options.username, self._options.password)
+        client = new_client(self._version, self._options)
         client.will_set(self._topics.status, OFFLINE, retain=True)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -160,10 +151,18 @@ class BrokerConnection:
             self._safely(self._client.loop_misc)
             self._look_for_silence(now)
         due = self._next_look
-        if self.is_open and not self.is_awake and self.ending is None:
+        if self._settling.until is not None and self.ending is None:
+            if not self._settling.runs_out(now):
+                return max(0.0, min(due, self._settling.until) - now)
+            self._go_online(now)
+        if self._is_calling:
             self._call_hub(now)
             due = min(due, self._calls.next_at)
         return max(0.0, due - now)
+
+    @property
+    def _is_calling(self) -> bool:
+        return self.is_open and not self.is_awake and self._settling.until is None and self.ending is None
 
     def publish(self, frame: Frame) -> None:
         """Hand on one frame. The socket may not take it at once: see `has_more`. Raises ConnectionLost."""
@@ -269,10 +268,9 @@ class BrokerConnection:
 
     def _subscribe(self) -> None:
         wanted = (self._topics.down, self._topics.status, self._topics.hub_status)
-        if self._version == MQTTProtocolVersion.MQTTv5:
-            self._client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in wanted])
-        else:
-            self._client.subscribe([(topic, 1) for topic in wanted])
+        is_new = self._version == MQTTProtocolVersion.MQTTv5
+        how: Any = SubscribeOptions(qos=1) if is_new else 1
+        self._client.subscribe([(topic, how) for topic in wanted])
 
     def _on_subscribe(
         self, _: Client, data: object, mid: int, reasons: list[ReasonCode], properties: Optional[Properties]
@@ -282,18 +280,30 @@ class BrokerConnection:
                 self.end(refusals.no_subscription(self._address, self._topics.shown(topic), reason))
                 return
         self._is_subscribed = True
-        # A hub that still has a session with us takes no wake-up: it has to hear first that we were away.
+        self._begin_anew(self._settling.is_needed)
+
+    def _begin_anew(self, settles: bool = True) -> None:
+        """Have the hub forget a session that it may still have with us: it takes no wake-up before that."""
+        self._say(OFFLINE)
+        (self._settling.begin if settles else self._go_online)(time.monotonic())
+
+    def _go_online(self, now: float) -> None:
+        self._settling.until = None
+        self._say(ONLINE)
+        self._call_hub(now)
+
+    def _say(self, status: bytes) -> None:
+        self._expected.append(status)
         is_new = self._version == MQTTProtocolVersion.MQTTv5
         whose = status_properties(self._settings.memory) if is_new else None
-        for status in (OFFLINE, ONLINE):
-            self._expected.append(status)
-            self._client.publish(self._topics.status, status, retain=True, properties=whose)
-        self._call_hub(time.monotonic())
+        self._client.publish(self._topics.status, status, retain=True, properties=whose)
 
     def _call_hub(self, now: float) -> None:
         """Do what is due, as long as the hub has not said hello."""
         call = self._calls.turn(now)
-        if call is Call.WAKE:
+        if call is Call.BEGIN_ANEW:
+            self._begin_anew()
+        elif call is Call.WAKE:
             self._wake()
         elif call is Call.ASK:
             asked = self._client.publish(self._topics.up, WAKE_UP, qos=1)
@@ -313,7 +323,9 @@ class BrokerConnection:
         if reason.is_failure:
             self.end(refusals.no_publication(self._address, self._topics.shown(self._topics.up), reason))
         else:
-            self._calls.is_nobody_there = reason.value == _NOBODY
+            was_nobody, self._calls.is_nobody_there = self._calls.is_nobody_there, reason.value == _NOBODY
+            if was_nobody and not self._calls.is_nobody_there and self._is_calling:
+                self._begin_anew()  # it was away, and may not know that we were too
 
     def _on_message(self, _: Client, data: object, message: MQTTMessage) -> None:
         topic = message.topic
@@ -329,14 +341,17 @@ class BrokerConnection:
     def _arrive(self, message: MQTTMessage) -> None:
         frame = frame_of(message)
         if not self.is_awake:
-            if not isinstance(frame, str):
+            if self._settling.until is not None or not isinstance(frame, str):
                 log.debug("a frame of an earlier session came, and is dropped")
                 return
             self.is_awake = True
             self._last_up = time.monotonic()
+            self._settling.session_begins()
         elif isinstance(frame, str) and is_hello(frame):
             self.end(Closed(1001, "it says hello again, so it had forgotten this client"))
             return
+        elif not isinstance(frame, str):
+            self._settling.session_stands()
         self.arrived.append(frame)
         self._waiting += len(frame)
 
@@ -344,21 +359,26 @@ class BrokerConnection:
         """Somebody has published our status: we, the hub, or another satellite with our key."""
         if self._expected and status == self._expected[0]:
             self._expected.popleft()
-            self.is_open = not self._expected
+            self.is_open = self.is_open or status == ONLINE
         elif status == ONLINE:
             self.end(refusals.taken_over(self._address))
-        elif status == OFFLINE and self.is_open:
+        elif status == OFFLINE:
             self._hub_ends()
 
     def _hub_ends(self) -> None:
         """The hub ends our session. If it did not say hello yet, it may have meant the one before."""
+        if self._settling.until is not None:
+            self._go_online(time.monotonic())
+            return
         self._refusals += 1
-        if self.is_awake:
+        if self.is_awake and self._settling.is_late():
+            self.end(ConnectionLost(f"the hub at {self._address} ended a session, maybe the one before this"))
+        elif self.is_awake:
             self.end(Closed(1008, "the hub has ended the session"))
         elif self._refusals > 1:
             self.end(Closed(1008, "the hub has ended the session before it began"))
         else:
-            self._wake()
+            self._begin_anew()
 
     def _hub_status(self, status: bytes, is_kept: bool) -> None:
         if status not in (ONLINE, OFFLINE):
@@ -368,7 +388,7 @@ class BrokerConnection:
             return
         if status == OFFLINE and self.is_awake:
             self.end(Closed(1001, "its status is offline"))
-        elif status == ONLINE and self.is_open and not self.is_awake:
+        elif status == ONLINE and self._is_calling:
             self._wake()
 
     def _on_close(self, *_: object) -> None:

@@ -7,7 +7,8 @@ import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from paho.mqtt.enums import MQTTProtocolVersion
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -17,8 +18,6 @@ from hivemind_core_client.errors import InvalidOption
 from hivemind_core_client.wire.text import text_of
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import Client
-
     from hivemind_client_mqtt.options import BrokerOptions
     from hivemind_core_client.plugins.contract import TransportSettings
 
@@ -26,6 +25,20 @@ if TYPE_CHECKING:
 _BESIDE = 2 * 65_535
 #: The most that MQTT allows, in bytes.
 _LARGEST = 2**28 - 1
+
+
+def new_client(version: MQTTProtocolVersion, options: BrokerOptions) -> Client:
+    """A client of this version of MQTT, for one connection, with the login at the broker."""
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=options.client_id,
+        clean_session=None if version == MQTTProtocolVersion.MQTTv5 else True,
+        protocol=version,
+        reconnect_on_failure=False,
+    )
+    if options.username is not None or options.password is not None:
+        client.username_pw_set(options.username, options.password)
+    return client
 
 
 def connect(client: Client, settings: TransportSettings, options: BrokerOptions) -> None:
