@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.http_client import Polling as Polling
     from hivemind_core_client.identity import NodeIdentity
     from hivemind_core_client.kernel.delivery import Metrics, UnconfirmedMessages
-    from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
+    from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits, Outbox
     from hivemind_core_client.message import HiveMessage, HiveMessageType, HiveMindBinaryPayloadType
     from hivemind_core_client.wire.answer import Answer
 
@@ -42,6 +42,7 @@ __all__ = [
     "Limits",
     "Metrics",
     "NodeIdentity",
+    "Outbox",
     "UnconfirmedMessages",
     "__version__",
 ]
@@ -63,6 +64,7 @@ _HOMES = {
     "Limits": "kernel.policy",
     "Metrics": "kernel.delivery",
     "NodeIdentity": "identity",
+    "Outbox": "kernel.policy",
     "Polling": "http_client",
     "UnconfirmedMessages": "kernel.delivery",
 }

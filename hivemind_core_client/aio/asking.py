@@ -13,6 +13,7 @@ from hivemind_core_client.kernel import questions
 from hivemind_core_client.kernel.collect_calls import promised
 from hivemind_core_client.kernel.questions import Answers
 from hivemind_core_client.plugins import asking
+from hivemind_core_client.shell.at_once import at_once
 from hivemind_core_client.shell.waiters import Gatherer, OneShot, Waiter
 from hivemind_core_client.wire.errors import again
 from hivemind_core_client.wire.ovos import to_collection_message, to_message
@@ -157,7 +158,8 @@ class AsyncAsker:
             waiter.asked = questions.names_of_asked(call)
             self._waiters.join(waiter)
             try:
-                await self._client.emit(call)
+                with at_once(call):
+                    await self._client.emit(call)
                 await self._wait_for_responses(collection, waiter)
             finally:
                 self._waiters.remove(waiter)
@@ -169,7 +171,8 @@ class AsyncAsker:
         @wraps(func)
         async def answering(message: Message) -> None:
             promise, ids = promised(message, seconds)
-            await self._client.emit(promise)
+            with at_once(as_packet(promise)) as packet:
+                await self._client.emit(packet)
             await finished(func(to_collection_message(message, *ids)))
 
         return answering
@@ -184,7 +187,8 @@ class AsyncAsker:
         waiter.asked = questions.names_of_asked(asked)
         self._waiters.join(waiter)
         try:
-            await self._client.emit(asked)
+            with at_once(asked):
+                await self._client.emit(asked)
         except BaseException:  # such as a cancellation, or Ctrl-C: nobody is left behind
             self._waiters.remove(waiter)
             raise

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Optional
 
 from hivemind_core_client.kernel.lifecycle import ClientState
+from hivemind_core_client.shell.at_once import at_once
 from hivemind_core_client.shell.worker import SharedWorker
 from hivemind_core_client.wire.errors import HiveMindError
 
@@ -63,10 +65,11 @@ class AsyncBaseWorker(SharedWorker):
     async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
 
-    async def _try_to_send(self, message: HiveMessage) -> bool:
-        """Send; a failure is logged, and False returned."""
+    async def _try_to_send(self, message: HiveMessage, keep: bool) -> bool:
+        """Send; a failure is logged, and False returned. The outbox is for what it shall `keep`."""
         try:
-            await self.send(message)
+            with nullcontext() if keep else at_once(message):
+                await self.send(message)
         except HiveMindError as error:
             self._not_sent(message, error)
             return False

@@ -94,16 +94,16 @@ class AsyncSender:
             await self._changed.wait_until(lambda: self.ended is connection or self.is_finished, seconds)
 
     async def send(
-        self, message: HiveMessage, progress: Optional[Progress]
+        self, message: HiveMessage, progress: Optional[Progress], number: int = 0
     ) -> tuple[HiveMessage, list[Event], Optional[Ask]]:
         """Send; returns the message as it was sent, and what handlers and its confirmation want done.
 
-        Raises like the worker's `send`.
+        One of the outbox has a `number` there, and waits for no session. Raises like the worker's `send`.
         """
         while True:
             connection = self.connection
             if connection is None or self._lifecycle.state is not ClientState.CONNECTED:
-                connection = await self._session()
+                connection = await self._session(0.0 if number else self._deadlines.send)
             link = connection.link
             told: Optional[Follow] = None
             if link.sent_in_turn and message.msg_type in link.sent_in_turn:
@@ -114,14 +114,14 @@ class AsyncSender:
                 async with connection.writing:
                     # Where the session ended meanwhile nothing is sealed yet, so the message goes in the next one.
                     if connection is self.connection and connection is not self.ended:
-                        events, ask = await self._write(connection, prepared, progress, told)
+                        events, ask = await self._write(connection, prepared, progress, told, number)
                         return prepared, events, ask
             except ConnectionLost as error:
                 raise await self._why_broken(connection, error) from error
 
     async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
-        connection = await self._session()
+        connection = await self._session(self._deadlines.send)
         try:
             return await connection.transport.ping(payload, seconds)
         except ConnectionLost as error:
@@ -163,10 +163,10 @@ class AsyncSender:
             if ask is Ask.NOW:
                 self._mailbox.call(self.confirm, ask)
 
-    async def _session(self) -> AsyncConnection:
-        """The connection of a session that stands, now or soon."""
+    async def _session(self, seconds: float) -> AsyncConnection:
+        """The connection of a session that stands, now or within so many seconds."""
         self._lifecycle.check_begun()
-        await self.wait_connected(self._deadlines.send)
+        await self.wait_connected(seconds)
         if self.connection is None or not self._lifecycle.stands:
             raise again(self._lifecycle.why_not_sent())
         return self.connection
@@ -177,6 +177,7 @@ class AsyncSender:
         prepared: HiveMessage,
         progress: Optional[Progress],
         told: Optional[Follow],
+        number: int,
     ) -> tuple[list[Event], Optional[Ask]]:
         """Seal and write; returns what handlers and the confirmation want done.
 
@@ -184,11 +185,13 @@ class AsyncSender:
         """
         link = connection.link
         try:
+            if number:
+                connection.delivery.leaving(number)
             frames = link.seal(prepared)
             with self._link_lock:
                 events = link.sending(prepared) if told is None else told()
             answered = await connection.transport.send(frames, progress)
-            ask = connection.delivery.handed(prepared, frames, answered)
+            ask = connection.delivery.handed(prepared, frames, answered, number)
         except HiveMindError:
             raise
         # asyncio only

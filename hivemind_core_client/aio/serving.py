@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Callable, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional
 
 from hivemind_core_client.aio.base_worker import AsyncBaseWorker
 from hivemind_core_client.aio.finding import AsyncHubFinder
 from hivemind_core_client.aio.in_turn import AsyncTurns
+from hivemind_core_client.aio.keeping import AsyncKeeper
 from hivemind_core_client.aio.sending import AsyncConnection, AsyncSender
 from hivemind_core_client.aio.waiting import (
     READS_APART,
@@ -20,6 +21,7 @@ from hivemind_core_client.aio.waiting import (
     off_loop,
 )
 from hivemind_core_client.config.key_use import KeyUse
+from hivemind_core_client.kernel.delivery import Ask
 from hivemind_core_client.kernel.events import AwaitProof, RunApart, RunDuringWait, RunInTurn, Transmit
 from hivemind_core_client.transports.failures import Closed
 from hivemind_core_client.wire.errors import (
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
     from hivemind_core_client.kernel.events import Event
     from hivemind_core_client.kernel.link import Link
+    from hivemind_core_client.kernel.outbox import OutboxQueue
     from hivemind_core_client.kernel.policy import Backoff, Deadlines
     from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.plugins.contract import Frame
@@ -44,6 +47,7 @@ class AsyncServingWorker(AsyncBaseWorker):
     """Connects, serves and reconnects in `_run`, until it is stopped or refused. A subclass says where that runs."""
 
     _mailbox: AsyncMailbox
+    keeper: Optional[AsyncKeeper] = None
 
     def __init__(
         self,
@@ -63,7 +67,7 @@ class AsyncServingWorker(AsyncBaseWorker):
         self._sender = AsyncSender(
             self.lifecycle, mailbox, deadlines, self._changed, self._link_lock, self._turns
         )
-        self._proof, self._farewell = AsyncBeside(), AsyncBeside()
+        self._proof, self._farewell, self._outgoing = AsyncBeside(), AsyncBeside(), AsyncBeside()
         self._key_use = KeyUse()
         self._finder = AsyncHubFinder(self.lifecycle, self._changed, self._tracer)
 
@@ -83,6 +87,8 @@ class AsyncServingWorker(AsyncBaseWorker):
 
     async def send(self, message: HiveMessage, progress: Optional[Progress] = None) -> HiveMessage:
         """Send, and do what handlers want done about it. Returns the message as it was sent; raises as promised."""
+        if self.keeper is not None and self.keeper.keeps(message):
+            return await self.keeper.send(message, progress)
         try:
             prepared, events, ask = await self._sender.send(message, progress)
         except BaseException:
@@ -93,6 +99,34 @@ class AsyncServingWorker(AsyncBaseWorker):
         if ask is not None:
             await self._sender.confirm(ask)
         return prepared
+
+    def keep(self, queue: OutboxQueue) -> None:
+        """Have this outbox from now on."""
+        self.ledger.outbox, self.keeper = queue, AsyncKeeper(self, queue)
+
+    async def hand_over(self, message: HiveMessage, number: int, progress: Optional[Progress]) -> HiveMessage:
+        """Send the message of the outbox with this number. Returns it as it was sent; raises as promised."""
+        prepared, events, ask = await self._sender.send(message, progress, number)
+        self._act(events)
+        await self._sender.confirm(ask)
+        return prepared
+
+    async def wait_until(self, reached: Callable[[], bool], seconds: Optional[float]) -> bool:
+        """Wait until `reached()`, which is asked after each `stir`; False when `seconds` were over first."""
+        with self._mailbox.blocking():
+            return await self._changed.wait_until(reached, seconds)
+
+    async def prove(self) -> None:
+        """Have the hub prove what it has read."""
+        await self._sender.confirm(Ask.NOW)
+
+    def beside(self, work: Callable[[], Any]) -> None:
+        """Hand over what waits in the outbox, beside what else goes on. Raises RuntimeError without a thread."""
+        self._outgoing.begin(work, "hivemind-outbox")
+
+    def stir(self) -> None:
+        """Let those who wait look again."""
+        self._changed.notify()
 
     async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
@@ -144,6 +178,7 @@ class AsyncServingWorker(AsyncBaseWorker):
             delay = self._close_off(connection, cause)
             try:
                 await self._proof.end()
+                await self._outgoing.end()
                 await self._turns.settle(self._deadlines.close)
             finally:
                 if connection is not None:
@@ -233,6 +268,8 @@ class AsyncServingWorker(AsyncBaseWorker):
             self._sender.watch(connection)
             connection.transport.stand()
         self._changed.notify()
+        if self.keeper is not None:
+            self.keeper.begin()
         settings = self._profile.settings
         self._key_use.begin(self._profile.identity.path, settings.key, str(settings.address))
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from hivemind_core_client.aio import asking
     from hivemind_core_client.aio.client import AsyncHiveMessageBusClient
+    from hivemind_core_client.shell.at_once import at_once
     from hivemind_core_client.shell.chunks import OnDrop
-    from hivemind_core_client.shell.sound import Audio, AudioAnswer, Speech
+from hivemind_core_client.shell.sound import Audio, AudioAnswer, Speech
 
 
 class AsyncSound:
@@ -115,7 +116,8 @@ class AsyncSound:
         lang: Any = message.data.get("lang")
         for piece in sound.pieces_to_hear(str(message.data.get("utterance") or "")):
             request = sound.to_synthesize(piece, lang if isinstance(lang, str) else None)
-            await self._client.emit(to_message({**request, "context": dict(message.context)}))
+            with at_once(as_packet(to_message({**request, "context": dict(message.context)}))) as packet:
+                await self._client.emit(packet)
 
 
 async def ask_audio(

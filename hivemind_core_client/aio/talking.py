@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from hivemind_core_client.kernel.conversation import Conversation
+from hivemind_core_client.shell.at_once import at_once
 from hivemind_core_client.shell.listening import Listener, Prompter
 
 if TYPE_CHECKING:
@@ -85,10 +86,13 @@ class AsyncTalker:
         """Send what is to be sent, with somebody listening before it leaves."""
         packet = exchange.take_packet()
         self._waiters.join(listener)
-        if packet is not None and exchange.is_first:
-            await self._client.emit(packet)
-        elif packet is not None:
-            await self._client._worker.send(packet)  # the handlers here have heard it already
+        if packet is None:
+            return
+        with at_once(packet):
+            if exchange.is_first:
+                await self._client.emit(packet)
+            else:
+                await self._client._worker.send(packet)  # the handlers here have heard it already
 
 
 def _changed(exchange: Exchange, known: int) -> bool:

@@ -217,9 +217,9 @@ class AsyncBeside:
     """Runs one thing beside what else goes on."""
 
     def __init__(self) -> None:
-        self._task: Optional[asyncio.Task[None]] = None
+        self._task: Optional[asyncio.Task[object]] = None
 
-    def begin(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+    def begin(self, work: Callable[[], Coroutine[Any, Any, object]], name: str) -> None:
         """Run `work()` in a task of that name."""
         self._task = asyncio.get_running_loop().create_task(work(), name=name)
 

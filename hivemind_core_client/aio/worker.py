@@ -40,9 +40,9 @@ class AsyncWorker(AsyncServingWorker):
         self._task = asyncio.get_running_loop().create_task(self._run(), name="hivemind-link")
         self._task.add_done_callback(self._task_is_done)
 
-    def send_quietly(self, message: HiveMessage) -> None:
+    def send_quietly(self, message: HiveMessage, keep: bool = False) -> None:
         """Send a message whose sender is not to be told, from any thread; it is logged where it could not be sent."""
-        if not self._mailbox.on_loop(lambda: self._mailbox.spawn(self._try_to_send(message))):
+        if not self._mailbox.on_loop(lambda: self._mailbox.spawn(self._try_to_send(message, keep))):
             self._not_sent(message, ClientClosed("the client is not connected"))
 
     async def stop(self, seconds: float) -> None:
@@ -50,6 +50,8 @@ class AsyncWorker(AsyncServingWorker):
 
         A loop that runs no more is not waited for: the task counts as ended.
         """
+        if self.keeper is not None and self._task is not asyncio.current_task():
+            await self.keeper.settle(seconds)
         stood, task = self.lifecycle.stands, self._task
         self._stop_trying()
         if task is None or task is asyncio.current_task():

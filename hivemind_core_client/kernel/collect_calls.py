@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from hivemind_core_client.plugins.answers import MOST_ANSWERS
 from hivemind_core_client.wire.errors import InvalidMessage
 from hivemind_core_client.wire.json_text import Json
+from hivemind_core_client.wire.ovos import CALL_ID
 
 if TYPE_CHECKING:
     from ovos_bus_client.message import Message
 
-_ID = "__collect_id__"
 _PROMISE, _RESPONSE = ".handling", ".response"
 #: What the responses to one call may hold, in characters of JSON, and the longest id of who responds.
 _MOST_CHARACTERS, _LONGEST_ID = 16 * 2**20, 1024
@@ -43,7 +43,7 @@ class Collection:
                 f"a collect-call is made with an OVOS Message, not with a {type(message).__name__}"
             )
         self.id = str(uuid.uuid4())
-        context = {**message.context, _ID: self.id}
+        context = {**message.context, CALL_ID: self.id}
         self.call: Json = {"type": message.msg_type, "data": message.data, "context": context}
         self.names = (message.msg_type + _PROMISE, message.msg_type + _RESPONSE)
         self.wake: Callable[[], None] = _nobody
@@ -141,9 +141,9 @@ def promised(message: Message, timeout: float) -> tuple[Message, tuple[str, str]
 
     Raises InvalidMessage for what is no collect-call.
     """
-    collect_id = message.context.get(_ID)
+    collect_id = message.context.get(CALL_ID)
     if not isinstance(collect_id, str):
-        raise InvalidMessage(f"this {message.msg_type!r} is no collect-call: its context has no {_ID}")
+        raise InvalidMessage(f"this {message.msg_type!r} is no collect-call: its context has no {CALL_ID}")
     handler = str(uuid.uuid4())
     data = {"query": collect_id, "handler": handler, "timeout": timeout}
     return message.reply(message.msg_type + _PROMISE, data), (handler, collect_id)

@@ -19,6 +19,7 @@ from hivemind_core_client.wire.errors import ConnectionLost
 from hivemind_core_client.wire.message_types import HiveMessageType
 
 if TYPE_CHECKING:
+    from hivemind_core_client.kernel.outbox import OutboxQueue
     from hivemind_core_client.plugins.contract import Frame
     from hivemind_core_client.wire.message import HiveMessage
 
@@ -40,7 +41,8 @@ _PING_PREFIX = b"hm"
 class Metrics:
     """What happened to the messages of a client since it was made, up to one moment.
 
-    `sent` is how many messages you sent. It is always `confirmed + raised + in_doubt + unconfirmed`.
+    `sent` is how many messages you sent. It is always
+    `confirmed + raised + in_doubt + unconfirmed + waiting + outbox_dropped`.
     """
 
     #: The hub is known to have read them.
@@ -61,6 +63,10 @@ class Metrics:
     reconnects: int
     #: Seconds of the last ping and pong that were measured, over HTTP of the last poll; None before the first.
     round_trip: Optional[float]
+    #: They are in the outbox, and were not handed to the connection that stands.
+    waiting: int = 0
+    #: The outbox dropped them.
+    outbox_dropped: int = 0
 
     def __repr__(self) -> str:
         """All figures, `sent` first."""
@@ -70,7 +76,8 @@ class Metrics:
     @property
     def sent(self) -> int:
         """How many messages there were to send."""
-        return self.confirmed + self.raised + self.in_doubt + self.unconfirmed
+        known = self.confirmed + self.raised + self.outbox_dropped
+        return known + self.in_doubt + self.unconfirmed + self.waiting
 
 
 @frozen
@@ -104,6 +111,8 @@ class Ledger:
         self.confirmed = self.raised = self.in_doubt = self.unconfirmed = 0
         self.received = self.sessions = 0
         self.round_trip: Optional[float] = None
+        #: What waits for a hub that is away.
+        self.outbox: Optional[OutboxQueue] = None
         #: Makes the account of a connection: one that tells of what is sent, where somebody observes that.
         self.new_delivery: Callable[[Ledger], Delivery] = Delivery
 
@@ -118,12 +127,15 @@ class Ledger:
 
     def metrics(self, rejected: int, dropped: int) -> Metrics:
         """All figures of one moment."""
+        outbox = self.outbox
         with self.lock:
             return Metrics(
                 confirmed=self.confirmed,
                 raised=self.raised,
                 in_doubt=self.in_doubt,
                 unconfirmed=self.unconfirmed,
+                waiting=0 if outbox is None else outbox.waiting,
+                outbox_dropped=0 if outbox is None else outbox.dropped,
                 received=self.received,
                 rejected=rejected,
                 dropped=dropped,
@@ -165,9 +177,17 @@ class Delivery:
         with self._lock:
             return next((began for _, began in self._asked.values()), None)
 
-    def handed(self, message: HiveMessage, frames: Sequence[Frame], answered: bool = False) -> Optional[Ask]:
+    def leaving(self, number: int) -> None:
+        """The message of the outbox with this number is about to be written. Raises what its store raises."""
+        if self._ledger.outbox is not None:
+            self._ledger.outbox.leaving(number)
+
+    def handed(
+        self, message: HiveMessage, frames: Sequence[Frame], answered: bool = False, number: int = 0
+    ) -> Optional[Ask]:
         """All frames of a message were handed to the connection; `answered`: the hub has said that it has them.
 
+        `number` is its number in the outbox, 0 for none. What is in the outbox until it is proven is never in doubt.
         Returns what to do about its confirmation. Raises ConnectionLost where the end of the connection was told
         meanwhile: the message is not among those in doubt then.
         """
@@ -179,11 +199,15 @@ class Delivery:
                 )
             self._written += 1
             self._ledger.unconfirmed += 1
+            outbox, is_safe = self._ledger.outbox, False
+            if number and outbox is not None:
+                is_safe = outbox.handed(number, self, self._written, self.asks or answered)
             if answered:
                 self._confirm(self._written)
                 return None
-            self._kept.append((self._written, size, message))
-            self._kept_bytes += size
+            if not is_safe:
+                self._kept.append((self._written, size, message))
+                self._kept_bytes += size
             self._unasked_bytes += size
             if len(self._kept) > MOST_KEPT or self._kept_bytes > MOST_KEPT_BYTES:
                 self._forget_oldest()
@@ -242,13 +266,14 @@ class Delivery:
     def close(self) -> Optional[UnconfirmedMessages]:
         """The connection has ended: what is in doubt, or None. Nothing is handed to it or confirmed any more."""
         with self._lock:
-            count = self._written - self._confirmed
-            if self._is_closed or not count:
-                self._is_closed = True
-                return None
+            count = 0 if self._is_closed else self._written - self._confirmed
             self._is_closed, self._confirmed = True, self._written
             self._ledger.unconfirmed -= count
+            if self._ledger.outbox is not None:
+                count -= self._ledger.outbox.lost(self)
             self._ledger.in_doubt += count
+            if not count:
+                return None
             messages = tuple(message for _, _, message in self._kept)
             self._kept.clear()
         return UnconfirmedMessages(messages, count - len(messages))
@@ -260,6 +285,8 @@ class Delivery:
         self._confirmed = mark
         self._ledger.confirmed += fresh
         self._ledger.unconfirmed -= fresh
+        if self._ledger.outbox is not None:
+            self._ledger.outbox.confirmed(self, mark)
         while self._kept and self._kept[0][0] <= mark:
             self._kept_bytes -= self._kept.popleft()[1]
 

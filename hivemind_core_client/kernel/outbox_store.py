@@ -14,7 +14,7 @@ from attrs import frozen
 class StoredMessage:
     """One message in a store: its number, when it was kept, and its text.
 
-    `since` is in seconds since 1970, on a clock that may be set. `data` is the JSON text of the HiveMessage, in UTF-8.
+    `since` is in seconds, on the clock of the outbox. `data` is the JSON text of the HiveMessage, in UTF-8.
     """
 
     number: int

@@ -1,4 +1,4 @@
-"""Limits, deadlines, the delays between attempts to connect, and how often HTTP is polled.
+"""Limits, deadlines, the delays between attempts to connect, what an outbox holds, how often HTTP is polled.
 
 All of them raise InvalidOption for a number that makes no sense.
 """
@@ -6,7 +6,8 @@ All of them raise InvalidOption for a number that makes no sense.
 from __future__ import annotations
 
 import random
-from typing import Any, Callable, Optional
+from os import PathLike
+from typing import Any, Callable, Optional, Union
 
 from attrs import Attribute, evolve, field, frozen
 
@@ -35,6 +36,15 @@ def _checked(
 _some_bytes = _checked("a whole number of bytes, more than 0", lambda size: size > 0, int)
 _some_seconds = _checked("seconds, more than 0 and finite", lambda some: 0 < some <= _LONGEST, int, float)
 _any_seconds = _checked("seconds, 0 or more and finite", lambda some: 0 <= some <= _LONGEST, int, float)
+_seconds_or_none = _checked(
+    "seconds, more than 0 and finite, or None",
+    lambda some: some is None or 0 < some <= _LONGEST,
+    *(int, float, type(None)),
+)
+_a_path = _checked("a path, or None", lambda path: path is None or bool(str(path)), str, PathLike, type(None))
+#: The values of `Outbox.delivery`.
+AT_LEAST_ONCE = "at-least-once"
+_DELIVERIES = (AT_LEAST_ONCE, "at-most-once")
 _a_pause = _checked(
     f"seconds, {_SHORTEST} or more and finite", lambda some: _SHORTEST <= some <= _LONGEST, int, float
 )
@@ -123,6 +133,33 @@ class Backoff:
     def longest(self) -> float:
         """The delay in seconds before an attempt that is made now and then."""
         return min(self.cap, self.cap * (0.5 + self.chance()))
+
+
+@frozen
+class Outbox:
+    """What is kept while the hub is away. `outbox=` of a client takes it.
+
+    - `messages` and `bytes`: the most that is kept. The oldest messages are dropped to make room for newer ones.
+    - `seconds`: a message that has waited for longer is dropped. None means no limit.
+    - `path`: the file that messages are kept in, so that they outlive the process. None means memory.
+    - `delivery`: `at-least-once` or `at-most-once`. The first sends again what a lost connection left in doubt, so a
+      message can arrive twice. With the second it can get lost.
+    - `dropped`: a handler for the event `dropped`.
+    """
+
+    messages: int = field(default=10_000, validator=_checked("1 or more", lambda count: count > 0, int))
+    bytes: int = field(default=16 * 2**20, validator=_some_bytes)
+    seconds: Optional[float] = field(default=3_600.0, validator=_seconds_or_none)
+    path: Union[str, PathLike[str], None] = field(default=None, validator=_a_path)
+    delivery: str = field(
+        default=AT_LEAST_ONCE, validator=_checked(" or ".join(_DELIVERIES), _DELIVERIES.__contains__, str)
+    )
+    dropped: Optional[Callable[[Any, str], Any]] = None
+
+    @property
+    def twice(self) -> bool:
+        """Whether a message may arrive twice, so that none gets lost."""
+        return self.delivery == AT_LEAST_ONCE
 
 
 @frozen

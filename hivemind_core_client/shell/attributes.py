@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Optional, Union
 
 from attrs import evolve
 
 from hivemind_core_client.config.given_texts import checked_text, site_of
-from hivemind_core_client.config.settings import read_crypto_key, without_colon
+from hivemind_core_client.config.settings import (
+    DEFAULT_PORT,
+    DEFAULT_USERAGENT,
+    read_address,
+    read_crypto_key,
+    without_colon,
+)
 from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.plugins.names import normalised
 from hivemind_core_client.shell.waiters import checked_seconds
@@ -38,6 +44,26 @@ class ClientAttributes:
     _tls: Tls
     _ping: tuple[Optional[float], float]
     _opening_seconds: Optional[float]
+    #: Of an address without one.
+    _scheme: ClassVar[str] = "ws"
+
+    @classmethod
+    def build_url(
+        cls,
+        key: str,
+        host: str = "127.0.0.1",
+        port: int = DEFAULT_PORT,
+        useragent: str = DEFAULT_USERAGENT,
+        ssl: bool = True,
+    ) -> str:
+        """The address of a hub with a login, as a hub reads it. It contains the access key: keep it out of logs.
+
+        If `host` has a scheme, this counts, and `ssl` does not. Raises InvalidCredential or InvalidOption.
+        """
+        address = read_address(host, port, scheme=cls._scheme)
+        if ssl and "://" not in host:
+            address = evolve(address, tls=True)
+        return address.with_login(without_colon("user agent", useragent), without_colon("access key", key))
 
     # where it stands
 

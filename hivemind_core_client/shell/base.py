@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, TypeVar, Union
 
-from attrs import evolve
-
 from hivemind_core_client.config.certificate_pins import CertificatePins
 from hivemind_core_client.config.kept_options import DEFAULT_ON, DEFAULT_QUERY_SECONDS
 from hivemind_core_client.config.options import (
@@ -21,17 +19,11 @@ from hivemind_core_client.config.options import (
 )
 from hivemind_core_client.config.profile import ClientProfile
 from hivemind_core_client.config.profiles import chosen_profile
-from hivemind_core_client.config.settings import (
-    DEFAULT_PORT,
-    DEFAULT_USERAGENT,
-    one_of,
-    read_address,
-    without_colon,
-)
+from hivemind_core_client.config.settings import one_of
 from hivemind_core_client.config.tls import Tls
 from hivemind_core_client.config.tracing import tracer_of
 from hivemind_core_client.kernel.lifecycle import ClientState
-from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits
+from hivemind_core_client.kernel.policy import Backoff, Deadlines, Limits, Outbox
 from hivemind_core_client.kernel.questions import first_answer
 from hivemind_core_client.plugins.manager import load_plugins
 from hivemind_core_client.shell import forking
@@ -41,6 +33,7 @@ from hivemind_core_client.shell.constructing import check_options, keep_signatur
 from hivemind_core_client.shell.handlers import Emitter, Handlers
 from hivemind_core_client.shell.local_bridge import LocalBusBridge
 from hivemind_core_client.shell.open_calls import OpenCalls
+from hivemind_core_client.shell.outbox import new_queue
 from hivemind_core_client.shell.protocol_seat import ProtocolSeat
 from hivemind_core_client.shell.router import router_kind
 from hivemind_core_client.shell.transport_memory import TransportMemory
@@ -67,9 +60,6 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
 
     #: How often `connect` tries again where nobody says it. None: until it is refused or closed.
     connect_retries: ClassVar[Optional[int]] = 0
-
-    #: Of an address without one.
-    _scheme: ClassVar[str] = "ws"
 
     mailbox: MailboxProtocol
     connected_event: EventProtocol
@@ -116,6 +106,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         plugin_settings: Optional[Mapping[str, Any]] = None,
         profile: Optional[str] = None,
         trace: Union[bool, Callable[[str], Any], None] = None,
+        outbox: Optional[Outbox] = None,
     ) -> None:
         kept = chosen_profile(profile, identity)
         self_signed = kept.over_default("self_signed", self_signed)
@@ -166,6 +157,8 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         self._ping = ping_seconds(websocket_ping_interval, websocket_ping_timeout, kept.options)
         self._transport_memory = TransportMemory()
         self._make_parts()
+        if outbox is not None:
+            self._keep(one_of(Outbox, "outbox", outbox))
         forking.watch(self)
         if internal_bus is not None:
             self.internal_bus = internal_bus
@@ -182,7 +175,7 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
             self.profile.context,
             self.mailbox,
             lambda: self.share_bus,
-            lambda packet: self._worker.send_quietly(packet),
+            lambda packet: self._worker.send_quietly(packet, keep=True),
         )
         self._handlers = Handlers(self._bridge, self.profile.registry.message_types)
         #: By name and handler: what is called in place of a handler of `on_collect`.
@@ -198,6 +191,12 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
             lambda *given: self._router.do_now(self._worker, *given),
         )
         self._worker = self._connected_worker()
+
+    def _keep(self, options: Outbox) -> None:
+        """Have an outbox with these options."""
+        self._worker.keep(new_queue(options, self.profile, self._worker.ledger.lock))
+        if options.dropped is not None:
+            self.on("dropped", options.dropped)
 
     def _named(self, names: Names) -> Matcher:
         """Matches hive messages of a type, plugins' types among them, or BUS messages of an OVOS type."""
@@ -289,24 +288,6 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
 
     # connecting
 
-    @classmethod
-    def build_url(
-        cls,
-        key: str,
-        host: str = "127.0.0.1",
-        port: int = DEFAULT_PORT,
-        useragent: str = DEFAULT_USERAGENT,
-        ssl: bool = True,
-    ) -> str:
-        """The address of a hub with a login, as a hub reads it. It contains the access key: keep it out of logs.
-
-        If `host` has a scheme, this counts, and `ssl` does not. Raises InvalidCredential or InvalidOption.
-        """
-        address = read_address(host, port, scheme=cls._scheme)
-        if ssl and "://" not in host:
-            address = evolve(address, tls=True)
-        return address.with_login(without_colon("user agent", useragent), without_colon("access key", key))
-
     def init_identity(self, site_id: Optional[str] = None) -> None:
         """Read again what you did not give to the constructor: from the environment, and the identity as it is now.
 
@@ -354,6 +335,9 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
             if self._runs:
                 return False
             self._renew_worker()
+            outbox = self._worker.ledger.outbox
+            if outbox is not None:
+                outbox.open()
             self._worker.start(retries)
         return True
 
@@ -368,6 +352,8 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
             if is_ours:
                 self._worker_is_over(worker)
                 self.mailbox.shut()
+                if worker.ledger.outbox is not None:
+                    worker.ledger.outbox.close()
         return is_ours
 
     def _renew_worker(self) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.shell.waiters import TypeNames, Waiters
 
 #: What the OVOS bus client says of its own connection, as names for `on`, and what a client of ours says beside that.
-CONNECTION_EVENTS = frozenset({"open", "close", "error", "reconnecting", "doubt", "denied"})
+CONNECTION_EVENTS = frozenset({"open", "close", "error", "reconnecting", "doubt", "denied", "dropped"})
 
 
 class Handlers:

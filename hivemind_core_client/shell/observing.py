@@ -52,8 +52,10 @@ class TellingDelivery(Delivery):
         super().__init__(ledger)
         self._tell = tell
 
-    def handed(self, message: HiveMessage, frames: Sequence[Frame], answered: bool = False) -> Optional[Ask]:
+    def handed(
+        self, message: HiveMessage, frames: Sequence[Frame], answered: bool = False, number: int = 0
+    ) -> Optional[Ask]:
         """All frames of a message were handed to the connection; see Delivery."""
-        ask = super().handed(message, frames, answered)
+        ask = super().handed(message, frames, answered, number)
         self._tell(message, sum(map(frame_size, frames)) if frames else None)
         return ask

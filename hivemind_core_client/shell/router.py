@@ -170,6 +170,10 @@ class EventRouter:
         """These were sent before the connection ended, and the hub is not known to have read them."""
         self._tell("doubt", messages)
 
+    def dropped(self, message: Optional[HiveMessage], reason: str) -> None:
+        """The outbox has dropped a message, None for one that cannot be read."""
+        self._tell("dropped", message, reason)
+
     def _say(self, event: Deliver) -> None:
         self._put(partial(self._from_hub, event.message), True)
 

@@ -23,13 +23,15 @@ from hivemind_core_client.kernel.events import (
 )
 from hivemind_core_client.kernel.lifecycle import ClientState, ConnectionLifecycle, Step
 from hivemind_core_client.kernel.tracer import SILENT, TracedLife, Tracer, TracingDelivery
-from hivemind_core_client.wire.errors import FrameTooLarge
+from hivemind_core_client.wire.errors import FrameTooLarge, again
+from hivemind_core_client.wire.outbox_errors import OutboxFileError
 
 if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
     from hivemind_core_client.kernel.delivery import UnconfirmedMessages
     from hivemind_core_client.kernel.leaving import Follow
     from hivemind_core_client.kernel.link import Link
+    from hivemind_core_client.kernel.outbox import OutboxQueue
     from hivemind_core_client.kernel.policy import Backoff, Deadlines
     from hivemind_core_client.plugins.contract import Context, MessageHandler
     from hivemind_core_client.shell.protocols import AnyTransport, MailboxProtocol
@@ -86,7 +88,8 @@ class SharedWorker(ABC):
         self._step: Callable[[Step, HiveMindError], None] = _ignore
         self._tell_established: Callable[[], None] = _ignore
         self._tell_over: Callable[[], None] = _ignore
-        self._tell_doubt: Callable[[UnconfirmedMessages], None] = _ignore
+        self.tell_doubt: Callable[[UnconfirmedMessages], None] = _ignore
+        self._tell_dropped: Callable[[Optional[HiveMessage], str], None] = _ignore
         #: Whether what arrives now counts as dropped.
         self._is_full: Callable[[], bool] = bool
 
@@ -96,7 +99,7 @@ class SharedWorker(ABC):
         self._news = router.news()
         self._step = router.step
         self._tell_established = router.established
-        self._tell_doubt = router.in_doubt
+        self.tell_doubt, self._tell_dropped = router.in_doubt, router.dropped
         self._is_full = router.is_full
         self._tell_over = over
 
@@ -105,6 +108,8 @@ class SharedWorker(ABC):
         former.detach()
         self.ledger, self.rejected = former.ledger, former.rejected
         self.delivery = self.ledger.opened()
+        if self.ledger.outbox is not None:
+            self.keep(self.ledger.outbox)
 
     def detach(self) -> None:
         """Another worker has taken over: end, and tell nobody, but of what is in doubt."""
@@ -128,6 +133,37 @@ class SharedWorker(ABC):
         self._step = self._tell_established = self._tell_over = _ignore
         self._link_lock = nullcontext()  # a thread that is not here may hold the other one
         self._is_detached = True
+
+    @abstractmethod
+    def keep(self, queue: OutboxQueue) -> None:
+        """Have this outbox from now on."""
+
+    def check_keeps(self) -> None:
+        """Raises why nothing may be kept: NotConnected, or what refused or closed the client."""
+        self.lifecycle.check_begun()
+        if self.lifecycle.stopping or self.lifecycle.state in (ClientState.REFUSED, ClientState.CLOSED):
+            raise again(self.lifecycle.why_not_sent())
+
+    def prepared(self, message: HiveMessage) -> HiveMessage:
+        """A message as the handlers here hear it, though it is kept. Raises InvalidMessage for what cannot be sent."""
+        link = self.link or self._new_link()
+        is_slow = link.sent_in_turn and message.msg_type in link.sent_in_turn
+        return message if is_slow else link.prepare(message)
+
+    def time(self) -> float:
+        """Seconds on the clock of the outbox."""
+        outbox = self.ledger.outbox
+        return self._now() if outbox is None or outbox.clock is None else outbox.clock()
+
+    def patience_for_room(self) -> float:
+        """How long who sends may wait for room in the outbox, in seconds."""
+        return self._deadlines.write
+
+    def tell_drops(self) -> None:
+        """Tell what the outbox has dropped."""
+        outbox = self.ledger.outbox
+        for message, reason in () if outbox is None else outbox.take_drops():
+            self._tell_dropped(message, str(reason))
 
     def admit(self, message: HiveMessage) -> None:
         """Treat a message that a handler had kept back as arrived."""
@@ -174,8 +210,11 @@ class SharedWorker(ABC):
         """Begin. Before the first session stands, give up after `retries` more attempts; None never gives up."""
 
     @abstractmethod
-    def send_quietly(self, message: HiveMessage) -> None:
-        """Send a message whose sender is not to be told; it is logged where it could not be sent."""
+    def send_quietly(self, message: HiveMessage, keep: bool = False) -> None:
+        """Send a message whose sender is not to be told; it is logged where it could not be sent.
+
+        An outbox keeps what it shall `keep`: what belongs to a session is too late in the next one.
+        """
 
     @abstractmethod
     def _abandon(self) -> None:
@@ -229,7 +268,7 @@ class SharedWorker(ABC):
         for step in ending.steps:
             if step is Step.TELL_DOUBT:
                 if in_doubt is not None:
-                    self._tell_doubt(in_doubt)
+                    self.tell_doubt(in_doubt)
             elif step is not Step.END_QUESTIONS:
                 self._step(step, ending.error)
             elif link is not None and not self._is_detached:
@@ -246,8 +285,23 @@ class SharedWorker(ABC):
                 self._profile.where,
                 len(messages),
             )
+        if self.ledger.outbox is not None:
+            self._look_at(self.ledger.outbox)
         log.debug("so far: %s", self.ledger.metrics(self.rejected, self._mailbox.dropped))
         return messages
+
+    def _look_at(self, outbox: OutboxQueue) -> None:
+        """A session, or an attempt at one, has ended: time has passed for what waits."""
+        try:
+            outbox.expire(self.time())
+        except OutboxFileError as error:
+            log.error("the outbox cannot be read: %s", error)
+        self.tell_drops()
+        if self.lifecycle.stopping and outbox.waiting:
+            text = (
+                "messages that wait in the outbox, and go out after the next connect(): %d (docs/delivery.md)"
+            )
+            log.warning(text, outbox.waiting)
 
     def _not_sent(self, message: HiveMessage, error: HiveMindError) -> None:
         """Log that a message could not be sent; its sender is not here to be told."""

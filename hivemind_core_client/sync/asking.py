@@ -12,6 +12,7 @@ from hivemind_core_client.kernel import questions
 from hivemind_core_client.kernel.collect_calls import promised
 from hivemind_core_client.kernel.questions import Answers
 from hivemind_core_client.plugins import asking
+from hivemind_core_client.shell.at_once import at_once
 from hivemind_core_client.shell.waiters import Gatherer, OneShot, Waiter
 from hivemind_core_client.sync.answers import AnswerStream, gather_all, wait_for_quiet
 from hivemind_core_client.sync.waiting import finished
@@ -158,7 +159,8 @@ class Asker:
             waiter.asked = questions.names_of_asked(call)
             self._waiters.join(waiter)
             try:
-                self._client.emit(call)
+                with at_once(call):
+                    self._client.emit(call)
                 self._wait_for_responses(collection, waiter)
             finally:
                 self._waiters.remove(waiter)
@@ -170,7 +172,8 @@ class Asker:
         @wraps(func)
         def answering(message: Message) -> None:
             promise, ids = promised(message, seconds)
-            self._client.emit(promise)
+            with at_once(as_packet(promise)) as packet:
+                self._client.emit(packet)
             finished(func(to_collection_message(message, *ids)))
 
         return answering
@@ -185,7 +188,8 @@ class Asker:
         waiter.asked = questions.names_of_asked(asked)
         self._waiters.join(waiter)
         try:
-            self._client.emit(asked)
+            with at_once(asked):
+                self._client.emit(asked)
         except BaseException:  # such as a cancellation, or Ctrl-C: nobody is left behind
             self._waiters.remove(waiter)
             raise

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Optional
 
 from hivemind_core_client.kernel.lifecycle import ClientState
+from hivemind_core_client.shell.at_once import at_once
 from hivemind_core_client.shell.worker import SharedWorker
 from hivemind_core_client.wire.errors import HiveMindError
 
@@ -64,10 +66,11 @@ class BaseWorker(SharedWorker):
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
 
-    def _try_to_send(self, message: HiveMessage) -> bool:
-        """Send; a failure is logged, and False returned."""
+    def _try_to_send(self, message: HiveMessage, keep: bool) -> bool:
+        """Send; a failure is logged, and False returned. The outbox is for what it shall `keep`."""
         try:
-            self.send(message)
+            with nullcontext() if keep else at_once(message):
+                self.send(message)
         except HiveMindError as error:
             self._not_sent(message, error)
             return False

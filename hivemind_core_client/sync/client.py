@@ -64,7 +64,7 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
     - `ca_file` or `ssl_context`: what certificates are checked against.
     - `max_protocol_version`: the highest to use (default: 3, or the best that the hub and this Python can).
     - `ciphers`, `encodings`: wire names, the best first. `binarize`: use binary frames where the hub allows them.
-    - `compress`: True, False, or None for whichever is shorter.
+    - `compress`: True, False, or None for whichever is shorter. `outbox`: an Outbox, for while the hub is away.
     - `plugins`: names, modules or objects. `blocked_plugins`: names. `transport_options`: by name, for the transport of
       the address. `internal_bus`: the OVOS bus of this device, if it has one.
     - `query_timeout`: how long to wait for the answer to a QUERY (0: no limit).
@@ -196,9 +196,9 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
         """Send a HiveMessage, or an OVOS Message as BUS, which reaches the local handlers of its type too.
 
         `binary_type` is for BINARY, and is used instead of the message's own. `progress(written, total)` is called with
-        bytes while the frame is written, which helps with large ones. Waits up to `deadlines.send` for a session.
-        Raises NotConnected, ConnectionLost or HubRefused if the message was not sent, and InvalidMessage if it cannot
-        be sent.
+        bytes while the frame is written, which helps with large ones. Waits up to `deadlines.send` for a session, or
+        keeps the message in the `outbox`. Raises NotConnected, ConnectionLost, HubRefused or OutboxFull if the message
+        was neither sent nor kept, and InvalidMessage if it cannot be sent.
         """
         self._bridge.from_us(self._worker.send(as_packet(message, binary_type), progress))
 

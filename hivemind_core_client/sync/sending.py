@@ -94,16 +94,16 @@ class Sender:
             self._changed.wait_until(lambda: self.ended is connection or self.is_finished, seconds)
 
     def send(
-        self, message: HiveMessage, progress: Optional[Progress]
+        self, message: HiveMessage, progress: Optional[Progress], number: int = 0
     ) -> tuple[HiveMessage, list[Event], Optional[Ask]]:
         """Send; returns the message as it was sent, and what handlers and its confirmation want done.
 
-        Raises like the worker's `send`.
+        One of the outbox has a `number` there, and waits for no session. Raises like the worker's `send`.
         """
         while True:
             connection = self.connection
             if connection is None or self._lifecycle.state is not ClientState.CONNECTED:
-                connection = self._session()
+                connection = self._session(0.0 if number else self._deadlines.send)
             link = connection.link
             told: Optional[Follow] = None
             if link.sent_in_turn and message.msg_type in link.sent_in_turn:
@@ -114,14 +114,14 @@ class Sender:
                 with connection.writing:
                     # Where the session ended meanwhile nothing is sealed yet, so the message goes in the next one.
                     if connection is self.connection and connection is not self.ended:
-                        events, ask = self._write(connection, prepared, progress, told)
+                        events, ask = self._write(connection, prepared, progress, told, number)
                         return prepared, events, ask
             except ConnectionLost as error:
                 raise self._why_broken(connection, error) from error
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
-        connection = self._session()
+        connection = self._session(self._deadlines.send)
         try:
             return connection.transport.ping(payload, seconds)
         except ConnectionLost as error:
@@ -160,10 +160,10 @@ class Sender:
             if ask is Ask.NOW:
                 self._mailbox.call(self.confirm, ask)
 
-    def _session(self) -> Connection:
-        """The connection of a session that stands, now or soon."""
+    def _session(self, seconds: float) -> Connection:
+        """The connection of a session that stands, now or within so many seconds."""
         self._lifecycle.check_begun()
-        self.wait_connected(self._deadlines.send)
+        self.wait_connected(seconds)
         if self.connection is None or not self._lifecycle.stands:
             raise again(self._lifecycle.why_not_sent())
         return self.connection
@@ -174,6 +174,7 @@ class Sender:
         prepared: HiveMessage,
         progress: Optional[Progress],
         told: Optional[Follow],
+        number: int,
     ) -> tuple[list[Event], Optional[Ask]]:
         """Seal and write; returns what handlers and the confirmation want done.
 
@@ -181,11 +182,13 @@ class Sender:
         """
         link = connection.link
         try:
+            if number:
+                connection.delivery.leaving(number)
             frames = link.seal(prepared)
             with self._link_lock:
                 events = link.sending(prepared) if told is None else told()
             answered = connection.transport.send(frames, progress)
-            ask = connection.delivery.handed(prepared, frames, answered)
+            ask = connection.delivery.handed(prepared, frames, answered, number)
         except HiveMindError:
             raise
         except BaseException:

@@ -6,13 +6,15 @@ from __future__ import annotations
 import secrets
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Callable, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional
 
 from hivemind_core_client.config.key_use import KeyUse
+from hivemind_core_client.kernel.delivery import Ask
 from hivemind_core_client.kernel.events import AwaitProof, RunDuringWait, RunInTurn, Transmit
 from hivemind_core_client.sync.base_worker import BaseWorker
 from hivemind_core_client.sync.finding import HubFinder
 from hivemind_core_client.sync.in_turn import Turns
+from hivemind_core_client.sync.keeping import Keeper
 from hivemind_core_client.sync.sending import Connection, Sender
 from hivemind_core_client.sync.waiting import (
     READS_APART,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
     from hivemind_core_client.kernel.events import Event
     from hivemind_core_client.kernel.link import Link
+    from hivemind_core_client.kernel.outbox import OutboxQueue
     from hivemind_core_client.kernel.policy import Backoff, Deadlines
     from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.plugins.contract import Frame
@@ -45,6 +48,7 @@ class ServingWorker(BaseWorker):
     """Connects, serves and reconnects in `_run`, until it is stopped or refused. A subclass says where that runs."""
 
     _mailbox: Mailbox
+    keeper: Optional[Keeper] = None
 
     def __init__(
         self,
@@ -62,7 +66,7 @@ class ServingWorker(BaseWorker):
         self._turns = Turns(profile, mailbox, self.lifecycle, self._changed, self._followed)
         self._handle[RunInTurn] = self._turns.begin
         self._sender = Sender(self.lifecycle, mailbox, deadlines, self._changed, self._link_lock, self._turns)
-        self._proof, self._farewell = Beside(), Beside()
+        self._proof, self._farewell, self._outgoing = Beside(), Beside(), Beside()
         self._key_use = KeyUse()
         self._finder = HubFinder(self.lifecycle, self._changed, self._tracer)
 
@@ -82,6 +86,8 @@ class ServingWorker(BaseWorker):
 
     def send(self, message: HiveMessage, progress: Optional[Progress] = None) -> HiveMessage:
         """Send, and do what handlers want done about it. Returns the message as it was sent; raises as promised."""
+        if self.keeper is not None and self.keeper.keeps(message):
+            return self.keeper.send(message, progress)
         try:
             prepared, events, ask = self._sender.send(message, progress)
         except BaseException:
@@ -92,6 +98,34 @@ class ServingWorker(BaseWorker):
         if ask is not None:
             self._sender.confirm(ask)
         return prepared
+
+    def keep(self, queue: OutboxQueue) -> None:
+        """Have this outbox from now on."""
+        self.ledger.outbox, self.keeper = queue, Keeper(self, queue)
+
+    def hand_over(self, message: HiveMessage, number: int, progress: Optional[Progress]) -> HiveMessage:
+        """Send the message of the outbox with this number. Returns it as it was sent; raises as promised."""
+        prepared, events, ask = self._sender.send(message, progress, number)
+        self._act(events)
+        self._sender.confirm(ask)
+        return prepared
+
+    def wait_until(self, reached: Callable[[], bool], seconds: Optional[float]) -> bool:
+        """Wait until `reached()`, which is asked after each `stir`; False when `seconds` were over first."""
+        with self._mailbox.blocking():
+            return self._changed.wait_until(reached, seconds)
+
+    def prove(self) -> None:
+        """Have the hub prove what it has read."""
+        self._sender.confirm(Ask.NOW)
+
+    def beside(self, work: Callable[[], Any]) -> None:
+        """Hand over what waits in the outbox, beside what else goes on. Raises RuntimeError without a thread."""
+        self._outgoing.begin(work, "hivemind-outbox")
+
+    def stir(self) -> None:
+        """Let those who wait look again."""
+        self._changed.notify()
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
@@ -143,6 +177,7 @@ class ServingWorker(BaseWorker):
             delay = self._close_off(connection, cause)
             try:
                 self._proof.end()
+                self._outgoing.end()
                 self._turns.settle(self._deadlines.close)
             finally:
                 if connection is not None:
@@ -223,6 +258,8 @@ class ServingWorker(BaseWorker):
             self._sender.watch(connection)
             connection.transport.stand()
         self._changed.notify()
+        if self.keeper is not None:
+            self.keeper.begin()
         settings = self._profile.settings
         self._key_use.begin(self._profile.identity.path, settings.key, str(settings.address))
 

@@ -20,10 +20,11 @@ from hivemind_core_client.wire.speech import SPEECH, OnceSaid
 if TYPE_CHECKING:
     from ovos_bus_client.message import Message
 
+    from hivemind_core_client.shell.at_once import at_once
     from hivemind_core_client.shell.chunks import OnDrop
-    from hivemind_core_client.shell.sound import Audio, AudioAnswer, Speech
     from hivemind_core_client.sync import asking
     from hivemind_core_client.sync.client import HiveMessageBusClient
+from hivemind_core_client.shell.sound import Audio, AudioAnswer, Speech
 
 
 class Sound:
@@ -116,7 +117,8 @@ class Sound:
         lang: Any = message.data.get("lang")
         for piece in sound.pieces_to_hear(str(message.data.get("utterance") or "")):
             request = sound.to_synthesize(piece, lang if isinstance(lang, str) else None)
-            self._client.emit(to_message({**request, "context": dict(message.context)}))
+            with at_once(as_packet(to_message({**request, "context": dict(message.context)}))) as packet:
+                self._client.emit(packet)
 
 
 def ask_audio(

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from hivemind_core_client.kernel.conversation import Conversation
+from hivemind_core_client.shell.at_once import at_once
 from hivemind_core_client.shell.listening import Listener, Prompter
 
 if TYPE_CHECKING:
@@ -84,10 +85,13 @@ class Talker:
         """Send what is to be sent, with somebody listening before it leaves."""
         packet = exchange.take_packet()
         self._waiters.join(listener)
-        if packet is not None and exchange.is_first:
-            self._client.emit(packet)
-        elif packet is not None:
-            self._client._worker.send(packet)  # the handlers here have heard it already
+        if packet is None:
+            return
+        with at_once(packet):
+            if exchange.is_first:
+                self._client.emit(packet)
+            else:
+                self._client._worker.send(packet)  # the handlers here have heard it already
 
 
 def _changed(exchange: Exchange, known: int) -> bool:

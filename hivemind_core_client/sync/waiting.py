@@ -117,7 +117,7 @@ def at_home() -> Callable[[Callable[[], None]], None]:
 class Beside:
     """Runs one thing beside what else goes on."""
 
-    def begin(self, work: Callable[[], None], name: str) -> None:
+    def begin(self, work: Callable[[], object], name: str) -> None:
         """Run `work` on a thread of that name."""
         threading.Thread(target=work, name=name, daemon=True).start()
 

@@ -27,15 +27,17 @@ class Worker(ServingWorker):
         self.lifecycle.begin(retries)
         self.running.start()
 
-    def send_quietly(self, message: HiveMessage) -> None:
+    def send_quietly(self, message: HiveMessage, keep: bool = False) -> None:
         """Send, on the thread that calls, a message whose sender is not to be told; a failure is logged."""
-        self._try_to_send(message)
+        self._try_to_send(message, keep)
 
     def stop(self, seconds: float) -> None:
         """Say farewell, wake the thread, and wait for it, unless it is the one that calls. Idempotent."""
+        is_own = threading.current_thread() is self.running
+        if self.keeper is not None and not is_own:
+            self.keeper.settle(seconds)
         connection = self._sender.connection if self.lifecycle.stands else None
         self._stop_trying()
-        is_own = threading.current_thread() is self.running
         if connection is not None:
             # On a thread of its own: somebody may be stuck in writing, and closing must not wait for that.
             if not begun(threading.Thread(target=connection.transport.farewell, daemon=True)):

@@ -6,12 +6,13 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from hivemind_core_client.kernel.events import Arrived, AwaitProof, Established, Rejected
 from hivemind_core_client.kernel.lifecycle import ClientState
 from hivemind_core_client.plugins.wrapping import strip_claims
 from hivemind_core_client.sync.base_worker import BaseWorker
+from hivemind_core_client.sync.keeping import Keeper
 from hivemind_core_client.testing.fake_hub import FakeHub, agreed, carried, exchanged
 from hivemind_core_client.wire.errors import (
     ClientClosed,
@@ -26,6 +27,7 @@ from hivemind_core_client.wire.errors import (
 if TYPE_CHECKING:
     from hivemind_core_client.config.profile import ClientProfile
     from hivemind_core_client.kernel.link import Link
+    from hivemind_core_client.kernel.outbox import OutboxQueue
     from hivemind_core_client.kernel.policy import Backoff, Deadlines
     from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.sync.mailbox import Running
@@ -39,6 +41,7 @@ class FakeWorker(BaseWorker):
     """Keeps a session with a FakeHub. It stands as soon as it is asked for, unless the hub has an outage."""
 
     _link_lock = nullcontext()
+    keeper: Optional[Keeper] = None
 
     def __init__(
         self,
@@ -99,25 +102,64 @@ class FakeWorker(BaseWorker):
 
     def send(self, message: HiveMessage, progress: Optional[Progress] = None) -> HiveMessage:
         """Hand the prepared message to the hub. Raises like the real one, and what the rules of the hub raise."""
+        if self.keeper is not None and self.keeper.keeps(message):
+            return self.keeper.send(message, progress)
         try:
-            link = self._link_of_session()
-            prepared = link.prepare(message)
-            sent = carried(self._profile, prepared)
-            self._act(link.sending(prepared))
-            answers = exchanged(self._profile, self._hub, sent, progress)
-            self.delivery.handed(prepared, [], answered=self._hub.confirms)
+            return self._exchange(self._link_of_session(), message, progress)
         except BaseException:
             self.ledger.not_sent()
             raise
+
+    def keep(self, queue: OutboxQueue) -> None:
+        """Have this outbox from now on."""
+        self.ledger.outbox, self.keeper = queue, Keeper(self, queue)
+
+    def hand_over(self, message: HiveMessage, number: int, progress: Optional[Progress]) -> HiveMessage:
+        """Hand over the message of the outbox with this number. Raises like `send`."""
+        if self.link is None or not self.lifecycle.stands:
+            raise again(self.lifecycle.why_not_sent())
+        return self._exchange(self.link, message, progress, number)
+
+    def check_keeps(self) -> None:
+        """Raises why nothing may be kept; connects the client first where nobody has done so yet."""
+        if self.lifecycle.state is ClientState.IDLE:
+            self._begin()
+        super().check_keeps()
+
+    def wait_until(self, reached: Callable[[], bool], seconds: Optional[float]) -> bool:
+        """Whether it is reached now: nothing else happens here by itself."""
+        return reached()
+
+    def prove(self) -> None:
+        """There is nothing to wait for."""
+
+    def beside(self, work: Callable[[], Any]) -> None:
+        """Hand over what waits in the outbox."""
+        self._fake_mailbox.in_background(work())
+
+    def stir(self) -> None:
+        """Let those who wait look again."""
+        self._fake_mailbox.stir()
+
+    def _exchange(
+        self, link: Link, message: HiveMessage, progress: Optional[Progress], number: int = 0
+    ) -> HiveMessage:
+        prepared = link.prepare(message)
+        sent = carried(self._profile, prepared)
+        if number:
+            self.delivery.leaving(number)
+        self._act(link.sending(prepared))
+        answers = exchanged(self._profile, self._hub, sent, progress)
+        self.delivery.handed(prepared, [], answered=self._hub.confirms, number=number)
         if self._hub.echoes:
             self._fake_mailbox.arrive(partial(self._act, [Arrived(sent)]))
         for answer in answers:
             self._fake_mailbox.arrive(partial(self._arrive, answer))
         return prepared
 
-    def send_quietly(self, message: HiveMessage) -> None:
+    def send_quietly(self, message: HiveMessage, keep: bool = False) -> None:
         """Send a message whose sender is not to be told; it is logged where it could not be sent."""
-        self._fake_mailbox.in_background(self._try_to_send(message))
+        self._fake_mailbox.in_background(self._try_to_send(message, keep))
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """No time at all."""
@@ -186,6 +228,8 @@ class FakeWorker(BaseWorker):
 
     def _session_stands(self) -> None:
         self._fake_mailbox.stir()
+        if self.keeper is not None:
+            self.keeper.begin()
 
     def _abandon(self) -> None:
         self.lifecycle.stop()

@@ -109,7 +109,7 @@ del _member
 RESERVED = frozenset(
     {
         *(name.lower() for member in HiveMessageType for name in (member.value, member.name)),
-        *("open", "close", "error", "reconnecting", "doubt", "denied", "message"),
+        *("open", "close", "error", "reconnecting", "doubt", "denied", "dropped", "message"),
     }
 )
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,63}", re.ASCII)

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from hivemind_core_client.wire.json_text import Json
 
+#: Where the context of a message has the id of the collect-call that it belongs to.
+CALL_ID = "__collect_id__"
+
 
 @cache
 def _message_class() -> Any:

@@ -37,6 +37,7 @@ from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
 from hivemind_core_client.wire.text import described
 
 if TYPE_CHECKING:
+    from hivemind_core_client.kernel.outbox import OutboxQueue
     from hivemind_core_client.kernel.progress import Progress
     from hivemind_core_client.plugins.handshake_contract import NoiseKeys
     from hivemind_core_client.sync.mailbox import Running
@@ -134,9 +135,12 @@ class ForeignWorker(BaseWorker):
             raise
         return prepared
 
-    def send_quietly(self, message: HiveMessage) -> None:
+    def send_quietly(self, message: HiveMessage, keep: bool = False) -> None:
         """Send a message whose sender is not to be told; a failure is logged."""
-        self._try_to_send(message)
+        self._try_to_send(message, keep)
+
+    def keep(self, queue: OutboxQueue) -> None:
+        """There is no outbox: whoever has the connection decides when something is sent."""
 
     def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Raises InvalidMessage: only the object could send a ping."""
