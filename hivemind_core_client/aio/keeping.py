@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
 
+from hivemind_core_client.aio.waiting import off_loop
 from hivemind_core_client.kernel.delivery import UnconfirmedMessages
 from hivemind_core_client.kernel.outbox import DropReason, is_kept, read
 from hivemind_core_client.shell.at_once import is_at_once
@@ -79,6 +82,9 @@ class AsyncKeeper:
         self._worker = worker
         self._queue = queue
         queue.changed = worker.stir
+        # asyncio only
+        self._order = asyncio.Lock()
+        # end of asyncio only
 
     def keeps(self, message: HiveMessage) -> bool:
         """Whether this message goes through the outbox."""
@@ -128,7 +134,7 @@ class AsyncKeeper:
         """Put a message into the outbox, as soon as there is room; returns its number."""
         worker, queue = self._worker, self._queue
         queue.check(data)
-        while (number := queue.enter(data, worker.time(), worker.lifecycle.stands)) is None:
+        while (number := await self._put(data)) is None:
             self.begin()
             await worker.prove()
             seconds = worker.patience_for_room()
@@ -140,6 +146,16 @@ class AsyncKeeper:
                     Mend("send less at a time, or raise Outbox.messages or Outbox.bytes"),
                 )
         return number
+
+    async def _put(self, data: bytes) -> Optional[int]:
+        worker = self._worker
+        put = partial(self._queue.enter, data, worker.time(), worker.lifecycle.stands)
+        # asyncio only
+        if self._queue.options.path is not None:
+            async with self._order:  # what is sent first is kept first
+                return await off_loop(put)  # a file is flushed to the disk
+        # end of asyncio only
+        return put()
 
     async def _send_now(
         self, message: HiveMessage, number: int, progress: Optional[Progress]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from hivemind_core_client.aio.microphone import AsyncMicrophone
 from hivemind_core_client.aio.waiting import AsyncNotifier, off_loop
 from hivemind_core_client.shell import sound
+from hivemind_core_client.shell.at_once import at_once
 from hivemind_core_client.shell.callbacks import expect_speech
 from hivemind_core_client.shell.chunks import TEN_SECONDS
 from hivemind_core_client.shell.waiters import checked_seconds
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from hivemind_core_client.aio import asking
     from hivemind_core_client.aio.client import AsyncHiveMessageBusClient
-    from hivemind_core_client.shell.at_once import at_once
     from hivemind_core_client.shell.chunks import OnDrop
 from hivemind_core_client.shell.sound import Audio, AudioAnswer, Speech
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
 
 from hivemind_core_client.kernel.delivery import UnconfirmedMessages
@@ -129,7 +130,7 @@ class Keeper:
         """Put a message into the outbox, as soon as there is room; returns its number."""
         worker, queue = self._worker, self._queue
         queue.check(data)
-        while (number := queue.enter(data, worker.time(), worker.lifecycle.stands)) is None:
+        while (number := self._put(data)) is None:
             self.begin()
             worker.prove()
             seconds = worker.patience_for_room()
@@ -141,6 +142,11 @@ class Keeper:
                     Mend("send less at a time, or raise Outbox.messages or Outbox.bytes"),
                 )
         return number
+
+    def _put(self, data: bytes) -> Optional[int]:
+        worker = self._worker
+        put = partial(self._queue.enter, data, worker.time(), worker.lifecycle.stands)
+        return put()
 
     def _send_now(
         self, message: HiveMessage, number: int, progress: Optional[Progress]

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from hivemind_core_client.shell import sound
+from hivemind_core_client.shell.at_once import at_once
 from hivemind_core_client.shell.callbacks import expect_speech
 from hivemind_core_client.shell.chunks import TEN_SECONDS
 from hivemind_core_client.shell.waiters import checked_seconds
@@ -20,7 +21,6 @@ from hivemind_core_client.wire.speech import SPEECH, OnceSaid
 if TYPE_CHECKING:
     from ovos_bus_client.message import Message
 
-    from hivemind_core_client.shell.at_once import at_once
     from hivemind_core_client.shell.chunks import OnDrop
     from hivemind_core_client.sync import asking
     from hivemind_core_client.sync.client import HiveMessageBusClient

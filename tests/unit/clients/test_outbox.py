@@ -6,13 +6,21 @@ import asyncio
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 from ovos_bus_client.message import Message
 
 from hivemind_core_client import FakeHiveMessageBus, HiveMessage, HiveMessageBusClient, Outbox
-from hivemind_core_client.errors import ClientClosed, HiveMindError, InvalidMessage, NotConnected, OutboxFull
+from hivemind_core_client.errors import (
+    ClientClosed,
+    HiveMindError,
+    InvalidMessage,
+    NotConnected,
+    OutboxFileError,
+    OutboxFull,
+)
 from hivemind_core_client.testing import EmbeddedHub
 from tests.unit.client_support import Log, Make, until, utterance
 from tests.unit.support import PASSWORD
@@ -29,8 +37,8 @@ class Hub:
         self.url, self._port = self.embedded.url, self.embedded.port
 
     def leave(self) -> None:
-        self._before = self.arrived()
         self.embedded.stop()
+        self._before = self.arrived()
 
     def come_back(self) -> None:
         self.embedded = EmbeddedHub({"k": PASSWORD}, port=self._port).start()
@@ -266,6 +274,29 @@ def stuck_with_outbox(make: Make) -> Iterator[tuple[HiveMessageBusClient, thread
         client.close()
 
 
+def test_what_waits_in_a_file_goes_out_with_the_next_client(
+    satellite: Any, make: Make, tmp_path: Path
+) -> None:
+    client, hub = satellite(path=tmp_path / "outbox")
+    away(client, hub)
+    emit(client, range(100))
+    client.close()
+    hub.come_back()
+    with make(
+        hub.embedded, host=str(client.profile.settings.address), outbox=Outbox(path=tmp_path / "outbox")
+    ) as other:
+        assert until(lambda: books(other) == {"confirmed": 100})
+        other.emit(count(100))
+    assert hub.arrived() == list(range(101))
+
+
+def test_one_client_at_a_time_has_the_file(satellite: Any, make: Make, tmp_path: Path) -> None:
+    _, hub = satellite(path=tmp_path / "outbox")
+    other = make(hub.embedded, outbox=Outbox(path=tmp_path / "outbox"))
+    with pytest.raises(OutboxFileError):
+        other.connect()
+
+
 def test_what_the_local_bus_sends_up_is_kept_too(satellite: Any) -> None:
     client, hub = satellite()
     away(client, hub)
@@ -280,6 +311,7 @@ def test_what_the_local_bus_sends_up_is_kept_too(satellite: Any) -> None:
     assert until(lambda: hub.arrived() == [5])
 
 
+@pytest.mark.otherwise("http", why="the gateway takes what the hub behind it never reads")
 def test_many_threads_send_while_the_hub_comes_and_goes(satellite: Any) -> None:
     client, hub = satellite()
     senders = [
