@@ -397,4 +397,4 @@ class AsyncHiveMessageBusClient(BaseClient):
         )
 
     def _new_transport(self) -> AsyncTransport:
-        return new_transport(self.profile.transport, self._transport_settings())
+        return new_transport(self.profile.transport, self.transport_settings())

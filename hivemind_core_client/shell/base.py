@@ -317,8 +317,8 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         worker.report_to(self._router, lambda: self._worker_is_over(worker))
         return worker
 
-    def _transport_settings(self) -> TransportSettings:
-        """What the next connection is opened with."""
+    def transport_settings(self) -> TransportSettings:
+        """What the next connection is opened with: the secrets that are in it, too. For whoever looks at the way."""
         return self._transport_memory.settings(
             self.profile, self._worker, self._tls, self.deadlines, self._ping
         )

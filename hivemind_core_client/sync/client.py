@@ -344,4 +344,4 @@ class HiveMessageBusClient(BaseClient, MessageBusClient):  # type: ignore[misc] 
         )
 
     def _new_transport(self) -> Transport:
-        return new_transport(self.profile.transport, self._transport_settings())
+        return new_transport(self.profile.transport, self.transport_settings())

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any, Callable, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from attrs import field, frozen, validators
 
@@ -40,12 +40,14 @@ class Finding:
 class DoctorCheck:
     """A check of `hivemind-client doctor`. `run(client)` returns a Finding; `name` is a word or two.
 
+    It returns None if it has nothing to say of this client: then the check is not shown.
+
     The client is connected where the doctor could connect it. Where it could not, the check is skipped, unless
     `needs_session` is False.
     """
 
     name: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
-    run: Callable[[HiveMessageBusClient], Finding] = field(validator=validators.is_callable())
+    run: Callable[[HiveMessageBusClient], Optional[Finding]] = field(validator=validators.is_callable())
     needs_session: bool = True
 
 
@@ -70,10 +72,11 @@ def run_checks(
     with contextlib.redirect_stdout(sys.stderr):  # what a check prints must not mix with results
         found = list(_checks(plugins))
         names = _names([(plugin, check.name) for plugin, check in found], taken)
-        return [
+        checked = [
             check if isinstance(check, Checked) else _checked(name, plugin, check, client, stands)
             for name, (plugin, check) in zip(names, found)
         ]
+    return [check for check in checked if check is not None]
 
 
 def _names(found: list[tuple[str, str]], taken: Collection[str]) -> list[str]:
@@ -111,7 +114,7 @@ def _checks(plugins: Plugins) -> Iterator[tuple[str, Union[DoctorCheck, Checked]
 
 def _checked(
     name: str, plugin: str, check: DoctorCheck, client: HiveMessageBusClient, stands: bool
-) -> Checked:
+) -> Optional[Checked]:
     if check.needs_session and not stands:
         return Checked(name, plugin, SKIPPED, "not reached")
     try:
@@ -122,6 +125,8 @@ def _checked(
         return Checked(name, plugin, FAILED, error)
     except BaseException as error:  # a plugin may even exit
         return Checked(name, plugin, FAILED, f"the check raised {described(error)}")
+    if found is None:
+        return None
     if not isinstance(found, Finding):
         return Checked(name, plugin, FAILED, f"the check returned a {type(found).__name__}, not a Finding")
     return Checked(name, plugin, _SHOWN[found.state], found.text, found.mend)

@@ -67,6 +67,12 @@ def test_what_cannot_even_say_why_it_failed_harms_nobody(run: Any, hub: Embedded
     assert "plugin 'broken' could not add its commands: Unspeakable, whose text cannot be made" in done.err
 
 
+def test_a_check_that_has_nothing_to_say_is_not_shown(run: Any, hub: EmbeddedHub) -> None:
+    door = checking(lambda client: None, lambda client: Finding("ok", "fine"))
+    data = run(*at(hub.port, "--json"), plugins=plugins_of(door=door)).expect(0).json
+    assert [each["remark"] for each in of_plugins(data)] == ["fine"]
+
+
 def test_a_check_says_ok_warn_or_fail(run: Any, hub: EmbeddedHub) -> None:
     seen = []
 

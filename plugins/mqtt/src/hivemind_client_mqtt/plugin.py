@@ -10,6 +10,7 @@ from hivemind_core_client.plugins.contract import Transport
 from hivemind_core_client.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from hivemind_client_cli import DoctorCheck
     from hivemind_core_client.plugins.contract import TransportSettings
 
 #: The most bytes of one MQTT packet (MQTT 5.0, 1.5.5), without what stands before the payload.
@@ -45,3 +46,11 @@ def _transport(scheme: str, port: int, secure: tuple[str, ...] = ()) -> Transpor
 def hivemind_transports() -> list[Transport]:
     """Hubs behind a broker, without and with TLS."""
     return [_transport("mqtt", 1883), _transport("mqtts", 8883, ("mqtts",))]
+
+
+@hookimpl
+def hivemind_doctor_checks() -> list[DoctorCheck]:
+    """What the broker allows, and what the hub has said of itself."""
+    from hivemind_client_mqtt.doctor import BrokerChecks
+
+    return BrokerChecks().all()
