@@ -87,7 +87,7 @@ def gather(crowd: Crowd, question: Json) -> Json:
 
     Connecting stops after `budget` seconds: then `connected` tells how many there are, and they carry nothing.
     """
-    _allow_files(question["count"] + _SPARE_FILES)
+    allow_files(question["count"] + _SPARE_FILES)
     bare = memory()
     crowd.load()
     return asyncio.run(_measure(crowd, question, bare))
@@ -95,7 +95,7 @@ def gather(crowd: Crowd, question: Json) -> Json:
 
 async def _measure(crowd: Crowd, question: Json, bare: Json) -> Json:
     count, members = question["count"], []
-    _, connecting = await _timed(_connect_all(crowd, question, members))
+    _, connecting = await timed(connect_all(crowd, question, members))
     await asyncio.sleep(_IDLE_SECONDS)
     gc.collect()
     answer: Json = {"connected": len(members), "connecting": connecting, "bare": bare, "idle": memory()}
@@ -106,12 +106,13 @@ async def _measure(crowd: Crowd, question: Json, bare: Json) -> Json:
     answer["messages"] = (share + 1) * count
     for name, verb in (("up", Member.send), ("down", Member.pour)):
         work = asyncio.gather(*(verb(member, share) for member in members))
-        _, answer[name] = await _timed(asyncio.wait_for(work, _CARRY_BUDGET))
+        _, answer[name] = await timed(asyncio.wait_for(work, _CARRY_BUDGET))
     return answer
 
 
-async def _connect_all(crowd: Crowd, question: Json, members: list[Member]) -> None:
-    numbers = iter(range(question["count"]))
+async def connect_all(crowd: Crowd, question: Json, members: list[Member]) -> None:
+    """Add to `members` until there are `count` of them, for `budget` seconds."""
+    numbers = iter(range(len(members), question["count"]))
     loop = asyncio.get_running_loop()
     end = loop.time() + question["budget"]
 
@@ -126,14 +127,15 @@ async def _connect_all(crowd: Crowd, question: Json, members: list[Member]) -> N
     await asyncio.gather(*(some() for _ in range(crowd.abreast)))
 
 
-async def _timed(work: Awaitable[T]) -> tuple[T, Json]:
+async def timed(work: Awaitable[T]) -> tuple[T, Json]:
     """The result, with the seconds that passed, and those that this process computed."""
     started, used = time.perf_counter(), time.process_time()
     result = await work
     return result, {"seconds": time.perf_counter() - started, "cpu": time.process_time() - used}
 
 
-def _allow_files(wanted: int) -> None:
+def allow_files(wanted: int) -> None:
+    """Let this process have so many descriptors, as far as the system does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)

@@ -19,9 +19,9 @@ KEY = "benchmark-access-key"
 PASSWORD = "Tn4-moss-lantern-9Qv-orbit"
 
 
-def embedded_hub(side: Side) -> AbstractContextManager[Json]:
-    """The embedded hub of this library under our Python; yields where to connect."""
-    return _hub_process(side, "embedded_hub.py", KEY, PASSWORD)
+def embedded_hub(side: Side, most: int = 2000) -> AbstractContextManager[Json]:
+    """The embedded hub of this library under our Python, for `most` clients; yields where to connect."""
+    return _hub_process(side, "embedded_hub.py", KEY, PASSWORD, str(most))
 
 
 def path_peer(side: Side) -> AbstractContextManager[Json]:
@@ -49,22 +49,26 @@ def _hub_process(side: Side, script: str, *arguments: str) -> Iterator[Json]:
 
 
 @contextmanager
-def real_hub(version: str = HUB_VERSION, keys: Sequence[str] = (KEY,)) -> Iterator[Json]:
-    """A release of hivemind-core as the interop tests start it; yields where to connect, with the first of the keys."""
+def real_hub(version: str = HUB_VERSION, keys: Sequence[str] = (KEY,), mqtt: bool = False) -> Iterator[Json]:
+    """A release of hivemind-core as the interop tests start it; yields where to connect, with the first of the keys.
+
+    With `mqtt` it is the one that those tests have behind a broker, whatever its version.
+    """
     folder = str(REPOSITORY / "tests")
     if folder not in sys.path:
         sys.path.insert(0, folder)
     specs, hubs = import_module("interop.specs"), import_module("interop.hubs")
     failure = import_module("interop.processes").HarnessError
     try:
-        hub = hubs.RealHub(next(spec for spec in specs.HUBS if spec.version == version))
+        spec = specs.OVER_MQTT if mqtt else next(spec for spec in specs.HUBS if spec.version == version)
+        hub = hubs.RealHub(spec)
     except failure as error:
         raise BenchError(str(error)) from error
     try:
         hub.start()
         for key in keys:
             hub.add_client(key, key, PASSWORD)
-        yield {**_target(hub.host, hub.port), "key": keys[0]}
+        yield {**_target(**hub.address), "key": keys[0]}
     except failure as error:
         raise BenchError(str(error)) from error
     finally:
