@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,6 +91,20 @@ def test_a_login_that_is_refused_is_told_once() -> None:
 
 def test_there_is_nothing_to_say_of_other_transports(hub: EmbeddedHub) -> None:
     assert rows(examined(hub.url)) == {}
+
+
+def test_a_profile_shows_the_options_that_are_no_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    cli = build_cli(load_plugins([plugin], ()))
+    given = {"broker_username": "kitchen", "broker_password": "S3CRET-of-broker", "own": "S3CRET-too"}
+    words = ["profile", "add", "kitchen", "--set", f"transport_options={json.dumps(given)}"]
+    assert CliRunner().invoke(cli, words).exit_code == 0
+    shown = CliRunner().invoke(cli, ["profile", "show", "kitchen", "--json"])
+    kept = {"broker_username": "kitchen", "broker_password": "***", "own": "***"}
+    assert json.loads(shown.stdout)["options"] == {"transport_options": kept}
+    assert "S3CRET" not in shown.output
 
 
 @pytest.mark.usefixtures("gateway")

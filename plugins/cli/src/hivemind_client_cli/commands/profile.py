@@ -278,14 +278,30 @@ def _secrets(options: Mapping[str, Any]) -> list[Any]:
 
 
 def _masked(found: Profile) -> dict[str, Any]:
-    """The options, without what nobody else may see: of tables the names alone."""
+    """The options, without what nobody else may see: of tables the names, and what transports say is no secret."""
     from hivemind_core_client.config.profiles import SECRETS
 
+    plain = _plain_options() if "transport_options" in found.options else frozenset()
     masked = {
-        name: MASK if name in SECRETS else dict.fromkeys(value, MASK) if isinstance(value, dict) else value
+        name: MASK
+        if name in SECRETS
+        else {
+            each: inner if each in plain and name == "transport_options" else MASK
+            for each, inner in value.items()
+        }
+        if isinstance(value, dict)
+        else value
         for name, value in found.options.items()
     }
     return {**masked, "host": shown_address(found.options["host"])} if "host" in masked else masked
+
+
+def _plain_options() -> frozenset[str]:
+    """The options of the installed transports that are no secrets."""
+    from hivemind_core_client.plugins.manager import load_plugins
+
+    known = [each for found in load_plugins().registry().transports.values() for each in found.options]
+    return frozenset(each.name for each in known) - {each.name for each in known if each.secret}
 
 
 def _host_of(profiles: Profiles, name: str) -> str | None:
