@@ -22,7 +22,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 import hivemind_client_metrics
 from hivemind_client_metrics import disable, enable, serve
-from hivemind_client_metrics.book import Book, kind_of
+from hivemind_client_metrics.book import TOTALS, Book, kind_of
 from hivemind_client_metrics.endpoint import read_address
 from hivemind_core_client import HiveMessage, HiveMessageBusClient, NodeIdentity
 from hivemind_core_client.plugins.manager import load_plugins
@@ -182,7 +182,7 @@ def test_it_is_turned_on_and_off_by_a_call() -> None:
 
 
 def test_the_figures_of_a_client_that_is_gone_stay() -> None:
-    figures = dict.fromkeys(("confirmed", "raised", "in_doubt", "rejected", "dropped", "reconnects"), 2)
+    figures = dict.fromkeys(TOTALS, 2)
 
     class Client:
         metrics = SimpleNamespace(**figures, round_trip=0.5)

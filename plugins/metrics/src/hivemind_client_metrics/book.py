@@ -18,6 +18,7 @@ TOTALS = {
     "in_doubt": "messages that were sent before a connection ended and may not have arrived",
     "rejected": "frames of the hub that were dropped because they broke the protocol",
     "dropped": "calls of handlers and observers that found no room",
+    "outbox_dropped": "messages that an outbox dropped",
     "reconnects": "sessions after the first one of a client",
 }
 
