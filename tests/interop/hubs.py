@@ -10,8 +10,10 @@ import shutil
 import signal
 import ssl
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Optional
@@ -316,6 +318,23 @@ class RealHub:
         # What follows the last newline is a line that is still being written.
         messages = [json.loads(line) for line in lines[:-1]]
         return [message for message in messages if message.get("type") == msg_type]
+
+    @contextmanager
+    def overheard(self) -> Iterator[list[Json]]:
+        """What passes on the hub's OVOS bus from now on, in its order: `seen` is written by several threads."""
+        from websockets.sync.client import connect  # the harness's own tests run without it
+
+        heard: list[Json] = []
+        with connect(f"ws://{HOST}:{self._bus_port}/core", max_size=None) as bus:
+
+            def listen() -> None:
+                for text in bus:
+                    heard.append(json.loads(text))
+
+            listener = threading.Thread(target=listen, daemon=True)
+            listener.start()
+            yield heard
+        listener.join()
 
     def take_seen(self, msg_type: str) -> list[Json]:
         """As `seen`, but of what passed since this was last called, and nothing is kept: for one who asks for hours."""

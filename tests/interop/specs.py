@@ -83,6 +83,7 @@ HUBS: tuple[HubSpec, ...] = (
             "query": "it answers no QUERY, CASCADE or PING",
             "denials": "it drops what it does not allow, and does not say so",
             "upstream": "it connects with no hub above it",
+            "many messages": "it reads and writes its file of clients for each message, so that thousands take minutes",
             "http": "the releases of hivemind-http-protocol want a later hub",
             "sound": "it is tried with hivemind-core 5, which it was made for",
         },

@@ -83,14 +83,15 @@ class Results:
 ROWS: list[Behaviour] = []
 COMMAND_LINE = "command line"
 FLEET = "many clients in one process"
+OUTBOX = "while the hub is away"
 README = "as programs of the reference client call it"
 README_COMMANDS = "programs and command lines of the reference client"
 HTTP = "over HTTP"
 ASYNC_HTTP = "over HTTP, with asyncio"
 #: Areas whose rows bring their own kind of client.
-PER_HUB = frozenset({COMMAND_LINE, FLEET, README_COMMANDS})
+PER_HUB = frozenset({COMMAND_LINE, FLEET, OUTBOX, README_COMMANDS})
 #: Areas whose rows say themselves how a client reaches its hub.
-_BY_THEMSELVES = frozenset({FLEET, README, README_COMMANDS, HTTP, ASYNC_HTTP})
+_BY_THEMSELVES = frozenset({FLEET, OUTBOX, README, README_COMMANDS, HTTP, ASYNC_HTTP})
 
 
 def behaviour(

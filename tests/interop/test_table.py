@@ -10,7 +10,7 @@ from .every_row import every_cell
 from .hubs import RealHub
 from .running import run
 from .satellite import Satellite
-from .table import FLEET, ROWS, Cell
+from .table import FLEET, OUTBOX, ROWS, Cell
 
 #: Many times what a row takes by itself: another one computes beside it.
 _SECONDS = 300
@@ -20,7 +20,9 @@ _FLEET_SECONDS = 480
 def _parameters() -> list[Any]:
     """The cells, with the seconds that each may take."""
     return [
-        pytest.param(cell, marks=pytest.mark.timeout(_FLEET_SECONDS if cell.row.area == FLEET else _SECONDS))
+        pytest.param(
+            cell, marks=pytest.mark.timeout(_FLEET_SECONDS if cell.row.area in (FLEET, OUTBOX) else _SECONDS)
+        )
         for cell in every_cell()
     ]
 

@@ -83,7 +83,7 @@ BUILTIN_COMMANDS: Mapping[str, BuiltinCommand] = {
         outbox=(
             "outbox",
             "outbox",
-            "Show or remove the messages that wait for the hub in the file of an outbox.",
+            "Show, send or remove the messages that wait for the hub in the file of an outbox.",
         ),
         plugins=(
             "plugins",

@@ -13,7 +13,7 @@ from hivemind_client_cli.output import Output
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from hivemind_core_client import HiveMessageBusClient
+    from hivemind_core_client import HiveMessageBusClient, Outbox
     from hivemind_core_client.identity import NodeIdentity
 
 #: What `profile` is where none is to count, not even the one that HIVEMIND_PROFILE names.
@@ -38,6 +38,7 @@ class Connection:
     profile: str | None = None
     #: Called with each line of the trace; None leaves it to the environment.
     trace: Callable[[str], object] | None = field(default=None, repr=False, eq=False)
+    outbox: Outbox | None = None
 
     def client(self, ssl_context: SSLContext | None = None) -> HiveMessageBusClient:
         """A client that is not connected yet; `ssl_context` goes before what this says of TLS."""
@@ -62,6 +63,7 @@ class Connection:
             ciphers=self.ciphers or None,
             profile=self.profile,
             trace=self.trace,
+            outbox=self.outbox,
             **more,
         )
 

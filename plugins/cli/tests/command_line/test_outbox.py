@@ -11,7 +11,9 @@ import pytest
 from hivemind_core_client.config.outbox_clock import Clock
 from hivemind_core_client.config.outbox_file import OutboxFile, Owner
 from hivemind_core_client.message import HiveMessage
+from hivemind_core_client.testing import EmbeddedHub
 
+PASSWORD = "Tq7!vLz0#correct-horse-battery-4711"
 OWNER = Owner("ws://hub.local:5678", "AN-ACCESS-KEY")
 
 
@@ -69,8 +71,34 @@ def test_a_file_in_use_is_left_alone(run: Any, path: Path) -> None:
     file.close()
 
 
+def test_send_sends_what_waits_to_its_hub(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with EmbeddedHub(clients={"AN-ACCESS-KEY": PASSWORD}) as hub:
+        login = (
+            "--key",
+            "AN-ACCESS-KEY",
+            "--password",
+            PASSWORD,
+            "--host",
+            hub.host,
+            "--port",
+            str(hub.port),
+        )
+        file = OutboxFile(str(path), lambda: Owner(hub.url, "AN-ACCESS-KEY"), Clock())
+        file.open()
+        for number in range(3):
+            message = HiveMessage("bus", {"type": "count", "data": {"number": number}, "context": {}})
+            file.append(message.as_json.encode(), Clock().steady() - 1e6)
+        file.close()
+        refused = run("outbox", "send", str(path), *login[2:], "--key", "ANOTHER-KEY").expect(2)
+        assert "another access key" in refused.err
+        assert run("outbox", "send", str(path), *login, "--json").expect(0).json["sent"] == 3
+        assert [each["data"]["number"] for each in hub.wait_for("count", count=3)] == [0, 1, 2]
+        assert run("outbox", "send", str(path), *login).expect(0).out == "sent 0 messages\n"
+
+
 @pytest.mark.parametrize("content", [None, b"", b"my notes"])
-@pytest.mark.parametrize("command", ["show", "clear"])
+@pytest.mark.parametrize("command", ["show", "send", "clear"])
 def test_what_is_no_outbox_stays_what_it_is(
     run: Any, tmp_path: Path, command: str, content: bytes | None
 ) -> None:

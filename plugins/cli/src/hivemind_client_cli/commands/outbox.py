@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import evolve
 
+from hivemind_client_cli.bounds import seconds
+from hivemind_client_cli.connection import Connection, connected
 from hivemind_client_cli.help_sections import group
+from hivemind_client_cli.options import connection_options
 from hivemind_client_cli.output import Output, aligned
 from hivemind_client_cli.output_options import output_options, reporting
 from hivemind_client_cli.peer_text import plain
-from hivemind_core_client.errors import FrameError
+from hivemind_core_client.errors import FrameError, HubTimeout
 from hivemind_core_client.wire.json_text import Json
 
 if TYPE_CHECKING:
@@ -22,13 +27,16 @@ if TYPE_CHECKING:
 #: So many are shown where nobody says how many.
 _SHOWN = 20
 _MOST = 1_000_000
+_PATIENCE_S = 60.0
+#: What is left is looked at so often, in seconds.
+_LOOK_S = 0.05
 _file = click.argument("path", metavar="FILE", type=click.Path(dir_okay=False))
 
 
 @group("outbox", epilog="Example: hivemind-client outbox show outbox.db")
 @output_options
 def outbox() -> None:
-    """Show or remove the messages that wait for the hub in the file of an outbox.
+    """Show, send or remove the messages that wait for the hub in the file of an outbox.
 
     FILE is the path that a client was given: Outbox(path="FILE"). One program at a time can have the file, so stop the
     satellite first.
@@ -53,6 +61,33 @@ def show(output: Output, path: str, limit: int) -> None:
     lines = {str(row["number"]): f"{row['age']:.0f} s  {row['message_type']}" for row in rows}
     text = f"{summary['waiting']} messages wait for {plain(str(summary['hub'])) or 'no hub'}"
     output.result({**summary, "messages": rows}, "\n".join(filter(None, (text, aligned(lines, "  ")))))
+
+
+@outbox.command("send", epilog="Example: hivemind-client outbox send outbox.db")
+@_file
+@seconds("Give up after so long. What was not sent stays in FILE.", default=_PATIENCE_S, show_default=True)
+@connection_options
+@reporting
+def send(output: Output, connection: Connection, path: str, timeout: float) -> None:
+    """Send the messages that wait in FILE to their hub, and wait until it has read them.
+
+    Connect as the satellite does that put them there: with the same address and access key.
+    """
+    from hivemind_core_client import Outbox
+
+    with _opened(path):
+        end = time.monotonic() + timeout
+    # Somebody asks for them now, so none is too old.
+    with connected(output, evolve(connection, outbox=Outbox(path=path, seconds=None)), timeout) as client:
+        while left := client.metrics.waiting + client.metrics.unconfirmed:
+            if time.monotonic() > end:
+                raise HubTimeout(
+                    f"{client.host}:{client.port}", f"sending, with {left} messages left", timeout
+                )
+            time.sleep(_LOOK_S)
+        sent, dropped = client.metrics.confirmed, client.metrics.outbox_dropped
+    output.result({"file": path, "sent": sent, "dropped": dropped})
+    output.note(f"sent {sent} messages" + (f", and {dropped} could not be sent" if dropped else ""))
 
 
 @outbox.command("clear", epilog="Example: hivemind-client outbox clear outbox.db")
