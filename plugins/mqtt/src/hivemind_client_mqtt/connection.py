@@ -17,7 +17,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from hivemind_client_mqtt import refusals
 from hivemind_client_mqtt.calling import Call, HubCalls, Settling
-from hivemind_client_mqtt.frames import frame_of, is_hello
+from hivemind_client_mqtt.frames import Inbox, frame_of, is_hello
 from hivemind_client_mqtt.giving_way import give_way, note_push, status_properties
 from hivemind_client_mqtt.options import read_options
 from hivemind_client_mqtt.reaching import connect, new_client, text_properties
@@ -39,8 +39,6 @@ ONLINE, OFFLINE = b"online", b"offline"
 WAKE_UP = b"{}"
 #: The longest pause between two looks at the keepalive, in seconds.
 _LOOK_EACH_S = 5.0
-#: How many frames may wait for who reads, and how many bytes, before the socket is left alone.
-_MOST_FRAMES, _MOST_BYTES = 64, 2**20
 #: What stands in a packet beside topic and payload, in bytes.
 _OVERHEAD = 16
 #: The most bytes of a frame of protocol version 3, which cuts larger messages into pieces.
@@ -71,9 +69,7 @@ class BrokerConnection:
         self._topics = options.topics
         is_old = is_old or bool(settings.memory.get(_IS_OLD))
         self._version = MQTTProtocolVersion.MQTTv311 if is_old else MQTTProtocolVersion.MQTTv5
-        self.arrived: deque[Union[Frame, Closed, Exception]] = deque()
-        #: How many characters or bytes wait there.
-        self._waiting = 0
+        self.arrived = Inbox()
         self.ending: Union[Closed, Exception, None] = None
         #: Whether we are online: the broker has passed our own status on to us.
         self.is_open = False
@@ -125,7 +121,7 @@ class BrokerConnection:
     @property
     def is_full(self) -> bool:
         """Whether so much waits for who reads that the socket should be left alone."""
-        return len(self.arrived) >= _MOST_FRAMES or self._waiting >= _MOST_BYTES
+        return self.arrived.is_full
 
     @property
     def has_more(self) -> bool:
@@ -168,13 +164,9 @@ class BrokerConnection:
         """Hand on one frame. The socket may not take it at once: see `has_more`. Raises ConnectionLost."""
         self.check()
         self._last_up = time.monotonic()
-        self._safely(
-            partial(self._client.publish, self._topics.up, frame, properties=self._properties_of(frame))
-        )
-
-    def _properties_of(self, frame: Frame) -> Optional[Properties]:
-        """What MQTT 5 says of a frame: whether it is text."""
-        return self._text_properties if isinstance(frame, str) else None
+        # What MQTT 5 says of a frame: whether it is text.
+        told = self._text_properties if isinstance(frame, str) else None
+        self._safely(partial(self._client.publish, self._topics.up, frame, properties=told))
 
     def leave(self) -> None:
         """Tell hub and broker that we go."""
@@ -204,12 +196,7 @@ class BrokerConnection:
 
     def next(self) -> Union[Frame, Closed]:
         """The next thing of `arrived`. The end stays there. Raises what ended the connection."""
-        item = self.arrived[0] if self.arrived[0] is self.ending else self.arrived.popleft()
-        if isinstance(item, Exception):
-            raise item
-        if not isinstance(item, Closed):
-            self._waiting -= len(item)
-        return item
+        return self.arrived.next()
 
     def late(self) -> HiveMindError:
         """Why this connection is not open after so long."""
@@ -221,7 +208,7 @@ class BrokerConnection:
         """This is how it ends. The first end counts."""
         if self.ending is None:
             self.ending = ending
-            self.arrived.append(ending)
+            self.arrived.end(ending)
 
     def _safely(self, act: Callable[[], object]) -> None:
         """Let paho act. Whatever a broker sends, nothing comes out of it but the end of the connection."""
@@ -352,8 +339,7 @@ class BrokerConnection:
             return
         elif not isinstance(frame, str):
             self._settling.session_stands()
-        self.arrived.append(frame)
-        self._waiting += len(frame)
+        self.arrived.put(frame)
 
     def _own_status(self, status: bytes) -> None:
         """Somebody has published our status: we, the hub, or another satellite with our key."""
