@@ -17,7 +17,7 @@ from hivebench.hubs import PASSWORD
 from hivebench.sides import REPOSITORY, ours
 
 WAYS = ("WebSocket", "MQTT")
-#: Round trips of an utterance and its answer, echoes or pings, and what many messages take of the processor: in seconds.
+#: Round trips of an utterance and its answer, pings or echoes, and the processor time for a message: in seconds.
 MEASURE = """
 import json, statistics, sys, time
 from hivemind_core_client import HiveMessageBusClient, NodeIdentity
