@@ -14,7 +14,7 @@ from tests.soak.report import soak_of, with_soak
 from .broker import NoBroker
 from .gathering import Gathering, tell
 from .hubs import HubPool, RealHub
-from .processes import LostBus, tail
+from .processes import LostBus, Overtaken, tail
 from .satellite import Satellite, known_satellite
 from .table import Cell, Results, to_markdown
 
@@ -67,7 +67,7 @@ def pytest_runtest_makereport(
     cell = _cell_of(item)
     if cell is None:
         return report
-    lost = call.excinfo is not None and call.excinfo.errisinstance(LostBus)
+    lost = call.excinfo is not None and call.excinfo.errisinstance((LostBus, Overtaken))
     if (report.when == "call" or report.failed) and not lost:
         satellite = getattr(item, "funcargs", {}).get("satellite")
         tell(report, cell, satellite.figures if satellite is not None else ())

@@ -14,8 +14,10 @@ from .meddler import Change, Frame, as_it_is
 
 _END_SECONDS = 10.0
 _PIECE = 65536
-#: The first four bits of a packet (MQTT 3.1.1, section 2.2.1).
-_PUBLISH, _PUBACK = 3, 4
+#: The first four bits of a packet (MQTT 5, section 2.1.2).
+_CONNECT, _PUBLISH, _PUBACK = 1, 3, 4
+#: Where a CONNECT says its version, and the one from which on a PUBLISH has properties.
+_VERSION_AT, _WITH_PROPERTIES = 6, 5
 
 
 class MqttMeddler:
@@ -59,14 +61,25 @@ class MqttMeddler:
             self.connections += 1
             broker = socket.create_connection((HOST, self._broker_port), timeout=_END_SECONDS)
             self._accepted += [client, broker]
-            for way in (_Way(client, broker, "/in", self.up), _Way(broker, client, "/out", self.down)):
+            up = _Way(client, broker, "/in", self.up)
+            for way in (up, _Way(broker, client, "/out", self.down, up)):
                 threading.Thread(target=way.run, name="meddler", daemon=True).start()
 
 
 class _Way:
     """One direction of one connection: the frames on topics with this end are changed, all else is passed on."""
 
-    def __init__(self, source: socket.socket, target: socket.socket, topics: str, change: Change) -> None:
+    def __init__(
+        self,
+        source: socket.socket,
+        target: socket.socket,
+        topics: str,
+        change: Change,
+        up: Optional[_Way] = None,
+    ) -> None:
+        #: The way up of the same connection, on which its version is said.
+        self._up = up or self
+        self.version = 0
         self._source = source
         self._target = target
         self._topics = topics.encode()
@@ -89,19 +102,24 @@ class _Way:
             _hang_up(self._target)
 
     def _passed_on(self, first: int, body: bytes) -> Iterator[bytes]:
+        if first >> 4 == _CONNECT:
+            self.version = body[_VERSION_AT]
         size = int.from_bytes(body[:2], "big") + 2
         if first >> 4 != _PUBLISH or not body[2:size].endswith(self._topics):
             yield _packet(first, body)
             return
         acknowledged = bool(first & 0b110)
-        start = size + 2 * acknowledged
+        start = numbered = size + 2 * acknowledged
+        if self._up.version >= _WITH_PROPERTIES:
+            length, start = _length(body, numbered) or (0, numbered)
+            start += length
         frames = self._change(self._number, _frame(body[start:]))
         self._number += 1
         for frame in frames:
             yield _packet(first, body[:start] + (frame.encode() if isinstance(frame, str) else frame))
         if acknowledged and not frames:
             # It is lost behind the proxy: its sender is told that it came through, and does not send it again.
-            self._source.sendall(_packet(_PUBACK << 4, body[size:start]))
+            self._source.sendall(_packet(_PUBACK << 4, body[size:numbered]))
 
 
 def _frame(payload: bytes) -> Frame:
@@ -127,12 +145,20 @@ def _packets(source: socket.socket) -> Iterator[tuple[int, bytes]]:
 
 
 def _first_packet(buffer: bytes) -> Optional[tuple[int, bytes, bytes]]:
+    found = _length(buffer, 1)
+    if found is None or len(buffer) < sum(found):
+        return None
+    size, start = found
+    return buffer[0], buffer[start : start + size], buffer[start + size :]
+
+
+def _length(buffer: bytes, start: int) -> Optional[tuple[int, int]]:
+    """A length of one to four bytes that stands at `start`, and where it ends; None while it is not whole."""
     size = 0
-    for at in range(1, min(5, len(buffer))):
-        size |= (buffer[at] & 127) << 7 * (at - 1)
+    for at in range(start, min(start + 4, len(buffer))):
+        size |= (buffer[at] & 127) << 7 * (at - start)
         if buffer[at] < 128:
-            end = at + 1 + size
-            return (buffer[0], buffer[at + 1 : end], buffer[end:]) if len(buffer) >= end else None
+            return size, at + 1
     return None
 
 

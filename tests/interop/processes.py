@@ -27,6 +27,10 @@ class LostBus(HarnessError):
     """The hub lost its own OVOS bus under a row, which tells nothing about the row: it is run once more."""
 
 
+class Overtaken(HarnessError):
+    """A hub over MQTT sent a frame before an earlier one, which tells nothing about the row: it is run once more."""
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on right now.
 

@@ -200,7 +200,7 @@ def check_comes_back(client: HiveMessageBusClient, heard: Heard) -> None:
     assert wait_until(answered, _COMEBACK_SECONDS), "the client did not come back"
 
 
-@behaviour("wrong key: KeyRefused", REFUSALS)
+@behaviour("wrong key: KeyRefused", REFUSALS, needs="strangers")
 def wrong_key(hub: RealHub, satellite: Satellite) -> None:
     with pytest.raises(KeyRefused):
         satellite.client(key="key-of-nobody").connect()
@@ -224,13 +224,13 @@ def wrong_port(hub: RealHub, satellite: Satellite) -> None:
         satellite.client(port=free_port()).connect()
 
 
-@behaviour("a port that accepts and stays silent: HubTimeout within its deadline", REFUSALS)
+@behaviour("a port that accepts and stays silent: HubTimeout within its deadline", REFUSALS, needs="port")
 def silent_from_the_start(hub: RealHub, satellite: Satellite) -> None:
     with silent_port() as port:
         _check_timeout(satellite, port)
 
 
-@behaviour("a port that upgrades and stays silent: HubTimeout within its deadline", REFUSALS, needs="upgrade")
+@behaviour("a port that upgrades and stays silent: HubTimeout within its deadline", REFUSALS, needs="port")
 def silent_after_upgrade(hub: RealHub, satellite: Satellite) -> None:
     with silent_port(upgrades=True) as port:
         _check_timeout(satellite, port)

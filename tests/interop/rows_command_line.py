@@ -49,7 +49,7 @@ def application(hub: RealHub, satellite: Satellite) -> None:
 @behaviour(
     "the files of the reference client: its static key and its pin of the hub are used",
     COMMAND_LINE,
-    needs="noise",
+    needs="noise, reference",
 )
 def files_of_the_reference(hub: RealHub, satellite: Satellite) -> None:
     home = satellite.folder("reference")
@@ -128,7 +128,7 @@ def escalate(hub: RealHub, satellite: Satellite) -> None:
         assert "dropped the connection on 'my.alarm'" in done.expect(1).stderr, str(done)
 
 
-@behaviour("wrong key: exit code 3", COMMAND_LINE)
+@behaviour("wrong key: exit code 3", COMMAND_LINE, needs="strangers")
 def wrong_key(hub: RealHub, satellite: Satellite) -> None:
     satellite.set_identity(key="key-of-nobody")
     _expect_everywhere(satellite, REFUSED)
@@ -286,7 +286,7 @@ def doctor(hub: RealHub, satellite: Satellite) -> None:
     assert {name for name, state in states.items() if state != "ok"} == {"tls"}, states
 
 
-@behaviour("`doctor` names the first thing amiss: key, password, port", COMMAND_LINE)
+@behaviour("`doctor` names the first thing amiss: key, password, port", COMMAND_LINE, needs="strangers")
 def doctor_finds(hub: RealHub, satellite: Satellite) -> None:
     for amiss, step, exit_code in (
         ({"key": "key-of-nobody"}, "key", REFUSED),

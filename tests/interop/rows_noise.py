@@ -139,7 +139,7 @@ def large_bus_message(hub: RealHub, satellite: Satellite) -> None:
 @behaviour(
     f"{_MESSAGES} messages each way from {_THREADS} threads: none lost, none twice, in one session",
     NOISE,
-    needs="noise",
+    needs="noise, bursts",
 )
 def many(hub: RealHub, satellite: Satellite) -> None:
     hub.allow_msg(COUNT, satellite.node_id)
@@ -244,7 +244,9 @@ def lost_pin(hub: RealHub, satellite: Satellite) -> None:
     assert met(satellite.connected()) == "KKpsk0"
 
 
-@behaviour("a satellite that lost its static key: HubRefused names `reset-noise-pin`", NOISE, needs="noise")
+@behaviour(
+    "a satellite that lost its static key: HubRefused names `reset-noise-pin`", NOISE, needs="noise, reasons"
+)
 def lost_own_key(hub: RealHub, satellite: Satellite) -> None:
     client = satellite.connected()
     check_answer(client)

@@ -43,18 +43,22 @@ def session(hub: RealHub, satellite: Satellite) -> None:
     assert client.protocol is not first and not client.stopping
 
 
-@behaviour("wait_for_handshake with a wrong password or key: a RuntimeError, at once", WAITING)
-def refused(hub: RealHub, satellite: Satellite) -> None:
+@behaviour("wait_for_handshake with a wrong password: a RuntimeError, at once", WAITING)
+def wrong_password(hub: RealHub, satellite: Satellite) -> None:
     client = satellite.client(password="Another-Horse-Another-Staple")
     client.run_in_thread()
     with pytest.raises(RuntimeError) as caught:
         client.wait_for_handshake(timeout=_SECONDS)
-    assert isinstance(caught.value, HubRefused)
+    assert isinstance(caught.value, HubRefused) and client.stopping
+
+
+@behaviour("wait_for_handshake with a wrong key: KeyRefused, at once", WAITING, needs="strangers")
+def wrong_key(hub: RealHub, satellite: Satellite) -> None:
     stranger = satellite.client(key="key-of-nobody")
     stranger.run_in_thread()
     with pytest.raises(KeyRefused):
         stranger.wait_for_handshake(timeout=_SECONDS)
-    assert client.stopping and stranger.stopping
+    assert stranger.stopping
 
 
 @behaviour("wait_for_handshake of a closed client: ClientClosed, at once", WAITING)

@@ -63,13 +63,14 @@ class Satellite:
         self.hub = hub
         self.client_kind = client_kind
         self.name = name
-        self.key = f"key-of-{name}"
+        self.key = f"key-of-{name}-alone"
         self.password = f"Correct-Horse-{name}-Battery-Staple"
         self.crypto_key = f"{name:x>16}"[-16:]
         self.env = xdg_environment(home)
         self.figures: list[str] = []
         self._home = home
         self._clients: list[HiveMessageBusClient] = []
+        self._ends: list[str] = []
         self._siblings: list[Satellite] = []
         self._running: list[Process] = []
         self.node_id = hub.add_client(name, self.key, self.password, self.crypto_key)
@@ -125,6 +126,8 @@ class Satellite:
             "identity": self.identity,
             **options,
         }
+        if self.hub.broker is not None and "plugins" in options:
+            settings["plugins"] = ["mqtt", *options["plugins"]]
         if self.client_kind == "async-http" and "://" not in settings["host"]:
             settings["host"] = f"http://{settings['host']}"
         if self.client_kind.startswith("async"):
@@ -134,7 +137,12 @@ class Satellite:
         else:
             client = importlib.import_module(package).HiveMessageBusClient(**settings)
         self._clients.append(client)
+        client.on("close", lambda *_: self._ends.append(str(client.last_error)))
         return client
+
+    def met(self, text: str) -> bool:
+        """Whether a connection of its clients, or of its siblings', ended with an error that says `text`."""
+        return any(text in end for end in self._ends) or any(each.met(text) for each in self._siblings)
 
     def connected(self, **options: Any) -> HiveMessageBusClient:
         """A client whose session with the hub stands."""

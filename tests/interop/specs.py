@@ -166,7 +166,11 @@ OVER_MQTT = replace(
     lacks={
         **HUBS[-1].lacks,
         "login": "over MQTT the key is in the topic, so it holds no `+`, `/` or `#`, and no name is sent with it",
-        "upgrade": "MQTT has no upgrade",
+        "strangers": "over MQTT it tells nothing to who has a key that it does not know",
+        "port": "the port is that of the broker, and so are the errors: see below",
+        "reasons": "over MQTT it does not say why it ends a session, so the error names other causes too",
+        "reference": "the reference client does not speak MQTT",
+        "bursts": "its threads write to the broker side by side: of many messages some overtake others (paho-mqtt)",
     },
     installed=lambda: environment(HUBS[-1]),
     reference=HUBS[-1],
@@ -174,7 +178,7 @@ OVER_MQTT = replace(
     beside=("hivemind-mqtt-protocol==0.2.5a2", "paho-mqtt==2.1.0"),
 )
 #: The hubs that have columns in the table.
-COLUMNS = HUBS
+COLUMNS = (*HUBS, OVER_MQTT)
 
 
 @dataclass(frozen=True)

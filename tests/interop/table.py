@@ -22,6 +22,8 @@ Every row is a test that runs against the real `hivemind-core` from the package 
 them all and writes this page.
 
 ✓ works · ✗ fails · — the hub has no such feature (the note says why)
+
+In the columns with MQTT a broker is between client and hub: Debian's mosquitto. The hub has `hivemind-mqtt-protocol`.
 """
 
 
@@ -88,6 +90,7 @@ README = "as programs of the reference client call it"
 README_COMMANDS = "programs and command lines of the reference client"
 HTTP = "over HTTP"
 ASYNC_HTTP = "over HTTP, with asyncio"
+MQTT = "over MQTT"
 #: Areas whose rows bring their own kind of client.
 PER_HUB = frozenset({COMMAND_LINE, FLEET, OUTBOX, README_COMMANDS})
 #: Areas whose rows say themselves how a client reaches its hub.
@@ -109,7 +112,7 @@ def behaviour(
 def cells(row: Behaviour, hubs: Sequence[HubSpec] = COLUMNS) -> Iterator[Cell]:
     """The cells of a row, by hub and then by client. A row that says how to reach a hub has none for another way."""
     for hub in hubs:
-        if hub.scheme != "ws" and row.area in _BY_THEMSELVES:
+        if (row.area in _BY_THEMSELVES) if hub.scheme == "mqtt" else (row.area == MQTT):
             continue
         for client in CLIENTS if row.uses_client else CLIENTS[:1]:
             yield Cell(row, hub, client)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from .processes import LostBus, Process
 from .running import run
 from .satellite import Satellite
 from .specs import HubSpec
-from .table import COMMAND_LINE, Behaviour, Cell, Results, to_markdown
+from .table import COMMAND_LINE, HTTP, MQTT, Behaviour, Cell, Results, to_markdown
 
 OLD = HubSpec("1.0", (), (0, 1), lacks={"flying": "it has no wings"})
 NEW = HubSpec("2.0", (), (1, 2))
@@ -49,6 +50,16 @@ def test_page_shows_each_outcome_and_why_a_hub_was_left_out() -> None:
     assert "| behaviour | 1.0 | 2.0 |" in page
     assert "| `types` | ✓ | ✗ |" in page
     assert page == to_markdown(results, ROWS, (OLD, NEW))
+
+
+def test_a_row_that_says_how_to_reach_a_hub_has_no_cell_for_another_way() -> None:
+    """What is only over MQTT has its column alone, and what is over HTTP has none for that."""
+    behind_broker = replace(NEW, version="2.0 MQTT", scheme="mqtt")
+    rows = (WALKS, replace(WALKS, text="polls", area=HTTP), replace(WALKS, text="wakes", area=MQTT))
+    page = to_markdown(Results(), rows, (NEW, behind_broker))
+    assert "| behaviour | 2.0 sync | 2.0 async | 2.0 MQTT sync | 2.0 MQTT async |" in page
+    assert "| polls | ✗ | ✗ |\n" in page and "| wakes | ✗ | ✗ |\n" in page
+    assert page.count("| behaviour | 2.0 MQTT sync | 2.0 MQTT async |") == 1
 
 
 def test_a_cell_that_failed_once_stays_failed() -> None:
