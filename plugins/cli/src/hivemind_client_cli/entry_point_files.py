@@ -16,6 +16,7 @@ KNOWN = (
     "hivemind_client_cli.plugin",
     "hivemind_client_intercom.plugin",
     "hivemind_client_metrics.plugin",
+    "hivemind_client_mqtt.plugin",
     "hivemind_core_client.builtins.",
 )
 

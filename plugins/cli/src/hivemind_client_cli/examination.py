@@ -120,7 +120,8 @@ class Examination:
     def fail(self, check: str, error: HiveMindError) -> None:
         """Note that `check` failed; what comes before it and is not noted yet went well."""
         for earlier in CHECKS[: CHECKS.index(check)]:
-            if earlier not in self.states and (earlier in self._always or check in _OF_NOISE):
+            of_noise = check in _OF_NOISE and earlier in _OF_NOISE
+            if earlier not in self.states and (earlier in self._always or of_noise):
                 self.note(earlier, OK)
         self.failed, self.error = check, error
         self.note(check, FAILED, error.what if self._mend is None and error.mends else error)
