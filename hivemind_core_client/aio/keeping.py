@@ -153,9 +153,28 @@ class AsyncKeeper:
         # asyncio only
         if self._queue.options.path is not None:
             async with self._order:  # what is sent first is kept first
-                return await off_loop(put)  # a file is flushed to the disk
+                return await self._put_off_loop(put)  # a file is flushed to the disk
         # end of asyncio only
         return put()
+
+    # asyncio only
+    async def _put_off_loop(self, put: Callable[[], Optional[int]]) -> Optional[int]:
+        """Where who waits for that is cancelled, the message is not kept: it counts as raised."""
+        putting = asyncio.ensure_future(off_loop(put))
+        try:
+            return await asyncio.shield(putting)
+        except asyncio.CancelledError:
+            putting.add_done_callback(self._forget)
+            raise
+
+    def _forget(self, putting: asyncio.Future[Optional[int]]) -> None:
+        number = None if putting.cancelled() or putting.exception() else putting.result()
+        ledger = self._worker.ledger
+        with ledger.lock:
+            if number is not None and not self._queue.withdraw(number):
+                ledger.raised -= 1  # it was sent already
+
+    # end of asyncio only
 
     async def _send_now(
         self, message: HiveMessage, number: int, progress: Optional[Progress]
@@ -182,18 +201,21 @@ class AsyncKeeper:
 
     async def _drain(self) -> bool:
         """Hand over what waits. Returns whether the store could be read."""
-        queue, worker, can_read = self._queue, self._worker, True
+        queue, worker = self._queue, self._worker
+        can_read = goes_on = True
         try:
             while await worker.wait_until(lambda: queue.has_way or not worker.lifecycle.stands, None):
                 stored = queue.next(worker.time()) if worker.lifecycle.stands else None
                 if stored is None or not await self._hand_over(stored):
                     break
+            else:
+                goes_on = False  # nobody waits in a fake
         except OutboxFileError as error:
             log.error("the outbox cannot be used, so nothing of it is sent now: %s", error)
-            can_read = False
+            can_read = goes_on = False
         finally:
             worker.tell_drops()
-            if can_read:
+            if goes_on:
                 self._let_go()
             else:
                 queue.release()
@@ -210,13 +232,17 @@ class AsyncKeeper:
             await self._worker.hand_over(message, stored.number, None)
         except OutboxFileError:
             raise
-        except Exception as error:
-            return self._not_handed_over(stored, message, error)
+        except BaseException as error:
+            goes_on = self._not_handed_over(stored, message, error)
+            if not isinstance(error, Exception):  # the session has ended, and this task with it
+                raise
+            return goes_on
         return True
 
-    def _not_handed_over(self, stored: StoredMessage, message: HiveMessage, error: Exception) -> bool:
+    def _not_handed_over(self, stored: StoredMessage, message: HiveMessage, error: BaseException) -> bool:
         """What becomes of a message that was not sent. False where there is no session for it any more."""
-        ledger, is_over = self._worker.ledger, isinstance(error, _NO_SESSION)
+        ledger = self._worker.ledger
+        is_over = isinstance(error, _NO_SESSION) or not isinstance(error, Exception)
         with ledger.lock:
             in_doubt = self._queue.has_left(stored.number) and is_over
             ledger.in_doubt += in_doubt

@@ -168,6 +168,7 @@ class AsyncServingWorker(AsyncBaseWorker):
                 await self._finder.find(self._profile.search, self.ledger.sessions)
             transport = self._new_transport()
             self._acquaint(transport)
+            self._own_outbox()
             self._sender.connection = connection = AsyncConnection(link, transport, writing, delivery)
             await self._serve(connection)
         except HiveMindError as error:

@@ -152,8 +152,7 @@ class Delivery:
     """
 
     def __init__(self, ledger: Ledger) -> None:
-        #: Whether pings may be sent for the sake of messages.
-        self.asks = True
+        self._asks = True
         self._ledger = ledger
         self._lock = ledger.lock
         self._written = self._confirmed = 0
@@ -165,6 +164,18 @@ class Delivery:
         self._asked: dict[bytes, tuple[int, float]] = {}
         self._pings = 0
         self._asked_for = self._unasked_bytes = 0
+
+    @property
+    def asks(self) -> bool:
+        """Whether pings may be sent for the sake of messages."""
+        return self._asks
+
+    @asks.setter
+    def asks(self, asks: bool) -> None:
+        with self._lock:
+            self._asks = asks
+            if not asks and self._ledger.outbox is not None:
+                self._ledger.outbox.unprovable(self)
 
     @property
     def is_unconfirmed(self) -> bool:
@@ -197,11 +208,11 @@ class Delivery:
                 raise ConnectionLost(
                     "the connection ended while a message was sent: it may have arrived or not"
                 )
-            self._written += 1
-            self._ledger.unconfirmed += 1
             outbox, is_safe = self._ledger.outbox, False
             if number and outbox is not None:
-                is_safe = outbox.handed(number, self, self._written, self.asks or answered)
+                is_safe = outbox.handed(number, self, self._written + 1, self._asks or answered)
+            self._written += 1
+            self._ledger.unconfirmed += 1
             if answered:
                 self._confirm(self._written)
                 return None
@@ -212,8 +223,8 @@ class Delivery:
             if len(self._kept) > MOST_KEPT or self._kept_bytes > MOST_KEPT_BYTES:
                 self._forget_oldest()
             if not self._is_looked_after:
-                self._is_looked_after = self.asks
-                return Ask.LATER if self.asks else None
+                self._is_looked_after = self._asks
+                return Ask.LATER if self._asks else None
             many = self._written - self._asked_for >= ASK_AFTER_MESSAGES
             if (many or self._unasked_bytes >= ASK_AFTER_BYTES) and len(self._asked) < _MOST_ASKED:
                 return Ask.NOW
@@ -222,7 +233,7 @@ class Delivery:
     def look(self) -> Optional[Ask]:
         """What to do `ASK_AFTER_S` after `Ask.LATER`, and again after each answer but None: nothing is open then."""
         with self._lock:
-            if self._is_closed or not (self.is_unconfirmed and self.asks):
+            if self._is_closed or not (self.is_unconfirmed and self._asks):
                 self._is_looked_after = False
                 return None
             is_asked = bool(self._asked) and self._asked_for == self._written

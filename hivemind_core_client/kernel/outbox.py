@@ -5,11 +5,18 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from hivemind_core_client.wire.errors import FrameError, HiveMindError, Mend, Setting
+from hivemind_core_client.wire.errors import (
+    ConnectionLost,
+    FrameError,
+    HiveMindError,
+    Mend,
+    NotConnected,
+    Setting,
+)
 from hivemind_core_client.wire.message import AnyMessageType, HiveMessage, HiveMessageType, Payload
 from hivemind_core_client.wire.message_types import BY_NAME
 from hivemind_core_client.wire.outbox_errors import OutboxFull
@@ -44,6 +51,7 @@ class DropReason(str, Enum):
 
     NO_ROOM = "newer messages needed its room"
     TOO_OLD = "it waited for too long"
+    OTHER_HUB = "it was for another hub or access key"
     NOT_SENDABLE = "it cannot be sent"
     UNREADABLE = "it cannot be read any more"
 
@@ -59,12 +67,13 @@ def is_kept(message: HiveMessage) -> bool:
     kind: Optional[AnyMessageType] = message.msg_type
     fields = message.raw_payload
     while kind is not None and kind in _KEPT_TYPES:
-        if kind.carries is Payload.OVOS:
-            return CALL_ID not in fields["context"]
-        if kind.carries is not Payload.HIVE:
+        if kind.carries not in (Payload.OVOS, Payload.HIVE):
             return True
-        name = fields.get("msg_type") if isinstance(fields, dict) else None
-        kind, fields = BY_NAME.get(str(name)), fields.get("payload")
+        if not isinstance(fields, dict):  # whoever sends it is told
+            return False
+        if kind.carries is Payload.OVOS:
+            return CALL_ID not in (fields.get("context") or ())
+        kind, fields = BY_NAME.get(str(fields.get("msg_type"))), fields.get("payload")
     return False
 
 
@@ -89,8 +98,10 @@ class OutboxQueue:
         self._flight: dict[int, tuple[object, int]] = {}
         #: The numbers of what is in the store, and is done with.
         self._done: set[int] = set()
-        #: The number of a message that is being written and is in the store no more; 0 for none.
-        self._leaving = 0
+        #: The number of the message that is being written; 0 for none. And of one that is in the store no more then.
+        self._at_hand = self._leaving = 0
+        #: For whom all that waits is.
+        self._owner: object = None
         #: All up to this number are in flight or done with.
         self._cursor = 0
         self._ahead: deque[StoredMessage] = deque()
@@ -117,6 +128,21 @@ class OutboxQueue:
         with self._lock:
             self._store.open()
             self._is_open = True
+
+    def belong(self, owner: object) -> None:
+        """What waits goes to this hub, with this key, and to no other. What was for another one is dropped.
+
+        Raises OutboxFileError where a file has messages for another one.
+        """
+        with self._lock:
+            if self._is_open and self._owner not in (None, owner):
+                self._is_open = False
+                self._store.close()
+                self._ahead.clear()
+                self.open()
+                while (oldest := self._first()) is not None:
+                    self._drop(oldest, DropReason.OTHER_HUB)
+            self._owner = owner
 
     def close(self) -> None:
         """Close the store. What waits stays in it."""
@@ -147,12 +173,18 @@ class OutboxQueue:
         """Keep a message; returns its number. The oldest that wait make room for it.
 
         None where it has no room yet: while a session `stands` there is soon more, and nothing is dropped for it.
-        Raises what the store raises.
+        Raises what the store raises, and OutboxFull where no room can be made.
         """
         with self._lock:
             if not self.has_room(len(data)):
                 self._expire(now)
+                self._trim()
             while not self.has_room(len(data)):
+                if self._has_failed:
+                    raise OutboxFull(
+                        "the outbox is full of messages that are done with and could not be removed",
+                        Mend("see in the log why"),
+                    )
                 oldest = None if stands else self._first()
                 if oldest is None:
                     return None
@@ -176,17 +208,25 @@ class OutboxQueue:
     def release(self) -> bool:
         """Whoever has claimed the queue hands nothing over any more. Returns whether something waits."""
         with self._lock:
-            self._is_claimed = False
+            self._is_claimed, self._at_hand = False, 0
             return self.waiting > 0
 
     def leaving(self, number: int) -> None:
-        """This message is about to be written. Raises what the store raises."""
-        if self.options.twice:
-            return
+        """This message is about to be written. Raises what the store raises.
+
+        Raises NotConnected where it is not the next one any more: a connection has ended since it was.
+        """
         with self._lock:
-            self._store.remove_up_to(number)
-            self._leaving = number
-            self._pass(number)
+            oldest = self._first()
+            if oldest is None or oldest.number != number:
+                raise NotConnected(
+                    "the session for which a message of the outbox was read has ended: it waits"
+                )
+            self._at_hand = number
+            if not self.options.twice:
+                self._store.remove_up_to(number)
+                self._leaving, self._done = number, {each for each in self._done if each > number}
+                self._pass(number)
 
     def has_left(self, number: int) -> bool:
         """Whether this message is in the store no more, though it was not handed over whole; it is forgotten then."""
@@ -195,11 +235,19 @@ class OutboxQueue:
             return had_left
 
     def handed(self, number: int, connection: object, place: int, is_provable: bool) -> bool:
-        """This message was handed to a connection. Returns whether it may go out again if that ends unproven."""
+        """This message was handed to a connection. Returns whether it may go out again if that ends unproven.
+
+        Raises ConnectionLost for one that was dropped meanwhile, as the connection ends.
+        """
         with self._lock:
+            self._at_hand = 0
             if self._leaving == number:
                 self._leaving = 0
                 return False
+            if number <= self._cursor:
+                raise ConnectionLost(
+                    "the connection ended while a message was sent, and the outbox dropped it"
+                )
             self._pass(number)
             if is_provable:
                 self._flight[number] = (connection, place)
@@ -229,11 +277,24 @@ class OutboxQueue:
                 self._ahead.clear()
             return len(back)
 
-    def withdraw(self, number: int) -> None:
-        """A message is not to be sent: whoever sent it is told."""
+    def unprovable(self, connection: object) -> None:
+        """Nothing that was handed to this connection will be proven: it counts as sent."""
         with self._lock:
-            self._pass(number)
-            self._finish(number)
+            mine = [number for number, (own, _) in self._flight.items() if own is connection]
+            for number in mine:
+                del self._flight[number]
+            self._done.update(mine)
+            self._trim()
+        if mine:
+            self.changed()
+
+    def withdraw(self, number: int) -> bool:
+        """A message is not to be sent: whoever sent it is told. False, and nothing done, where it was sent already."""
+        with self._lock:
+            is_sent = number <= self._cursor or number in self._flight or number in self._done
+            if not is_sent:
+                self._finish(number)
+            return not is_sent
 
     def reject(self, stored: StoredMessage, reason: DropReason) -> None:
         """A message cannot be sent: it is dropped."""
@@ -273,6 +334,8 @@ class OutboxQueue:
         if self.options.seconds is None:
             return
         while (oldest := self._first()) is not None and now - oldest.since > self.options.seconds:
+            if oldest.number == self._at_hand:
+                return
             self._drop(oldest, DropReason.TOO_OLD)
 
     def _drop(self, stored: StoredMessage, reason: DropReason) -> None:
@@ -283,11 +346,13 @@ class OutboxQueue:
             message, reason = None, DropReason.UNREADABLE
         self.dropped += 1
         self._drops.append((message, reason))
-        self._pass(stored.number)
         self._finish(stored.number)
 
     def _finish(self, number: int) -> None:
+        """A message is done with. Others may be before it: those that a lost connection gave back."""
         self._done.add(number)
+        with suppress(HiveMindError):
+            self._first()
         self._trim()
 
     def _trim(self) -> None:

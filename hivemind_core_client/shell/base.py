@@ -334,10 +334,10 @@ class BaseClient(ClientAttributes, metaclass=ABCMeta):
         with self._switching:
             if self._runs:
                 return False
-            self._renew_worker()
             outbox = self._worker.ledger.outbox
             if outbox is not None:
                 outbox.open()
+            self._renew_worker()
             self._worker.start(retries)
         return True
 

@@ -297,11 +297,13 @@ class SharedWorker(ABC):
         except OutboxFileError as error:
             log.error("the outbox cannot be read: %s", error)
         self.tell_drops()
-        if self.lifecycle.stopping and outbox.waiting:
-            text = (
-                "messages that wait in the outbox, and go out after the next connect(): %d (docs/delivery.md)"
-            )
-            log.warning(text, outbox.waiting)
+
+    def _own_outbox(self) -> None:
+        """What waits is for the hub to which we connect now, and the key. Raises OutboxFileError."""
+        if self.ledger.outbox is not None:
+            settings = self._profile.settings
+            self.ledger.outbox.belong((str(settings.address), settings.key))
+            self.tell_drops()
 
     def _not_sent(self, message: HiveMessage, error: HiveMindError) -> None:
         """Log that a message could not be sent; its sender is not here to be told."""

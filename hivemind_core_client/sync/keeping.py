@@ -173,18 +173,21 @@ class Keeper:
 
     def _drain(self) -> bool:
         """Hand over what waits. Returns whether the store could be read."""
-        queue, worker, can_read = self._queue, self._worker, True
+        queue, worker = self._queue, self._worker
+        can_read = goes_on = True
         try:
             while worker.wait_until(lambda: queue.has_way or not worker.lifecycle.stands, None):
                 stored = queue.next(worker.time()) if worker.lifecycle.stands else None
                 if stored is None or not self._hand_over(stored):
                     break
+            else:
+                goes_on = False  # nobody waits in a fake
         except OutboxFileError as error:
             log.error("the outbox cannot be used, so nothing of it is sent now: %s", error)
-            can_read = False
+            can_read = goes_on = False
         finally:
             worker.tell_drops()
-            if can_read:
+            if goes_on:
                 self._let_go()
             else:
                 queue.release()
@@ -201,13 +204,17 @@ class Keeper:
             self._worker.hand_over(message, stored.number, None)
         except OutboxFileError:
             raise
-        except Exception as error:
-            return self._not_handed_over(stored, message, error)
+        except BaseException as error:
+            goes_on = self._not_handed_over(stored, message, error)
+            if not isinstance(error, Exception):  # the session has ended, and this task with it
+                raise
+            return goes_on
         return True
 
-    def _not_handed_over(self, stored: StoredMessage, message: HiveMessage, error: Exception) -> bool:
+    def _not_handed_over(self, stored: StoredMessage, message: HiveMessage, error: BaseException) -> bool:
         """What becomes of a message that was not sent. False where there is no session for it any more."""
-        ledger, is_over = self._worker.ledger, isinstance(error, _NO_SESSION)
+        ledger = self._worker.ledger
+        is_over = isinstance(error, _NO_SESSION) or not isinstance(error, Exception)
         with ledger.lock:
             in_doubt = self._queue.has_left(stored.number) and is_over
             ledger.in_doubt += in_doubt

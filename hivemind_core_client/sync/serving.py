@@ -167,6 +167,7 @@ class ServingWorker(BaseWorker):
                 self._finder.find(self._profile.search, self.ledger.sessions)
             transport = self._new_transport()
             self._acquaint(transport)
+            self._own_outbox()
             self._sender.connection = connection = Connection(link, transport, writing, delivery)
             self._serve(connection)
         except HiveMindError as error:

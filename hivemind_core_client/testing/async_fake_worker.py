@@ -74,6 +74,7 @@ class AsyncFakeWorker(AsyncBaseWorker):
             self.lose(self._hub.outage)
             return
         context = self._profile.context
+        self._own_outbox()
         self.link = self._new_link()
         self.delivery = self.ledger.opened()
         context.hub = self._hub.facts(self._profile)

@@ -75,6 +75,7 @@ class FakeWorker(BaseWorker):
             self.lose(self._hub.outage)
             return
         context = self._profile.context
+        self._own_outbox()
         self.link = self._new_link()
         self.delivery = self.ledger.opened()
         context.hub = self._hub.facts(self._profile)
