@@ -11,8 +11,15 @@ from attrs import define
 
 from hivemind_core_client.kernel.delivery import ASK_AFTER_S, Ask
 from hivemind_core_client.kernel.echoes import ECHO, ECHO_VERSION
+from hivemind_core_client.kernel.handshake.choice import NOISE_VERSION
 from hivemind_core_client.kernel.lifecycle import CLOSE_REASON_WAIT_S, ClientState
-from hivemind_core_client.wire.errors import ConnectionLost, HiveMindError, HubConnectionError, again
+from hivemind_core_client.wire.errors import (
+    ConnectionLost,
+    HiveMindError,
+    HubConnectionError,
+    InvalidMessage,
+    again,
+)
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -50,6 +57,8 @@ class AsyncConnection:
     transport: AsyncTransport
     writing: AsyncWritingLock
     delivery: Delivery
+    #: A frame was counted, and could not be sent.
+    is_spoilt: bool = False
 
     def disown(self) -> None:
         """Leave the transport to the parent process."""
@@ -118,6 +127,10 @@ class AsyncSender:
                         return prepared, events, ask
             except ConnectionLost as error:
                 raise await self._why_broken(connection, error) from error
+            except InvalidMessage as error:
+                if connection.is_spoilt:
+                    await self._why_broken(connection, error)  # what is sent next waits for the next session
+                raise
 
     async def ping(self, payload: bytes, seconds: float) -> Optional[float]:
         """Seconds of one round trip, or None when it did not end in time. Raises like `send`."""
@@ -183,15 +196,22 @@ class AsyncSender:
 
         Handlers are asked before: an answer may be quick. One that was `told` in its turn is not asked again.
         """
-        link = connection.link
+        link, is_sealed = connection.link, False
         try:
             if number:
                 connection.delivery.leaving(number)
             frames = link.seal(prepared)
+            is_sealed = True
             with self._link_lock:
                 events = link.sending(prepared) if told is None else told()
             answered = await connection.transport.send(frames, progress)
             ask = connection.delivery.handed(prepared, frames, answered, number)
+        except InvalidMessage:
+            agreed = link.negotiated
+            if is_sealed and agreed is not None and agreed.version >= NOISE_VERSION:
+                connection.is_spoilt = True  # the hub would open no frame after it
+                connection.transport.abort()
+            raise
         except HiveMindError:
             raise
         # asyncio only

@@ -7,6 +7,7 @@ nothing changes nothing there. A PING of the hive would go to every satellite, a
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import Callable, Optional
 
 from hivemind_core_client.wire.message import HiveMessage, HiveMessageType
@@ -41,4 +42,6 @@ class Echoes:
 
     def answer(self) -> Optional[Answered]:
         """An answer has come, and something waits: whom to tell, or None where the handlers are to have it."""
-        return self.waiting.popleft()
+        with suppress(IndexError):  # another thread has just given up
+            return self.waiting.popleft()
+        return None

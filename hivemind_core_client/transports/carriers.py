@@ -168,7 +168,7 @@ class Carrying(Confirming):
         return incoming
 
     def _check_fit(self, frames: list[Frame]) -> None:
-        """Raises InvalidMessage for what this transport cannot carry: nothing is sent then, and the session goes on."""
+        """Raises InvalidMessage for what this transport cannot carry: nothing is sent then, the connection stands."""
         most, scheme = self._largest_frame, self._address.scheme
         for frame in frames:
             if not (self._offer.carries_bytes or isinstance(frame, str)):

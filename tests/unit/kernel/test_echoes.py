@@ -50,3 +50,4 @@ def test_a_hub_that_answers_none_is_remembered_little_of() -> None:
         assert len(echoes.waiting) <= 1_000
     echoes.asked(lambda: None)
     assert not echoes.waiting  # nobody knows any more whose answer would come
+    assert echoes.answer() is None  # the thread that reads may have looked before that

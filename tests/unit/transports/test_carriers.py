@@ -37,6 +37,19 @@ def hub(request: pytest.FixtureRequest) -> Iterator[EmbeddedHub]:
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_what_follows_a_message_that_was_too_large_arrives(form: str, make: Make, hub: EmbeddedHub) -> None:
+    with make(hub, evolve(BY_FORM[form], largest_frame=9_000)) as client:
+        client.emit(Message("note"))
+        assert hub.wait_for("note")
+        with pytest.raises(err.InvalidMessage, match="carries 9000 at most"):
+            client.emit(Message("note", {"text": "x" * 20_000}))
+        client.emit(Message("after"))
+        assert hub.wait_for("after")
+        metrics = client.metrics
+    assert (metrics.raised, metrics.sent) == (1, 3)
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_every_form_serves_every_client(form: str, make: Make, hub: EmbeddedHub) -> None:
     before = set(threading.enumerate())
     with make(hub, BY_FORM[form]) as client:
