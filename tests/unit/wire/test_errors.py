@@ -116,6 +116,8 @@ ARGUMENTS: dict[type[err.HiveMindError], tuple[Any, ...]] = {
     err.HubKeyChanged: ("ws://h:5678", "h:5678", "old", "new"),
     err.HubCertificateChanged: ("wss://h:5678", "h:5678", "old", "new"),
     err.MessageDenied: ("speak", "no"),
+    err.HubNotFound: ("discover:den", 3.0, ("'Kitchen' at ws://h:5678",), "no TLS"),
+    err.SeveralHubsFound: ("discover:", ("ws://h:5678", "ws://i:5678")),
 }
 KINDS = [kind for kind in vars(err).values() if inspect.isclass(kind) and issubclass(kind, err.HiveMindError)]
 
@@ -187,7 +189,7 @@ def test_each_extra_that_an_error_names_is_one_of_this_distribution() -> None:
         for name in re.findall(r"\bInstall\([\"'](\w+)[\"']\)", path.read_text(encoding="utf-8"))
     }
     text = (root / "pyproject.toml").read_text(encoding="utf-8")
-    assert named == {"async", "cli", "http", "intercom", "testing", "tts"}
+    assert named == {"async", "cli", "discovery", "http", "intercom", "testing", "tts"}
     assert all(f"\n{name} = [" in text for name in named)
-    for name in named & {"cli", "intercom", "tts"}:
+    for name in named & {"cli", "discovery", "intercom", "tts"}:
         assert Path(str(err.Install(name)).partition(" -e ")[2], "pyproject.toml").is_file()
