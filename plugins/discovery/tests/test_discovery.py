@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner, Result
-from zeroconf import ServiceInfo, Zeroconf
+from zeroconf import DNSOutgoing, DNSPointer, ServiceInfo, Zeroconf
 
 from hivemind_client_cli.main import build_cli
 from hivemind_client_discovery import find_hubs
@@ -53,6 +53,28 @@ def announced(name: str, port: int, **more: str) -> Iterator[None]:
     with Zeroconf(interfaces=[LOOPBACK]) as network:
         network.register_service(record)
         yield
+
+
+@contextmanager
+def announced_pointer(target: str) -> Iterator[None]:
+    """What points to a service that nobody can look up, said again and again."""
+    ended = threading.Event()
+    record = DNSPointer(SERVICE, 12, 1, 60, target)  # PTR, IN
+    with Zeroconf(interfaces=[LOOPBACK]) as network:
+
+        def repeat() -> None:
+            while not ended.wait(0.2):
+                answer = DNSOutgoing(0x8400)  # an authoritative answer
+                answer.add_answer_at_time(record, 0)
+                network.send(answer)
+
+        repeating = threading.Thread(target=repeat)
+        repeating.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            repeating.join()
 
 
 def unique() -> str:
@@ -95,6 +117,13 @@ def test_a_hub_that_says_goodbye_is_found_no_more() -> None:
     with announced(name, 5678):
         assert name in {hub.name for hub in find_hubs(1.5)}
     assert name not in {hub.name for hub in find_hubs(1.5)}
+
+
+@pytest.mark.parametrize("bad", ["printer.example.", f"a\x07b.{SERVICE}"])
+def test_what_is_no_name_of_a_service_hides_no_hub(bad: str) -> None:
+    name = unique()
+    with announced(name, 5678), announced_pointer(bad):
+        assert name in {hub.name for hub in find_hubs(1.5)}
 
 
 def test_a_search_ends_when_nobody_waits_for_it() -> None:

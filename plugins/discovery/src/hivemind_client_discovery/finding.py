@@ -7,7 +7,14 @@ import os
 import threading
 from typing import Union
 
-from zeroconf import InterfaceChoice, ServiceBrowser, ServiceInfo, ServiceStateChange, Zeroconf
+from zeroconf import (
+    BadTypeInNameException,
+    InterfaceChoice,
+    ServiceBrowser,
+    ServiceInfo,
+    ServiceStateChange,
+    Zeroconf,
+)
 
 from hivemind_client_discovery.announcement import SERVICE, hub_of
 from hivemind_core_client.errors import InvalidOption
@@ -54,12 +61,21 @@ class _Names:
         """Called on a thread of zeroconf."""
         if state_change is ServiceStateChange.Removed:
             self._names.pop(name, None)
-        elif len(self._names) < _MOST_SERVICES:
+        elif len(self._names) < _MOST_SERVICES and _is_name(name):
             self._names[name] = None
 
     def seen(self) -> list[str]:
         """Those that are there now."""
         return list(self._names)
+
+
+def _is_name(name: str) -> bool:
+    """Whether a service can be called so: anybody may announce what is no name, to stop those who look."""
+    try:
+        ServiceInfo(SERVICE, name)
+    except BadTypeInNameException:
+        return False
+    return True
 
 
 def _opened() -> Zeroconf:
@@ -86,7 +102,8 @@ def _ask_for_details(network: Zeroconf, names: list[str], search: Search) -> Non
     seconds = search.seconds * (1 - _LISTENING)
 
     async def ask() -> None:
-        await asyncio.gather(*(info.async_request(network, seconds * 1000) for info in infos))
+        requests = (info.async_request(network, seconds * 1000) for info in infos)
+        await asyncio.gather(*requests, return_exceptions=True)
 
     loop = network.loop
     if not infos or loop is None:
