@@ -11,9 +11,12 @@ from hivemind_client_cli.output import MASK
 
 
 def shown_address(address: str | None) -> str | None:
-    """An address as it was given, without its query, which may hold a secret."""
+    """An address as it was given, without its query, which may hold a secret; what is looked for is none."""
+    from hivemind_core_client.wire.finding_errors import KNOWN_FINDERS
+
     before, query, _ = (address or "").partition("?")
-    return f"{before}?{MASK}" if query else address
+    is_secret = query and before.strip().partition(":")[0].lower() not in KNOWN_FINDERS
+    return f"{before}?{MASK}" if is_secret else address
 
 
 def read(address: str, port: int | None = None, fallback: object = None) -> Address:

@@ -108,6 +108,12 @@ def test_a_token_in_the_address_is_masked(run: Any) -> None:
     assert Profiles().get("kitchen").options["host"] == NodeIdentity().default_master == address
 
 
+def test_what_a_hub_is_looked_for_by_is_no_secret(run: Any) -> None:
+    run(*NEW, "--host", "discover:den?site=home").expect(0)
+    for shown in (("show", "kitchen"), ("list",)):
+        assert "discover:den?site=home" in run("profile", *shown).expect(0).out
+
+
 def test_a_profile_is_changed_only_where_that_is_said(run: Any) -> None:
     run(*NEW, "--host", "hub.local", "--key", KEY).expect(0)
     assert "'hivemind-client profile add kitchen --change'" in run(*NEW, "--host", "other").expect(2).err
