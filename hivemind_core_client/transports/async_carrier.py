@@ -95,7 +95,6 @@ class AsyncCarrying(Carrying):
         begun goes on when this is cancelled.
         """
         self._check_fit(frames)
-        self._sent_at = perf_counter()
         former = self._sending
         if former is not None:
             await self._done(former, None)
@@ -110,6 +109,7 @@ class AsyncCarrying(Carrying):
         report, answered = None if progress is None else ProgressReporter(progress, frames), True
         try:
             for frame in frames:
+                self._sent_at = perf_counter()
                 answered &= await within(self._deadlines.write, _harmless(self._carrier.send, frame)) is True
                 if report is not None:
                     report.whole(frame)

@@ -100,9 +100,9 @@ class BlockingCarrying(Carrying):
         Raises ConnectionLost, also when a frame is not taken within `Deadlines.write`, and InvalidMessage.
         """
         self._check_fit(frames)
-        self._sent_at = perf_counter()
         report, answered = None if progress is None else ProgressReporter(progress, frames), True
         for frame in frames:
+            self._sent_at = perf_counter()
             answered &= self._send(frame) is True
             if report is not None:
                 report.whole(frame)

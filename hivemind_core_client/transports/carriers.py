@@ -67,7 +67,7 @@ class Carrying(Confirming):
         self._asks = offer.pings and sound and bool(settings.ping_interval)
         #: What stands in for pings, from when both sides own a key.
         self._echo: Any = None
-        #: When something was sent.
+        #: When the writing of a frame last began.
         self._sent_at = 0.0
         #: How many bytes more may come before both sides own a key; None from then on.
         self._left: Optional[int] = settings.largest_early

@@ -123,6 +123,32 @@ def test_what_gets_lost_ends_the_session(make: Make, transport: Transport, hub: 
         assert not client.metrics.raised
 
 
+def slowed(transport: Transport, seconds: float) -> Transport:
+    """The transport, but each frame takes so long to be written."""
+
+    def blocking(settings: Any) -> Any:
+        carrier: Any = BLOCKING.blocking(settings)  # type: ignore[misc]
+        send = carrier.send
+
+        def slow(frame: Any) -> Any:
+            threading.Event().wait(seconds)
+            return send(frame)
+
+        carrier.send = slow
+        return carrier
+
+    return evolve(transport, blocking=blocking, asyncio=None)
+
+
+def test_no_echo_waits_behind_a_message_of_many_frames(make: Make, hub: EmbeddedHub) -> None:
+    pings = {"websocket_ping_interval": 0.6, "websocket_ping_timeout": 0.4}
+    with make(hub, slowed(evolve(BLOCKING, pings=False), 0.15), **pings) as client:
+        client.round_trip()
+        client.emit(Message("note", {"text": "x" * 600_000}))
+        assert hub.wait_for("note")
+        assert client.metrics.reconnects == 0
+
+
 def test_a_hub_that_answers_nothing_is_left_alone(
     make: Make, transport: Transport, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
