@@ -30,6 +30,7 @@ from hivemind_core_client.errors import (
     BrokerRefused,
     BrokerUnreachable,
     ConnectionLost,
+    HandshakeAgain,
     HiveMindError,
     HubOffline,
     InvalidOption,
@@ -488,6 +489,24 @@ def test_two_ends_before_the_hello_are_a_refusal(form: Form, broker: EmbeddedBro
     with connected(form, settings_of(broker.url)) as carrier:
         assert carrier.call("receive").code == 1008
         assert hub.calls == 2
+
+
+def _receive_twice(form: Form, settings: TransportSettings) -> Any:
+    with connected(form, settings) as carrier:
+        assert carrier.call("receive") == HELLO.decode()
+        return carrier.call("receive")
+
+
+def test_the_end_of_a_session_may_be_late_once_and_then_it_is_a_refusal(
+    form: Form, broker: EmbeddedBroker
+) -> None:
+    hub, settings = Hub(broker), settings_of(broker.url)
+    with connected(form, settings) as carrier:
+        assert carrier.call("receive") == HELLO.decode()
+    hub.refuses = True
+    with pytest.raises(HandshakeAgain, match="maybe the one before this"):
+        _receive_twice(form, settings)
+    assert _receive_twice(form, settings).code == 1008
 
 
 def test_leftovers_of_an_earlier_session_are_dropped(form: Form, broker: EmbeddedBroker) -> None:

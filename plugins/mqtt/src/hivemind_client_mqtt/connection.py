@@ -22,7 +22,7 @@ from hivemind_client_mqtt.giving_way import give_way, note_push, status_properti
 from hivemind_client_mqtt.options import read_options
 from hivemind_client_mqtt.reaching import connect, new_client, text_properties
 from hivemind_client_mqtt.refusals import TAKEN_OVER
-from hivemind_core_client.errors import ConnectionLost, HiveMindError
+from hivemind_core_client.errors import ConnectionLost, HandshakeAgain, HiveMindError
 from hivemind_core_client.plugins.contract import Closed
 
 if TYPE_CHECKING:
@@ -358,7 +358,7 @@ class BrokerConnection:
             return
         self._refusals += 1
         if self.is_awake and self._settling.is_late():
-            self.end(ConnectionLost(f"the hub at {self._address} ended a session, maybe the one before this"))
+            self.end(HandshakeAgain(f"the hub at {self._address} ended a session, maybe the one before this"))
         elif self.is_awake:
             self.end(Closed(1008, "the hub has ended the session"))
         elif self._refusals > 1:
