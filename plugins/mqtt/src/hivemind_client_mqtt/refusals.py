@@ -89,7 +89,8 @@ def not_accepted(address: HubAddress, reason: ReasonCode, options: BrokerOptions
             what,
             Mend(
                 f"it wants {login} at the broker, which is not the hub's key and password: set the options "
-                "broker_username and broker_password"
+                "broker_username and broker_password, or HIVEMIND_MQTT_BROKER_USERNAME and "
+                "HIVEMIND_MQTT_BROKER_PASSWORD"
             ),
         )
     if reason.value == _BAD_IDENTIFIER:
@@ -101,7 +102,7 @@ def no_subscription(address: HubAddress, topic: str, reason: ReasonCode) -> Brok
     """We may not read a topic."""
     return BrokerRefused(
         f"the broker at {address} does not let this client read the topic {topic}: {printable(str(reason))}",
-        Mend(f"allow its login at the broker to read {topic}, where KEY is the access key"),
+        _allow(f"read {topic}"),
     )
 
 
@@ -109,7 +110,14 @@ def no_publication(address: HubAddress, topic: str, reason: ReasonCode) -> Broke
     """We may not write to a topic."""
     return BrokerRefused(
         f"the broker at {address} does not let this client write to the topic {topic}: {printable(str(reason))}",
-        Mend(f"allow its login at the broker to write to {topic}, where KEY is the access key"),
+        _allow(f"write to {topic}"),
+    )
+
+
+def _allow(what: str) -> Mend:
+    return Mend(
+        f"allow its login at the broker to {what}, where KEY is the access key. If that is allowed already, the key "
+        "or the prefix in the address is not the one that is allowed"
     )
 
 
@@ -118,7 +126,7 @@ def status_never_comes_back(address: HubAddress, topics: Topics) -> BrokerRefuse
     topic = topics.shown(topics.status)
     return BrokerRefused(
         f"the broker at {address} does not pass on what this client writes to the topic {topic}",
-        Mend(f"allow its login at the broker to read and write {topic}, where KEY is the access key"),
+        _allow(f"read and write {topic}"),
     )
 
 
@@ -129,7 +137,7 @@ def hub_offline(address: HubAddress, topics: Topics, calls: HubCalls) -> HubOffl
     elif calls.is_online is False:
         why = f"it does not answer, and its status, {topics.hub_status}, is offline"
     else:
-        return _silent_hub(address)
+        return _silent_hub(address, topics)
     return HubOffline(
         f"the broker at {address} is there, but the hub is not: {why}",
         Mend(
@@ -138,12 +146,16 @@ def hub_offline(address: HubAddress, topics: Topics, calls: HubCalls) -> HubOffl
     )
 
 
-def _silent_hub(address: HubAddress) -> HubOffline:
+def _silent_hub(address: HubAddress, topics: Topics) -> HubOffline:
     """Somebody listens, as far as we know, and says nothing."""
     return HubOffline(
         f"the hub behind the broker at {address} does not answer: it is not there, or it does not know the access "
         "key, which over MQTT it does not say",
-        Mend("is the hub running? If it is, ", *COMPARE_KEYS.parts),
+        Mend(
+            "is the hub running? If it is, ",
+            *COMPARE_KEYS.parts,
+            f". If the keys are the same, let this login read {topics.shown(topics.down)} at the broker",
+        ),
     )
 
 
