@@ -13,11 +13,20 @@ _SEPARATORS = re.compile(r"[/\\]")
 _DRIVES = re.compile(r"^(?:\s*[A-Za-z]:)+")
 #: A longer one is no extension that anyone needs to recognise.
 _LONGEST_SUFFIX = 16
+#: A hub calls a satellite `KEY::NUMBER::NAME::SESSION` over MQTT, and begins with its user agent elsewhere. Keys are
+#: long and random; names of programs are words, or have a dot or a slash before their digits.
+_KEY_OF_PEER = re.compile(r"(?<![\w=-])(?=[a-zA-Z_=-]*[0-9])[\w=-]{16,}(?=::[0-9]+::)")
+_MASK = "***"
 
 
 def printable(text: str, limit: int = 120) -> str:
-    """A peer's words for a log or an error: cut, and without what could steer a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text[:limit])
+    """A peer's words for a log or an error: cut, without what could steer a terminal, and without access keys."""
+    return "".join(character if character.isprintable() else "?" for character in without_keys(text)[:limit])
+
+
+def without_keys(text: str) -> str:
+    """A text with `***` in place of access keys: over MQTT, hubs name satellites by theirs."""
+    return _KEY_OF_PEER.sub(_MASK, text) if "::" in text else text
 
 
 def few_of(names: tuple[str, ...]) -> str:

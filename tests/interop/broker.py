@@ -13,9 +13,9 @@ from .specs import cached, locked
 
 _APT_SECONDS = 300.0
 _START_SECONDS = 20.0
-#: It drops what a hub has not read yet beyond 1,000 messages by default, and a hub reads a few hundred in a second.
 #: Where Debian puts it, which is not on the PATH of every user.
 _FOLDERS = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
+#: It drops what a hub has not read yet beyond 1,000 messages by default, and a hub reads a few hundred in a second.
 _SETTINGS = """\
 listener {port} 127.0.0.1
 allow_anonymous true

@@ -510,3 +510,21 @@ def test_a_peer_is_shown_short() -> None:
     assert display_peer(KITCHEN) == KITCHEN
     assert re.fullmatch(r"key:[0-9a-f]{16}", display_peer(HUB_KEY))
     assert "\x1b" not in display_peer("\x1b[31m")
+
+
+@pytest.mark.parametrize(
+    ("peer", "shown"),
+    [
+        ("0123456789abcdef0123456789abcdef::3::attic::s1", "***::3::attic::s1"),
+        ("MyOwnKeyOf2026_x::3::attic::s1", "***::3::attic::s1"),
+        ("HiveMessageBusClientV0.0.1::3::attic::s1", "HiveMessageBusClientV0.0.1::3::attic::s1"),
+        ("HiveMindVoiceSatellite::3::attic::s1", "HiveMindVoiceSatellite::3::attic::s1"),
+    ],
+)
+def test_a_peer_whose_name_begins_with_its_access_key_is_shown_without_it(peer: str, shown: str) -> None:
+    assert display_peer(peer) == shown
+    hive_map = HiveMapper()
+    hive_map.on_ping(ping(peer, peer, HUB_KEY), None, ME)
+    drawn = hive_map.to_ascii(ME) + hive_map.to_mermaid() + hive_map.to_dot()
+    assert shown.partition("::")[0] in drawn
+    assert (peer in drawn) is (peer == shown)

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 import click
@@ -208,11 +208,15 @@ class Output:
         self.write(text + "\n")
 
     def _masked_json(self, text: str) -> str:
+        from hivemind_core_client.wire.text import without_keys
+
         secrets = self._secrets_in_results()
-        if not any(json.dumps(secret, ensure_ascii=False)[1:-1] in text for secret in secrets):
+        has_secret = any(json.dumps(secret, ensure_ascii=False)[1:-1] in text for secret in secrets)
+        if not has_secret and without_keys(text) == text:
             return text
         # Not in the text: what a secret begins with may be half of an escape there.
-        return json.dumps(_without_any(secrets, json.loads(text)), ensure_ascii=False)
+        masked = _without_any(lambda each: without_keys(_without(secrets, each)), json.loads(text))
+        return json.dumps(masked, ensure_ascii=False)
 
     def _secrets_in_results(self) -> list[str]:
         return [secret for secret in self._secrets if len(secret) >= _SHORTEST_IN_RESULTS]
@@ -249,14 +253,14 @@ def _without(secrets: list[str], text: str) -> str:
     return text
 
 
-def _without_any(secrets: list[str], value: Any) -> Any:
-    """A value read from JSON, without these in any text of it."""
+def _without_any(mask: Callable[[str], str], value: Any) -> Any:
+    """A value read from JSON, with each text of it masked."""
     if isinstance(value, str):
-        return _without(secrets, value)
+        return mask(value)
     if isinstance(value, list):
-        return [_without_any(secrets, each) for each in value]
+        return [_without_any(mask, each) for each in value]
     if isinstance(value, dict):
-        return {_without(secrets, name): _without_any(secrets, each) for name, each in value.items()}
+        return {mask(name): _without_any(mask, each) for name, each in value.items()}
     return value
 
 
@@ -269,7 +273,14 @@ def to_stderr(text: str, role: str | None = None) -> None:
 
 
 def shown(text: str) -> str:
-    """`text` without what could steer a terminal: only line ends, tabs and what can be seen stay."""
+    """`text` without what could steer a terminal, and without keys of other satellites.
+
+    Only line ends, tabs and what can be seen stay.
+    """
+    if "::" in text:
+        from hivemind_core_client.wire.text import without_keys  # not beside it: --help does without
+
+        text = without_keys(text)
     return text if text.isprintable() else "".join(map(_visible, text.replace("\r\n", "\n")))
 
 

@@ -160,3 +160,22 @@ def test_speech_and_other_messages_are_cleaned(run: Any, monkeypatch: pytest.Mon
     assert "\x9b" not in run(*args).expect(0).out
     assert run(*args, "--json").expect(0).json["answer"]["data"]["text"] == STEERING
     assert as_text(message("speak", utterance="hi")) == "hi"
+
+
+def test_access_keys_in_the_names_of_other_satellites_are_not_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    peer = "0123456789abcdef0123456789abcdef::3::attic::s1"
+    data = {"route": [{"source": peer, "targets": [f"\x1b{peer}"]}]}
+    Output(json=True).result(data)
+    assert json.loads(capsys.readouterr().out)["route"][0] == {
+        "source": "***::3::attic::s1",
+        "targets": ["\x1b***::3::attic::s1"],
+    }
+    output = Output()
+    output.result(data, f"from {peer}")
+    output.note(peer)
+    output.warn(peer)
+    output.error(peer, "ConnectionLost", 1)
+    printed = "".join(capsys.readouterr())
+    assert printed.count("***::3::attic::s1") == 4 and "0123456789abcdef" not in printed
