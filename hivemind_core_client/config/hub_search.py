@@ -12,7 +12,7 @@ from attrs import frozen
 
 from hivemind_core_client.config.addresses import Address, SearchAddress
 from hivemind_core_client.plugins.finder_contract import FoundHub, Search
-from hivemind_core_client.wire.errors import HubUnreachable, InvalidOption
+from hivemind_core_client.wire.errors import HubUnreachable
 from hivemind_core_client.wire.finding_errors import HubNotFound, SeveralHubsFound
 from hivemind_core_client.wire.text import described, printable
 
@@ -56,7 +56,7 @@ def candidates(found: Iterable[Any], read: Callable[[str], Address]) -> list[Can
             address = read(hub.url)
             about = {printable(str(key)): printable(str(value)) for key, value in hub.about.items()}
             kept.setdefault(address, Candidate(address, printable(str(hub.name), _LONGEST), about))
-        except (InvalidOption, AttributeError, TypeError) as error:
+        except Exception as error:  # it comes from a plugin: its parts may be anything, and raise anything
             log.debug("a hub that was found does not count: %s", printable(described(error)))
     return sorted(kept.values(), key=str)
 

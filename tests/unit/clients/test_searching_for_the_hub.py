@@ -166,6 +166,11 @@ def test_without_tls_nobody_is_reached_who_was_reached_with_it(
             client.close()
 
 
+class _Textless:
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
 def _junk(search: Search) -> Iterator[Any]:
     yield None
     yield FoundHub("gopher://hub:1")
@@ -173,6 +178,8 @@ def _junk(search: Search) -> Iterator[Any]:
     yield FoundHub("discover:kitchen")
     yield FoundHub(None)  # type: ignore[arg-type]
     yield FoundHub("ws://u:p@h:1", "kitchen")
+    yield FoundHub("ws://h:1/\ud800", "kitchen")
+    yield FoundHub("ws://h:1", _Textless())  # type: ignore[arg-type]
     while True:
         yield FoundHub("memory:there", "kitchen")
 
@@ -196,6 +203,7 @@ def test_a_bad_finder_ends_an_attempt_and_nothing_else(find: Any, make: Make) ->
         client.connect()
     assert "\x1b" not in str(caught.value)
     client.close()
+    assert not isinstance(client.last_error, err.ConnectionLost)
 
 
 def test_a_client_that_is_closed_waits_for_no_search(make: Make) -> None:
