@@ -225,17 +225,17 @@ def test_a_second_connection_of_a_satellite_ends_the_first_before_it_begins(
     form: Form, broker: EmbeddedBroker
 ) -> None:
     hub = Hub(broker)
-    with (
-        connected(form, settings_of(broker.url)) as first,
-        connected(form, settings_of(broker.url)) as second,
-    ):
-        assert hub.waits_for(lambda: len(hub.was_told) >= 5)
-        assert hub.was_told[:5] == [b"offline", b"online", b"offline", b"offline", b"online"]
-        first.call("receive")
-        with pytest.raises(ConnectionLost, match=r"another satellite has come .* with the same access key"):
-            first.call("receive")
-        assert second.call("receive") == HELLO.decode()
-        assert len(broker.client_ids) == 1
+    with connected(form, settings_of(broker.url)) as first:
+        assert first.call("receive") == HELLO.decode()
+        with connected(form, settings_of(broker.url)) as second:
+            assert hub.waits_for(lambda: len(hub.was_told) >= 5)
+            assert hub.was_told[:5] == [b"offline", b"online", b"offline", b"offline", b"online"]
+            with pytest.raises(
+                ConnectionLost, match=r"another satellite has come .* with the same access key"
+            ):
+                first.call("receive")
+            assert second.call("receive") == HELLO.decode()
+            assert len(broker.client_ids) == 1
 
 
 def test_who_was_pushed_aside_waits_until_the_other_has_gone(form: Form, broker: EmbeddedBroker) -> None:

@@ -101,7 +101,8 @@ class BlockingMqtt:
         found = self._connection.socket
         if found is not None:
             with suppress(OSError, ValueError):
-                found.shutdown(socket.SHUT_RDWR)  # which wakes who waits; `close` would not
+                # Which wakes who waits; `close` would not. That of TLS would let others go on without TLS.
+                socket.socket.shutdown(found, socket.SHUT_RDWR)
 
     def _turn(self, seconds: float) -> None:
         """Wait for the socket, for so long at most, and let the connection act."""
@@ -111,9 +112,12 @@ class BlockingMqtt:
             found, events = connection.socket, selectors.EVENT_READ
             if connection.has_more:
                 events |= selectors.EVENT_WRITE
+            has_unread = found is not None and connection.has_unread
         if found is None or connection.arrived:
             return
-        ready = _wait(found, events, min(due, max(0.0, seconds)))
+        ready = _wait(found, events, 0.0 if has_unread else min(due, max(0.0, seconds)))
+        if has_unread:
+            ready |= selectors.EVENT_READ
         with self._lock:
             if ready & selectors.EVENT_READ:
                 connection.read()

@@ -20,7 +20,7 @@ from hivemind_client_mqtt.calling import Call, HubCalls, Settling
 from hivemind_client_mqtt.frames import Inbox, frame_of, is_hello
 from hivemind_client_mqtt.giving_way import give_way, note_push, status_properties
 from hivemind_client_mqtt.options import read_options
-from hivemind_client_mqtt.reaching import connect, new_client, text_properties
+from hivemind_client_mqtt.reaching import connect, has_unread, new_client, text_properties
 from hivemind_client_mqtt.refusals import TAKEN_OVER
 from hivemind_core_client.errors import ConnectionLost, HandshakeAgain, HiveMindError
 from hivemind_core_client.plugins.contract import Closed
@@ -119,21 +119,20 @@ class BrokerConnection:
         return self._client.socket()
 
     @property
-    def is_full(self) -> bool:
-        """Whether so much waits for who reads that the socket should be left alone."""
-        return self.arrived.is_full
-
-    @property
     def has_more(self) -> bool:
         """Whether something is to be written as soon as the socket takes it."""
         return self.ending is None and self._client.want_write()
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether TLS has taken more from the socket than was read: the socket does not tell of that."""
+        return self.ending is None and has_unread(self._client.socket())
+
     def read(self) -> None:
         """The socket has something."""
         self._safely(self._client.loop_read)
-        pending = getattr(self._client.socket(), "pending", None)
-        while pending is not None and self.ending is None and pending():
-            self._safely(self._client.loop_read)  # TLS has read more than one packet at once
+        while self.has_unread and not self.arrived.is_full:
+            self._safely(self._client.loop_read)
 
     def write(self) -> None:
         """The socket takes something."""

@@ -70,6 +70,8 @@ class AsyncMqtt:
         """The next frame, or how the hub ended the session. Raises ConnectionLost or HubOffline."""
         await self._until(lambda: bool(self._connection.arrived))
         found = self._connection.next()
+        if self._connection.has_unread and not self._connection.arrived.is_full and self._watched is not None:
+            self._act(self._connection.read)
         self._watch()
         return found
 
@@ -86,7 +88,7 @@ class AsyncMqtt:
         found = self._connection.socket
         if found is not None:
             with suppress(OSError, ValueError):
-                found.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(found, socket.SHUT_RDWR)  # that of TLS would end TLS alone first
         self._connection.end(ConnectionLost("the connection with the broker is closed"))
         self._news.set()
 
@@ -128,7 +130,7 @@ class AsyncMqtt:
         if connection.ending is not None or connection.socket is None or self._is_aborted:
             self._unwatch()
             return
-        reading, writing = not connection.is_full, connection.has_more
+        reading, writing = not connection.arrived.is_full, connection.has_more
         if reading is not self._is_reading:
             if reading:
                 loop.add_reader(self._watched, self._act, connection.read)

@@ -83,6 +83,12 @@ def _hasten(found: Any) -> None:
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+def has_unread(found: Any) -> bool:
+    """Whether TLS has bytes of this socket that nobody has read."""
+    pending = getattr(found, "pending", None)
+    return pending is not None and bool(pending())
+
+
 def _context(settings: TransportSettings, options: BrokerOptions) -> ssl.SSLContext:
     context = settings.tls.make_context()
     if options.certfile is not None:

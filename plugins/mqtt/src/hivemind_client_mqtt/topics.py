@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from attrs import field, frozen
 
 from hivemind_core_client.errors import InvalidCredential, InvalidOption
@@ -9,6 +11,8 @@ from hivemind_core_client.wire.mends import COMPARE_KEYS
 
 #: How many bytes a topic may have.
 _LONGEST = 65535
+#: Control characters and surrogates: brokers hang up on who sends them.
+_NO_TEXT = frozenset({"Cc", "Cs"})
 #: What stands in texts in place of the key.
 _KEY_SHOWN = "KEY"
 
@@ -39,7 +43,8 @@ class Topics:
             )
         if not key or "/" in key or _breaks_topic(key) or len(f"{prefix}/{key}/status".encode()) > _LONGEST:
             raise InvalidCredential(
-                "this access key cannot be a part of an MQTT topic: it has a / + or #, is empty, or is too long",
+                "this access key cannot be a part of an MQTT topic: it has a / + or #, or a control character, is "
+                "empty, or is too long",
                 COMPARE_KEYS,
                 about=("key",),
             )
@@ -59,4 +64,4 @@ class Topics:
 
 def _breaks_topic(text: str) -> bool:
     """Whether a text has what stands for other topics, or what no topic may have."""
-    return any(mark in text for mark in "+#\0") or any("\ud800" <= letter <= "\udfff" for letter in text)
+    return any(letter in "+#" or unicodedata.category(letter) in _NO_TEXT for letter in text)
