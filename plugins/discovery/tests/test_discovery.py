@@ -112,6 +112,13 @@ def test_a_name_that_nobody_announces_is_no_error() -> None:
     assert (listed.exit_code, json.loads(listed.stdout)) == (0, [])
 
 
+def test_a_name_that_does_not_fit_hides_no_others_in_silence() -> None:
+    with announced(unique(), 5678):
+        shown = run("--name", "cel\x1blar", "--seconds", "1.5")
+    assert "no hub of the name cel?lar announced itself within 1.5 s, but " in shown.output
+    assert "leave --name out to see them" in shown.output
+
+
 def test_a_hub_that_says_goodbye_is_found_no_more() -> None:
     name = unique()
     with announced(name, 5678):

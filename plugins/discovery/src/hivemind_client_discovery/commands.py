@@ -45,7 +45,16 @@ def discover(output: Output, seconds: float, name: str | None) -> None:
     if shown:
         output.note("nobody has proven anything of this yet: compare the hub's key at the first contact")
     else:
-        output.note(f"no hub announced itself within {seconds:g} s")
+        output.note(_nothing(seconds, name, others=len(found)))
+
+
+def _nothing(seconds: float, name: str | None, others: int) -> str:
+    what = "no hub" if name is None else f"no hub of the name {plain(name)}"
+    more = f", but {others} of other names: leave --name out to see them" if others else ""
+    mend = (
+        "" if more else ". A longer --seconds may find one; docs/discovery.md says how a hub announces itself"
+    )
+    return f"{what} announced itself within {seconds:g} s{more}{mend}"
 
 
 def _as_data(hub: FoundHub) -> dict[str, Any]:
