@@ -169,7 +169,8 @@ class Terms:
     @property
     def address(self) -> str:
         """The hub's `host:port`, with its path if it has one. The hub's key is pinned under this name."""
-        return pin_name(self.where)
+        wanted, _, _ = self.where.partition(" (")  # behind that: where it was found
+        return pin_name(wanted)
 
     def proposal(self, offer: Offer) -> Json:
         """The fields of our HANDSHAKE: what both sides allow, in our order of preference."""

@@ -144,6 +144,9 @@ def test_nobody_else_can_take_the_place_of_a_hub_that_was_met(
         with pytest.raises(err.HubKeyChanged, match=r"forget_noise_key\('discover:kitchen'\)"):
             client.connect()
         client.close()
+        with pytest.raises(err.HubKeyChanged, match=r"forget_noise_key\('discover:kitchen'\)"):
+            client.connect()  # the errors of a further connection say where the hub was found
+        client.close()
 
 
 def test_without_tls_nobody_is_reached_who_was_reached_with_it(
