@@ -100,7 +100,10 @@ class Carrying(Confirming):
     @property
     def _awaits_pong(self) -> bool:
         """Whether a pong before the end would show that the hub has read what was sent."""
-        return self._asks and self._delivery.is_unconfirmed
+        asks = self._asks
+        if not self._settings.ping_interval:  # it asks for this alone
+            asks = self._is_sound and (self._offer.pings or self._echo is not None)
+        return asks and self._delivery.is_unconfirmed
 
     @property
     def _is_answered(self) -> bool:

@@ -123,6 +123,14 @@ def test_what_gets_lost_ends_the_session(make: Make, transport: Transport, hub: 
         assert not client.metrics.raised
 
 
+def test_without_an_interval_closing_proves_what_arrived(
+    make: Make, transport: Transport, hub: EmbeddedHub
+) -> None:
+    with make(hub, transport, websocket_ping_interval=0) as client:
+        client.emit(Message("note"))
+    assert (client.metrics.confirmed, client.metrics.in_doubt) == (1, 0)
+
+
 def slowed(transport: Transport, seconds: float) -> Transport:
     """The transport, but each frame takes so long to be written."""
 
