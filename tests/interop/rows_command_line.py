@@ -245,7 +245,9 @@ def intercom(hub: RealHub, satellite: Satellite) -> None:
         node.set_identity()
     _exchange_keys(satellite, sibling)
     listening = sibling.start_command("intercom", "listen", "--count", "1", "--timeout", "60", "--json", "-q")
-    assert hub.wait_for_log(f"::{sibling.name}::", ANSWER_SECONDS, then="message: hello")
+    # Over MQTT the hub logs no message of the handshake, but that it has ended.
+    hello = "" if hub.broker is not None else "message: hello"
+    assert hub.wait_for_log(f"::{sibling.name}::", ANSWER_SECONDS, then=hello)
     send = ("intercom", "send", "--to", "other", "--msg", "door.open", "--payload", '{"door": "back"}')
     satellite.command(*send).expect(0)
     assert listening.wait_for_end(ANSWER_SECONDS) == 0, listening.log()

@@ -79,7 +79,7 @@ def wrapped(hub: RealHub, satellite: Satellite) -> None:
     assert not ends
 
 
-@behaviour("by itself: the hub ends the connection; the client comes back", TYPES)
+@behaviour("by itself: the hub ends the connection; the client comes back", TYPES, needs="unknown types")
 def bare(hub: RealHub, satellite: Satellite) -> None:
     client = satellite.client(plugins=["intercom", PLUGIN])
     heard = Heard(client)

@@ -170,6 +170,7 @@ OVER_MQTT = replace(
         "port": "the port is that of the broker, and so are the errors: see below",
         "reasons": "over MQTT it does not say why it ends a session, so the error names other causes too",
         "reference": "the reference client does not speak MQTT",
+        "unknown types": "over MQTT it drops a message of a type that it does not know, and the session goes on",
         "bursts": "its threads write to the broker side by side: of many messages some overtake others (paho-mqtt)",
     },
     installed=lambda: environment(HUBS[-1]),

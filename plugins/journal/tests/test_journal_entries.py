@@ -96,6 +96,15 @@ def test_contents_are_not_in_what_is_logged_of_a_row() -> None:
     assert "hush" not in repr(Entry(1.0, SENT, "bus", text='{"secret": "hush"}'))
 
 
+def test_no_access_key_is_kept_where_a_hub_names_satellites_by_theirs() -> None:
+    peer = "f00dfeedf00dfeed::7::kitchen::session"
+    context = {"source": "hub", "destination": [peer]}
+    message = HiveMessage("bus", {"type": "speak", "data": {}, "context": context}, source_peer=peer)
+    kept = entry_of(message, RECEIVED, 1.0, node=peer, hub=peer)
+    assert kept.text is not None and "***::7::kitchen" in kept.text and kept.node.startswith("***::7::")
+    assert "f00dfeed" not in kept.text + kept.node + kept.hub
+
+
 def test_a_message_that_is_said_again_is_a_new_one() -> None:
     """The session and the id of a question were those of another connection; all else is as it was said."""
     context = {"source": "kitchen", "session": {"session_id": "old"}}

@@ -10,6 +10,7 @@ from hivemind_core_client import HiveMessage
 from hivemind_core_client.errors import InvalidMessage
 from hivemind_core_client.message import OVOS_TYPES
 from hivemind_core_client.wire.json_text import json_text, utf8
+from hivemind_core_client.wire.text import without_keys
 
 #: What a direction is called.
 RECEIVED, SENT = "received", "sent"
@@ -56,19 +57,19 @@ def entry_of(message: HiveMessage, direction: str, at: float, node: str = "", hu
         direction=direction,
         msg_type=str(message.msg_type)[:_LONGEST_NAME],
         ovos_type=_without_halves(_ovos_type(message)[:_LONGEST_NAME]),
-        node=_without_halves(node[:_LONGEST_NAME]),
-        hub=_without_halves(hub[:_LONGEST_NAME]),
+        node=_without_halves(without_keys(node)[:_LONGEST_NAME]),
+        hub=_without_halves(without_keys(hub)[:_LONGEST_NAME]),
         size=size,
         text=text,
     )
 
 
 def _text_of(message: HiveMessage) -> tuple[Optional[str], int]:
-    """The JSON text and its size; None for what is too long or has no such text."""
+    """The JSON text without access keys, and its size; None for what is too long or has no such text."""
     if message.weight > _HEAVIEST:
         return None, message.weight
     try:
-        text = json_text(message.as_dict)
+        text = without_keys(json_text(message.as_dict))
         size = len(utf8(text))
     except InvalidMessage:
         return None, 0
