@@ -11,7 +11,7 @@ from hivemind_core_client.errors import ConnectionLost, NotConnected, OutboxFull
 from hivemind_core_client.kernel.outbox import DropReason, is_kept
 from hivemind_core_client.kernel.outbox_store import StoredMessage
 from hivemind_core_client.message import HiveMessage
-from tests.unit.kernel.test_outbox import FailingStore, Satellite, bus, data_of
+from tests.unit.outbox_queue_support import FailingStore, Satellite, bus, data_of
 
 
 def next_of(satellite: Satellite) -> StoredMessage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -102,8 +103,15 @@ def _show(output: Output, folder: str, hub_type: type[EmbeddedHub], utterance: s
 @contextlib.contextmanager
 def _temporary_home() -> Iterator[str]:
     """A folder for the block: what OVOS makes in the user's folders as soon as it is imported goes there."""
-    with tempfile.TemporaryDirectory(prefix="hivemind-demo-") as folder, _at_home_in(folder):
-        yield folder
+    # Named before it is made: an end by a signal in between leaves nothing behind.
+    folder = os.path.join(tempfile.gettempdir(), f"hivemind-demo-{os.urandom(8).hex()}")
+    try:
+        os.mkdir(folder, 0o700)
+        with _at_home_in(folder):
+            yield folder
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(folder)
 
 
 @contextlib.contextmanager
