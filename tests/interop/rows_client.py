@@ -84,6 +84,11 @@ def utterance(text: str, **context: Any) -> Message:
     return Message("recognizer_loop:utterance", {"utterances": [text]}, context)
 
 
+def own_name(peer: str) -> str:
+    """What is shown of a satellite's name at the hub: `NUMBER::NAME`, as over MQTT its key stands before that."""
+    return peer.partition("::")[2].rpartition("::")[0]
+
+
 def check_answer(client: HiveMessageBusClient, text: str = "what time is it") -> Message:
     """Say something and check the spoken answer. Returns the `speak` message."""
     answer = client.wait_for_response(utterance(text), reply_type="speak", timeout=ANSWER_SECONDS)

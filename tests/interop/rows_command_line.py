@@ -13,7 +13,7 @@ from .answerer import SILENT, TWICE
 from .hubs import RealHub, xdg_environment
 from .processes import free_port, wait_until
 from .rows_binary import FILES
-from .rows_client import ANSWER_SECONDS, check_answer, roomy
+from .rows_client import ANSWER_SECONDS, check_answer, own_name, roomy
 from .rows_mesh import Received, resident
 from .rows_query import answers_cascades
 from .satellite import Outcome, Satellite
@@ -221,11 +221,11 @@ def ping_draws(hub: RealHub, satellite: Satellite) -> None:
     satellite.set_identity()
     other = satellite.sibling().connected()
     check_answer(other, "here")
-    name = other.peer.rpartition("::")[0]
+    name = own_name(other.peer)
     tree = satellite.command("ping", "--count", "1").expect(0).stdout
     assert tree.index("this node") < tree.index("└── ") < tree.index(name), tree
     hive_map = _json(satellite.command("ping", "--count", "1", "--json").expect(0))["map"]
-    assert other.peer in [node["peer"] for node in hive_map["nodes"]]
+    assert name in [own_name(node["peer"]) for node in hive_map["nodes"]]
     assert satellite.command("ping", "--mermaid").expect(0).stdout.startswith(("graph", "flowchart"))
     assert "graph" in satellite.command("ping", "--dot").expect(0).stdout.split("{")[0]
 

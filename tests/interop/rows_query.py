@@ -14,7 +14,7 @@ from hivemind_core_client.errors import MessageDenied, QueryTimeout
 from .answerer import SILENT, TWICE
 from .hubs import RealHub
 from .processes import wait_until
-from .rows_client import ANSWER_SECONDS, BINARIZE, check_answer, utterance
+from .rows_client import ANSWER_SECONDS, BINARIZE, check_answer, own_name, utterance
 from .satellite import Satellite
 from .table import behaviour
 
@@ -115,4 +115,4 @@ def ping_draws(hub: RealHub, satellite: Satellite) -> None:
     assert hive_map.edges[client.peer] == {hub_peer}
     assert {other.peer for other in others} <= hive_map.edges[hub_peer]
     drawn = hive_map.to_ascii(client.peer)
-    assert all(other.peer.rpartition("::")[0] in drawn for other in others), drawn
+    assert all(own_name(other.peer) in drawn for other in others), drawn
