@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections import deque
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
@@ -279,14 +280,7 @@ class OutboxQueue:
 
     def unprovable(self, connection: object) -> None:
         """Nothing that was handed to this connection will be proven: it counts as sent."""
-        with self._lock:
-            mine = [number for number, (own, _) in self._flight.items() if own is connection]
-            for number in mine:
-                del self._flight[number]
-            self._done.update(mine)
-            self._trim()
-        if mine:
-            self.changed()
+        self.confirmed(connection, sys.maxsize)
 
     def withdraw(self, number: int) -> bool:
         """A message is not to be sent: whoever sent it is told. False, and nothing done, where it was sent already."""

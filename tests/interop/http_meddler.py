@@ -8,25 +8,20 @@ from base64 import b64decode, b64encode
 from email import message_from_bytes
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Optional
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from .hubs import HOST
-from .meddler import Change, Frame, as_it_is
+from .meddler import END_SECONDS, Change, Frame, Proxy, as_it_is
 
-_END_SECONDS = 10.0
 _KEPT = {"status": "message sent"}
 _LISTS = {"/get_messages": "messages", "/get_binary_messages": "b64_messages"}
 
 
-class HttpMeddler:
-    """As Meddler, for one client over HTTP: what holds at its `connect` holds for that session."""
+class HttpMeddler(Proxy):
+    """For one client over HTTP: what holds at its `connect` holds for that session."""
 
     def __init__(self, hub_port: int) -> None:
-        self.down: Change = as_it_is
-        self.up: Change = as_it_is
-        self.connections = 0
         self.hub_port = hub_port
         self.session = _Session(as_it_is, as_it_is)
         meddler = self
@@ -38,24 +33,14 @@ class HttpMeddler:
 
         self._server = ThreadingHTTPServer((HOST, 0), Handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self.port: int = self._server.server_address[1]
+        super().__init__(self._server.server_address[1], self._listen, self._end)
 
-    def __enter__(self) -> HttpMeddler:
-        """Listen."""
-        self._thread.start()
-        return self
+    def _listen(self) -> None:
+        self._server.serve_forever(0.05)
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        """Stop."""
+    def _end(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(_END_SECONDS)
 
     def connect(self) -> None:
         """A session begins."""
@@ -84,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self._hub = HTTPConnection(HOST, self.proxy.hub_port, timeout=_END_SECONDS)
+        self._hub = HTTPConnection(HOST, self.proxy.hub_port, timeout=END_SECONDS)
 
     def finish(self) -> None:
         self._hub.close()

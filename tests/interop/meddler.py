@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -17,7 +17,7 @@ Frame = Union[str, bytes]
 #: What becomes of a frame: those that go on in its place. The number counts frames of its direction from 0.
 Change = Callable[[int, Frame], list[Frame]]
 
-_END_SECONDS = 10.0
+END_SECONDS = 10.0
 
 
 def as_it_is(number: int, frame: Frame) -> list[Frame]:
@@ -25,31 +25,40 @@ def as_it_is(number: int, frame: Frame) -> list[Frame]:
     return [frame]
 
 
-class Meddler:
+class Proxy:
     """Listens on `port` while in a `with`; `down` and `up` may be replaced at any time, for the next connection."""
 
-    def __init__(self, hub_port: int) -> None:
+    def __init__(self, port: int, listen: Callable[[], None], stop: Callable[[], None]) -> None:
         self.down: Change = as_it_is
         self.up: Change = as_it_is
         self.connections = 0
-        self._hub_port = hub_port
-        self._server: Server = serve(
-            self._serve, HOST, 0, compression=None, max_size=None, ping_interval=None
-        )
-        self._thread = threading.Thread(target=self._server.serve_forever, name="meddler", daemon=True)
-        self.port: int = self._server.socket.getsockname()[1]
+        self.port = port
+        self._stop = stop
+        self._thread = threading.Thread(target=listen, name="meddler", daemon=True)
 
-    def __enter__(self) -> Meddler:
+    def __enter__(self) -> Proxy:
         """Listen."""
         self._thread.start()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
     ) -> None:
         """Stop."""
-        self._server.shutdown()
-        self._thread.join(_END_SECONDS)
+        self._stop()
+        self._thread.join(END_SECONDS)
+
+
+class Meddler(Proxy):
+    """Between a client over WebSocket and its hub."""
+
+    def __init__(self, hub_port: int) -> None:
+        self._hub_port = hub_port
+        server: Server = serve(self._serve, HOST, 0, compression=None, max_size=None, ping_interval=None)
+        super().__init__(server.socket.getsockname()[1], server.serve_forever, server.shutdown)
 
     def _serve(self, client: ServerConnection) -> None:
         self.connections += 1
@@ -64,7 +73,7 @@ class Meddler:
             upward = threading.Thread(target=_pass_on, args=(client, hub, self.up), daemon=True)
             upward.start()
             _pass_on(hub, client, self.down)
-            upward.join(_END_SECONDS)
+            upward.join(END_SECONDS)
 
 
 def _pass_on(source: Any, target: Any, change: Change) -> None:

@@ -6,13 +6,11 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Optional
 
 from .hubs import HOST
-from .meddler import Change, Frame, as_it_is
+from .meddler import END_SECONDS, Change, Frame, Proxy
 
-_END_SECONDS = 10.0
 _PIECE = 65536
 #: The first four bits of a packet (MQTT 5, section 2.1.2).
 _CONNECT, _PUBLISH, _PUBACK = 1, 3, 4
@@ -20,50 +18,42 @@ _CONNECT, _PUBLISH, _PUBACK = 1, 3, 4
 _VERSION_AT, _WITH_PROPERTIES = 6, 5
 
 
-class MqttMeddler:
-    """As Meddler, between a client and its broker. What holds when a client connects holds for that connection."""
+class MqttMeddler(Proxy):
+    """Between a client and its broker. What holds when a client connects holds for that connection."""
 
     def __init__(self, broker_port: int) -> None:
-        self.down: Change = as_it_is
-        self.up: Change = as_it_is
-        self.connections = 0
         self._broker_port = broker_port
         self._server = socket.create_server((HOST, 0))
         self._accepted: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._serve, name="meddler", daemon=True)
-        self.port: int = self._server.getsockname()[1]
+        super().__init__(self._server.getsockname()[1], self._serve, self._end)
 
-    def __enter__(self) -> MqttMeddler:
-        """Listen."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        """Stop."""
+    def _end(self) -> None:
         self._server.shutdown(socket.SHUT_RDWR)  # closing alone does not wake a thread that waits in accept()
         self._server.close()
-        self._thread.join(_END_SECONDS)
-        for side in self._accepted:
-            _hang_up(side)
-            side.close()
 
     def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._server.accept()
-            except OSError:
-                return
-            self.connections += 1
-            broker = socket.create_connection((HOST, self._broker_port), timeout=_END_SECONDS)
-            self._accepted += [client, broker]
-            up = _Way(client, broker, "/in", self.up)
-            for way in (up, _Way(broker, client, "/out", self.down, up)):
-                threading.Thread(target=way.run, name="meddler", daemon=True).start()
+        try:
+            while (client := self._next()) is not None:
+                self._pass_on(client)
+        finally:
+            for side in self._accepted:
+                _hang_up(side)
+                side.close()
+
+    def _next(self) -> Optional[socket.socket]:
+        """The next client; None when nobody is waited for any more."""
+        try:
+            return self._server.accept()[0]
+        except OSError:
+            return None
+
+    def _pass_on(self, client: socket.socket) -> None:
+        self.connections += 1
+        broker = socket.create_connection((HOST, self._broker_port), timeout=END_SECONDS)
+        self._accepted += [client, broker]
+        up = _Way(client, broker, "/in", self.up)
+        for way in (up, _Way(broker, client, "/out", self.down, up)):
+            threading.Thread(target=way.run, name="meddler", daemon=True).start()
 
 
 class _Way:

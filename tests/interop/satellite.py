@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from .http_meddler import HttpMeddler
 from .hubs import RealHub, xdg_environment
-from .meddler import Meddler
+from .meddler import Meddler, Proxy
 from .mqtt_meddler import MqttMeddler
 from .on_loop import OnLoop
 from .processes import Process
@@ -106,7 +106,7 @@ class Satellite:
         scheme = "mqtt://" if self.hub.broker is not None else ""
         return f"{scheme}{self.hub.host}:{self.hub_port}"
 
-    def meddler(self) -> Union[HttpMeddler, Meddler, MqttMeddler]:
+    def meddler(self) -> Proxy:
         """A proxy before the hub; it listens while in a `with`."""
         if self.client_kind in _BY_HTTP:
             return HttpMeddler(self.hub_port)

@@ -7,7 +7,6 @@ numbers that were `accepted`, and whether the satellite has `ended` as a client 
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from hivemind_core_client import HiveMessageBusClient, NodeIdentity, Outbox
 from hivemind_core_client.config import outbox_file
 from hivemind_core_client.kernel import outbox
 from hivemind_core_client.sync import keeping
+from tests.unit.outbox_support import said_by_child
 
 KEY, PASSWORD = "k", "Tq7!vLz0#correct-horse-battery-4711"
 #: The modules before whose lines a satellite is killed.
@@ -70,18 +70,12 @@ def satellite(url: str, identity: str, work: dict[str, Any], tell: Callable[[byt
 
 def forked(url: str, identity: str, work: dict[str, Any]) -> dict[str, Any]:
     """What came of a satellite in a child."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
+
+    def run(tell: Callable[[bytes], object]) -> None:
         signal.alarm(_CHILD_SECONDS)
-        try:
-            satellite(url, identity, work, functools.partial(os.write, writing))
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        said = pipe.read()
-    os.waitpid(child, 0)
+        satellite(url, identity, work, tell)
+
+    said = said_by_child(run)
     accepted = [int(line) for line in said.removesuffix(_ENDED).splitlines()]
     return {"accepted": accepted, "ended": said.endswith(_ENDED)}
 

@@ -17,7 +17,7 @@ from typing import Any, Callable, Optional
 import pytest
 
 from hivemind_core_client.config import outbox_file
-from tests.unit.outbox_support import message, opened, waiting
+from tests.unit.outbox_support import message, opened, said_by_child, waiting
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked here"),
@@ -45,9 +45,8 @@ def keep_and_remove(path: Path, tell: Callable[[bytes], Any]) -> None:
 
 def killed_at(step: int, path: Path) -> bytes:
     """What a child told that was killed before it ran for the first time its line of this number."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
+
+    def run(tell: Callable[[bytes], object]) -> None:
         signal.alarm(_CHILD_SECONDS)
         ran = set[int]()
 
@@ -60,16 +59,10 @@ def killed_at(step: int, path: Path) -> bytes:
                     os.kill(os.getpid(), signal.SIGKILL)
             return trace
 
-        try:
-            sys.settrace(trace)
-            keep_and_remove(path, lambda said: os.write(writing, said))
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        said = pipe.read()
-    os.waitpid(child, 0)
-    return said
+        sys.settrace(trace)
+        keep_and_remove(path, tell)
+
+    return said_by_child(run)
 
 
 @pytest.fixture
